@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { RegBase } from "./unit.ts";
+
+/** The key of a device: its PCI address `DDDD:BB:DD.F`, lower-case hex, also its id towards kubelet. */
+export type Address = string;
+
+/** A fact that may be unreadable. Unknown is never yes. */
+export type Tristate = "Yes" | "No" | "Unknown";
+
+export const FUNCTION_TYPES = ["Physical", "Virtual"] as const;
+export type FunctionType = (typeof FUNCTION_TYPES)[number];
+
+/**
+ * Which unit a function's DMA goes through: its own `iommu` link. `None`: the kernel gives it no unit. `Unreadable`: the link is there and
+ * could not be followed to a unit with a readable address.
+ */
+export type UnitOfFunction =
+  | { readonly kind: "Unit"; readonly regBase: RegBase; readonly kernelName: string }
+  | { readonly kind: "None" }
+  | { readonly kind: "Unreadable"; readonly why: string };
+
+export const LINK_STATES = ["Insecure", "Secure", "Unknown"] as const;
+export type LinkState = (typeof LINK_STATES)[number];
+
+/**
+ * The link of a function, from tsm sysfs and IDE registers together (its own, and those of its slot's function 0).
+ * Secure as soon as one of them says so: a TSM is connected, or any IDE stream is enabled or in state secure (2).
+ */
+export interface Link {
+  readonly state: LinkState;
+  /** Content of `tsm/connect`, empty when not connected or when no `tsm/` group exists. */
+  readonly tsm: string;
+  /** `tsm/bound` is not empty: a TDI is bound to a TD. No `tsm/` group: No. */
+  readonly bound: Tristate;
+  /** At least one IDE stream is enabled on the function (registers). */
+  readonly streamEnabled: Tristate;
+}
+
+/** Who has the function's vfio device open. Unreadable counts as held. */
+export type Holders = { readonly kind: "Known"; readonly pids: readonly number[] } | { readonly kind: "Unreadable"; readonly why: string };
+
+/** One PCI function as the host shows it. Values that could not be read are null or Unknown, never guessed. */
+export interface PciFunction {
+  readonly address: Address;
+  /** Four lower-case hex digits each; class = base class + sub-class. */
+  readonly vendor: string;
+  readonly device: string;
+  readonly class: string;
+  readonly numaNode: number | null;
+  readonly iommuGroup: string | null;
+  readonly unit: UnitOfFunction;
+  readonly functionType: FunctionType;
+  /** The physical function of a virtual one. */
+  readonly physicalFunction: Address | null;
+  /** TEE-I/O supported: PCIe DEVCAP bit 30 of function 0 of its slot; a VF inherits. PCIe r6.1 7.5.3.3. */
+  readonly teeIo: Tristate;
+  /** Number of selective IDE streams of the slot's function 0; null when there is no IDE capability or it is unreadable. */
+  readonly ideStreams: number | null;
+  readonly link: Link;
+  /** Kernel name of the host bridge, `pci0000:16`; null when it cannot be told. */
+  readonly hostBridge: string | null;
+  readonly rootPort: Address | null;
+  readonly driver: string | null;
+  /** IOMMUFD cdev, `/dev/vfio/devices/vfio3` as seen on the host; null when not bound to a vfio driver or without IOMMUFD. */
+  readonly vfioCdev: string | null;
+  readonly holders: Holders;
+}
+
+/** One unit as `/sys/class/iommu/dmarN` shows it. */
+export interface HostUnit {
+  readonly regBase: RegBase;
+  /** `dmarN`: a label, never a key. */
+  readonly kernelName: string;
+  readonly cap: bigint | null;
+  readonly ecap: bigint | null;
+  readonly domainsSupported: number | null;
+  readonly domainsUsed: number | null;
+}
+
+/** One reading of the host's tree. */
+export interface HostView {
+  readonly bootId: string | null;
+  /** In address order of regBase. */
+  readonly units: readonly HostUnit[];
+  /** Units whose `address` could not be read: they can't be keyed, so nothing below them is offered. */
+  readonly unreadableUnits: readonly { readonly kernelName: string; readonly why: string }[];
+  /** In order of address. */
+  readonly functions: readonly PciFunction[];
+}

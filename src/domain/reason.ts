@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Why a unit is in its state. Closed list: status, metrics and docs use these words only. */
+export const UNIT_REASONS = {
+  SetupSucceeded: "TDH.IOMMU.SETUP succeeded; the binding reports the unit trusted now",
+  SetupPending: "SETUP is planned and has not been issued yet",
+  SetupRunning: "SETUP is running",
+  SetupRetrying: "SETUP answered busy, out of entropy, timed out or without memory; it is repeated with the same pages",
+  SetupFailed: "SETUP failed; the status says why",
+  NotSelected: "no intent selects this unit: it is left as it is",
+  TdxConnectMissing: "ECAP bit 50 is clear: this unit has no TDX Connect",
+  RejectedByModule: "the TDX module does not support this unit (OPERAND_INVALID on RCX)",
+  LinkSecuredBeforeSetup: "a link below the unit was secured before SETUP; release it first",
+  LinkUnknown: "the state of a link below the unit cannot be read, so SETUP is not issued",
+  DomainIdsInUse: "a quarter or more of the unit's domain ids are in use and the kernel cannot reserve the upper half",
+  EnvironmentNotReady: "TDX cannot be called on this host; lastCall or tdxModule.environment says how",
+  RealSetupDisabled: "the kernel module was loaded without the right to issue real SETUP",
+  BindingUnreadable: "the binding cannot be read, so nothing is known to be trusted",
+  HostUnreadable: "the host's files cannot be read, so nothing is known to be trusted",
+  UnitMissing: "the unit is named by the intent or was seen before, and is not there now",
+  NotInBinding: "the kernel lists the unit and the binding does not",
+  ForeignOwner: "the unit is in TDX mode without an id of ours: it is never touched",
+  TrustLost: "the binding no longer proves the unit trusted",
+  ClearPending: "the intent is Cleared; devices are being withdrawn",
+  ClearSettling: "every view shows the devices free; waiting out the settling time",
+  ClearBlocked: "a device below the unit is in use or cannot be read; the message names it",
+  ClearRunning: "CLEAR is running",
+  ClearRetrying: "CLEAR answered busy or timed out; it is repeated",
+  ClearFailed: "CLEAR failed; id and pages stay with the unit",
+  Cleared: "the unit is untrusted, as the intent says",
+} as const;
+export type UnitReason = keyof typeof UNIT_REASONS;
+
+/** Why a device is offered or withheld. In the order in which the gate tests. */
+export const DEVICE_REASONS = {
+  Offered: "every rule of the gate holds",
+  DeviceMissing: "the function is not on the bus now",
+  NotTeeCapable: "DEVCAP bit 30 is clear: no TEE-I/O",
+  CapabilityUnknown: "configuration space could not be read far enough to tell TEE-I/O",
+  NoIntent: "no TrustedIommu applies to this node",
+  NoResourceMatches: "no resource of the intent matches the function",
+  LedgerNotServed: "the resource's ledger is DRA, which this version does not serve yet",
+  NoUnit: "the kernel puts the function behind no unit",
+  UnitUnreadable: "the function's unit cannot be read",
+  UnitNotSelected: "the intent does not select the function's unit",
+  IntentCleared: "the intent is Cleared",
+  BindingUnreadable: "the binding cannot be read, so no unit is known to be trusted",
+  UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
+  LinkSecuredBeforeSetup: "the function's link was secured before SETUP of its unit",
+  LinkUnknown: "the state of the function's link cannot be read",
+  HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
+  NoVfioDevice: "the function is not bound to vfio-pci with an IOMMUFD device node",
+} as const;
+export type DeviceReason = keyof typeof DEVICE_REASONS;
+
+/** Types of conditions on a TrustedIommu. */
+export const CONDITION_TYPES = ["Supported", "UnitsTrusted", "DevicesOffered", "Ready", "Degraded", "ClearBlocked"] as const;
+export type ConditionType = (typeof CONDITION_TYPES)[number];
+
+/** Reasons of conditions. */
+export const CONDITION_REASONS = {
+  TdxConnectPresent: "at least one unit has TDX Connect and the TDX module answers",
+  TdxConnectMissing: "no unit of this host has TDX Connect",
+  NoUnits: "the kernel lists no VT-d unit (is intel_iommu on?)",
+  EnvironmentNotReady: "TDX cannot be called on this host",
+  BindingUnreadable: "the binding cannot be read",
+  HostUnreadable: "the host's files cannot be read",
+  ObservationPending: "the first observation is not finished",
+  AllTrusted: "every selected unit that has TDX Connect is trusted",
+  SomeNotTrusted: "a selected unit is not trusted; the message names it",
+  NoneSelected: "the intent selects no unit of this host",
+  IntentCleared: "the intent is Cleared",
+  SomeOffered: "at least one device is offered",
+  NoneOffered: "no device is offered; the devices say why",
+  AsIntended: "units and devices are as the intent says",
+  NotYetAsIntended: "work is going on or held back; the other conditions say why",
+  NoProblem: "nothing is wrong",
+  UnitFailed: "a unit failed, was lost, or holds retained pages",
+  LinkSecuredBeforeSetup: "a link was secured before SETUP",
+  LinkSecuredOutside: "a link was secured by somebody else after SETUP",
+  RegistrationFailed: "a resource could not be registered with kubelet",
+  IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force",
+  DeviceInUse: "a device below a unit to clear is in use; the message names the holder",
+  ViewUnreadable: "a view that must show the devices free cannot be read",
+  Settling: "all views show the devices free; the settling time runs",
+  NothingToClear: "no unit waits to be cleared",
+} as const;
+export type ConditionReason = keyof typeof CONDITION_REASONS;

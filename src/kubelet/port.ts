@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Kubelet as the agent sees it: one device plugin per resource (published from the offer), and podresources as a view.
+ *
+ *   agent.offer ──► DevicePluginPort ──► one server + socket per resource ──► kubelet
+ *   agent.observe ◄── PodResourcesPort ◄── kubelet
+ */
+import type { Address } from "../domain/device.ts";
+
+/** A device in a ListAndWatch list. Absent = withdrawn. */
+export interface PublishedDevice {
+  readonly id: Address;
+  readonly healthy: boolean;
+  /** Null: no topology hint. */
+  readonly numaNode: number | null;
+}
+
+/** The whole list of one resource; `devices` may be empty. In order of id. */
+export interface PublishedResource {
+  readonly resource: string;
+  readonly devices: readonly PublishedDevice[];
+}
+
+/** What a container is given for one device. */
+export interface AllocatedDevice {
+  readonly id: Address;
+  /** Environment in addition to what the plugin itself adds (PCI_RESOURCE_*); keys are unique per resource. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Host paths of device nodes, same path in the container, permission "rw". */
+  readonly deviceNodes: readonly string[];
+  /** Fully qualified CDI names; empty when no CDI spec is served. */
+  readonly cdiDevices: readonly string[];
+}
+
+export interface PreferredRequest {
+  readonly available: readonly Address[];
+  readonly mustInclude: readonly Address[];
+  readonly size: number;
+}
+
+/** The agent's side of kubelet's calls. Each rejects with an AppError, whose code becomes the gRPC status; each is bounded by the plugin. */
+export interface DevicePluginHandlers {
+  /** Asks the gate again, now, for every id; idempotent; fails closed. */
+  allocate(resource: string, ids: readonly Address[]): Promise<readonly AllocatedDevice[]>;
+  /** Asks the gate again before each container start. */
+  preStart(resource: string, ids: readonly Address[]): Promise<void>;
+  /** Pure and quick; never throws for odd input. */
+  prefer(resource: string, request: PreferredRequest): readonly Address[];
+}
+
+/** What is published right now, for the withdraw protocol (I5). */
+export interface Publication {
+  readonly resource: string;
+  /** The plugin's socket is listening or a stream is open: kubelet can call us. */
+  readonly serving: boolean;
+  /** Register succeeded and a ListAndWatch stream of it is open. */
+  readonly registered: boolean;
+  /** Allocate, PreStart and GetPreferredAllocation calls being answered. */
+  readonly callsInFlight: number;
+  /** Ids in the newest list handed to kubelet. */
+  readonly ids: readonly Address[];
+  /** Last registration problem, empty when none. */
+  readonly problem: string;
+}
+
+export interface DevicePluginPort {
+  /**
+   * Makes kubelet's picture match `resources`: serves a resource from its first appearance on, sends a list only when it changed, and stops
+   * serving a resource that is no longer named. Returns at once; the work is the plugin's own loops'. Never two instances of a resource.
+   */
+  publish(resources: readonly PublishedResource[]): void;
+  publications(): readonly Publication[];
+  /** Calls `listener` when publications change. Returns the way to stop. */
+  onChange(listener: () => void): () => void;
+  /** Empty lists to every stream, waits (bounded) until sent, ends streams, removes sockets. Repeatable. */
+  close(): Promise<void>;
+}
+
+export interface PodDevices {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly resource: string;
+  readonly ids: readonly Address[];
+}
+
+/** One look at podresources. Errors are values: what can't be read counts as in use. */
+export type PodResourcesView =
+  | {
+      readonly kind: "Read";
+      /** GetAllocatableResources: resource → ids that kubelet would hand out, and all it lists. */
+      readonly allocatable: readonly { readonly resource: string; readonly ids: readonly Address[] }[];
+      /** List: devices of active pods. Leaves out terminating pods and orphans; empty just after a kubelet start. */
+      readonly pods: readonly PodDevices[];
+      /** Monotonic ms at which this kubelet (by its podresources socket's identity: ctime) was first seen. */
+      readonly kubeletSinceMs: number;
+    }
+  | { readonly kind: "Unreadable"; readonly why: string }
+  /** The machine has no kubelet, by configuration only (`--kubelet none`). */
+  | { readonly kind: "None" };
+
+export interface PodResourcesPort {
+  observe(): Promise<PodResourcesView>;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What a caller may do after an error: nothing, try again later, or wait for the world to change. */
+export type Retry = "never" | "backoff" | "onChange";
+
+interface ErrorKind {
+  readonly retry: Retry;
+  /** gRPC status code for the kubelet border. */
+  readonly grpc: number;
+  readonly meaning: string;
+}
+
+const INTERNAL = 13;
+const UNAVAILABLE = 14;
+const FAILED_PRECONDITION = 9;
+const INVALID_ARGUMENT = 3;
+const NOT_FOUND = 5;
+const PERMISSION_DENIED = 7;
+const DEADLINE_EXCEEDED = 4;
+
+/** Every error code of the project. Codes are never reused; ARCHITECTURE.md lists them. */
+export const ERROR_CODES = {
+  NO_TDX_MODULE: { retry: "onChange", grpc: UNAVAILABLE, meaning: "the binding finds no TDX module on this host" },
+  UNKNOWN_UNIT: { retry: "onChange", grpc: NOT_FOUND, meaning: "the binding does not know this unit" },
+  WRITER_BUSY: { retry: "backoff", grpc: UNAVAILABLE, meaning: "another process holds the binding for writing" },
+  STALE_ID: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the id or sequence is no longer the unit's" },
+  OUT_OF_MEMORY: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the kernel had no pages to donate" },
+  INTERRUPTED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the call was interrupted; the operation goes on" },
+  REAL_SETUP_DISABLED: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the kernel module was loaded without real SETUP" },
+  BACKEND_GONE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the SEAMCALL backend is gone" },
+  NOT_PERMITTED: { retry: "never", grpc: PERMISSION_DENIED, meaning: "CAP_SYS_ADMIN is missing" },
+  BINDING_CLOSED: { retry: "never", grpc: UNAVAILABLE, meaning: "the binding was closed" },
+  BINDING_FAILED: { retry: "backoff", grpc: INTERNAL, meaning: "the binding failed in a way its contract does not name" },
+  DRIVER_MISSING: { retry: "onChange", grpc: UNAVAILABLE, meaning: "no driver for SETUP and CLEAR was found on this host" },
+  DRIVER_NOT_BUILT: { retry: "never", grpc: UNAVAILABLE, meaning: "this driver is not built yet" },
+  HOST_UNREADABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the host's sysfs tree cannot be read" },
+  MANIFEST_INVALID: { retry: "onChange", grpc: INVALID_ARGUMENT, meaning: "the manifest breaks its schema" },
+  CONFIG_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "a flag or the config file is wrong" },
+  NODE_LOCKED: { retry: "never", grpc: UNAVAILABLE, meaning: "another agent runs on this node" },
+  KUBELET_ABSENT: { retry: "onChange", grpc: UNAVAILABLE, meaning: "kubelet's socket is not there" },
+  REGISTER_REFUSED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "kubelet refused the registration" },
+  SOCKET_PATH_TOO_LONG: { retry: "never", grpc: INTERNAL, meaning: "a unix socket path is longer than 107 bytes" },
+  DEADLINE: { retry: "backoff", grpc: DEADLINE_EXCEEDED, meaning: "an answer did not come in time" },
+  NOT_OFFERED: { retry: "never", grpc: FAILED_PRECONDITION, meaning: "the device is withheld; the reason is in the message" },
+  UNKNOWN_DEVICE: { retry: "never", grpc: NOT_FOUND, meaning: "no such device on this node" },
+  SHUTTING_DOWN: { retry: "never", grpc: UNAVAILABLE, meaning: "the agent is stopping" },
+  API_UNREACHABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the API server does not answer" },
+  API_REFUSED: { retry: "backoff", grpc: PERMISSION_DENIED, meaning: "the API server refused the request" },
+  SIMULATION_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "the simulated host's description or state is wrong" },
+  STATUS_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the status file cannot be written" },
+  INVARIANT_BROKEN: { retry: "never", grpc: INTERNAL, meaning: "a bug in this program" },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+const BRAND = Symbol.for("trusted-iommu.AppError");
+
+/** The one error class: a code from the registry, plain loggable details, and the cause. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+  readonly [BRAND] = true;
+
+  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "AppError";
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get retry(): Retry {
+    return ERROR_CODES[this.code].retry;
+  }
+}
+
+/** Recognises by brand, so that a second copy of this module does not break the check. */
+export function isAppError(value: unknown): value is AppError {
+  return typeof value === "object" && value !== null && BRAND in value;
+}
+
+/** The message of anything thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** Anything thrown as an AppError; what is not one already becomes `fallback` with its cause kept. */
+export function toAppError(thrown: unknown, fallback: ErrorCode): AppError {
+  return isAppError(thrown) ? thrown : new AppError(fallback, messageOf(thrown), { cause: thrown });
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The way to SETUP and CLEAR. Three drivers implement it: `tdx_iommu` (ioctls on /dev/tdx_iommu), `tdx_host`
+ * (a kernel that owns TDX Connect), `simulated` (never chosen by probing). Mirrors native/uapi/tdx_iommu.h.
+ *
+ *   agent ──► SeamcallPort ──► addon ──► ioctl fd | table + simulator
+ */
+import type { BindingInfo, BindingTable, BindingUnit, CallOutcome, RegBase } from "../domain/unit.ts";
+
+export const DRIVERS = ["tdx_iommu", "tdx_host", "simulated"] as const;
+export type Driver = (typeof DRIVERS)[number];
+
+export interface CallResult {
+  /** What happened to the unit; always read it again with `list` before acting on it. */
+  readonly outcome: CallOutcome;
+  readonly unit: BindingUnit;
+}
+
+/** All three must match the unit's entry, else the call rejects with STALE_ID. */
+export interface ClearTarget {
+  readonly regBase: RegBase;
+  readonly tdxIommuId: bigint;
+  readonly setupSeq: bigint;
+}
+
+/**
+ * Errors are AppErrors (runtime/errors.ts), one per errno of the UAPI: NO_TDX_MODULE (ENODEV) · UNKNOWN_UNIT (ENOENT) · WRITER_BUSY (EBUSY) ·
+ * STALE_ID (ESTALE) · OUT_OF_MEMORY (ENOMEM) · INTERRUPTED (EINTR; the operation goes on, a repeat joins it) · REAL_SETUP_DISABLED (EOPNOTSUPP) ·
+ * BACKEND_GONE (EIO; the gate closes) · NOT_PERMITTED (EPERM) · BINDING_CLOSED (used after close) · BINDING_FAILED (anything else).
+ */
+export interface SeamcallPort {
+  readonly driver: Driver;
+  info(): Promise<BindingInfo>;
+  /** One atomic snapshot. Never waits for a SEAMCALL. */
+  list(): Promise<BindingTable>;
+  /** Idempotent: a trusted unit answers Already without a SEAMCALL. Resumption is below this call. */
+  setup(regBase: RegBase): Promise<CallResult>;
+  clear(target: ClearTarget): Promise<CallResult>;
+  /**
+   * Calls `listener` whenever the table may have changed since the last `list` (poll() on the device node). Lossy and spurious wake-ups are
+   * allowed; the agent's timer bounds what is missed. Returns the way to stop.
+   */
+  onChange(listener: () => void): () => void;
+  /** Ends every call in flight with BINDING_CLOSED; an operation already with the kernel goes on. Repeatable. */
+  close(): Promise<void>;
+}

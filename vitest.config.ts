@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import { defineConfig } from "vitest/config";
+
+/**
+ * The rungs of the test ladder: `pure` needs nothing, `world` is the whole agent in one process, `seams` need the native build, real sockets and
+ * files, `cluster` needs Kubernetes' own binaries and root.
+ */
+const pureRooms = ["domain", "api", "runtime", "cli"].map((room) => `src/${room}/**/*.test.ts`);
+const seamRooms = ["host", "seamcall", "kubelet", "cluster", "simulate", "agent"].map((room) => `src/${room}/**/*.test.ts`);
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "pure", include: pureRooms } },
+      { test: { name: "world", include: ["src/testing/world/**/*.test.ts"], testTimeout: 600_000 } },
+      {
+        test: {
+          name: "seams",
+          include: [...seamRooms, "src/testing/*.test.ts", "src/testing/!(world)/**/*.test.ts", "e2e/journeys/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
+      { test: { name: "cluster", include: ["e2e/cluster/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 1_800_000, fileParallelism: false } },
+    ],
+  },
+});
