@@ -6,6 +6,9 @@
  */
 import type { Intent } from "../domain/intent.ts";
 import type { NodeStatus } from "../domain/status.ts";
+import type { NodePodsView } from "../domain/view.ts";
+
+export type { NodePod, NodePodsView } from "../domain/view.ts";
 
 /** The newest intent. `problem` is set when a newer object or file was refused: the last good one stays in force. */
 export interface IntentView {
@@ -37,24 +40,6 @@ export interface NodeEvent {
   readonly reason: string;
   readonly message: string;
 }
-
-/** A pod of this node as the API server shows it, read afresh (not from a cache). Terminating pods are in it until they are gone. */
-export interface NodePod {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-  /** Pending, Running, Succeeded, Failed, Unknown. Pods in Succeeded or Failed hold no device. */
-  readonly phase: string;
-  readonly terminating: boolean;
-  /** Extended resources the pod asks for: name → count, summed as the scheduler does. */
-  readonly requests: Readonly<Record<string, number>>;
-}
-
-export type NodePodsView =
-  | { readonly kind: "Read"; readonly pods: readonly NodePod[] }
-  | { readonly kind: "Unreadable"; readonly why: string }
-  /** Standalone: there is no API server, by configuration only. */
-  | { readonly kind: "None" };
 
 export interface NodePodsPort {
   observe(): Promise<NodePodsView>;

@@ -7,6 +7,9 @@
  *   agent.observe ◄── PodResourcesPort ◄── kubelet
  */
 import type { Address } from "../domain/device.ts";
+import type { PodResourcesView, Publication } from "../domain/view.ts";
+
+export type { PodDevices, PodResourcesView, Publication } from "../domain/view.ts";
 
 /** A device in a ListAndWatch list. Absent = withdrawn. */
 export interface PublishedDevice {
@@ -49,21 +52,6 @@ export interface DevicePluginHandlers {
   prefer(resource: string, request: PreferredRequest): readonly Address[];
 }
 
-/** What is published right now, for the withdraw protocol (I5). */
-export interface Publication {
-  readonly resource: string;
-  /** The plugin's socket is listening or a stream is open: kubelet can call us. */
-  readonly serving: boolean;
-  /** Register succeeded and a ListAndWatch stream of it is open. */
-  readonly registered: boolean;
-  /** Allocate, PreStart and GetPreferredAllocation calls being answered. */
-  readonly callsInFlight: number;
-  /** Ids in the newest list handed to kubelet. */
-  readonly ids: readonly Address[];
-  /** Last registration problem, empty when none. */
-  readonly problem: string;
-}
-
 export interface DevicePluginPort {
   /**
    * Makes kubelet's picture match `resources`: serves a resource from its first appearance on, sends a list only when it changed, and stops
@@ -76,28 +64,6 @@ export interface DevicePluginPort {
   /** Empty lists to every stream, waits (bounded) until sent, ends streams, removes sockets. Repeatable. */
   close(): Promise<void>;
 }
-
-export interface PodDevices {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly resource: string;
-  readonly ids: readonly Address[];
-}
-
-/** One look at podresources. Errors are values: what can't be read counts as in use. */
-export type PodResourcesView =
-  | {
-      readonly kind: "Read";
-      /** GetAllocatableResources: resource → ids that kubelet would hand out, and all it lists. */
-      readonly allocatable: readonly { readonly resource: string; readonly ids: readonly Address[] }[];
-      /** List: devices of active pods. Leaves out terminating pods and orphans; empty just after a kubelet start. */
-      readonly pods: readonly PodDevices[];
-      /** Monotonic ms at which this kubelet (by its podresources socket's identity: ctime) was first seen. */
-      readonly kubeletSinceMs: number;
-    }
-  | { readonly kind: "Unreadable"; readonly why: string }
-  /** The machine has no kubelet, by configuration only (`--kubelet none`). */
-  | { readonly kind: "None" };
 
 export interface PodResourcesPort {
   observe(): Promise<PodResourcesView>;
