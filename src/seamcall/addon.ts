@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The shape of native/addon (Node-API in C), a thin mirror of native/uapi/tdx_iommu.h: numbers stay numbers (u32), u64 is bigint, enums stay
+ * their numbers. `binding.ts` turns them into domain values; nothing else imports this file except `simulation.ts`.
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { AppError } from "../runtime/errors.ts";
+
+/** `struct tdx_iommu_info` without its size. */
+export interface RawInfo {
+  readonly flags: number;
+  readonly abiVersion: number;
+  readonly abiProfile: number;
+  readonly environment: number;
+  readonly moduleMajor: number;
+  readonly moduleMinor: number;
+  readonly moduleUpdate: number;
+  readonly moduleInternal: number;
+  readonly buildNum: number;
+  readonly buildDate: number;
+  readonly mtPageCount: number;
+  readonly features0: bigint;
+  readonly valid: number;
+  readonly instance: string;
+  readonly pagesDonated: bigint;
+  readonly pagesRetained: bigint;
+}
+
+/** `struct tdx_iommu_unit`. */
+export interface RawUnit {
+  readonly regBase: bigint;
+  readonly segment: number;
+  readonly numaNode: number;
+  readonly cap: bigint;
+  readonly ecap: bigint;
+  readonly gsts: number;
+  readonly state: number;
+  readonly flags: number;
+  readonly leaf: number;
+  readonly tdxIommuId: bigint;
+  readonly setupSeq: bigint;
+  readonly status: bigint;
+  readonly durationNs: bigint;
+  readonly attempts: number;
+  readonly pagesDonated: number;
+  readonly pagesRetained: number;
+}
+
+/** One LIST. `units` is the same array object as long as instance and generation are unchanged. */
+export interface RawTable {
+  readonly instance: string;
+  readonly generation: bigint;
+  readonly units: readonly RawUnit[];
+}
+
+export interface RawCall {
+  readonly outcome: number;
+  readonly unit: RawUnit;
+}
+
+/** What a native call throws or rejects with: `code` is the errno's name, `command` the ioctl's. */
+export interface NativeError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly command: string;
+}
+
+/**
+ * One opener. SETUP and CLEAR run in order on a thread of their own; INFO and LIST on another. After close every call rejects with
+ * ECANCELED. Wrong arguments throw a TypeError.
+ */
+export interface NativeHandle {
+  info(): Promise<RawInfo>;
+  list(): Promise<RawTable>;
+  setup(regBase: bigint): Promise<RawCall>;
+  clear(regBase: bigint, tdxIommuId: bigint, setupSeq: bigint): Promise<RawCall>;
+  /** Settles when the table may differ from this handle's last LIST; does not keep the process alive. */
+  waitChanged(): Promise<void>;
+  /** Rejects what is in flight with ECANCELED; repeatable. */
+  close(): Promise<void>;
+}
+
+export interface RawSimulatedUnit {
+  readonly regBase: bigint;
+  readonly segment: number;
+  /** -1 = the firmware names no node. */
+  readonly numaNode: number;
+  readonly cap: bigint;
+  readonly ecap: bigint;
+  readonly gsts: number;
+  readonly foreign: boolean;
+}
+
+export interface RawSimulationOptions {
+  readonly units: readonly RawSimulatedUnit[];
+  readonly abiProfile: number;
+  readonly mtPageCount: number;
+  readonly environment: number;
+  readonly features0: bigint;
+  readonly latencyMs: number;
+  readonly interruptions: number;
+}
+
+/** 0 = either leaf; null regBase = any unit; null status = only the delay; count 0 = for ever. */
+export interface RawFault {
+  readonly leaf: number;
+  readonly regBase: bigint | null;
+  readonly status: bigint | null;
+  readonly delayMs: number;
+  readonly count: number;
+  readonly skip: number;
+  readonly keepPages: boolean;
+}
+
+export interface RawModuleUnit {
+  readonly regBase: bigint;
+  readonly present: boolean;
+  /** 0 None, 1 Configuring, 2 Configured, 3 Clearing, 4 Foreign. */
+  readonly phase: number;
+  readonly tdxIommuId: bigint | null;
+  readonly ownedPages: readonly bigint[];
+  readonly securedLinks: readonly number[];
+  readonly setupCalls: bigint;
+  readonly clearCalls: bigint;
+}
+
+export interface RawDump {
+  readonly incarnation: bigint;
+  readonly environment: number;
+  readonly abiProfile: number;
+  readonly mtPageCount: number;
+  readonly corruptedPage: bigint | null;
+  readonly freedTooEarly: readonly bigint[];
+  readonly setupCalls: bigint;
+  readonly clearCalls: bigint;
+  readonly pagesTotal: number;
+  readonly pagesAllocated: number;
+  readonly faults: readonly RawFault[];
+  readonly units: readonly RawModuleUnit[];
+}
+
+/** Control of a simulated host's state directory; synchronous, each takes the state lock for less than a millisecond. */
+export interface NativeSimulation {
+  create(dir: string, options: RawSimulationOptions): void;
+  addFault(dir: string, fault: RawFault): void;
+  clearFaults(dir: string): void;
+  /** `device` = segment << 16 | bus << 8 | device << 3 | function. */
+  setLink(dir: string, regBase: bigint, device: number, secured: boolean): void;
+  setUnitPresent(dir: string, regBase: bigint, present: boolean): void;
+  reboot(dir: string): void;
+  /** Environment 0 brings the module back; `lost`: as a newly loaded one that knows nothing. */
+  setEnvironment(dir: string, environment: number, lost: boolean): void;
+  dump(dir: string): RawDump;
+}
+
+export interface Addon {
+  /** Opens the device node; throws a NativeError. */
+  open(path: string, writable: boolean): NativeHandle;
+  /** Opens table and simulator over a state directory; a second writable opener gets EBUSY. */
+  openSimulator(dir: string, writable: boolean): NativeHandle;
+  readonly simulation: NativeSimulation;
+}
+
+/** Where `make` leaves the addon, seen from src/seamcall and from a bundle one folder below the root. */
+const CANDIDATES = ["../../native/build/release/tdx_iommu.node", "../native/build/release/tdx_iommu.node"];
+
+/** Loads the addon; DRIVER_MISSING when it was not built. `path` is for tests (the sanitizer build, the shim). */
+export function loadAddon(path: string | null = null): Addon {
+  const found = path ?? CANDIDATES.map((at) => fileURLToPath(new URL(at, import.meta.url))).find((at) => existsSync(at));
+  if (found === undefined)
+    throw new AppError("DRIVER_MISSING", "the native addon is not built: run `make` in native/", { details: { file: CANDIDATES[0] ?? null } });
+  return createRequire(import.meta.url)(found) as Addon;
+}

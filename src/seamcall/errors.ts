@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The one table from the UAPI's errnos (native/uapi/tdx_iommu.h, "Errors") to the project's error codes. */
+import type { ErrorCode } from "../runtime/errors.ts";
+import { AppError, isAppError, messageOf } from "../runtime/errors.ts";
+import type { NativeError } from "./addon.ts";
+
+const BY_ERRNO: Readonly<Record<string, ErrorCode>> = {
+  ENODEV: "NO_TDX_MODULE",
+  ENOENT: "UNKNOWN_UNIT",
+  EBUSY: "WRITER_BUSY",
+  ESTALE: "STALE_ID",
+  ENOMEM: "OUT_OF_MEMORY",
+  EINTR: "INTERRUPTED",
+  EOPNOTSUPP: "REAL_SETUP_DISABLED",
+  EIO: "BACKEND_GONE",
+  EPERM: "NOT_PERMITTED",
+  ECANCELED: "BINDING_CLOSED",
+};
+
+/** An error from the addon as an AppError; what the contract does not name becomes BINDING_FAILED. */
+export function fromNative(thrown: unknown): AppError {
+  if (isAppError(thrown)) return thrown;
+  if (!isNativeError(thrown)) return new AppError("BINDING_FAILED", messageOf(thrown), { cause: thrown });
+  const details = { errno: thrown.code, command: thrown.command };
+  return new AppError(BY_ERRNO[thrown.code] ?? "BINDING_FAILED", describeNative(thrown), { details, cause: thrown });
+}
+
+/** One line for people: which command, which errno, the system's words. */
+export function describeNative(thrown: unknown): string {
+  return isNativeError(thrown) ? `${thrown.command}: ${thrown.code}: ${thrown.message}` : messageOf(thrown);
+}
+
+function isNativeError(thrown: unknown): thrown is NativeError {
+  return thrown instanceof Error && "code" in thrown && "errno" in thrown && "command" in thrown;
+}
