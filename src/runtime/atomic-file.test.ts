@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { writeFileAtomic } from "./atomic-file.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "atomic-file-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test("the new content replaces the old with the mode asked for, and nothing else stays in the folder", async () => {
+  const path = join(folder, "status.json");
+  writeFileSync(path, "old and longer");
+  await writeFileAtomic(path, "new", 0o600);
+  expect(readFileSync(path, "utf8")).toBe("new");
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(readdirSync(folder)).toEqual(["status.json"]);
+});
+
+test("a reader never sees a part, whoever writes at once", async () => {
+  const path = join(folder, "status.json");
+  const contents = ["a".repeat(100_000), "b".repeat(50_000), "c"];
+  await writeFileAtomic(path, contents[0]!);
+  const writes = Promise.all(Array.from({ length: 30 }, (_, n) => writeFileAtomic(path, contents[n % 3]!)));
+  let isOver = false;
+  const reads = (async () => {
+    while (!isOver) {
+      expect(contents).toContain(readFileSync(path, "utf8"));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  await writes;
+  isOver = true;
+  await reads;
+  expect(readdirSync(folder)).toEqual(["status.json"]);
+});
+
+test("a failure names the system call and leaves no temporary file", async () => {
+  await expect(writeFileAtomic(join(folder, "no", "status.json"), "x")).rejects.toMatchObject({ code: "ENOENT" });
+  const asFolder = join(folder, "taken");
+  await writeFileAtomic(join(folder, "file"), "x");
+  const { mkdirSync } = await import("node:fs");
+  mkdirSync(asFolder);
+  await expect(writeFileAtomic(asFolder, "x")).rejects.toMatchObject({ syscall: "rename" });
+  expect(readdirSync(folder).toSorted()).toEqual(["file", "taken"]);
+});

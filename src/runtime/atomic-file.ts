@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+/** Default mode: readable by all, written by the owner only. Pass 0o600 for anything that should not be read by others. */
+const DEFAULT_MODE = 0o644;
+
+/**
+ * Replaces `path` so that a reader, and the next start after a crash or power loss, sees the old content or the new, never a part: temporary file
+ * in the same folder, fsync, rename, fsync of the folder (POSIX rename(2); the last fsync makes the rename itself durable). The folder must exist.
+ * A crash between open and rename leaves a file named `.NAME.UUID.tmp`. @throws the errno of the system call that failed
+ */
+export async function writeFileAtomic(path: string, content: string | Uint8Array, mode: number = DEFAULT_MODE): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${randomUUID()}.tmp`);
+  try {
+    await writeDurably(temporary, content, mode);
+    await rename(temporary, path);
+  } catch (thrown) {
+    await removeQuietly(temporary);
+    throw thrown;
+  }
+  await syncFolder(folder);
+}
+
+async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  // "wx": never follow or reuse what somebody else put there.
+  await usingHandle(await open(path, "wx", mode), async (handle) => {
+    await handle.writeFile(content);
+    await handle.sync();
+  });
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  await usingHandle(await open(folder, "r"), (handle) => handle.sync());
+}
+
+async function usingHandle(handle: FileHandle, work: (handle: FileHandle) => Promise<void>): Promise<void> {
+  try {
+    await work(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The first error is the one to report: one of tidying up after it would hide it. */
+function removeQuietly(path: string): Promise<void> {
+  return unlink(path).catch(() => undefined);
+}
