@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Address, Holders, PciFunction, UnitOfFunction } from "../domain/device.ts";
+import type { FunctionFacts } from "./functions.ts";
+import { selectiveStreamsOf } from "./ide.ts";
+import { decideLink, decideTeeIo, type SlotEvidence } from "./link.ts";
+import { functionZeroOf } from "./topology.ts";
+import { NO_TSM, type TsmReading } from "./tsm.ts";
+
+/** Everything of one reading that one function's entry depends on. */
+export interface Surroundings {
+  readonly factsOf: (address: Address) => FunctionFacts | null;
+  readonly tsmOf: (address: Address) => TsmReading | null;
+  readonly unitOf: (facts: FunctionFacts) => UnitOfFunction;
+  readonly holdersOf: (facts: FunctionFacts) => Holders;
+  readonly vfioCdevOf: (facts: FunctionFacts) => string | null;
+}
+
+/** Function 0 of the slot that speaks for the function: its own slot's, or that of its physical function; null when that cannot be told. */
+export function speakerOf(facts: FunctionFacts): Address | null {
+  const physical = facts.identity.physicalFunction;
+  if (physical.kind === "Unreadable") return null;
+  return functionZeroOf(physical.kind === "Value" ? physical.value : facts.address);
+}
+
+/** A function's entry in the view, from its own files and those it depends on. Pure. */
+export function assembleFunction(facts: FunctionFacts, around: Surroundings): PciFunction {
+  const { identity } = facts;
+  const evidence = slotEvidence(facts, around);
+  const zero = evidence.zero === null || evidence.zero === "Unknown" ? null : evidence.zero;
+  return {
+    address: facts.address,
+    vendor: identity.vendor,
+    device: identity.device,
+    class: identity.class,
+    numaNode: identity.numaNode,
+    iommuGroup: facts.iommuGroup,
+    unit: around.unitOf(facts),
+    functionType: identity.physicalFunction.kind === "Missing" ? "Physical" : "Virtual",
+    physicalFunction: identity.physicalFunction.kind === "Value" ? identity.physicalFunction.value : null,
+    teeIo: decideTeeIo(evidence),
+    ideStreams: zero === null ? null : selectiveStreamsOf(zero.ide),
+    link: decideLink(evidence, slotTsm(facts, around)),
+    hostBridge: identity.place.hostBridge,
+    rootPort: identity.place.rootPort,
+    driver: facts.driver,
+    vfioCdev: around.vfioCdevOf(facts),
+    holders: around.holdersOf(facts),
+  };
+}
+
+function slotEvidence(facts: FunctionFacts, around: Surroundings): SlotEvidence {
+  const speaker = speakerOf(facts);
+  if (speaker === null) return { own: facts.capabilities, zero: "Unknown" };
+  const zero = speaker === facts.address ? facts : around.factsOf(speaker);
+  // A function 0 that is itself a virtual function speaks for nobody.
+  return { own: facts.capabilities, zero: zero === null ? null : (zero.capabilities ?? "Unknown") };
+}
+
+/** Function 0 is the one that a TSM connects; a TDI is bound function by function. */
+function slotTsm(facts: FunctionFacts, around: Surroundings): TsmReading {
+  const own = around.tsmOf(facts.address) ?? NO_TSM;
+  const speaker = speakerOf(facts);
+  const zero = speaker === null ? null : around.tsmOf(speaker);
+  return { connect: zero?.connect ?? own.connect, bound: own.bound };
+}

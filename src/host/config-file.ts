@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { type Capabilities, type ConfigSpace, readCapabilities, UNREADABLE_CAPABILITIES } from "./config-space.ts";
+
+/** Reads the capabilities from a `config` attribute. An absent or unreadable file gives Unknown throughout. */
+export function readConfigFile(path: string): Capabilities {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    return UNREADABLE_CAPABILITIES; // Whatever the error was, nothing is known: that is the whole answer.
+  }
+  try {
+    // The attribute's size is the size of the function's space; what an unprivileged reader gets is shorter than that.
+    return readCapabilities(configSpaceOfFile(file, fstatSync(file).size));
+  } catch {
+    return UNREADABLE_CAPABILITIES;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function configSpaceOfFile(file: number, size: number): ConfigSpace {
+  const register = Buffer.alloc(4);
+  return {
+    size,
+    u32(offset) {
+      try {
+        return readSync(file, register, 0, 4, offset) === 4 ? register.readUInt32LE(0) : null;
+      } catch {
+        return null; // EIO and ENODEV of a function that is going away: the register is unknown.
+      }
+    },
+  };
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Address } from "../domain/device.ts";
+import { readConfigFile } from "./config-file.ts";
+import type { Capabilities } from "./config-space.ts";
+import { baseName, isPresent, type Reading, readNames, readStamp, readTarget, readText } from "./reading.ts";
+import { isAddress, type Place, placeOf } from "./topology.ts";
+
+/** What stays the same as long as the function's directory is the same one. */
+interface Identity {
+  readonly stamp: string;
+  readonly vendor: string;
+  readonly device: string;
+  readonly class: string;
+  readonly numaNode: number | null;
+  readonly place: Place;
+  /** Missing: a physical function. Unreadable: a virtual one whose physical function cannot be told. */
+  readonly physicalFunction: Reading<Address>;
+}
+
+/** One function's own files, not yet seen together with function 0 of its slot. */
+export interface FunctionFacts {
+  readonly address: Address;
+  readonly identity: Identity;
+  readonly iommuGroup: string | null;
+  /** Kernel name of the unit the `iommu` link leads to. */
+  readonly unitName: Reading<string>;
+  readonly driver: string | null;
+  /** `vfioN` when a vfio driver holds the function. */
+  readonly vfioName: string | null;
+  /** A `tsm/` group is there. */
+  readonly hasTsm: boolean;
+  /** Null for virtual functions: they carry no TEE-I/O, IDE or DOE capability of their own. */
+  readonly capabilities: Capabilities | null;
+}
+
+/** What one function's reading may reuse from the one before. */
+export type FactsCache = Map<Address, FunctionFacts>;
+
+/** Where to read and what the rest of the reading already knows. */
+export interface FunctionSource {
+  /** `/sys/bus/pci/devices` below the root. */
+  readonly directory: string;
+  readonly cache: FactsCache;
+  /** False when no TSM is registered: then no function has a `tsm/` group. */
+  readonly tsmRegistered: boolean;
+}
+
+/** Reads one function's own files; null when it is not (or no longer) on the bus. */
+export function readFunction(source: FunctionSource, address: Address): FunctionFacts | null {
+  const path = `${source.directory}/${address}`;
+  const stamp = readStamp(path);
+  if (stamp.kind === "Missing") {
+    source.cache.delete(address);
+    return null;
+  }
+  const before = source.cache.get(address);
+  const known = stamp.kind === "Value" && before?.identity.stamp === stamp.value ? before : null;
+  const identity = known?.identity ?? readIdentity(path, stamp.kind === "Value" ? stamp.value : "");
+  if (identity === null) return null;
+  const driver = optional(readTarget(`${path}/driver`));
+  const facts: FunctionFacts = {
+    address,
+    identity,
+    iommuGroup: known?.iommuGroup ?? optional(readTarget(`${path}/iommu_group`)),
+    unitName: mapName(readTarget(`${path}/iommu`)),
+    driver,
+    vfioName: driver === null ? null : readVfioName(path, driver),
+    hasTsm: source.tsmRegistered && isPresent(`${path}/tsm`),
+    capabilities: readOwnCapabilities(path, identity, known),
+  };
+  source.cache.set(address, facts);
+  return facts;
+}
+
+/**
+ * Reading configuration space wakes a sleeping device, so a plain No (no TEE-I/O, no IDE) is kept for as long as the directory is the same; a
+ * capability that can lead to an offer or to a secured link is read every time.
+ */
+function readOwnCapabilities(path: string, identity: Identity, known: FunctionFacts | null): Capabilities | null {
+  if (identity.physicalFunction.kind !== "Missing") return null;
+  const before = known?.capabilities ?? null;
+  if (before !== null && before.teeIo === "No" && before.ide.kind === "Absent") return before;
+  return readConfigFile(`${path}/config`);
+}
+
+function readIdentity(path: string, stamp: string): Identity | null {
+  const vendor = readText(`${path}/vendor`);
+  const device = readText(`${path}/device`);
+  const classCode = readText(`${path}/class`);
+  const physicalFunction = mapAddress(readTarget(`${path}/physfn`));
+  const target = readTarget(path);
+  if (vendor.kind === "Missing" && target.kind === "Missing") return null; // Vanished since the stamp was read.
+  return {
+    stamp: [vendor, device, classCode].every((text) => text.kind === "Value") ? stamp : "", // What failed once is read again next time.
+    vendor: readHexDigits(vendor, 4),
+    device: readHexDigits(device, 4),
+    class: readHexDigits(classCode, 6).slice(0, 4),
+    numaNode: readNumaNode(`${path}/numa_node`),
+    place: placeOf(target.kind === "Value" ? target.value : ""),
+    physicalFunction,
+  };
+}
+
+/** `0x10de` → `10de`; empty when the text is anything else, which no selector matches. */
+function readHexDigits(text: Reading<string>, digits: number): string {
+  const value = text.kind === "Value" ? text.value.toLowerCase() : "";
+  return value.length === digits + 2 && /^0x[0-9a-f]+$/.test(value) ? value.slice(2) : "";
+}
+
+/** The kernel writes -1 when the firmware names no node. */
+function readNumaNode(path: string): number | null {
+  const text = readText(path);
+  return text.kind === "Value" && /^\d{1,6}$/.test(text.value) ? Number(text.value) : null;
+}
+
+function optional(target: Reading<string>): string | null {
+  return target.kind === "Value" ? baseName(target.value) : null;
+}
+
+function mapName(target: Reading<string>): Reading<string> {
+  return target.kind === "Value" ? { kind: "Value", value: baseName(target.value) } : target;
+}
+
+function mapAddress(target: Reading<string>): Reading<Address> {
+  const name = mapName(target);
+  if (name.kind !== "Value" || isAddress(name.value)) return name;
+  return { kind: "Unreadable", why: "physfn does not lead to a function" };
+}
+
+/** Any vfio driver (vfio-pci, a vendor's variant) makes a `vfio-dev` directory with one entry; other drivers are not asked. */
+function readVfioName(path: string, driver: string): string | null {
+  if (!driver.includes("vfio")) return null;
+  const names = readNames(`${path}/vfio-dev`);
+  return names.kind === "Value" ? (names.value.find((name) => /^vfio\d+$/.test(name)) ?? null) : null;
+}

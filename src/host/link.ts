@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Link, Tristate } from "../domain/device.ts";
+import { type Capabilities, UNREADABLE_CAPABILITIES } from "./config-space.ts";
+import { anyStream } from "./ide.ts";
+import type { Reading } from "./reading.ts";
+
+/**
+ * The functions whose files decide about one function: its own capabilities (null for a virtual function, which has none of its own) and those
+ * of function 0 of its (or its physical function's) slot. `zero` is null when that function is not on the bus, `"Unknown"` when it cannot be told
+ * which function it is.
+ */
+export interface SlotEvidence {
+  readonly own: Capabilities | null;
+  readonly zero: Capabilities | null | "Unknown";
+}
+
+/** TEE-I/O of a function: function 0 of the slot answers for all. Without it nobody could set up a session, so a No of its own stays No. */
+export function decideTeeIo({ own, zero }: SlotEvidence): Tristate {
+  if (zero === "Unknown") return "Unknown";
+  if (zero !== null) return zero.teeIo;
+  return own?.teeIo === "No" ? "No" : "Unknown";
+}
+
+/**
+ * The link of a function. Secure as soon as a TSM is connected or a stream is enabled or secure; Unknown when nothing says so and something
+ * could not be read. After a function-level reset the registers read insecure while the TSM is still connected: that is Secure with no stream.
+ */
+export function decideLink(evidence: SlotEvidence, tsm: { connect: Reading<string>; bound: Reading<string> }): Link {
+  const spaces = spacesOf(evidence);
+  const streamEnabled = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled)));
+  const streamSecure = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled || stream.secure)));
+  const name = tsm.connect.kind === "Value" ? tsm.connect.value : "";
+  const unsure = streamSecure === "Unknown" || tsm.connect.kind === "Unreadable";
+  return {
+    state: name !== "" || streamSecure === "Yes" ? "Secure" : unsure ? "Unknown" : "Insecure",
+    tsm: name,
+    bound: decideBound(tsm.bound),
+    streamEnabled,
+  };
+}
+
+function spacesOf({ own, zero }: SlotEvidence): Capabilities[] {
+  const spaces = own === null ? [] : [own];
+  if (zero === "Unknown") spaces.push(UNREADABLE_CAPABILITIES);
+  else if (zero !== null && zero !== own) spaces.push(zero);
+  return spaces.length === 0 ? [UNREADABLE_CAPABILITIES] : spaces;
+}
+
+function decideBound(bound: Reading<string>): Tristate {
+  if (bound.kind === "Unreadable") return "Unknown";
+  return bound.kind === "Value" && bound.value !== "" ? "Yes" : "No";
+}
+
+function strongest(answers: readonly Tristate[]): Tristate {
+  return answers.includes("Yes") ? "Yes" : answers.includes("Unknown") ? "Unknown" : "No";
+}

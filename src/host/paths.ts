@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import { join } from "node:path";
+
+/** Where the reader looks, all below one root: `/` on a real node, the mounted host in a pod, a rendered tree in simulation. */
+export interface HostPaths {
+  /** `/sys/class/iommu` */
+  readonly units: string;
+  /** `/sys/bus/pci/devices` */
+  readonly functions: string;
+  /** `/sys/class/tsm` */
+  readonly tsm: string;
+  readonly proc: string;
+  readonly bootId: string;
+  /** `/dev/vfio/devices` below the root. */
+  readonly vfioDevices: string;
+}
+
+/** The paths below `root`. */
+export function hostPaths(root: string): HostPaths {
+  return {
+    units: join(root, "sys/class/iommu"),
+    functions: join(root, "sys/bus/pci/devices"),
+    tsm: join(root, "sys/class/tsm"),
+    proc: join(root, "proc"),
+    bootId: join(root, "proc/sys/kernel/random/boot_id"),
+    vfioDevices: join(root, "dev/vfio/devices"),
+  };
+}
+
+/** The IOMMUFD device nodes as the host itself names them: what kubelet and containers are given. */
+export const VFIO_DEVICES_ON_HOST = "/dev/vfio/devices";

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdir } from "node:fs/promises";
+import type { Address, Holders, HostView, PciFunction, UnitOfFunction } from "../domain/device.ts";
+import type { RegBase } from "../domain/unit.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
+import { AppError, messageOf } from "../runtime/errors.ts";
+import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
+import { watchHost } from "./change.ts";
+import { type FactsCache, type FunctionFacts, readFunction } from "./functions.ts";
+import { type HolderScan, holdersOf, NOBODY, scanHolders } from "./holders.ts";
+import { type HostPaths, hostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
+import type { HostPort } from "./port.ts";
+import { isPresent, type Reading, readNames, readText } from "./reading.ts";
+import { inSlices, nextTurn, type Pause } from "./slices.ts";
+import { compareAddress, isAddress } from "./topology.ts";
+import { createTsmReader, type TsmReader, type TsmReading } from "./tsm.ts";
+import { readRegBase, readUnits } from "./units.ts";
+
+/** What the reader is given. Only `root` is needed outside tests. */
+export interface HostReaderOptions {
+  /** Where `sys`, `proc` and `dev` are found: `/` on a real node. */
+  readonly root: string;
+  readonly clock?: Clock;
+  /** How long one `tsm/*` attribute may take. */
+  readonly tsmDeadlineMs?: number;
+  readonly pause?: Pause;
+}
+
+/** Ten times what a busy machine needs for an attribute; a read that takes longer is stuck behind a disconnect. */
+const TSM_DEADLINE_MS = 200;
+
+interface Reader {
+  readonly paths: HostPaths;
+  readonly cache: FactsCache;
+  readonly tsm: TsmReader;
+  readonly slices: { readonly clock: Clock; readonly pause: Pause };
+  /** Of the last observe; a single function's reading has no time for a walk through `/proc`. */
+  lastScan: HolderScan;
+}
+
+/** The one reader of a host's tree, real or simulated. Holds no handle besides its watches; every reading starts from the files. */
+export function createHostReader(options: HostReaderOptions): HostPort {
+  const { root, clock = systemClock, tsmDeadlineMs = TSM_DEADLINE_MS, pause = nextTurn } = options;
+  const reader: Reader = {
+    paths: hostPaths(root),
+    cache: new Map(),
+    tsm: createTsmReader({ clock, deadlineMs: tsmDeadlineMs }),
+    slices: { clock, pause },
+    lastScan: { kind: "Unreadable", why: "no process was looked at yet" },
+  };
+  return {
+    observe: () => observe(reader),
+    observeFunction: (address) => observeFunction(reader, address),
+    onChange: (listener) => watchHost(reader.paths, listener),
+  };
+}
+
+async function observe(reader: Reader): Promise<HostView> {
+  const { paths, slices, cache } = reader;
+  const bootId = readText(paths.bootId);
+  const units = readUnits(paths.units);
+  const addresses = await listFunctions(paths.functions);
+  const source = { directory: paths.functions, cache, tsmRegistered: isTsmRegistered(paths) };
+  const facts = new Map<Address, FunctionFacts>();
+  const readOne = (address: Address): void => {
+    const one = readFunction(source, address);
+    if (one !== null) facts.set(address, one);
+  };
+  await inSlices(addresses, readOne, slices);
+  for (const address of cache.keys()) if (!facts.has(address)) cache.delete(address);
+  const tsm = await readTsm(reader, [...facts.values()]);
+  if ([...facts.values()].some(isVfio)) reader.lastScan = await scanHolders(paths.proc, slices);
+  const functions: PciFunction[] = [];
+  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units.regBaseOf) });
+  await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around)), slices);
+  return { bootId: bootId.kind === "Value" ? bootId.value : null, units: units.units, unreadableUnits: units.unreadableUnits, functions };
+}
+
+async function observeFunction(reader: Reader, address: Address): Promise<PciFunction | null> {
+  if (!isAddress(address)) return null; // Kubelet's word becomes a path below: nothing but an address may.
+  const source = { directory: reader.paths.functions, cache: reader.cache, tsmRegistered: isTsmRegistered(reader.paths) };
+  const own = readFunction(source, address);
+  if (own === null) return null;
+  const facts = new Map([[address, own]]);
+  const speaker = speakerOf(own);
+  const zero = speaker === null || speaker === address ? null : readFunction(source, speaker);
+  if (zero !== null) facts.set(zero.address, zero);
+  const tsm = await readTsm(reader, [...facts.values()]);
+  return assembleFunction(own, surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) }));
+}
+
+async function listFunctions(directory: string): Promise<Address[]> {
+  try {
+    return (await readdir(directory)).filter(isAddress).sort(compareAddress);
+  } catch (thrown) {
+    throw new AppError("HOST_UNREADABLE", `${directory} cannot be listed: ${messageOf(thrown)}`, { cause: thrown, details: { path: directory } });
+  }
+}
+
+/** Only a class that is readable and empty says that no function can have a `tsm/` group. */
+function isTsmRegistered(paths: HostPaths): boolean {
+  const names = readNames(paths.tsm);
+  return names.kind === "Unreadable" || (names.kind === "Value" && names.value.length > 0);
+}
+
+async function readTsm(reader: Reader, all: readonly FunctionFacts[]): Promise<Map<Address, TsmReading>> {
+  const readings = new Map<Address, TsmReading>();
+  for (const one of all) {
+    if (!one.hasTsm) continue;
+    const slot = speakerOf(one) ?? one.address;
+    readings.set(one.address, await reader.tsm.read(slot, `${reader.paths.functions}/${one.address}`));
+  }
+  return readings;
+}
+
+interface Gathered {
+  readonly facts: ReadonlyMap<Address, FunctionFacts>;
+  readonly tsm: ReadonlyMap<Address, TsmReading>;
+  readonly unitOf: (facts: FunctionFacts) => UnitOfFunction;
+}
+
+function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroundings {
+  return {
+    factsOf: (address) => facts.get(address) ?? null,
+    tsmOf: (address) => tsm.get(address) ?? null,
+    unitOf,
+    holdersOf: (one): Holders => (isVfio(one) ? holdersOf(one, reader.lastScan) : NOBODY),
+    vfioCdevOf: (one) => vfioCdevOf(reader.paths, one),
+  };
+}
+
+function isVfio(facts: FunctionFacts): boolean {
+  return facts.driver?.includes("vfio") ?? false;
+}
+
+/** A kernel without IOMMUFD has `vfio-dev/vfioN` and no node in `/dev/vfio/devices`. */
+function vfioCdevOf(paths: HostPaths, { vfioName }: FunctionFacts): string | null {
+  return vfioName !== null && isPresent(`${paths.vfioDevices}/${vfioName}`) ? `${VFIO_DEVICES_ON_HOST}/${vfioName}` : null;
+}
+
+function unitByName(name: Reading<string>, regBaseOf: ReadonlyMap<string, RegBase>): UnitOfFunction {
+  if (name.kind === "Missing") return { kind: "None" };
+  if (name.kind === "Unreadable") return { kind: "Unreadable", why: `iommu: ${name.why}` };
+  const regBase = regBaseOf.get(name.value);
+  if (regBase === undefined) return { kind: "Unreadable", why: `no readable unit ${name.value}` };
+  return { kind: "Unit", regBase, kernelName: name.value };
+}
+
+function unitByLink(reader: Reader, { unitName }: FunctionFacts): UnitOfFunction {
+  if (unitName.kind !== "Value") return unitByName(unitName, new Map());
+  const regBase = readRegBase(`${reader.paths.units}/${unitName.value}/intel-iommu`);
+  return unitByName(unitName, new Map(regBase.kind === "Value" ? [[unitName.value, regBase.value]] : []));
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Address } from "../domain/device.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { type Reading, readBlockingText } from "./reading.ts";
+
+/** The text of `tsm/connect` and `tsm/bound`: the name of a TSM, or empty. */
+export interface TsmReading {
+  readonly connect: Reading<string>;
+  readonly bound: Reading<string>;
+}
+
+/** Of a function without a `tsm/` group: no TSM, or not capable. */
+export const NO_TSM: TsmReading = { connect: { kind: "Missing" }, bound: { kind: "Missing" } };
+
+/** Reads `tsm/*`. Never rejects; what takes longer than the deadline is Unreadable. */
+export interface TsmReader {
+  read(slot: Address, path: string): Promise<TsmReading>;
+}
+
+/** Threads of the pool that may be stuck in the kernel at once: the rest must stay free for everything else. */
+const MOST_STUCK = 2;
+
+/**
+ * The one place where `tsm/*` is read. Reading an attribute of a sub-function while its function 0 disconnects can hang in the kernel for ever,
+ * so reads are made one at a time per slot, each with a deadline; a slot whose read is still stuck is not read again.
+ */
+export function createTsmReader(options: { clock: Clock; deadlineMs: number; readAttribute?: typeof readBlockingText }): TsmReader {
+  const { clock, deadlineMs, readAttribute = readBlockingText } = options;
+  const turns = new Map<Address, Promise<unknown>>();
+  const stuck = new Set<Address>();
+
+  async function attribute(slot: Address, path: string): Promise<Reading<string>> {
+    if (stuck.has(slot)) return unreadable("an earlier read of this slot's tsm files has not come back");
+    if (stuck.size >= MOST_STUCK) return unreadable("reads of other slots' tsm files have not come back");
+    const reading = readAttribute(path);
+    const answer = await withDeadline(reading, clock, deadlineMs);
+    if (answer !== null) return answer;
+    stuck.add(slot);
+    void reading.then(() => stuck.delete(slot));
+    return unreadable(`no answer within ${deadlineMs} ms`);
+  }
+
+  async function both(slot: Address, path: string): Promise<TsmReading> {
+    const connect = await attribute(slot, `${path}/tsm/connect`);
+    return { connect, bound: await attribute(slot, `${path}/tsm/bound`) };
+  }
+
+  return {
+    async read(slot, path) {
+      const turn = (turns.get(slot) ?? Promise.resolve()).then(() => both(slot, path));
+      turns.set(slot, turn);
+      try {
+        return await turn;
+      } finally {
+        if (turns.get(slot) === turn) turns.delete(slot);
+      }
+    },
+  };
+}
+
+function unreadable(why: string): Reading<never> {
+  return { kind: "Unreadable", why };
+}
+
+/** The promise's value, or null when it is not there after `deadlineMs`. */
+function withDeadline<T>(promise: Promise<T>, clock: Clock, deadlineMs: number): Promise<T | null> {
+  return new Promise((resolve) => {
+    const timer = clock.after(deadlineMs, () => resolve(null));
+    void promise.then((value) => {
+      timer.stop();
+      resolve(value);
+    });
+  });
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { HostUnit, HostView } from "../domain/device.ts";
+import { compareRegBase, parseRegBase, type RegBase } from "../domain/unit.ts";
+import { AppError } from "../runtime/errors.ts";
+import { type Reading, readNames, readText } from "./reading.ts";
+
+/** The units of one reading, also by kernel name, which is how functions refer to them. */
+export interface UnitReadings extends Pick<HostView, "units" | "unreadableUnits"> {
+  readonly regBaseOf: ReadonlyMap<string, RegBase>;
+}
+
+/** Reads every unit below `directory` (`/sys/class/iommu`). @throws HOST_UNREADABLE when it is there and cannot be listed. */
+export function readUnits(directory: string): UnitReadings {
+  const names = readNames(directory);
+  if (names.kind === "Unreadable") {
+    throw new AppError("HOST_UNREADABLE", `${directory} cannot be listed: ${names.why}`, { details: { path: directory } });
+  }
+  const units = new Map<RegBase, HostUnit>();
+  const regBaseOf = new Map<string, RegBase>();
+  const unreadableUnits: { kernelName: string; why: string }[] = [];
+  for (const kernelName of names.kind === "Value" ? names.value : []) {
+    const unit = readUnit(directory, kernelName);
+    if (unit.kind === "Missing") continue; // Hot-removed between listing and reading.
+    const twin = unit.kind === "Value" ? units.get(unit.value.regBase) : undefined;
+    if (unit.kind === "Unreadable") unreadableUnits.push({ kernelName, why: unit.why });
+    else if (twin !== undefined) unreadableUnits.push({ kernelName, why: `it has the address of ${twin.kernelName}` });
+    else {
+      units.set(unit.value.regBase, unit.value);
+      regBaseOf.set(kernelName, unit.value.regBase);
+    }
+  }
+  return { units: [...units.values()].sort((a, b) => compareRegBase(a.regBase, b.regBase)), unreadableUnits, regBaseOf };
+}
+
+function readUnit(directory: string, kernelName: string): Reading<HostUnit> {
+  const base = `${directory}/${kernelName}/intel-iommu`;
+  const regBase = readRegBase(base);
+  if (regBase.kind === "Missing") {
+    // A unit of another maker has no such group; one that just went away has no directory at all.
+    const rest = readNames(`${directory}/${kernelName}`);
+    return rest.kind === "Missing" ? rest : { kind: "Unreadable", why: "it has no intel-iommu/address" };
+  }
+  if (regBase.kind === "Unreadable") return regBase;
+  return {
+    kind: "Value",
+    value: {
+      regBase: regBase.value,
+      kernelName,
+      cap: readHex(`${base}/cap`),
+      ecap: readHex(`${base}/ecap`),
+      domainsSupported: readCount(`${base}/domains_supported`),
+      domainsUsed: readCount(`${base}/domains_used`),
+    },
+  };
+}
+
+const PAGE_MASK = 0xfffn;
+
+/** The key of a unit from its `intel-iommu` directory: `address` is lower-case hex without 0x, the page-aligned base of a register block. */
+export function readRegBase(directory: string): Reading<RegBase> {
+  const text = readText(`${directory}/address`);
+  if (text.kind !== "Value") return text;
+  const regBase = parseRegBase(`0x${text.value}`);
+  if (regBase === null || BigInt(regBase) === 0n || (BigInt(regBase) & PAGE_MASK) !== 0n) {
+    return { kind: "Unreadable", why: `address reads "${printable(text.value)}", not the base of a register block` };
+  }
+  return { kind: "Value", value: regBase };
+}
+
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?").slice(0, 32);
+}
+
+function readHex(path: string): bigint | null {
+  const text = readText(path);
+  return text.kind === "Value" && /^[0-9a-f]{1,16}$/i.test(text.value) ? BigInt(`0x${text.value}`) : null;
+}
+
+function readCount(path: string): number | null {
+  const text = readText(path);
+  return text.kind === "Value" && /^\d{1,9}$/.test(text.value) ? Number(text.value) : null;
+}
