@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { GATE_CHANGES, JOB_RESULTS, type MetricLists, type Metrics } from "./metrics.ts";
 import { registerProcessMetrics } from "./metrics-process.ts";
 
