@@ -45,10 +45,11 @@ export const DEVICE_REASONS = {
   UnitNotSelected: "the intent does not select the function's unit",
   IntentCleared: "the intent is Cleared",
   BindingUnreadable: "the binding cannot be read, so no unit is known to be trusted",
-  UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
   LinkSecuredBeforeSetup: "the function's link was secured before SETUP of its unit",
+  UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
   LinkUnknown: "the state of the function's link cannot be read",
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
+  HeldUnderOtherName: "a pod holds the device under another resource name; it is offered under this one when free",
   NoVfioDevice: "the function is not bound to vfio-pci with an IOMMUFD device node",
 } as const;
 export type DeviceReason = keyof typeof DEVICE_REASONS;

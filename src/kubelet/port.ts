@@ -68,3 +68,21 @@ export interface DevicePluginPort {
 export interface PodResourcesPort {
   observe(): Promise<PodResourcesView>;
 }
+
+/** A device as a CDI spec names it: kind = resource, name = id. */
+export interface CdiDevice {
+  readonly id: Address;
+  /** Host paths of device nodes; none on a simulated host. */
+  readonly deviceNodes: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface CdiResource {
+  readonly resource: string;
+  readonly devices: readonly CdiDevice[];
+}
+
+export interface CdiPort {
+  /** Makes the spec files name exactly these devices; called before they are offered. Unchanged specs are not written. Rejects when one could not be. */
+  sync(resources: readonly CdiResource[]): Promise<void>;
+}

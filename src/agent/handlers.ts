@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Kubelet's calls. Each asks the gate again, on the binding and the function as they are now (I2), and fails closed. */
+import type { Address } from "../domain/device.ts";
+import { judge, type Verdict } from "../domain/gate.ts";
+import { unitFacts } from "../domain/ground.ts";
+import type { Intent } from "../domain/intent.ts";
+import { noteAnswer } from "../domain/memory.ts";
+import type { Answer } from "../domain/view.ts";
+import type { AllocatedDevice, DevicePluginHandlers, PreferredRequest } from "../kubelet/port.ts";
+import { AppError } from "../runtime/errors.ts";
+import type { KeyedLocks } from "../runtime/serial.ts";
+import type { BindingHolder } from "./binding.ts";
+import type { AgentPorts, DeviceFacts } from "./ports.ts";
+import { shareReads } from "./shared-read.ts";
+import type { AgentState } from "./state.ts";
+
+export interface HandlerParts {
+  readonly ports: AgentPorts;
+  readonly binding: BindingHolder;
+  readonly state: AgentState;
+  /** Keyed by register base: shared by these calls, exclusive for CLEAR. */
+  readonly locks: KeyedLocks;
+  readonly simulated: boolean;
+  /** The loop should look soon: kubelet is about to show a new holder. */
+  readonly onAnswered: () => void;
+}
+
+export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
+  const { ports, state } = parts;
+  const readFunction = sharedByAddress((address) => ports.host.observeFunction(address));
+
+  const judgeNow = async (address: Address): Promise<{ verdict: Verdict; vfioCdev: string | null }> => {
+    const [binding, fn] = await Promise.all([parts.binding.observeShared(), readFunction(address)]);
+    const units = binding.kind === "Read" ? unitFacts(binding) : null;
+    const bindingProblem = binding.kind === "Read" ? "" : binding.why;
+    const { memory } = state;
+    return { verdict: judge({ address, intent: currentIntent(parts), fn, units, bindingProblem, memory }), vfioCdev: fn?.vfioCdev ?? null };
+  };
+
+  /** The work runs under the unit's shared lock, in the same turn in which the gate was found open. */
+  const admit = async <T>(resource: string, address: Address, then: (verdict: Verdict, vfioCdev: string | null) => T): Promise<T> => {
+    refuseEarly(parts);
+    // A device nobody has seen has no unit to lock, and the gate refuses it.
+    const regBase = state.memory.lastUnits.get(address) ?? "";
+    return parts.locks.shared(regBase, async () => {
+      const { verdict, vfioCdev } = await judgeNow(address);
+      refuseEarly(parts);
+      if (!verdict.offered) throw refused(address, verdict.reason, verdict.message);
+      if (verdict.resource?.name !== resource)
+        throw refused(address, "NoResourceMatches", `it belongs to ${verdict.resource?.name ?? "no resource"}`);
+      return then(verdict, vfioCdev);
+    });
+  };
+
+  const answer = (verdict: Verdict, vfioCdev: string | null, resource: string): AllocatedDevice => {
+    const noted: Answer = { address: verdict.address, resource, atMs: ports.clock.nowMs(), epoch: verdict.epoch ?? "" };
+    state.answers = [...state.answers, noted];
+    state.memory = noteAnswer(state.memory, noted);
+    return allocated(verdict, vfioCdev, parts);
+  };
+
+  return {
+    async allocate(resource, ids) {
+      const answers = await counted(parts, () =>
+        Promise.all(ids.map((id) => admit(resource, id, (verdict, vfioCdev) => answer(verdict, vfioCdev, resource)))),
+      );
+      parts.onAnswered();
+      return answers;
+    },
+    async preStart(resource, ids) {
+      await Promise.all(ids.map((id) => admit(resource, id, () => undefined)));
+    },
+    prefer: (_resource: string, request: PreferredRequest) => ports.prefer(request, factsOf(request.available, state)),
+  };
+}
+
+function factsOf(ids: readonly Address[], state: AgentState): readonly DeviceFacts[] {
+  return ids.map((id) => {
+    const fn = state.pass?.ground.functions.get(id);
+    return { id, regBase: fn?.unit.kind === "Unit" ? fn.unit.regBase : null, numaNode: fn?.numaNode ?? null };
+  });
+}
+
+/** The newest intent, not the last pass's: a gate that the admin has closed is closed at once. */
+function currentIntent({ ports }: HandlerParts): Intent | null {
+  return ports.intent.current()?.intent ?? null;
+}
+
+/** Answers without waiting where the gate is closed for every device: during a CLEAR nothing must queue behind its lock. */
+function refuseEarly(parts: HandlerParts): void {
+  const { state } = parts;
+  if (state.stopping) throw new AppError("SHUTTING_DOWN", "the agent is stopping");
+  if (state.pass === null) throw new AppError("NOT_OFFERED", "the first observation of this node is not finished");
+  if (currentIntent(parts)?.state !== "Trusted") throw new AppError("NOT_OFFERED", "the intent is not Trusted: nothing is offered");
+}
+
+function refused(address: Address, reason: string, message: string): AppError {
+  const tail = message === "" ? "" : `: ${message}`;
+  return new AppError("NOT_OFFERED", `${address} is withheld, ${reason}${tail}`, { details: { address, reason } });
+}
+
+function allocated(verdict: Verdict, vfioCdev: string | null, parts: HandlerParts): AllocatedDevice {
+  const { address, resource } = verdict;
+  return {
+    id: address,
+    env: deviceEnv(parts.simulated),
+    deviceNodes: parts.simulated || vfioCdev === null ? [] : [vfioCdev, IOMMUFD],
+    cdiDevices: parts.ports.cdi && resource ? [`${resource.name}=${address}`] : [],
+  };
+}
+
+/** The IOMMUFD of the host: a VMM opens it beside the device's own node. */
+export const IOMMUFD = "/dev/iommu";
+
+/** A container given a simulated device is told so. */
+export function deviceEnv(simulated: boolean): Readonly<Record<string, string>> {
+  return simulated ? { TEEIO_SIMULATED: "true" } : {};
+}
+
+async function counted<T>({ ports }: HandlerParts, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work();
+    ports.metrics.allocate("ok");
+    return result;
+  } catch (thrown) {
+    ports.metrics.allocate("refused");
+    throw thrown;
+  }
+}
+
+function sharedByAddress<T>(read: (address: Address) => Promise<T>): (address: Address) => Promise<T> {
+  const readers = new Map<Address, { read: () => Promise<T>; users: number }>();
+  return async (address) => {
+    const reader = readers.get(address) ?? { read: shareReads(() => read(address)), users: 0 };
+    readers.set(address, reader);
+    reader.users += 1;
+    try {
+      return await reader.read();
+    } finally {
+      reader.users -= 1;
+      if (reader.users === 0) readers.delete(address);
+    }
+  };
+}

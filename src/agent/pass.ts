@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The pure middle of a pass: one observation becomes verdicts, plan, offer, report and settlement. */
+import { judge } from "../domain/gate.ts";
+import { type Ground, unitFacts } from "../domain/ground.ts";
+import type { Intent } from "../domain/intent.ts";
+import type { Memory } from "../domain/memory.ts";
+import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
+import { planUnits } from "../domain/plan.ts";
+import { reportFrom } from "../domain/report.ts";
+import { settlementFrom } from "../domain/settlement.ts";
+import type { NodeStatus } from "../domain/status.ts";
+import type { Binding, Reading } from "../domain/view.ts";
+import type { Pass } from "./state.ts";
+
+export interface DecideInputs {
+  readonly intent: Intent | null;
+  readonly generation: number;
+  readonly intentProblem: string;
+  readonly memory: Memory;
+  readonly ground: Ground;
+  readonly driver: string;
+  readonly previous: NodeStatus | null;
+  readonly hasKubelet: boolean;
+  readonly now: string;
+}
+
+export function decide(inputs: DecideInputs): Pass {
+  const { intent, ground, memory } = inputs;
+  const verdicts = verdictsFor(intent, ground, memory);
+  const unitVerdicts = planUnits({ intent, ground, memory });
+  const offer = offerFrom(intent, verdicts, ground);
+  const status = reportFrom({
+    ground,
+    driver: inputs.driver,
+    verdicts,
+    unitVerdicts,
+    hasIntent: intent !== null,
+    desiredState: intent?.state ?? null,
+    generation: inputs.generation,
+    intentProblem: inputs.intentProblem,
+    previous: inputs.previous,
+    now: inputs.now,
+  });
+  const settlement = settlementFrom({ intent, unitVerdicts, offer, publications: ground.view.publications, hasKubelet: inputs.hasKubelet });
+  return { intent, ground, verdicts, unitVerdicts, offer, status, settlement };
+}
+
+/**
+ * The last offer without the devices that the gate closes for on a newer binding or intent: what can be withdrawn at once, before the slow part
+ * of an observation. It never adds a device.
+ */
+export function withdrawals(pass: Pass, binding: Reading<Binding>, intent: Intent | null, memory: Memory): readonly OfferedResource[] {
+  const units = binding.kind === "Read" ? unitFacts(binding) : null;
+  const bindingProblem = binding.kind === "Read" ? "" : binding.why;
+  const stays = (id: string): boolean =>
+    judge({ address: id, intent, fn: pass.ground.functions.get(id) ?? null, units, bindingProblem, memory }).offered;
+  return pass.offer.map((offered) => ({ ...offered, devices: offered.devices.filter((device) => !device.healthy || stays(device.id)) }));
+}
+
+/** Milliseconds until time alone may change a decision; null when nothing waits for time. */
+export function wakeAfterMs(pass: Pass, nowMs: number): number | null {
+  const due = pass.unitVerdicts.flatMap((verdict) => (verdict.wakeAtMs === null ? [] : [verdict.wakeAtMs]));
+  return due.length === 0 ? null : Math.max(0, Math.min(...due) - nowMs);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * perform: carries out the plan's steps, one SEAMCALL at a time. A plan is old by the time its turn comes, so each step is planned again on a view
+ * taken now, and is only issued when the same pure function still asks for it. Results are never believed: the loop observes again.
+ */
+import type { PciFunction } from "../domain/device.ts";
+import { functionsBelow, type Ground, groundFrom } from "../domain/ground.ts";
+import { noteCall, noteSuspects, remember } from "../domain/memory.ts";
+import { planUnit, type Step } from "../domain/plan.ts";
+import { decodeStatus } from "../domain/seamcall-status.ts";
+import { isAppError, messageOf } from "../runtime/errors.ts";
+import type { KeyedLocks } from "../runtime/serial.ts";
+import type { CallResult } from "../seamcall/port.ts";
+import type { BindingHolder } from "./binding.ts";
+import type { AgentPorts } from "./ports.ts";
+import type { AgentState } from "./state.ts";
+
+export interface PerformParts {
+  readonly ports: AgentPorts;
+  readonly binding: BindingHolder;
+  readonly state: AgentState;
+  readonly locks: KeyedLocks;
+  /** A whole view, as the loop takes it, now. */
+  readonly observeNow: () => Promise<Ground>;
+  /** Something was done: the loop should look. */
+  readonly onStep: () => void;
+}
+
+/** Steps of the newest plan, in order, until one is no longer asked for or `signal` is aborted. */
+export async function performSteps(parts: PerformParts, signal: AbortSignal): Promise<void> {
+  const steps = (parts.state.pass?.unitVerdicts ?? []).flatMap((verdict) => (verdict.step ? [verdict.step] : []));
+  for (const step of steps) {
+    if (signal.aborted || parts.state.stopping) return;
+    if (step.kind === "Setup") await setup(parts, step);
+    else await parts.locks.exclusive(step.regBase, () => clear(parts, step));
+    parts.onStep();
+  }
+}
+
+async function setup(parts: PerformParts, step: Step): Promise<void> {
+  const ground = await refreshUnit(parts, step.regBase);
+  if (ground === null || !stillAsked(parts, ground, step)) return;
+  await issue(parts, step, () => parts.binding.setup(step.regBase));
+  // Read again after: a link that is secure now may have been so before SETUP took hold.
+  const after = await readLinks(parts, functionsBelow(ground, step.regBase));
+  const secure = after.filter((fn) => fn.link.state !== "Insecure").map((fn) => fn.address);
+  parts.state.memory = noteSuspects(parts.state.memory, secure);
+}
+
+/** Under the unit's exclusive lock: no Allocate or PreStart is between its question and its answer. */
+async function clear(parts: PerformParts, step: Step): Promise<void> {
+  const ground = await parts.observeNow();
+  parts.state.memory = remember(parts.state.memory, currentIntent(parts), ground);
+  if (!stillAsked(parts, ground, step) || step.kind !== "Clear") return;
+  await issue(parts, step, () => parts.binding.clear(step));
+}
+
+/** The newest view with the binding and this unit's functions read again; null when there is no view yet. */
+async function refreshUnit({ state, binding, ports }: PerformParts, regBase: string): Promise<Ground | null> {
+  const known = state.pass?.ground;
+  if (!known || known.view.host.kind !== "Read") return null;
+  const below = functionsBelow(known, regBase);
+  const fresh = new Map((await readLinks({ ports }, below)).map((fn) => [fn.address, fn]));
+  const gone = new Set(below.map((fn) => fn.address).filter((address) => !fresh.has(address)));
+  const { value: host } = known.view.host;
+  const functions = host.functions.filter((fn) => !gone.has(fn.address)).map((fn) => fresh.get(fn.address) ?? fn);
+  const view = {
+    ...known.view,
+    nowMs: ports.clock.nowMs(),
+    binding: await binding.observe(),
+    host: { kind: "Read" as const, value: { ...host, functions } },
+  };
+  return groundFrom(view);
+}
+
+async function readLinks({ ports }: Pick<PerformParts, "ports">, functions: readonly PciFunction[]): Promise<readonly PciFunction[]> {
+  const read: PciFunction[] = [];
+  for (const fn of functions) {
+    const now = await ports.host.observeFunction(fn.address);
+    if (now) read.push(now);
+  }
+  return read;
+}
+
+function currentIntent({ ports }: PerformParts) {
+  return ports.intent.current()?.intent ?? null;
+}
+
+function stillAsked(parts: PerformParts, ground: Ground, step: Step): boolean {
+  if (parts.state.stopping) return false;
+  const { step: now } = planUnit({ intent: currentIntent(parts), ground, memory: parts.state.memory }, step.regBase);
+  if (now?.kind !== step.kind) return false;
+  return step.kind === "Setup" || (now.kind === "Clear" && now.tdxIommuId === step.tdxIommuId && now.setupSeq === step.setupSeq);
+}
+
+const LEAF = { Setup: "TDH.IOMMU.SETUP", Clear: "TDH.IOMMU.CLEAR" } as const;
+
+/** Issues the call; a failure becomes an attempt to repeat, with its reason, and is logged here once. */
+async function issue({ ports, state }: PerformParts, step: Step, call: () => Promise<CallResult>): Promise<void> {
+  const log = ports.log.child({ regBase: step.regBase, leaf: LEAF[step.kind] });
+  log.info({}, "seamcall requested");
+  try {
+    const { outcome, unit } = await call();
+    const status = unit.lastCall ? decodeStatus(unit.lastCall.leaf, unit.lastCall.status).name : "none";
+    if (unit.lastCall && outcome !== "Already") ports.metrics.seamcall(unit.lastCall.leaf, status);
+    log.info({ outcome, status, state: unit.state }, "seamcall answered");
+    state.memory = noteCall(state.memory, {
+      regBase: step.regBase,
+      repeat: outcome === "Retry" || outcome === "Failed",
+      nowMs: ports.clock.nowMs(),
+      problem: "",
+    });
+  } catch (thrown) {
+    log.warn({ err: thrown }, "seamcall not made");
+    const problem = `${isAppError(thrown) ? `${thrown.code}: ` : ""}${messageOf(thrown)}`;
+    state.memory = noteCall(state.memory, { regBase: step.regBase, repeat: true, nowMs: ports.clock.nowMs(), problem });
+  }
+}

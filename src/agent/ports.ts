@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Everything the agent touches, passed in by the composition root (or by the simulated world). */
+import type { IntentPort, NodePodsPort, StatusPort } from "../cluster/port.ts";
+import type { HostPort } from "../host/port.ts";
+import type { CdiPort, DevicePluginHandlers, DevicePluginPort, PodResourcesPort, PreferredRequest } from "../kubelet/port.ts";
+import type { Random } from "../runtime/backoff.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Metrics } from "../runtime/metrics.ts";
+import type { Driver, SeamcallPort } from "../seamcall/port.ts";
+
+export interface DeviceFacts {
+  readonly id: string;
+  readonly regBase: string | null;
+  readonly numaNode: number | null;
+}
+
+export interface AgentPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly host: HostPort;
+  /** Opens the configured driver; called again when its other side went away. */
+  readonly openSeamcall: () => Promise<SeamcallPort>;
+  /** Null: this machine has no kubelet, by configuration. */
+  readonly devicePlugins: ((handlers: DevicePluginHandlers) => DevicePluginPort) | null;
+  /** Null: no CDI specs are written. */
+  readonly cdi: CdiPort | null;
+  /** Kubelet's preferred allocation, by unit and NUMA node (kubelet/preferred.ts). */
+  readonly prefer: (request: PreferredRequest, facts: readonly DeviceFacts[]) => readonly string[];
+  readonly podResources: PodResourcesPort;
+  readonly pods: NodePodsPort;
+  readonly intent: IntentPort;
+  readonly status: StatusPort;
+  /** A bug in this program: the process should end. */
+  readonly onFatal: (thrown: unknown) => void;
+}
+
+export interface AgentOptions {
+  readonly driver: Driver;
+  /** How long everything below a unit must be free before CLEAR. */
+  readonly settleMs: number;
+  /** The whole tree is read at least this often; bounds what a lost wake-up costs. */
+  readonly observeEveryMs: number;
+}

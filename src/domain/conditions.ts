@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { ConditionReason, ConditionType } from "./reason.ts";
+import { CONDITION_REASONS } from "./reason.ts";
+/** The six conditions of a TrustedIommu, each a function of the report so far. */
+import type { ReportInputs } from "./report.ts";
+import type { Condition, NodeStatus } from "./status.ts";
+
+type Draft = Omit<Condition, "lastTransitionTime" | "observedGeneration">;
+type Body = Omit<NodeStatus, "conditions" | "summary">;
+
+export function conditionsFrom(inputs: ReportInputs, body: Body): readonly Draft[] {
+  const supported = supportedFrom(inputs, body);
+  const unitsTrusted = unitsTrustedFrom(inputs, body, supported);
+  const devicesOffered = devicesOfferedFrom(inputs, body);
+  const degraded = degradedFrom(inputs, body);
+  const clearBlocked = clearBlockedFrom(body);
+  return [supported, unitsTrusted, devicesOffered, readyFrom(inputs, body, { supported, unitsTrusted, degraded }), degraded, clearBlocked];
+}
+
+function draft(type: ConditionType, status: Condition["status"], reason: ConditionReason, message = ""): Draft {
+  return { type, status, reason, message: message === "" ? CONDITION_REASONS[reason] : message };
+}
+
+function supportedFrom({ ground }: ReportInputs, body: Body): Draft {
+  const { binding, host } = ground.view;
+  if (host.kind !== "Read") return draft("Supported", "Unknown", "HostUnreadable", host.why);
+  if (binding.kind !== "Read") return draft("Supported", "Unknown", "BindingUnreadable", binding.why);
+  if (body.units.length === 0) return draft("Supported", "False", "NoUnits");
+  const capable = body.units.filter(
+    (unit) => unit.reason !== "TdxConnectMissing" && unit.reason !== "RejectedByModule" && unit.reason !== "UnitMissing",
+  );
+  if (!capable.some((unit) => unit.state !== "Unsupported")) return draft("Supported", "False", "TdxConnectMissing");
+  if (binding.value.info.environment !== "Ok")
+    return draft("Supported", "False", "EnvironmentNotReady", `environment ${binding.value.info.environment}`);
+  return draft("Supported", "True", "TdxConnectPresent");
+}
+
+function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): Draft {
+  if (!inputs.hasIntent || body.counts.unitsSelected === 0) return draft("UnitsTrusted", "False", "NoneSelected");
+  if (inputs.desiredState === "Cleared" && body.counts.unitsTrusted === 0) return draft("UnitsTrusted", "False", "IntentCleared");
+  if (supported.status === "False" && supported.reason === "TdxConnectMissing") return draft("UnitsTrusted", "False", "TdxConnectMissing");
+  const waiting = inputs.unitVerdicts.filter(
+    (verdict) => verdict.selected && verdict.reason !== "SetupSucceeded" && !isWithoutConnect(verdict.reason),
+  );
+  const first = waiting[0];
+  if (!first)
+    return draft("UnitsTrusted", "True", "AllTrusted", `${body.counts.unitsTrusted} of ${body.counts.unitsSelected} selected units are trusted`);
+  const rest = waiting.length > 1 ? `; and ${waiting.length - 1} more` : "";
+  const unknown = inputs.ground.view.binding.kind !== "Read";
+  const text = `${first.regBase}: ${first.reason}${first.message === "" ? "" : ` (${first.message})`}${rest}`;
+  return draft("UnitsTrusted", unknown ? "Unknown" : "False", unknown ? "BindingUnreadable" : "SomeNotTrusted", text);
+}
+
+/** A unit without TDX Connect is no failure: it counts only when the intent names it (settled.ts). */
+function isWithoutConnect(reason: string): boolean {
+  return reason === "TdxConnectMissing" || reason === "RejectedByModule";
+}
+
+function devicesOfferedFrom(inputs: ReportInputs, body: Body): Draft {
+  if (inputs.desiredState === "Cleared") return draft("DevicesOffered", "False", "IntentCleared");
+  const { devicesOffered, devicesWithheld } = body.counts;
+  if (devicesOffered === 0) return draft("DevicesOffered", "False", "NoneOffered", `0 offered, ${devicesWithheld} withheld`);
+  return draft("DevicesOffered", "True", "SomeOffered", `${devicesOffered} offered, ${devicesWithheld} withheld`);
+}
+
+function degradedFrom(inputs: ReportInputs, body: Body): Draft {
+  const { view } = inputs.ground;
+  if (inputs.intentProblem !== "") return draft("Degraded", "True", "IntentInvalid", inputs.intentProblem);
+  if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
+  if (view.binding.kind !== "Read") return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
+  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || unit.pagesRetained > 0);
+  if (failed)
+    return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
+  const before = body.devices.find((device) => device.reason === "LinkSecuredBeforeSetup");
+  if (before) return draft("Degraded", "True", "LinkSecuredBeforeSetup", before.address);
+  const outside = body.devices.find((device) => device.offered && device.link.state === "Secure");
+  if (outside)
+    return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
+  const unregistered = view.publications.find((publication) => publication.problem !== "");
+  if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
+  return draft("Degraded", "False", "NoProblem");
+}
+
+/** Unit reasons that a person must look at. */
+const FAILURES: ReadonlySet<string> = new Set(["SetupFailed", "ClearFailed", "TrustLost", "UnitMissing", "NotInBinding", "ForeignOwner"]);
+
+function clearBlockedFrom(body: Body): Draft {
+  const blocked = body.units.find((unit) => unit.reason === "ClearBlocked");
+  if (blocked) {
+    const unreadable = blocked.message.startsWith("cannot read");
+    return draft("ClearBlocked", "True", unreadable ? "ViewUnreadable" : "DeviceInUse", `${blocked.regBase}: ${blocked.message}`);
+  }
+  const settling = body.units.some((unit) => unit.reason === "ClearSettling" || unit.reason === "ClearPending");
+  return draft("ClearBlocked", "False", settling ? "Settling" : "NothingToClear");
+}
+
+function readyFrom(inputs: ReportInputs, body: Body, others: { supported: Draft; unitsTrusted: Draft; degraded: Draft }): Draft {
+  const { supported, unitsTrusted, degraded } = others;
+  if (!inputs.hasIntent) return draft("Ready", "False", "NoneSelected", "no TrustedIommu applies to this node");
+  if (supported.status !== "True") return draft("Ready", supported.status, supported.reason, supported.message);
+  if (degraded.status === "True" && degraded.reason !== "LinkSecuredOutside") return draft("Ready", "False", degraded.reason, degraded.message);
+  if (inputs.desiredState === "Cleared") {
+    const waiting = inputs.unitVerdicts.find((verdict) => verdict.selected && !isWithoutConnect(verdict.reason) && verdict.reason !== "Cleared");
+    if (waiting)
+      return draft(
+        "Ready",
+        "False",
+        "NotYetAsIntended",
+        `${waiting.regBase}: ${waiting.reason}${waiting.message === "" ? "" : ` (${waiting.message})`}`,
+      );
+    return draft("Ready", "True", "AsIntended", "every selected unit is cleared");
+  }
+  if (unitsTrusted.status !== "True") return draft("Ready", "False", unitsTrusted.reason, unitsTrusted.message);
+  return draft("Ready", "True", "AsIntended", `${unitsTrusted.message}, ${body.counts.devicesOffered} devices offered`);
+}

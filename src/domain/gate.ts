@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The gate: the only place that says whether a device may be offered (I1). The device plugin's list, Allocate, PreStart, the status and `explain`
+ * all ask it. Unknown is never yes, and no timeout opens it.
+ */
+import type { Address, PciFunction } from "./device.ts";
+import type { UnitFact } from "./ground.ts";
+import { type Intent, type ResourceRule, selectsUnit } from "./intent.ts";
+import type { Memory } from "./memory.ts";
+import type { DeviceReason } from "./reason.ts";
+import { resourceFor } from "./selector.ts";
+import type { RegBase } from "./unit.ts";
+
+export interface GateInputs {
+  readonly address: Address;
+  readonly intent: Intent | null;
+  /** Null: not on the bus now, or the host cannot be read. */
+  readonly fn: PciFunction | null;
+  /** Null: the binding cannot be read; the message says why. */
+  readonly units: ReadonlyMap<RegBase, UnitFact> | null;
+  readonly bindingProblem: string;
+  readonly memory: Pick<Memory, "suspects" | "holds">;
+}
+
+/** One rule of the gate, applied. */
+export interface RuleResult {
+  /** The reason with which a device is withheld when this rule fails. */
+  readonly reason: Exclude<DeviceReason, "Offered">;
+  readonly passed: boolean;
+  /** The values the rule read, for `explain`. */
+  readonly read: string;
+}
+
+export interface Verdict {
+  readonly address: Address;
+  readonly offered: boolean;
+  readonly reason: DeviceReason;
+  /** Empty when offered. */
+  readonly message: string;
+  /** The resource that takes the function, offered or not. */
+  readonly resource: ResourceRule | null;
+  /** Epoch of the unit above; null when it is not proven trusted. */
+  readonly epoch: string | null;
+  readonly rules: readonly RuleResult[];
+}
+
+/** What the rules look at: the inputs, and what follows from them. */
+interface Facts extends GateInputs {
+  readonly resource: ResourceRule | null;
+  readonly regBase: RegBase | null;
+  readonly fact: UnitFact | null;
+}
+
+interface Rule {
+  readonly reason: Exclude<DeviceReason, "Offered">;
+  passes(facts: Facts): boolean;
+  read(facts: Facts): string;
+}
+
+/** In the order in which they are tested; the first that fails is the reason. */
+export const GATE_RULES: readonly Rule[] = [
+  {
+    reason: "DeviceMissing",
+    passes: ({ fn }) => fn !== null,
+    read: ({ fn, address }) => (fn ? `${fn.address} ${fn.vendor}:${fn.device} class ${fn.class} ${fn.functionType}` : `${address} is not on the bus`),
+  },
+  { reason: "CapabilityUnknown", passes: ({ fn }) => fn?.teeIo !== "Unknown", read: ({ fn }) => `TEE-I/O ${fn?.teeIo ?? "unread"}` },
+  { reason: "NotTeeCapable", passes: ({ fn }) => fn?.teeIo === "Yes", read: ({ fn }) => `TEE-I/O ${fn?.teeIo ?? "unread"}` },
+  { reason: "NoIntent", passes: ({ intent }) => intent !== null, read: ({ intent }) => (intent ? `spec.state ${intent.state}` : "no TrustedIommu") },
+  { reason: "NoResourceMatches", passes: ({ resource }) => resource !== null, read: ({ resource }) => resource?.name ?? "no match" },
+  {
+    reason: "LedgerNotServed",
+    passes: ({ resource }) => resource?.ledger === "DevicePlugin",
+    read: ({ resource }) => `ledger ${resource?.ledger ?? "none"}`,
+  },
+  {
+    reason: "UnitUnreadable",
+    passes: ({ fn }) => fn?.unit.kind !== "Unreadable",
+    read: ({ fn }) => (fn?.unit.kind === "Unreadable" ? fn.unit.why : `unit link ${fn?.unit.kind ?? "unread"}`),
+  },
+  {
+    reason: "NoUnit",
+    passes: ({ regBase }) => regBase !== null,
+    read: ({ fn }) => (fn?.unit.kind === "Unit" ? `${fn.unit.kernelName} at ${fn.unit.regBase}` : "no iommu link"),
+  },
+  {
+    reason: "UnitNotSelected",
+    passes: ({ intent, regBase }) => intent !== null && regBase !== null && selectsUnit(intent, regBase),
+    read: ({ intent }) => (intent?.units.all ? "spec.units.all" : `spec.units.regBases ${(intent?.units.regBases ?? []).join(" ") || "none"}`),
+  },
+  { reason: "IntentCleared", passes: ({ intent }) => intent?.state === "Trusted", read: ({ intent }) => `spec.state ${intent?.state ?? "none"}` },
+  {
+    reason: "BindingUnreadable",
+    passes: ({ units }) => units !== null,
+    read: ({ units, bindingProblem }) => (units ? "binding read" : bindingProblem),
+  },
+  {
+    reason: "LinkSecuredBeforeSetup",
+    passes: ({ fn, fact, memory }) => fn !== null && !memory.suspects.has(fn.address) && (fn.link.state !== "Secure" || fact?.epoch != null),
+    read: ({ fn, fact }) => `link ${fn?.link.state ?? "unread"}, unit ${fact?.entry.state ?? "not in the binding"}`,
+  },
+  {
+    reason: "UnitNotTrusted",
+    passes: ({ fact }) => fact?.epoch != null,
+    read: ({ fact, regBase }) =>
+      fact ? `unit ${fact.entry.regBase} is ${fact.entry.state}, epoch ${fact.epoch ?? "none"}` : `unit ${regBase ?? ""} is not in the binding`,
+  },
+  {
+    reason: "LinkUnknown",
+    passes: ({ fn }) => fn !== null && fn.link.state !== "Unknown",
+    read: ({ fn }) => `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream on ${fn?.link.streamEnabled ?? "unread"}`,
+  },
+  {
+    reason: "HeldAcrossTrustLoss",
+    passes: ({ address, memory, fact }) => !memory.holds.has(address) || memory.holds.get(address)?.epoch === fact?.epoch,
+    read: ({ address, memory }) => (memory.holds.has(address) ? `held since epoch ${memory.holds.get(address)?.epoch ?? "unproven"}` : "not held"),
+  },
+  {
+    reason: "HeldUnderOtherName",
+    passes: ({ address, memory, resource }) => (memory.holds.get(address)?.resource ?? resource?.name) === resource?.name,
+    read: ({ address, memory }) => (memory.holds.has(address) ? `held as ${memory.holds.get(address)?.resource ?? "unknown"}` : "not held"),
+  },
+  {
+    reason: "NoVfioDevice",
+    passes: ({ fn }) => fn?.vfioCdev != null,
+    read: ({ fn }) => `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}`,
+  },
+];
+
+/** Judges one device. Every rule is applied, so that `explain` shows all of them; the first that fails decides. */
+export function judge(inputs: GateInputs, rules: readonly Rule[] = GATE_RULES): Verdict {
+  const facts = factsFrom(inputs);
+  const results = rules.map((rule) => ({ reason: rule.reason, passed: rule.passes(facts), read: rule.read(facts) }));
+  const failed = results.find((result) => !result.passed);
+  return {
+    address: inputs.address,
+    offered: failed === undefined,
+    reason: failed?.reason ?? "Offered",
+    message: failed?.read ?? "",
+    resource: facts.resource,
+    epoch: facts.fact?.epoch ?? null,
+    rules: results,
+  };
+}
+
+function factsFrom(inputs: GateInputs): Facts {
+  const { fn, intent, units } = inputs;
+  const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
+  return {
+    ...inputs,
+    resource: fn && intent ? resourceFor(intent, fn) : null,
+    regBase,
+    fact: (regBase !== null && units?.get(regBase)) || null,
+  };
+}

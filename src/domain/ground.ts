@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A view indexed by unit, built once per pass so that the decisions stay linear in the number of functions. */
+import type { Address, PciFunction } from "./device.ts";
+import type { BindingUnit, RegBase } from "./unit.ts";
+import type { Binding, NodeView, Reading } from "./view.ts";
+
+export interface UnitFact {
+  readonly entry: BindingUnit;
+  /** Names one span of trust, `instance/setupSeq`; null when the unit is not proven trusted now. */
+  readonly epoch: string | null;
+}
+
+export interface Ground {
+  readonly view: NodeView;
+  /** What the binding lists; empty when it cannot be read. */
+  readonly units: ReadonlyMap<RegBase, UnitFact>;
+  readonly functions: ReadonlyMap<Address, PciFunction>;
+  /** Functions whose DMA goes through the unit. */
+  readonly below: ReadonlyMap<RegBase, readonly PciFunction[]>;
+  /** Functions whose unit cannot be read: each may be below any unit. */
+  readonly strays: readonly PciFunction[];
+}
+
+export function groundFrom(view: NodeView): Ground {
+  const below = new Map<RegBase, PciFunction[]>();
+  const strays: PciFunction[] = [];
+  const functions = view.host.kind === "Read" ? view.host.value.functions : [];
+  for (const fn of functions) {
+    if (fn.unit.kind === "Unreadable") strays.push(fn);
+    if (fn.unit.kind !== "Unit") continue;
+    const list = below.get(fn.unit.regBase);
+    if (list) list.push(fn);
+    else below.set(fn.unit.regBase, [fn]);
+  }
+  return { view, units: unitFacts(view.binding), functions: new Map(functions.map((fn) => [fn.address, fn])), below, strays };
+}
+
+/** Every function that is, or may be, below the unit. */
+export function functionsBelow(ground: Ground, regBase: RegBase): readonly PciFunction[] {
+  const own = ground.below.get(regBase) ?? [];
+  return ground.strays.length === 0 ? own : [...own, ...ground.strays];
+}
+
+/**
+ * Trusted means: listed Trusted with an id, by the module instance that INFO names, in an environment where TDX can be called. Anything else has
+ * no epoch.
+ */
+export function unitFacts(binding: Reading<Binding>): ReadonlyMap<RegBase, UnitFact> {
+  if (binding.kind !== "Read") return new Map();
+  const { info, table } = binding.value;
+  const proven = info.environment === "Ok" && info.instance === table.instance;
+  return new Map(
+    table.units.map((entry) => {
+      const trusted = proven && entry.state === "Trusted" && entry.tdxIommuId !== null;
+      return [entry.regBase, { entry, epoch: trusted ? `${table.instance}/0x${entry.setupSeq.toString(16)}` : null }];
+    }),
+  );
+}

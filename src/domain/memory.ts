@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What must be known over time, and only that. A process that lost it (crash) starts with an empty one and is safe: settling begins anew, and a
+ * device found held without proof of when is withheld until it is free.
+ */
+import type { Address, PciFunction } from "./device.ts";
+import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
+import type { Intent } from "./intent.ts";
+import { selectsUnit } from "./intent.ts";
+import type { NodeStatus } from "./status.ts";
+import type { RegBase } from "./unit.ts";
+import { type Use, usesOf } from "./use.ts";
+import type { Answer } from "./view.ts";
+
+/** A device somebody holds. `epoch` is the span of trust in which it was handed out; null when that cannot be proven. */
+export interface Hold {
+  readonly epoch: string | null;
+  /** The extended resource under which it was handed out; null when no view says. */
+  readonly resource: string | null;
+  /** Since when every view shows it free (monotonic ms); null while one shows it held. */
+  readonly freeSinceMs: number | null;
+}
+
+/** SEAMCALLs for a unit that ended in something to repeat. */
+export interface Attempts {
+  readonly count: number;
+  readonly lastMs: number;
+  /** Why the binding could not even make the call; empty when the TDX module answered (its answer is in the unit's lastCall). */
+  readonly problem: string;
+}
+
+export interface Memory {
+  readonly startedMs: number;
+  readonly settleMs: number;
+  /** Epochs that the status of an earlier process reported: trust that has lasted since then. */
+  readonly priorEpochs: ReadonlyMap<RegBase, string>;
+  readonly holds: ReadonlyMap<Address, Hold>;
+  /** Devices whose link read secure right after SETUP: the order cannot be proven. Until it reads insecure. */
+  readonly suspects: ReadonlySet<Address>;
+  readonly lastUnits: ReadonlyMap<Address, RegBase>;
+  readonly knownUnits: ReadonlySet<RegBase>;
+  /** Extended resources that are or were ours. */
+  readonly resources: ReadonlySet<string>;
+  /** Units to clear: since when everything below is withdrawn and free in every view. */
+  readonly freeSince: ReadonlyMap<RegBase, number>;
+  readonly attempts: ReadonlyMap<RegBase, Attempts>;
+}
+
+export function emptyMemory(startedMs: number, settleMs: number, last: NodeStatus | null): Memory {
+  const priorEpochs = new Map<RegBase, string>();
+  for (const unit of last?.units ?? []) {
+    if (last && unit.state === "Trusted" && unit.setupSeq !== "") priorEpochs.set(unit.regBase, `${last.tdxModule.instance}/${unit.setupSeq}`);
+  }
+  const none = { holds: new Map(), suspects: new Set<Address>(), lastUnits: new Map(), knownUnits: new Set<RegBase>(), resources: new Set<string>() };
+  return { startedMs, settleMs, priorEpochs, ...none, freeSince: new Map(), attempts: new Map() };
+}
+
+/** Memory after one more observation. Pure. */
+export function remember(memory: Memory, intent: Intent | null, ground: Ground): Memory {
+  const { view } = ground;
+  const lastUnits = new Map(memory.lastUnits);
+  for (const fn of ground.functions.values()) if (fn.unit.kind === "Unit") lastUnits.set(fn.address, fn.unit.regBase);
+  const knownUnits = new Set([...memory.knownUnits, ...ground.units.keys()]);
+  if (view.host.kind === "Read") for (const unit of view.host.value.units) knownUnits.add(unit.regBase);
+  const resources = new Set([...memory.resources, ...(intent?.resources ?? []).map((r) => r.name), ...view.publications.map((p) => p.resource)]);
+  const suspects = new Set([...memory.suspects].filter((address) => ground.functions.get(address)?.link.state !== "Insecure"));
+  const next = { ...memory, lastUnits, knownUnits, resources, suspects, holds: holdsAfter(memory, ground, lastUnits) };
+  return { ...next, freeSince: freeSinceAfter(next, intent, ground) };
+}
+
+/** Devices that a view shows held right now, with the resource when the view says. */
+function heldNow(ground: Ground): ReadonlyMap<Address, string | null> {
+  const held = new Map<Address, string | null>();
+  for (const fn of ground.functions.values()) if (isHeldOnHost(fn)) held.set(fn.address, null);
+  const { podResources } = ground.view;
+  if (podResources.kind === "Read") for (const pod of podResources.pods) for (const id of pod.ids) held.set(id, pod.resource);
+  return held;
+}
+
+function isHeldOnHost(fn: PciFunction): boolean {
+  return fn.link.bound === "Yes" || (fn.holders.kind === "Known" && fn.holders.pids.length > 0);
+}
+
+/** True when every view that could show a hold was read and has been up long enough to be believed. */
+function canShowFree(memory: Memory, ground: Ground): boolean {
+  const { host, podResources, nowMs } = ground.view;
+  if (host.kind !== "Read" || podResources.kind === "Unreadable") return false;
+  return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= memory.settleMs;
+}
+
+function holdsAfter(memory: Memory, ground: Ground, lastUnits: ReadonlyMap<Address, RegBase>): ReadonlyMap<Address, Hold> {
+  const { view } = ground;
+  const holds = new Map(memory.holds);
+  const held = heldNow(ground);
+  for (const [address, resource] of held) {
+    const known = holds.get(address);
+    const regBase = lastUnits.get(address);
+    const prior = regBase === undefined ? undefined : memory.priorEpochs.get(regBase);
+    holds.set(address, { epoch: known ? known.epoch : (prior ?? null), resource: resource ?? known?.resource ?? null, freeSinceMs: null });
+  }
+  const believed = canShowFree(memory, ground);
+  for (const [address, hold] of holds) {
+    if (held.has(address)) continue;
+    const freeSinceMs = believed ? (hold.freeSinceMs ?? view.nowMs) : null;
+    if (freeSinceMs !== null && view.nowMs - freeSinceMs >= memory.settleMs) holds.delete(address);
+    else holds.set(address, { ...hold, freeSinceMs });
+  }
+  return holds;
+}
+
+function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): ReadonlyMap<RegBase, number> {
+  const since = new Map<RegBase, number>();
+  for (const [regBase, fact] of ground.units) {
+    if (intent === null || !selectsUnit(intent, regBase) || fact.entry.tdxIommuId === null) continue;
+    if (intent.state === "Trusted" && !isHalfCleared(fact)) continue;
+    const { uses, listed } = clearanceOf(memory, ground, regBase);
+    if (uses.length === 0 && listed.length === 0) since.set(regBase, memory.freeSince.get(regBase) ?? ground.view.nowMs);
+  }
+  return since;
+}
+
+/** A CLEAR failed and the unit kept its id: it must be cleared to the end before it can be set up again, whatever the intent. */
+export function isHalfCleared({ entry }: UnitFact): boolean {
+  return entry.state === "Failed" && entry.tdxIommuId !== null && entry.lastCall?.leaf === "TDH.IOMMU.CLEAR";
+}
+
+/** What stands between a unit and CLEAR: uses of devices below, and devices that kubelet or our own lists still offer (I5: withdraw first). */
+export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): { uses: readonly Use[]; listed: readonly Address[] } {
+  const { view } = ground;
+  const uses = usesOf({ ground, lastUnits: memory.lastUnits, resources: memory.resources, settleMs: memory.settleMs }, regBase);
+  const below = new Set(functionsBelow(ground, regBase).map((fn) => fn.address));
+  for (const [address, unit] of memory.lastUnits) if (unit === regBase && !ground.functions.has(address)) below.add(address);
+  const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
+  const ours = view.publications.flatMap((p) => p.ids);
+  const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
+  return { uses, listed: [...new Set([...ours, ...kubelets])].filter((id) => below.has(id)) };
+}
+
+/** Memory after a SEAMCALL that left something to repeat (`repeat` true) or did not. */
+export function noteCall(memory: Memory, call: { regBase: RegBase; repeat: boolean; nowMs: number; problem: string }): Memory {
+  const attempts = new Map(memory.attempts);
+  if (call.repeat) attempts.set(call.regBase, { count: (attempts.get(call.regBase)?.count ?? 0) + 1, lastMs: call.nowMs, problem: call.problem });
+  else attempts.delete(call.regBase);
+  return { ...memory, attempts };
+}
+
+/** Memory after an Allocate answer: the device counts as handed out in this epoch from now on, before any view shows it. */
+export function noteAnswer(memory: Memory, answer: Answer): Memory {
+  const known = memory.holds.get(answer.address);
+  if (known !== undefined && known.freeSinceMs === null) return memory;
+  const hold = { epoch: answer.epoch, resource: answer.resource, freeSinceMs: answer.atMs };
+  return { ...memory, holds: new Map(memory.holds).set(answer.address, hold) };
+}
+
+/** Memory after links were read right after a SETUP. */
+export function noteSuspects(memory: Memory, addresses: readonly Address[]): Memory {
+  return addresses.length === 0 ? memory : { ...memory, suspects: new Set([...memory.suspects, ...addresses]) };
+}

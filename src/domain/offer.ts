@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The offer: what kubelet is to be shown, a projection of the gate's verdicts. Never more than the verdicts allow. */
+import type { Address } from "./device.ts";
+import { judge, type Verdict } from "./gate.ts";
+import type { Ground } from "./ground.ts";
+import type { Intent } from "./intent.ts";
+import type { Memory } from "./memory.ts";
+
+/** One resource's list, whole, in order of address. */
+export interface OfferedResource {
+  readonly resource: string;
+  readonly devices: readonly { readonly id: Address; readonly healthy: boolean; readonly numaNode: number | null }[];
+}
+
+/** The gate's verdict on every function on the bus, and on every held device that is no longer there. In order of address. */
+export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
+  const { binding } = ground.view;
+  const shared = {
+    intent,
+    memory,
+    units: binding.kind === "Read" ? ground.units : null,
+    bindingProblem: binding.kind === "Read" ? "" : binding.why,
+  };
+  const missing = [...memory.holds.keys()].filter((address) => !ground.functions.has(address));
+  const verdicts = [...ground.functions.values()].map((fn) => judge({ ...shared, address: fn.address, fn }));
+  if (missing.length === 0) return verdicts;
+  verdicts.push(...missing.map((address) => judge({ ...shared, address, fn: null })));
+  return verdicts.sort((a, b) => (a.address < b.address ? -1 : 1));
+}
+
+/**
+ * The lists to publish. A withheld device is absent; it is listed unhealthy while a pod holds it, so that the pod's status tells. A resource is
+ * served from its first device on, and goes on with an empty list for as long as the intent names it.
+ */
+export function offerFrom(intent: Intent | null, verdicts: readonly Verdict[], ground: Ground): readonly OfferedResource[] {
+  const heldAs = heldResources(ground);
+  const served = new Set(ground.view.publications.filter((p) => p.serving).map((p) => p.resource));
+  const names = (intent?.resources ?? []).filter((rule) => rule.ledger === "DevicePlugin").map((rule) => rule.name);
+  return names
+    .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)) }))
+    .filter((offered) => offered.devices.length > 0 || served.has(offered.resource));
+}
+
+function listed(verdict: Verdict, resource: string, heldAs: ReadonlyMap<Address, string>, ground: Ground): OfferedResource["devices"] {
+  const numaNode = ground.functions.get(verdict.address)?.numaNode ?? null;
+  if (verdict.offered && verdict.resource?.name === resource) return [{ id: verdict.address, healthy: true, numaNode }];
+  return heldAs.get(verdict.address) === resource && ground.view.host.kind === "Read" ? [{ id: verdict.address, healthy: false, numaNode }] : [];
+}
+
+function heldResources(ground: Ground): ReadonlyMap<Address, string> {
+  const { podResources } = ground.view;
+  if (podResources.kind !== "Read") return new Map();
+  return new Map(podResources.pods.flatMap((pod) => pod.ids.map((id): [Address, string] => [id, pod.resource])));
+}

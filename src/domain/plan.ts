@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { HostUnit, PciFunction } from "./device.ts";
+import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
+import { type Intent, selectsUnit } from "./intent.ts";
+/**
+ * The plan: for every unit, what is to be done now, or why nothing is. Pure: the same inputs give the same plan, and a plan is only ever carried
+ * out after the same function has said so again on a fresher view (agent/perform.ts).
+ */
+import { clearanceOf, isHalfCleared, type Memory } from "./memory.ts";
+import type { UnitReason } from "./reason.ts";
+import { decodeStatus, hexStatus } from "./seamcall-status.ts";
+import type { Environment, RegBase } from "./unit.ts";
+import { compareRegBase, ECAP_TDX_CONNECT } from "./unit.ts";
+import { describeUses } from "./use.ts";
+
+export type Step =
+  | { readonly kind: "Setup"; readonly regBase: RegBase }
+  | { readonly kind: "Clear"; readonly regBase: RegBase; readonly tdxIommuId: bigint; readonly setupSeq: bigint };
+
+export interface UnitVerdict {
+  readonly regBase: RegBase;
+  readonly selected: boolean;
+  readonly reason: UnitReason;
+  readonly message: string;
+  readonly step: Step | null;
+  /** Monotonic ms at which time alone may change this verdict; null when only a change of the world can. */
+  readonly wakeAtMs: number | null;
+}
+
+export interface PlanInputs {
+  readonly intent: Intent | null;
+  readonly ground: Ground;
+  readonly memory: Memory;
+}
+
+/** Every unit that the binding or the kernel lists, that was seen before, or that the intent names. In order of address. */
+export function planUnits(inputs: PlanInputs): readonly UnitVerdict[] {
+  const { ground, intent, memory } = inputs;
+  const bases = new Set([...ground.units.keys(), ...memory.knownUnits, ...(intent?.units.regBases ?? [])]);
+  return [...bases].sort(compareRegBase).map((regBase) => planUnit(inputs, regBase));
+}
+
+/** What applies to one unit. */
+export interface UnitFacts extends PlanInputs {
+  readonly regBase: RegBase;
+  readonly intent: Intent;
+  readonly fact: UnitFact;
+  readonly hostUnit: HostUnit | null;
+  readonly below: readonly PciFunction[];
+}
+
+type Finding = Omit<UnitVerdict, "regBase" | "selected">;
+const because = (reason: UnitReason, message = ""): Finding => ({ reason, message, step: null, wakeAtMs: null });
+
+export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
+  const { intent, ground } = inputs;
+  const selected = intent !== null && selectsUnit(intent, regBase);
+  return { regBase, selected, ...find() };
+
+  function find(): Finding {
+    const { binding, host } = ground.view;
+    if (binding.kind !== "Read") return because("BindingUnreadable", binding.why);
+    const fact = ground.units.get(regBase);
+    const hostUnit = (host.kind === "Read" && host.value.units.find((unit) => unit.regBase === regBase)) || null;
+    if (!fact) return hostUnit ? because("NotInBinding", hostUnit.kernelName) : because("UnitMissing");
+    if (intent === null || !selected) return because("NotSelected");
+    const settled = SETTLED_BY_STATE[fact.entry.state]?.(fact);
+    if (settled) return settled;
+    const facts: UnitFacts = { ...inputs, intent, regBase, fact, hostUnit, below: functionsBelow(ground, regBase) };
+    return intent.state === "Trusted" ? planTrusted(facts) : planCleared(facts);
+  }
+}
+
+/** States in which the intent makes no difference. */
+const SETTLED_BY_STATE: Partial<Record<UnitFact["entry"]["state"], (fact: UnitFact) => Finding>> = {
+  Foreign: () => because("ForeignOwner"),
+  Unsupported: ({ entry }) =>
+    because((entry.ecap & ECAP_TDX_CONNECT) === 0n ? "TdxConnectMissing" : "RejectedByModule", `ecap 0x${entry.ecap.toString(16)}`),
+  SettingUp: () => because("SetupRunning"),
+  Clearing: () => because("ClearRunning"),
+  Unknown: () => because("TrustLost"),
+};
+
+function planTrusted(facts: UnitFacts): Finding {
+  const { entry, epoch } = facts.fact;
+  if (epoch !== null) return because("SetupSucceeded");
+  if (isHalfCleared(facts.fact)) return planCleared(facts);
+  if (entry.state === "Trusted" || entry.tdxIommuId !== null) return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
+  for (const rule of SETUP_RULES) {
+    const message = rule.refuses(facts);
+    if (message !== null) return { ...because(rule.reason, message), wakeAtMs: facts.ground.view.nowMs + REFUSED_POLL_MS };
+  }
+  const step: Step = { kind: "Setup", regBase: facts.regBase };
+  return repeatable(facts, "TDH.IOMMU.SETUP", { step, fresh: "SetupPending", again: "SetupRetrying", failed: "SetupFailed" });
+}
+
+/** Links and domain ids change without a wake-up. */
+const REFUSED_POLL_MS = 5_000;
+
+interface SetupRule {
+  readonly reason: UnitReason;
+  /** Why SETUP must not be issued; null when this rule has nothing against it. */
+  refuses(facts: UnitFacts): string | null;
+}
+
+/** What must hold before SETUP is issued (I3, and what the TDX module would refuse). The first that refuses is the reason. */
+export const SETUP_RULES: readonly SetupRule[] = [
+  { reason: "HostUnreadable", refuses: ({ ground }) => (ground.view.host.kind === "Read" ? null : ground.view.host.why) },
+  { reason: "EnvironmentNotReady", refuses: (facts) => (environmentOf(facts) === "Ok" ? null : ENVIRONMENT_TEXT[environmentOf(facts)]) },
+  {
+    reason: "RealSetupDisabled",
+    refuses: ({ ground: { view } }) =>
+      view.binding.kind === "Read" && (view.binding.value.info.simulated || view.binding.value.info.realSetup)
+        ? null
+        : "load the module with real SETUP allowed",
+  },
+  { reason: "LinkSecuredBeforeSetup", refuses: ({ below }) => named(below, "Secure") },
+  { reason: "LinkUnknown", refuses: ({ below }) => named(below, "Unknown") },
+  { reason: "DomainIdsInUse", refuses: domainIdsInUse },
+];
+
+function named(below: readonly PciFunction[], state: PciFunction["link"]["state"]): string | null {
+  const found = below.filter((fn) => fn.link.state === state).map((fn) => fn.address);
+  return found.length === 0 ? null : found.length <= 3 ? found.join(", ") : `${found.slice(0, 3).join(", ")} and ${found.length - 3} more`;
+}
+
+/** A kernel that cannot reserve the upper half of the domain ids must be far from using it (VT-d CAP.ND; the module takes the top bit). */
+function domainIdsInUse({ ground, hostUnit }: UnitFacts): string | null {
+  const { binding } = ground.view;
+  if (binding.kind !== "Read" || !binding.value.info.didUnreserved) return null;
+  const { domainsUsed: used = null, domainsSupported: supported = null } = hostUnit ?? {};
+  if (used === null || supported === null) return "domains_used or domains_supported cannot be read";
+  return used >= supported / 4 ? `${used} of ${supported}` : null;
+}
+
+const BLOCKED_POLL_MS = 1_000;
+const WITHDRAW_POLL_MS = 250;
+
+function planCleared(facts: UnitFacts): Finding {
+  const { fact, memory, ground, regBase } = facts;
+  const { tdxIommuId, setupSeq, state } = fact.entry;
+  if (tdxIommuId === null) return state === "Untrusted" ? because("Cleared") : because("SetupFailed", lastStatus(facts));
+  const { uses, listed } = clearanceOf(memory, ground, regBase);
+  // Kubelet and the API do not call us when a device is let go: these two are looked at again.
+  const { nowMs } = ground.view;
+  if (uses.length > 0) return { ...because("ClearBlocked", describeUses(uses)), wakeAtMs: nowMs + BLOCKED_POLL_MS };
+  if (listed.length > 0)
+    return { ...because("ClearPending", `kubelet still lists ${listed.slice(0, 3).join(", ")}`), wakeAtMs: nowMs + WITHDRAW_POLL_MS };
+  const readyAtMs = settledAt(facts);
+  if (nowMs < readyAtMs) return { ...because("ClearSettling", `free for less than ${memory.settleMs / 1000} s`), wakeAtMs: readyAtMs };
+  const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };
+  return repeatable(facts, "TDH.IOMMU.CLEAR", { step, fresh: "ClearPending", again: "ClearRetrying", failed: "ClearFailed" });
+}
+
+/** The settling time counts from the first free view, from the agent's start, and from the first sight of this kubelet (I5). */
+function settledAt({ memory, ground, regBase }: UnitFacts): number {
+  const { podResources, nowMs } = ground.view;
+  const kubeletSinceMs = podResources.kind === "Read" ? podResources.kubeletSinceMs : memory.startedMs;
+  return Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs, kubeletSinceMs) + memory.settleMs;
+}
+
+interface Repetition {
+  readonly step: Step;
+  readonly fresh: UnitReason;
+  readonly again: UnitReason;
+  readonly failed: UnitReason;
+}
+
+/** Issues the step at once when it is new, after a backoff when the last status allows a repeat, and never when it does not. */
+function repeatable(facts: UnitFacts, leaf: "TDH.IOMMU.SETUP" | "TDH.IOMMU.CLEAR", reasons: Repetition): Finding {
+  const { entry } = facts.fact;
+  const { lastCall } = entry;
+  const attempts = facts.memory.attempts.get(facts.regBase);
+  const action = lastCall?.leaf === leaf ? decodeStatus(leaf, lastCall.status).action : null;
+  const goesOn = action === "success" || action === null;
+  if (goesOn && !attempts) return { ...because(reasons.fresh), step: reasons.step };
+  if (action === "failed" || action === "unsupported") return because(reasons.failed, lastStatus(facts));
+  const dueMs = attempts
+    ? attempts.lastMs + repeatDelayMs(attempts.count, action === "precondition" || action === "environment")
+    : facts.ground.view.nowMs;
+  const due = facts.ground.view.nowMs >= dueMs;
+  return { reason: reasons.again, message: attempts?.problem || lastStatus(facts), step: due ? reasons.step : null, wakeAtMs: due ? null : dueMs };
+}
+
+/** Doubles from 0.25 s to 30 s. A precondition (and an environment) is looked at every 10 s: the host must change first, and a change wakes the agent anyway. */
+export function repeatDelayMs(count: number, slow: boolean): number {
+  return slow ? 10_000 : Math.min(250 * 2 ** Math.min(count - 1, 10), 30_000);
+}
+
+function lastStatus({ fact }: UnitFacts): string {
+  const { lastCall } = fact.entry;
+  if (!lastCall) return "";
+  const { name, operand } = decodeStatus(lastCall.leaf, lastCall.status);
+  return `${lastCall.leaf} answered ${name}${operand === "" ? "" : ` (${operand})`}, ${hexStatus(lastCall.status)}`;
+}
+
+function environmentOf({ ground }: UnitFacts): Environment {
+  return ground.view.binding.kind === "Read" ? ground.view.binding.value.info.environment : "NotReady";
+}
+
+/** What an environment other than Ok means, and what to do. */
+export const ENVIRONMENT_TEXT: Readonly<Record<Environment, string>> = {
+  Ok: "",
+  Ud: "SEAMCALL raised #UD: this CPU is not in VMX operation (is kvm_intel loaded with tdx=1?)",
+  Gp: "SEAMCALL raised #GP: TDX is not switched on in the firmware",
+  VmFailInvalid: "SEAMCALL answered VMfailInvalid: no TDX module is loaded",
+  NotReady: "the TDX module is not initialised",
+  NotOptedIn: "TDX Connect was not opted in when the TDX module was configured (TDH.SYS.CONFIG)",
+};

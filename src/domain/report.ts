@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The report: a NodeStatus from one observation and the decisions made on it. Pure; the conditions are in conditions.ts. */
+import { conditionsFrom } from "./conditions.ts";
+import type { Verdict } from "./gate.ts";
+import type { Ground } from "./ground.ts";
+import type { UnitVerdict } from "./plan.ts";
+import { decodeStatus, hexStatus } from "./seamcall-status.ts";
+import type { Condition, DeviceStatus, NodeStatus, StatusCounts, TdxModuleStatus, UnitStatus } from "./status.ts";
+import type { LastCall } from "./unit.ts";
+
+export interface ReportInputs {
+  readonly ground: Ground;
+  /** The driver that is configured, named even when the binding cannot be read. */
+  readonly driver: string;
+  readonly verdicts: readonly Verdict[];
+  readonly unitVerdicts: readonly UnitVerdict[];
+  readonly hasIntent: boolean;
+  readonly desiredState: "Trusted" | "Cleared" | null;
+  readonly generation: number;
+  /** Why a newer intent was refused; empty when none was. */
+  readonly intentProblem: string;
+  readonly previous: NodeStatus | null;
+  /** Wall time, RFC 3339, for conditions that change. */
+  readonly now: string;
+}
+
+/** TDX_FEATURES0 bit 6. */
+const TDX_CONNECT = 1n << 6n;
+
+export function reportFrom(inputs: ReportInputs): NodeStatus {
+  const { ground } = inputs;
+  const { host } = ground.view;
+  const status: Omit<NodeStatus, "conditions" | "summary"> = {
+    observedGeneration: inputs.generation,
+    bootId: (host.kind === "Read" && host.value.bootId) || "",
+    simulated: inputs.driver === "simulated",
+    tdxModule: moduleStatus(inputs),
+    counts: countsFrom(inputs),
+    units: inputs.unitVerdicts.map((verdict) => unitStatus(verdict, ground)),
+    devices: inputs.verdicts.filter(isWorthListing).map((verdict) => deviceStatus(verdict, ground)),
+  };
+  const conditions = conditionsFrom(inputs, status).map((condition) => withTransition(condition, inputs));
+  return { ...status, summary: conditions.find((condition) => condition.type === "Ready")?.message ?? "", conditions };
+}
+
+/** TEE-I/O-capable, matched and undecided functions; all others are a count. */
+function isWorthListing(verdict: Verdict): boolean {
+  return verdict.reason !== "NotTeeCapable" || verdict.resource !== null;
+}
+
+function moduleStatus({ ground, driver }: ReportInputs): TdxModuleStatus {
+  const { binding } = ground.view;
+  if (binding.kind !== "Read") return { version: "", connect: false, driver, environment: "", instance: "" };
+  const { info } = binding.value;
+  const connect = info.features0 !== null && (info.features0 & TDX_CONNECT) !== 0n;
+  return { version: info.module?.version ?? "", connect, driver, environment: info.environment, instance: info.instance };
+}
+
+function countsFrom({ ground, verdicts, unitVerdicts }: ReportInputs): StatusCounts {
+  const selected = unitVerdicts.filter((verdict) => verdict.selected);
+  const devicesOffered = verdicts.filter((verdict) => verdict.offered).length;
+  return {
+    unitsSelected: selected.length,
+    unitsTrusted: selected.filter((verdict) => ground.units.get(verdict.regBase)?.epoch != null).length,
+    functions: ground.functions.size,
+    devicesOffered,
+    devicesWithheld: verdicts.filter(isWorthListing).length - devicesOffered,
+  };
+}
+
+function unitStatus(verdict: UnitVerdict, ground: Ground): UnitStatus {
+  const fact = ground.units.get(verdict.regBase);
+  const { host } = ground.view;
+  const hostUnit = host.kind === "Read" ? host.value.units.find((unit) => unit.regBase === verdict.regBase) : undefined;
+  const entry = fact?.entry;
+  // A unit that the table calls trusted and that is not proven so (another instance, no environment) is not reported as trusted.
+  const state = entry?.state === "Trusted" && fact?.epoch === null ? "Unknown" : (entry?.state ?? "Unknown");
+  return {
+    regBase: verdict.regBase,
+    kernelName: hostUnit?.kernelName ?? "",
+    state,
+    tdxIommuId: entry?.tdxIommuId == null ? "" : `0x${entry.tdxIommuId.toString(16)}`,
+    setupSeq: fact?.epoch == null ? "" : `0x${fact.entry.setupSeq.toString(16)}`,
+    numaNode: entry?.numaNode ?? null,
+    reason: verdict.reason,
+    message: verdict.message,
+    lastCall: entry?.lastCall ? lastCallStatus(entry.lastCall) : null,
+    pagesRetained: entry?.pagesRetained ?? 0,
+  };
+}
+
+function lastCallStatus(call: LastCall): NonNullable<UnitStatus["lastCall"]> {
+  const { name, operand } = decodeStatus(call.leaf, call.status);
+  const durationMs = Number(call.durationNs / 1000n) / 1000;
+  return { leaf: call.leaf, status: hexStatus(call.status), name, operand, attempts: call.attempts, durationMs };
+}
+
+function deviceStatus(verdict: Verdict, ground: Ground): DeviceStatus {
+  const fn = ground.functions.get(verdict.address);
+  const { podResources } = ground.view;
+  const holder = podResources.kind === "Read" ? podResources.pods.find((pod) => pod.ids.includes(verdict.address)) : undefined;
+  return {
+    address: verdict.address,
+    regBase: fn?.unit.kind === "Unit" ? fn.unit.regBase : "",
+    hostBridge: fn?.hostBridge ?? "",
+    offered: verdict.offered,
+    reason: verdict.reason,
+    message: verdict.message,
+    resource: verdict.resource?.name ?? "",
+    ledger: verdict.resource?.ledger ?? "",
+    link: { state: fn?.link.state ?? "Unknown", tsm: fn?.link.tsm ?? "" },
+    usedBy: holder ? { pod: `${holder.namespace}/${holder.pod}` } : null,
+  };
+}
+
+/** lastTransitionTime moves only when the condition's status does. */
+function withTransition(condition: Omit<Condition, "lastTransitionTime" | "observedGeneration">, inputs: ReportInputs): Condition {
+  const before = inputs.previous?.conditions.find((old) => old.type === condition.type);
+  const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : inputs.now;
+  return { ...condition, observedGeneration: inputs.generation, lastTransitionTime };
+}

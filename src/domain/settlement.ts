@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Whether the node has come to rest, and which units failed the intent: what `--once` waits for and exits with. */
+import type { Intent } from "./intent.ts";
+import type { OfferedResource } from "./offer.ts";
+import type { UnitVerdict } from "./plan.ts";
+import type { UnitReason } from "./reason.ts";
+import type { Publication } from "./view.ts";
+
+export interface Settlement {
+  /** Nothing is running, due or waiting for time, and every offered resource is registered (a machine without kubelet: none can be). */
+  readonly settled: boolean;
+  /** What is still moving, for people. */
+  readonly waitingFor: readonly string[];
+  /** Units that should be as the intent says and are not, with the reason. */
+  readonly failures: readonly string[];
+}
+
+const MOVING: ReadonlySet<UnitReason> = new Set([
+  "SetupPending",
+  "SetupRunning",
+  "SetupRetrying",
+  "ClearPending",
+  "ClearSettling",
+  "ClearRunning",
+  "ClearRetrying",
+]);
+
+export interface SettlementInputs {
+  readonly intent: Intent | null;
+  readonly unitVerdicts: readonly UnitVerdict[];
+  readonly offer: readonly OfferedResource[];
+  readonly publications: readonly Publication[];
+  readonly hasKubelet: boolean;
+}
+
+export function settlementFrom(inputs: SettlementInputs): Settlement {
+  const units = inputs.unitVerdicts.filter((verdict) => MOVING.has(verdict.reason)).map((verdict) => `${verdict.regBase}: ${verdict.reason}`);
+  const registrations = inputs.hasKubelet
+    ? inputs.offer
+        .filter((offered) => !isCurrent(offered, inputs.publications))
+        .map((offered) => `${offered.resource}: not registered with kubelet yet`)
+    : [];
+  const waitingFor = [...units, ...registrations];
+  return { settled: waitingFor.length === 0, waitingFor, failures: failuresOf(inputs) };
+}
+
+function isCurrent(offered: OfferedResource, publications: readonly Publication[]): boolean {
+  const publication = publications.find((p) => p.resource === offered.resource);
+  return publication?.registered === true && publication.ids.length === offered.devices.length;
+}
+
+function failuresOf({ intent, unitVerdicts }: SettlementInputs): readonly string[] {
+  if (intent === null) return ["no TrustedIommu applies to this node"];
+  const wanted: UnitReason = intent.state === "Trusted" ? "SetupSucceeded" : "Cleared";
+  const named = new Set(intent.units.regBases ?? []);
+  return unitVerdicts
+    .filter((verdict) => verdict.selected && verdict.reason !== wanted)
+    .filter((verdict) => !isUnsupported(verdict.reason) || (named.has(verdict.regBase) && intent.state === "Trusted"))
+    .map((verdict) => `${verdict.regBase}: ${verdict.reason}${verdict.message === "" ? "" : ` (${verdict.message})`}`);
+}
+
+function isUnsupported(reason: UnitReason): boolean {
+  return reason === "TdxConnectMissing" || reason === "RejectedByModule";
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Who uses the devices below a unit (I4). Every view has a say, and none is enough alone: podresources leaves out terminating pods and orphans,
+ * the API names no device, vfio knows no pod. What can't be read is a use.
+ */
+import type { Address, PciFunction } from "./device.ts";
+import { functionsBelow, type Ground } from "./ground.ts";
+import type { RegBase } from "./unit.ts";
+import type { NodePod, PodDevices } from "./view.ts";
+
+export interface Use {
+  /** Null when the view does not say which device. */
+  readonly address: Address | null;
+  readonly kind: "Pod" | "Bound" | "Holder" | "Link" | "Answer" | "CallInFlight" | "Unreadable";
+  /** Names the holder: `pod default/train`, `pid 4711`. */
+  readonly by: string;
+}
+
+/** What is known of a device that is not on the bus now: the unit it was last seen below. */
+export type LastUnits = ReadonlyMap<Address, RegBase>;
+
+export interface UseInputs {
+  readonly ground: Ground;
+  readonly lastUnits: LastUnits;
+  /** Extended resources that are, or were in this process's life, ours. */
+  readonly resources: ReadonlySet<string>;
+  readonly settleMs: number;
+}
+
+/** Every use of a device that is, or may be, below the unit. Empty means free in every view. */
+export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
+  const { ground } = inputs;
+  const { view } = ground;
+  const isBelow = belowTest(inputs, regBase);
+  const uses: Use[] = [];
+  if (view.host.kind !== "Read") uses.push(unreadable(`host: ${view.host.why}`));
+  else if (view.host.value.unreadableUnits.length > 0)
+    uses.push(...view.host.value.unreadableUnits.map((u) => unreadable(`${u.kernelName}: ${u.why}`)));
+  for (const fn of functionsBelow(ground, regBase)) uses.push(...usesOfFunction(fn));
+  uses.push(...podResourcesUses(inputs, isBelow), ...podUses(inputs));
+  for (const answer of view.answers) {
+    if (isBelow(answer.address) && view.nowMs - answer.atMs < inputs.settleMs)
+      uses.push({ address: answer.address, kind: "Answer", by: "an allocation just answered" });
+  }
+  for (const publication of view.publications) {
+    if (publication.callsInFlight > 0) uses.push({ address: null, kind: "CallInFlight", by: `a kubelet call for ${publication.resource}` });
+  }
+  return uses;
+}
+
+const unreadable = (by: string): Use => ({ address: null, kind: "Unreadable", by });
+
+/** A device that nobody can place (not on the bus, never seen) may be below any unit. */
+function belowTest({ ground, lastUnits }: UseInputs, regBase: RegBase): (address: Address) => boolean {
+  return (address) => {
+    const unit = ground.functions.get(address)?.unit;
+    if (unit?.kind === "Unit") return unit.regBase === regBase;
+    if (unit?.kind === "None") return false;
+    return (lastUnits.get(address) ?? regBase) === regBase;
+  };
+}
+
+function usesOfFunction(fn: PciFunction): readonly Use[] {
+  const uses: Use[] = [];
+  const { address, link, holders } = fn;
+  if (link.state === "Secure") uses.push({ address, kind: "Link", by: link.tsm === "" ? "an IDE stream" : `TSM ${link.tsm}` });
+  if (link.state === "Unknown") uses.push({ address, kind: "Unreadable", by: "its link" });
+  if (link.bound === "Yes") uses.push({ address, kind: "Bound", by: "a TD (tsm/bound)" });
+  if (link.bound === "Unknown") uses.push({ address, kind: "Unreadable", by: "tsm/bound" });
+  if (holders.kind === "Unreadable") uses.push({ address, kind: "Unreadable", by: `vfio holders: ${holders.why}` });
+  else uses.push(...holders.pids.map((pid): Use => ({ address, kind: "Holder", by: `pid ${pid}` })));
+  return uses;
+}
+
+function podResourcesUses({ ground }: UseInputs, isBelow: (address: Address) => boolean): readonly Use[] {
+  const { podResources } = ground.view;
+  if (podResources.kind === "None") return [];
+  if (podResources.kind === "Unreadable") return [unreadable(`podresources: ${podResources.why}`)];
+  return podResources.pods.flatMap((pod) =>
+    pod.ids.filter(isBelow).map((address): Use => ({ address, kind: "Pod", by: `pod ${pod.namespace}/${pod.pod}` })),
+  );
+}
+
+/** A live pod that asks for one of our resources and whose devices podresources does not name may hold any device. */
+function podUses({ ground, resources }: UseInputs): readonly Use[] {
+  const { pods, podResources } = ground.view;
+  if (pods.kind === "None") return [];
+  if (pods.kind === "Unreadable") return [unreadable(`pods of this node: ${pods.why}`)];
+  const named = podResources.kind === "Read" ? podResources.pods : [];
+  return pods.pods
+    .filter((pod) => isLive(pod) && [...resources].some((resource) => isUnplaced(pod, resource, named)))
+    .map((pod): Use => ({ address: null, kind: "Pod", by: `pod ${pod.namespace}/${pod.name}${pod.terminating ? " (terminating)" : ""}` }));
+}
+
+function isLive(pod: NodePod): boolean {
+  return pod.phase !== "Succeeded" && pod.phase !== "Failed";
+}
+
+function isUnplaced(pod: NodePod, resource: string, named: readonly PodDevices[]): boolean {
+  const asked = pod.requests[resource] ?? 0;
+  if (asked === 0) return false;
+  const placed = named.filter((entry) => entry.namespace === pod.namespace && entry.pod === pod.name && entry.resource === resource);
+  return placed.reduce((sum, entry) => sum + entry.ids.length, 0) < asked;
+}
+
+/** One sentence that names the blockers, at most three of them. */
+export function describeUses(uses: readonly Use[]): string {
+  const texts = [...new Set(uses.map((use) => (use.kind === "Unreadable" ? `cannot read ${at(use)}${use.by}` : `${at(use)}in use by ${use.by}`)))];
+  return texts.length <= 3 ? texts.join("; ") : `${texts.slice(0, 3).join("; ")}; and ${texts.length - 3} more`;
+}
+
+const at = (use: Use): string => (use.address === null ? "" : `${use.address} `);

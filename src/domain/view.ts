@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One observation of the node, as plain values: what every decision is made from. Nothing in it is remembered; what must be known over time
+ * is in memory.ts.
+ */
+import type { Address, HostView } from "./device.ts";
+import type { BindingInfo, BindingTable } from "./unit.ts";
+
+/** Something read, or why it could not be. Unreadable is never taken for empty. */
+export type Reading<T> = { readonly kind: "Read"; readonly value: T } | { readonly kind: "Unreadable"; readonly why: string };
+
+export interface Binding {
+  readonly driver: string;
+  readonly info: BindingInfo;
+  readonly table: BindingTable;
+}
+
+export interface PodDevices {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly resource: string;
+  readonly ids: readonly Address[];
+}
+
+/** One look at podresources. Errors are values: what can't be read counts as in use. */
+export type PodResourcesView =
+  | {
+      readonly kind: "Read";
+      /** GetAllocatableResources: every id that kubelet lists, by resource. */
+      readonly allocatable: readonly { readonly resource: string; readonly ids: readonly Address[] }[];
+      /** List: devices of active pods. Leaves out terminating pods and orphans; empty just after a kubelet start. */
+      readonly pods: readonly PodDevices[];
+      /** Monotonic ms at which this kubelet (by its podresources socket's identity: ctime) was first seen. */
+      readonly kubeletSinceMs: number;
+    }
+  | { readonly kind: "Unreadable"; readonly why: string }
+  /** The machine has no kubelet, by configuration only (`--kubelet none`). */
+  | { readonly kind: "None" };
+
+/** A pod of this node as the API server shows it, read afresh (not from a cache). Terminating pods are in it until they are gone. */
+export interface NodePod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Pending, Running, Succeeded, Failed, Unknown. Pods in Succeeded or Failed hold no device. */
+  readonly phase: string;
+  readonly terminating: boolean;
+  /** Extended resources the pod asks for: name → count, summed as the scheduler does. */
+  readonly requests: Readonly<Record<string, number>>;
+}
+
+export type NodePodsView =
+  | { readonly kind: "Read"; readonly pods: readonly NodePod[] }
+  | { readonly kind: "Unreadable"; readonly why: string }
+  /** Standalone: there is no API server, by configuration only. */
+  | { readonly kind: "None" };
+
+/** What our device plugin of one resource has handed to kubelet, for the withdraw protocol (I5). */
+export interface Publication {
+  readonly resource: string;
+  /** The plugin's socket is listening or a stream is open: kubelet can call us. */
+  readonly serving: boolean;
+  /** Register succeeded and a ListAndWatch stream of it is open. */
+  readonly registered: boolean;
+  /** Allocate, PreStart and GetPreferredAllocation calls being answered. */
+  readonly callsInFlight: number;
+  /** Ids in the newest list handed to kubelet. */
+  readonly ids: readonly Address[];
+  /** Last registration problem, empty when none. */
+  readonly problem: string;
+}
+
+/** An Allocate answer of ours that kubelet and the API may not show yet. */
+export interface Answer {
+  readonly address: Address;
+  readonly resource: string;
+  readonly atMs: number;
+  /** Epoch (ground.ts) of the unit when the gate passed. */
+  readonly epoch: string;
+}
+
+export interface NodeView {
+  /** Monotonic ms when this observation began: every value in it is at least as new. */
+  readonly nowMs: number;
+  readonly host: Reading<HostView>;
+  readonly binding: Reading<Binding>;
+  readonly podResources: PodResourcesView;
+  readonly pods: NodePodsView;
+  readonly publications: readonly Publication[];
+  readonly answers: readonly Answer[];
+}
