@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import { LineCounter, parseDocument } from "yaml";
+import type * as z from "zod";
+import type { Intent } from "../domain/intent.ts";
+import type { NodeStatus } from "../domain/status.ts";
+import { API_VERSION, type KindNames, TRUSTED_IOMMU, TRUSTED_IOMMU_POLICY } from "./names.ts";
+import { policySpecSchema, type TrustedIommuPolicySpec } from "./policy.ts";
+import { type Problem, type Verdict, valueText } from "./problem.ts";
+import { type Place, unknownFieldFix, verdictOf } from "./problems-of.ts";
+import { intentOf, specSchema } from "./spec.ts";
+import { statusSchema } from "./status.ts";
+
+/** A valid TrustedIommu: what the agent needs of it. */
+export interface Manifest {
+  /** The node's name. */
+  readonly name: string;
+  /** metadata.generation; 0 when the object does not come from an API server. */
+  readonly generation: number;
+  readonly intent: Intent;
+}
+
+/** A valid TrustedIommuPolicy. */
+export interface PolicyManifest {
+  readonly name: string;
+  readonly generation: number;
+  readonly spec: TrustedIommuPolicySpec;
+}
+
+const NO_SOURCE: Place["source"] = () => null;
+
+/** Reads one TrustedIommu from YAML (or JSON). Every problem at once, each with path, value and what to write instead. */
+export function parseManifest(text: string): Verdict<Manifest> {
+  const document = readYaml(text);
+  if (!document.ok) return document;
+  const { value, source } = document.value;
+  return parseObject({ value, source, names: TRUSTED_IOMMU, schema: specSchema, strictMetadata: true }, (head, spec) => ({
+    ...head,
+    intent: intentOf(spec),
+  }));
+}
+
+/** Reads one TrustedIommu from the API server. Unknown metadata is the API server's business; unknown fields of the spec are refused. */
+export function parseTrustedIommu(value: unknown): Verdict<Manifest> {
+  return parseObject({ value, source: NO_SOURCE, names: TRUSTED_IOMMU, schema: specSchema, strictMetadata: false }, (head, spec) => ({
+    ...head,
+    intent: intentOf(spec),
+  }));
+}
+
+/** Reads one TrustedIommuPolicy from the API server. */
+export function parseTrustedIommuPolicy(value: unknown): Verdict<PolicyManifest> {
+  return parseObject({ value, source: NO_SOURCE, names: TRUSTED_IOMMU_POLICY, schema: policySpecSchema, strictMetadata: false }, (head, spec) => ({
+    ...head,
+    spec,
+  }));
+}
+
+/** The status that an agent wrote; null when it is none, or of a version with other fields. */
+export function parseStatus(value: unknown): NodeStatus | null {
+  const parsed = statusSchema.safeParse(value);
+  return parsed.success ? parsed.data : null;
+}
+
+interface Source {
+  readonly value: unknown;
+  readonly source: Place["source"];
+}
+
+function readYaml(text: string): Verdict<Source> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const problems = [...document.errors, ...document.warnings].map((error): Problem => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    return { path: `line ${line}, column ${col}`, value: valueText(text.split("\n")[line - 1] ?? ""), fix: `correct the YAML: ${error.message}` };
+  });
+  if (problems.length > 0) return { ok: false, problems };
+  const source: Place["source"] = (path) => {
+    const node: unknown = document.getIn(path, true);
+    return typeof node === "object" && node !== null && "source" in node && typeof node.source === "string" ? node.source : null;
+  };
+  try {
+    return { ok: true, value: { value: document.toJS(), source } };
+  } catch (thrown) {
+    // An alias to nothing, or more aliases than any manifest has.
+    return { ok: false, problems: [{ path: "", value: valueText(text), fix: `correct the YAML: ${String(thrown)}` }] };
+  }
+}
+
+interface Reading<T extends z.ZodType> extends Source {
+  readonly names: KindNames;
+  readonly schema: T;
+  readonly strictMetadata: boolean;
+}
+
+interface Head {
+  readonly name: string;
+  readonly generation: number;
+}
+
+const MEMBERS = ["apiVersion", "kind", "metadata", "spec", "status"];
+
+function parseObject<T extends z.ZodType, M>(reading: Reading<T>, make: (head: Head, spec: z.output<T>) => M): Verdict<M> {
+  const { value, names } = reading;
+  if (!isPlain(value)) return { ok: false, problems: [{ path: "", value: valueText(value), fix: `write a ${names.kind} object` }] };
+  const problems = [...typeProblems(value, names), ...unknownMembers(value, MEMBERS, ""), ...metadataProblems(value["metadata"], reading)];
+  const spec = verdictOf(reading.schema, value["spec"], { path: ["spec"], source: reading.source });
+  if (!spec.ok) return { ok: false, problems: [...problems, ...spec.problems] };
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, value: make(headOf(value["metadata"]), spec.value) };
+}
+
+type Plain = Readonly<Record<string, unknown>>;
+
+function isPlain(value: unknown): value is Plain {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function typeProblems(value: Plain, names: KindNames): Problem[] {
+  const expected = { apiVersion: API_VERSION, kind: names.kind };
+  return Object.entries(expected).flatMap(([member, text]) =>
+    value[member] === text ? [] : [{ path: member, value: valueText(value[member]), fix: `write ${text}` }],
+  );
+}
+
+function unknownMembers(value: Plain, known: readonly string[], prefix: string): Problem[] {
+  return Object.keys(value)
+    .filter((key) => !known.includes(key))
+    .map((key) => ({ path: `${prefix}${key}`, value: valueText(value[key]), fix: unknownFieldFix(key, known) }));
+}
+
+/** ObjectMeta of apimachinery v1; a manifest may be the output of `kubectl get -o yaml`. */
+const METADATA = [
+  ..."name namespace generateName labels annotations uid resourceVersion generation creationTimestamp deletionTimestamp".split(" "),
+  ..."deletionGracePeriodSeconds finalizers ownerReferences managedFields selfLink".split(" "),
+];
+
+const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+function metadataProblems(metadata: unknown, { strictMetadata }: { strictMetadata: boolean }): Problem[] {
+  if (!isPlain(metadata)) return [{ path: "metadata", value: valueText(metadata), fix: "write metadata with a name: {name: NODE}" }];
+  const name = metadata["name"];
+  const named = typeof name === "string" && name.length <= 253 && NODE_NAME.test(name);
+  const problem = { path: "metadata.name", value: valueText(name), fix: "write the node's name: lower-case letters, digits, - and ." };
+  return [...(named ? [] : [problem]), ...(strictMetadata ? unknownMembers(metadata, METADATA, "metadata.") : [])];
+}
+
+function headOf(metadata: unknown): Head {
+  const { name, generation } = isPlain(metadata) ? metadata : {};
+  return { name: String(name), generation: typeof generation === "number" ? generation : 0 };
+}
