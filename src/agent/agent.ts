@@ -10,13 +10,14 @@
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import { emptyMemory, remember } from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
+import { stoppedReport } from "../domain/report.ts";
 import type { NodeStatus } from "../domain/status.ts";
-import type { DevicePluginPort } from "../kubelet/port.ts";
+import type { CdiResource, DevicePluginPort } from "../kubelet/port.ts";
 import { createJobs, type Jobs, type LoopJob } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
-import { createHandlers, deviceEnv, IOMMUFD } from "./handlers.ts";
+import { createHandlers, deviceEnv, deviceNodesOf } from "./handlers.ts";
 import { observe } from "./observe.ts";
 import { decide, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
@@ -82,6 +83,10 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   const runPass = async (): Promise<{ afterMs: number } | undefined> => {
     // Not even an empty offer is made before the intent is known: Register comes only after a whole first observation.
     if (ports.intent.current() === null) return undefined;
+    if (state.pass === null) {
+      state.lastStatus = await ports.status.readLast();
+      state.memory = emptyMemory(state.memory.startedMs, options.settleMs, state.lastStatus);
+    }
     const ground = await look();
     const current = ports.intent.current();
     const intent = current?.intent ?? null;
@@ -97,7 +102,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       driver: options.driver,
       previous: before,
       hasKubelet: plugins !== null,
-      now: new Date(ports.clock.wallMs()).toISOString().replace(/\.\d+Z$/, "Z"),
+      now: timestamp(ports),
     });
     state.pass = pass;
     await publisher.publish(pass.offer, ground);
@@ -119,8 +124,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
 
   return {
     async start() {
-      state.lastStatus = await ports.status.readLast();
-      state.memory = emptyMemory(ports.clock.nowMs(), options.settleMs, state.lastStatus);
+      state.memory = emptyMemory(ports.clock.nowMs(), options.settleMs, null);
       const loop = { minIntervalMs: 0, everyMs: null, backoff: BACKOFF, startAwake: false };
       statusJob = jobs.loop("status", { ...loop, boundMs: STATUS_BOUND_MS }, writeStatus);
       const perform = { ports, binding, state, locks, observeNow: look, onStep: wake };
@@ -143,9 +147,11 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       state.stopping = true;
       for (const stop of stops.splice(0)) stop();
       await plugins?.close();
+      // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
+      await binding.close();
       await jobs.stop();
       await publisher.withdrawSpecs();
-      await binding.close();
+      if (state.pass) await ports.status.write(stoppedReport(state.pass.status, timestamp(ports)));
     },
   };
 }
@@ -156,30 +162,62 @@ function nextLook(pass: Pass, nowMs: number, state: AgentState): { afterMs: numb
   return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
 }
 
+/** RFC 3339 in whole seconds, as Kubernetes writes times. */
+function timestamp(ports: AgentPorts): string {
+  return new Date(ports.clock.wallMs()).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
 interface Publisher {
   publish(offer: readonly OfferedResource[], ground: Ground): Promise<void>;
   withdraw(offer: readonly OfferedResource[]): Promise<void>;
   withdrawSpecs(): Promise<void>;
 }
 
-/** Specs before lists when devices appear, lists before specs when they go: no container is ever given a name that does not resolve. */
+/**
+ * Specs before lists when devices appear, lists before specs when they go: no container is ever given a name that does not resolve. When specs
+ * cannot be written, nothing new is listed, and what is to go still goes.
+ */
 function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | null, simulated: boolean): Publisher {
+  let published: readonly OfferedResource[] = [];
+  const list = (offer: readonly OfferedResource[]): void => {
+    published = offer;
+    plugins?.publish(offer);
+  };
   return {
     async publish(offer, ground) {
-      await ports.cdi?.sync(
-        offer.map(({ resource, devices }) => ({
-          resource,
-          devices: devices.map(({ id }) => {
-            const cdev = simulated ? null : (ground.functions.get(id)?.vfioCdev ?? null);
-            return { id, deviceNodes: cdev === null ? [] : [cdev, IOMMUFD], env: deviceEnv(simulated) };
-          }),
-        })),
-      );
-      plugins?.publish(offer);
+      try {
+        await ports.cdi?.sync(cdiResources([...offer, ...published], ground, simulated));
+      } catch (thrown) {
+        list(onlyIn(offer, published));
+        throw thrown;
+      }
+      list(offer);
+      await ports.cdi?.sync(cdiResources(offer, ground, simulated));
     },
-    withdraw: async (offer) => plugins?.publish(offer),
+    async withdraw(offer) {
+      list(onlyIn(published, offer));
+    },
     withdrawSpecs: async () => ports.cdi?.sync([]),
   };
+}
+
+/** `offer` without the devices that `other` does not have. */
+function onlyIn(offer: readonly OfferedResource[], other: readonly OfferedResource[]): readonly OfferedResource[] {
+  return offer.map(({ resource, devices }) => {
+    const ids = new Set(other.find((list) => list.resource === resource)?.devices.map((device) => device.id));
+    return { resource, devices: devices.filter((device) => ids.has(device.id)) };
+  });
+}
+
+function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulated: boolean): readonly CdiResource[] {
+  const names = [...new Set(lists.map((list) => list.resource))];
+  return names.map((resource) => {
+    const ids = new Set(lists.filter((list) => list.resource === resource).flatMap((list) => list.devices.map((device) => device.id)));
+    const devices = [...ids]
+      .sort()
+      .map((id) => ({ id, deviceNodes: deviceNodesOf(ground.functions.get(id)?.vfioCdev ?? null, simulated), env: deviceEnv(simulated) }));
+    return { resource, devices };
+  });
 }
 
 /** Log, events and counts of what this pass changed. */

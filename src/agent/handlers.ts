@@ -105,13 +105,15 @@ function allocated(verdict: Verdict, vfioCdev: string | null, parts: HandlerPart
   return {
     id: address,
     env: deviceEnv(parts.simulated),
-    deviceNodes: parts.simulated || vfioCdev === null ? [] : [vfioCdev, IOMMUFD],
+    deviceNodes: deviceNodesOf(vfioCdev, parts.simulated),
     cdiDevices: parts.ports.cdi && resource ? [`${resource.name}=${address}`] : [],
   };
 }
 
-/** The IOMMUFD of the host: a VMM opens it beside the device's own node. */
-export const IOMMUFD = "/dev/iommu";
+/** The device's own IOMMUFD node and the host's IOMMUFD, which a VMM opens beside it. A simulated host has no nodes to give. */
+export function deviceNodesOf(vfioCdev: string | null, simulated: boolean): readonly string[] {
+  return simulated || vfioCdev === null ? [] : [vfioCdev, "/dev/iommu"];
+}
 
 /** A container given a simulated device is told so. */
 export function deviceEnv(simulated: boolean): Readonly<Record<string, string>> {

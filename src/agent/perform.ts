@@ -59,7 +59,7 @@ async function clear(parts: PerformParts, step: Step): Promise<void> {
 /** The newest view with the binding and this unit's functions read again; null when there is no view yet. */
 async function refreshUnit({ state, binding, ports }: PerformParts, regBase: string): Promise<Ground | null> {
   const known = state.pass?.ground;
-  if (!known || known.view.host.kind !== "Read") return null;
+  if (known?.view.host.kind !== "Read") return null;
   const below = functionsBelow(known, regBase);
   const fresh = new Map((await readLinks({ ports }, below)).map((fn) => [fn.address, fn]));
   const gone = new Set(below.map((fn) => fn.address).filter((address) => !fresh.has(address)));

@@ -36,6 +36,11 @@ function supportedFrom({ ground }: ReportInputs, body: Body): Draft {
   return draft("Supported", "True", "TdxConnectPresent");
 }
 
+function isWithoutConnectAtAll(body: Body): boolean {
+  const present = body.units.filter((unit) => unit.reason !== "UnitMissing");
+  return present.length > 0 && present.every((unit) => unit.state === "Unsupported");
+}
+
 function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): Draft {
   if (!inputs.hasIntent || body.counts.unitsSelected === 0) return draft("UnitsTrusted", "False", "NoneSelected");
   if (inputs.desiredState === "Cleared" && body.counts.unitsTrusted === 0) return draft("UnitsTrusted", "False", "IntentCleared");
@@ -68,7 +73,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const { view } = inputs.ground;
   if (inputs.intentProblem !== "") return draft("Degraded", "True", "IntentInvalid", inputs.intentProblem);
   if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
-  if (view.binding.kind !== "Read") return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
+  if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body)) return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
   const failed = body.units.find((unit) => FAILURES.has(unit.reason) || unit.pagesRetained > 0);
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);

@@ -60,9 +60,12 @@ export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
 
   function find(): Finding {
     const { binding, host } = ground.view;
-    if (binding.kind !== "Read") return because("BindingUnreadable", binding.why);
     const fact = ground.units.get(regBase);
     const hostUnit = (host.kind === "Read" && host.value.units.find((unit) => unit.regBase === regBase)) || null;
+    // The kernel's own word is enough for no: a host without TDX Connect needs no driver to be told so.
+    if (!fact && hostUnit?.ecap != null && (hostUnit.ecap & ECAP_TDX_CONNECT) === 0n)
+      return because("TdxConnectMissing", `ecap 0x${hostUnit.ecap.toString(16)}`);
+    if (binding.kind !== "Read") return because("BindingUnreadable", binding.why);
     if (!fact) return hostUnit ? because("NotInBinding", hostUnit.kernelName) : because("UnitMissing");
     if (intent === null || !selected) return because("NotSelected");
     const settled = SETTLED_BY_STATE[fact.entry.state]?.(fact);

@@ -50,6 +50,7 @@ export const DEVICE_REASONS = {
   LinkUnknown: "the state of the function's link cannot be read",
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
   HeldUnderOtherName: "a pod holds the device under another resource name; it is offered under this one when free",
+  AgentStopped: "the agent of this node has stopped: nothing is offered until it is back",
   NoVfioDevice: "the function is not bound to vfio-pci with an IOMMUFD device node",
 } as const;
 export type DeviceReason = keyof typeof DEVICE_REASONS;
@@ -84,6 +85,7 @@ export const CONDITION_REASONS = {
   DeviceInUse: "a device below a unit to clear is in use; the message names the holder",
   ViewUnreadable: "a view that must show the devices free cannot be read",
   Settling: "all views show the devices free; the settling time runs",
+  AgentStopped: "the agent of this node has stopped; units stay as they are, nothing is offered",
   NothingToClear: "no unit waits to be cleared",
 } as const;
 export type ConditionReason = keyof typeof CONDITION_REASONS;

@@ -5,6 +5,7 @@ import { conditionsFrom } from "./conditions.ts";
 import type { Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
 import type { UnitVerdict } from "./plan.ts";
+import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
 import type { Condition, DeviceStatus, NodeStatus, StatusCounts, TdxModuleStatus, UnitStatus } from "./status.ts";
 import type { LastCall } from "./unit.ts";
@@ -75,7 +76,8 @@ function unitStatus(verdict: UnitVerdict, ground: Ground): UnitStatus {
   const hostUnit = host.kind === "Read" ? host.value.units.find((unit) => unit.regBase === verdict.regBase) : undefined;
   const entry = fact?.entry;
   // A unit that the table calls trusted and that is not proven so (another instance, no environment) is not reported as trusted.
-  const state = entry?.state === "Trusted" && fact?.epoch === null ? "Unknown" : (entry?.state ?? "Unknown");
+  const listed = entry?.state === "Trusted" && fact?.epoch === null ? "Unknown" : (entry?.state ?? "Unknown");
+  const state = verdict.reason === "TdxConnectMissing" ? "Unsupported" : listed;
   return {
     regBase: verdict.regBase,
     kernelName: hostUnit?.kernelName ?? "",
@@ -119,4 +121,17 @@ function withTransition(condition: Omit<Condition, "lastTransitionTime" | "obser
   const before = inputs.previous?.conditions.find((old) => old.type === condition.type);
   const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : inputs.now;
   return { ...condition, observedGeneration: inputs.generation, lastTransitionTime };
+}
+
+/** The report a stopping agent leaves: units stay as they are (trust outlives the agent), but nothing is offered any more. */
+export function stoppedReport(status: NodeStatus, now: string): NodeStatus {
+  const conditions = status.conditions.map((condition): Condition => {
+    if (condition.type !== "Ready" && condition.type !== "DevicesOffered") return condition;
+    const lastTransitionTime = condition.status === "False" ? condition.lastTransitionTime : now;
+    return { ...condition, status: "False", reason: "AgentStopped", message: CONDITION_REASONS.AgentStopped, lastTransitionTime };
+  });
+  const devices = status.devices.map((device): DeviceStatus => (device.offered ? { ...device, offered: false, reason: "AgentStopped" } : device));
+  const { devicesOffered, devicesWithheld } = status.counts;
+  const counts = { ...status.counts, devicesOffered: 0, devicesWithheld: devicesOffered + devicesWithheld };
+  return { ...status, summary: CONDITION_REASONS.AgentStopped, counts, devices, conditions };
 }
