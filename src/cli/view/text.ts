@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Text for a terminal: colour, and fitting into a given width. Pure; views are arrays of lines, none wider than they were told. */
+
+const STYLES = {
+  plain: "",
+  bold: "1",
+  dim: "2",
+  good: "32",
+  bad: "31",
+  busy: "36",
+  warn: "33",
+  banner: "1;30;43",
+} as const;
+export type Style = keyof typeof STYLES;
+
+/** How a view is drawn: width in columns, and with or without colour. */
+export interface Canvas {
+  readonly width: number;
+  readonly colour: boolean;
+}
+
+/** A piece of text with one style. */
+export interface Span {
+  readonly text: string;
+  readonly style: Style;
+}
+
+export function span(text: string, style: Style = "plain"): Span {
+  return { text, style };
+}
+
+/** One line from spans, cut with … at the canvas' width. The text counts, the colour does not. */
+export function line(spans: readonly Span[], canvas: Canvas): string {
+  let left = canvas.width;
+  const total = spans.reduce((sum, { text }) => sum + columns(text), 0);
+  const parts: string[] = [];
+  for (const { text, style } of spans) {
+    const shown = total > canvas.width ? truncate(text, left) : text;
+    left -= columns(shown);
+    parts.push(paint(shown, style, canvas.colour));
+    if (shown !== text) break;
+  }
+  return parts.join("").trimEnd();
+}
+
+/** `text` with the escape codes of `style`; as it is without colour. */
+export function paint(text: string, style: Style, colour: boolean): string {
+  const code = STYLES[style];
+  return colour && code !== "" && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text;
+}
+
+/** Columns `text` takes. Everything shown here is of width 1 (hex, ASCII names, arrows, marks). */
+export function columns(text: string): number {
+  return [...text].length;
+}
+
+/** At most `width` columns, the cut marked by … */
+export function truncate(text: string, width: number): string {
+  if (columns(text) <= width) return text;
+  if (width <= 0) return "";
+  return `${[...text].slice(0, width - 1).join("")}…`;
+}
+
+/** Exactly `width` columns. */
+export function padTo(text: string, width: number): string {
+  const shown = truncate(text, width);
+  return shown + " ".repeat(width - columns(shown));
+}
+
+/** Messages come from everywhere: line ends and control characters would break the picture. */
+export function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  return text.replace(/[\s\u0000-\u001f\u007f]+/g, " ").trim();
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
+import type { UnitState } from "../../domain/unit.ts";
+import { type Canvas, line, oneLine, type Span, type Style, span } from "./text.ts";
+
+/** How the words of a status look; shared by all views so that one state has one colour everywhere. */
+
+const STATE_STYLES: Record<UnitState, Style> = {
+  Unknown: "warn",
+  Unsupported: "dim",
+  Untrusted: "plain",
+  SettingUp: "busy",
+  Trusted: "good",
+  Clearing: "busy",
+  Failed: "bad",
+  Foreign: "bad",
+};
+
+export function unitState(unit: UnitStatus): Span {
+  return span(unit.state, STATE_STYLES[unit.state]);
+}
+
+export function offered(device: DeviceStatus): Span {
+  return device.offered ? span("offered", "good") : span("withheld", "warn");
+}
+
+/** The reason, and what makes it concrete when there is more to say: `SetupRetrying: TDX_OPERAND_BUSY`. */
+export function reasonText(item: { readonly reason: string; readonly message: string }): string {
+  return item.message === "" ? item.reason : `${item.reason}: ${oneLine(item.message)}`;
+}
+
+/** A device says by whom it is used before it says anything else. */
+export function deviceReason(device: DeviceStatus): string {
+  const reason = device.offered ? "" : reasonText(device);
+  const user = device.usedBy === null ? "" : `used by ${device.usedBy.pod}`;
+  return [user, reason].filter((part) => part !== "").join("; ");
+}
+
+/** Longest first; the first that fits is shown. */
+const BANNERS = [
+  " SIMULATED — no TDX hardware is used: the TDX module, the units and the devices are simulated ",
+  " SIMULATED — no TDX hardware is used, nothing here is real ",
+  " SIMULATED ",
+] as const;
+
+/** What nobody may overlook on a machine without hardware; null on a real one. */
+export function simulatedBanner(status: NodeStatus, canvas: Canvas): string | null {
+  if (!status.simulated) return null;
+  const text = BANNERS.find((banner) => banner.length <= canvas.width) ?? "SIM";
+  return line([span(text, "banner")], canvas);
+}
+
+/** Conditions for which True is bad news. */
+const ALARMS: ReadonlySet<string> = new Set(["Degraded", "ClearBlocked"]);
+
+/** A condition that warns: bad news when it is not False. */
+export function isAlarm({ type }: Condition): boolean {
+  return ALARMS.has(type);
+}
+
+/** ✓ as it should be, ✗ not, ? unknown. */
+export function conditionMark(condition: Condition): Span {
+  if (condition.status === "Unknown") return span("?", "warn");
+  if (isAlarm(condition)) return condition.status === "True" ? span("✗", "bad") : span("✓", "good");
+  return condition.status === "True" ? span("✓", "good") : span("✗", "warn");
+}
+
+/** The last SEAMCALL in short: `SETUP TDX_SUCCESS, 3 attempts, 21 ms`. */
+export function lastCallText({ lastCall }: UnitStatus): string {
+  if (lastCall === null) return "";
+  const { leaf, name, operand, attempts, durationMs } = lastCall;
+  const times = attempts === 1 ? "" : `, ${attempts} attempts`;
+  return `${leaf.replace("TDH.IOMMU.", "")} ${name}${operand === "" ? "" : ` ${operand}`}${times}, ${Math.round(durationMs)} ms`;
+}
+
+/** `0xfed90000 (dmar0)`; the label is left out where the kernel gives none. */
+export function unitName(unit: UnitStatus): string {
+  return unit.kernelName === "" ? unit.regBase : `${unit.regBase} (${unit.kernelName})`;
+}
