@@ -38,7 +38,7 @@ export function crdOf(kind: Kind): Crd {
   };
 }
 
-/** apiVersion, kind and metadata are the API server's: it allows no constraint on them here. */
+/** apiVersion, kind and metadata are the API server's: it allows nothing but the type of metadata here, and describes it itself. */
 function rootOf(kind: Kind): Record<string, unknown> {
   const status = kind.status === null ? {} : { status: toStructural(kind.status, "status") };
   return {
@@ -48,7 +48,7 @@ function rootOf(kind: Kind): Record<string, unknown> {
     properties: {
       apiVersion: { type: "string", description: `Version of the object's schema: ${GROUP}/${VERSION}.` },
       kind: { type: "string", description: `${kind.names.kind}.` },
-      metadata: { type: "object", description: "Standard metadata of every object." },
+      metadata: { type: "object" },
       spec: toStructural(kind.spec, "spec"),
       ...status,
     },

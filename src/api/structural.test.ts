@@ -104,7 +104,7 @@ describe("the CRDs", () => {
   test.each(KINDS.map((kind) => [kind.names.kind, kind] as const))("%s describes every node of its schema", (_name, kind) => {
     const undescribed: string[] = [];
     walk(crdOf(kind), "", (node, path) => {
-      if ("type" in node && "description" in node === false) undescribed.push(path);
+      if ("type" in node && !("description" in node) && !path.endsWith(".metadata")) undescribed.push(path);
     });
     expect(undescribed).toEqual([]);
   });
