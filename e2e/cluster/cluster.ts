@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Kubernetes cluster from nothing: etcd, API server, controllers, scheduler, and nodes with containerd and kubelet, all on
+// this machine and all gone afterwards. The only door for tests; the files beside it are its parts.
+import { join } from "node:path";
+import { BUSYBOX_IMAGE, writeBusyboxImage } from "../image/busybox-image.ts";
+import type { CommandOptions, CommandResult } from "./command.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
+import type { Environment } from "./environment.ts";
+import { startGuardian } from "./guardian.ts";
+import { type Kubectl, kubectlFor } from "./kubectl.ts";
+import { type ClusterNode, startNode } from "./node.ts";
+import { findProgram } from "./packages.ts";
+import type { Progress } from "./progress.ts";
+import { openRunFolder, type RunFolder, releaseRun, releaseStaleRuns } from "./run-folder.ts";
+import { type Look, met, notYet, waitUntil } from "./waiting.ts";
+
+/** What a cluster is started with. */
+export interface ClusterSpec {
+  /** Names of the nodes; at most 9. */
+  readonly nodes: readonly string[];
+  /** Folder with the programs, from `ensureBinaries`. */
+  readonly binaries: string;
+  readonly environment: Environment;
+  readonly progress: Progress;
+  /** OCI archives that every node imports before its kubelet starts. */
+  readonly archives?: readonly string[];
+}
+
+/** A running cluster. */
+export interface Cluster extends Kubectl {
+  /** The run's folder; everything of the run is below it. */
+  readonly folder: string;
+  /** Logs of all programs and pods. */
+  readonly logs: string;
+  readonly binaries: string;
+  /** First process of the control plane's namespaces, to enter them by hand. */
+  readonly controlPlanePid: number;
+  readonly nodes: readonly ClusterNode[];
+  /** @throws when there is no such node */
+  node(name: string): ClusterNode;
+  /** Runs a command in the control plane's namespaces, with the administrator's kubeconfig in `KUBECONFIG`: kubectl, helm, the command-line tool. */
+  exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Imports an OCI archive on every node. */
+  importImage(archive: string): Promise<void>;
+  /** Ends everything, last started first, and removes every trace; after a failure the logs stay, and their place is printed. Safe to repeat. */
+  stop(outcome?: { readonly failed: boolean }): Promise<void>;
+}
+
+/** Starts a cluster and waits until every node is Ready and pods can be made. What an earlier, killed run left is removed first.
+ *  Ctrl-C and SIGTERM end it in order; when this process is killed outright, its guardian does. */
+export async function startCluster(spec: ClusterSpec): Promise<Cluster> {
+  const { environment, progress } = spec;
+  for (const id of await releaseStaleRuns(environment.runsFolder)) progress(`removed what run ${id} had left`);
+  const run = openRunFolder(environment.runsFolder);
+  const stop = prepareStop(run, spec);
+  try {
+    return await assemble(run, spec, stop);
+  } catch (error) {
+    await stop({ failed: true });
+    throw error;
+  }
+}
+
+async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]): Promise<Cluster> {
+  const { binaries, progress } = spec;
+  const searchPath = spec.environment.variables.PATH ?? "";
+  const env = { PATH: `${binaries}:${searchPath}`, HOME: run.makeFolder("home"), TMPDIR: run.makeFolder("tmp") };
+  const busyboxArchive = join(run.folder, "busybox.tar");
+  await writeBusyboxImage(requireProgram("busybox", searchPath), busyboxArchive);
+  const controlPlane = await startControlPlane(run, { binaries, env });
+  progress("API server ready");
+  const archives = [busyboxArchive, ...(spec.archives ?? [])];
+  const shared = { binaries, env, archives, pauseImage: BUSYBOX_IMAGE, runc: requireProgram("runc", searchPath), nodeCount: spec.nodes.length };
+  const nodes = await Promise.all(spec.nodes.map((name, i) => startNode(run, controlPlane, { ...shared, name, index: i + 1 })));
+  progress("kubelets healthy");
+  const exec: Cluster["exec"] = (argv, options = {}) =>
+    controlPlane.namespace.run(argv, { ...options, env: { KUBECONFIG: controlPlane.kubeconfig, ...options.env } });
+  const kubectl = kubectlFor((argv, options = {}) =>
+    controlPlane.namespace.tryRun([join(binaries, "kubectl"), ...argv], { ...options, env: { KUBECONFIG: controlPlane.kubeconfig, ...options.env } }),
+  );
+  await waitForNodes(kubectl, controlPlane, nodes);
+  progress(`nodes ready: ${spec.nodes.join(", ")}`);
+  const node = (name: string): ClusterNode => {
+    const found = nodes.find((each) => each.name === name);
+    if (found === undefined) throw new Error(`no node ${name} in this cluster`);
+    return found;
+  };
+  const importImage = async (archive: string): Promise<void> => void (await Promise.all(nodes.map((each) => each.importImage(archive))));
+  const controlPlanePid = controlPlane.namespace.pid;
+  return { ...kubectl, folder: run.folder, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, importImage, stop };
+}
+
+/** Ready nodes, and the default ServiceAccount without which no pod is admitted. */
+async function waitForNodes(kubectl: Kubectl, controlPlane: ControlPlane, nodes: readonly ClusterNode[]): Promise<void> {
+  const look = async (): Promise<Look<true>> => {
+    for (const program of [...controlPlane.programs, ...nodes.flatMap((node) => node.programs())]) program.assertRunning();
+    const states = await kubectl.kubectl(["get", "nodes", "-o", READY_STATES]);
+    const ready = states.stdout.split("\n").filter((line) => line === "True").length;
+    const account = await kubectl.tryKubectl(["-n", "default", "get", "serviceaccount", "default"]);
+    if (ready === nodes.length && account.code === 0) return met(true);
+    return notYet(`${ready} of ${nodes.length} nodes ready; ${account.stderr.trim() || "default ServiceAccount exists"}`);
+  };
+  await waitUntil("ready nodes", look, { deadlineMs: 90_000 });
+}
+
+const READY_STATES = 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
+
+function requireProgram(name: string, searchPath: string): string {
+  const found = findProgram(name, searchPath);
+  if (found === null) throw new Error(`${name} is not in PATH`);
+  return found;
+}
+
+function prepareStop(run: RunFolder, spec: ClusterSpec): Cluster["stop"] {
+  const guardian = startGuardian(run);
+  let stopping: Promise<void> | null = null;
+  const stop: Cluster["stop"] = (outcome = { failed: false }) => {
+    stopping ??= (async () => {
+      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+      const keepLogs = outcome.failed || spec.environment.keepLogs;
+      await releaseRun(run.folder, { keepLogs });
+      await guardian.dismiss();
+      spec.progress(keepLogs ? `cluster gone; logs are in ${run.logs}` : "cluster gone");
+    })();
+    return stopping;
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    spec.progress(`${signal}: stopping the cluster`);
+    // The signal is sent again once nothing of ours is left, and then has its usual effect.
+    void stop({ failed: true }).finally(() => process.kill(process.pid, signal));
+  };
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  return stop;
+}

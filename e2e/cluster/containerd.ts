@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import { statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Namespace } from "./namespace.ts";
+import type { Program } from "./program.ts";
+import { type Look, met, notYet, waitUntil } from "./waiting.ts";
+
+/** The container runtime's socket, in the node's private `/run`. */
+export const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
+
+/** What a node's containerd is started from. */
+export interface ContainerdSpec {
+  readonly binaries: string;
+  /** The node's own folder: images, containers and configuration live below it. */
+  readonly folder: string;
+  readonly podRange: string;
+  /** Image of the pause container; imported like any other. */
+  readonly pauseImage: string;
+  readonly runc: string;
+}
+
+/** `statfs` type of overlayfs (linux/magic.h): on such a folder no further overlay can be laid. */
+const OVERLAYFS_MAGIC = 0x794c7630;
+
+/** Starts containerd in the node's namespace; it answers when this returns. */
+export async function startContainerd(namespace: Namespace, spec: ContainerdSpec): Promise<Program> {
+  const configFile = join(spec.folder, "containerd.toml");
+  writeFileSync(configFile, renderContainerdConfig(spec));
+  writeFileSync(join(spec.folder, "cni/10-e2e.conflist"), JSON.stringify(cniConfig(spec.podRange), null, 2));
+  const program = namespace.start(`${namespace.name}-containerd`, [join(spec.binaries, "containerd"), "--config", configFile]);
+  const look = async (): Promise<Look<true>> => {
+    program.assertRunning();
+    const answer = await namespace.tryRun([join(spec.binaries, "ctr"), "version"]);
+    return answer.code === 0 ? met(true) : notYet(answer.stderr.trim());
+  };
+  await waitUntil(`containerd of ${namespace.name}`, look, { deadlineMs: 30_000 });
+  return program;
+}
+
+function renderContainerdConfig(spec: ContainerdSpec): string {
+  const snapshotter = statfsSync(spec.folder).type === OVERLAYFS_MAGIC ? "native" : "overlayfs";
+  const runtime = `plugins."io.containerd.cri.v1.runtime"`;
+  const images = `plugins."io.containerd.cri.v1.images"`;
+  return `version = 3
+root = "${join(spec.folder, "containerd")}"
+state = "/run/containerd/state"
+[grpc]
+  address = "${CONTAINERD_SOCKET}"
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
+[${images}]
+  snapshotter = "${snapshotter}"
+[${images}.pinned_images]
+  sandbox = "${spec.pauseImage}"
+[${runtime}]
+  # Root without CAP_SYS_RESOURCE may not lower oom_score_adj, and then every sandbox would fail.
+  restrict_oom_score_adj = true
+  enable_cdi = true
+  cdi_spec_dirs = ["/var/run/cdi"]
+[${runtime}.containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[${runtime}.containerd.runtimes.runc.options]
+  BinaryName = "${spec.runc}"
+  SystemdCgroup = false
+[${runtime}.cni]
+  bin_dirs = ["/usr/lib/cni"]
+  conf_dir = "${join(spec.folder, "cni")}"
+`;
+}
+
+function cniConfig(podRange: string): unknown {
+  const ipam = { type: "host-local", ranges: [[{ subnet: podRange }]], routes: [{ dst: "0.0.0.0/0" }] };
+  const bridge = { type: "bridge", bridge: "cni0", isGateway: true, ipMasq: false, ipam };
+  return { cniVersion: "1.0.0", name: "e2e", plugins: [bridge] };
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one run holds on the machine. Each resource is written to the run's ledger before it is used, so that whoever
+// comes later (the run itself, its guardian after a kill, the next run after a crash of both) can give all of it back:
+//   <runs>/<id>/owner.json     who runs it        <runs>/<id>/ledger.jsonl   what it holds
+//   <runs>/<id>/guardian.json  who cleans up      <runs>/<id>/logs/          what is kept after a failure
+import { randomBytes } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { removeCgroups } from "./cgroups.ts";
+import { type Identity, isAlive, killIdentity, tryIdentity } from "./identity.ts";
+import { met, notYet, waitUntil } from "./waiting.ts";
+
+/** Something outside of the run's folder that has to be given back. A process is the first of a PID namespace, or the one
+ *  that holds it: everything started in the namespace, and its mounts and links, go with it. */
+export type Resource =
+  | { readonly kind: "process"; readonly name: string; readonly pid: number; readonly start: string }
+  | { readonly kind: "cgroup"; readonly path: string };
+
+/** One run's folder. */
+export interface RunFolder {
+  readonly id: string;
+  readonly folder: string;
+  readonly logs: string;
+  /** Makes a folder below the run's own and returns its path. */
+  makeFolder(...names: string[]): string;
+  /** Writes a resource down. Synchronous on purpose: nothing happens between making the resource and this. */
+  record(resource: Resource): void;
+}
+
+/** How much of a run's folder is removed in the end. */
+export interface ReleaseOptions {
+  readonly keepLogs: boolean;
+}
+
+/** Logs of failed runs that are kept: older ones are removed when a new run opens. */
+const KEPT_FAILURES = 5;
+
+/** Makes a new run folder, owned by this process. */
+export function openRunFolder(runsFolder: string): RunFolder {
+  const id = randomBytes(4).toString("hex");
+  const folder = join(runsFolder, id);
+  const logs = join(folder, "logs");
+  mkdirSync(logs, { recursive: true, mode: 0o755 });
+  writeFileSync(join(folder, "owner.json"), JSON.stringify(tryIdentity(process.pid)));
+  const ledger = join(folder, "ledger.jsonl");
+  return {
+    id,
+    folder,
+    logs,
+    makeFolder: (...names) => {
+      const path = join(folder, ...names);
+      mkdirSync(path, { recursive: true });
+      return path;
+    },
+    record: (resource) => appendFileSync(ledger, `${JSON.stringify(resource)}\n`),
+  };
+}
+
+/** Gives back everything that a run holds, last first, then removes its folder, or all of it but the logs. Safe to repeat.
+ *  @throws when something does not go away within its time. */
+export async function releaseRun(folder: string, options: ReleaseOptions): Promise<void> {
+  const ledger = readLedger(folder).reverse();
+  for (const resource of ledger) {
+    if (resource.kind !== "process") continue;
+    killIdentity(resource);
+    await waitForEnd(resource.name, resource);
+  }
+  await removeCgroups(ledger.flatMap((resource) => (resource.kind === "cgroup" ? [resource.path] : [])));
+  for (const entry of existsSync(folder) ? readdirSync(folder) : []) {
+    if (!(options.keepLogs && entry === "logs")) rmSync(join(folder, entry), { recursive: true, force: true });
+  }
+  if (!options.keepLogs) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Gives back what earlier runs left behind whose owner is dead, and removes the oldest kept logs. Runs that live are left alone.
+ *  @returns the ids of the runs cleaned up */
+export async function releaseStaleRuns(runsFolder: string): Promise<string[]> {
+  const stale: string[] = [];
+  const kept: string[] = [];
+  for (const id of existsSync(runsFolder) ? readdirSync(runsFolder) : []) {
+    const folder = join(runsFolder, id);
+    const owner = readIdentity(join(folder, "owner.json"));
+    if (owner !== null && isAlive(owner)) continue;
+    const guardian = readIdentity(join(folder, "guardian.json"));
+    if (guardian !== null) await waitForEnd(`the guardian of run ${id}`, guardian);
+    const hasLedger = existsSync(join(folder, "ledger.jsonl"));
+    if (hasLedger) stale.push(id);
+    if (hasLedger || !existsSync(join(folder, "logs"))) await releaseRun(folder, { keepLogs: false });
+    else kept.push(folder);
+  }
+  kept.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  for (const folder of kept.slice(KEPT_FAILURES)) rmSync(folder, { recursive: true, force: true });
+  return stale;
+}
+
+async function waitForEnd(name: string, identity: Identity): Promise<void> {
+  const look = () => (isAlive(identity) ? notYet<true>("still there") : met(true as const));
+  await waitUntil(`the end of ${name} (pid ${identity.pid})`, look, { deadlineMs: 60_000, everyMs: 10 });
+}
+
+function readLedger(folder: string): Resource[] {
+  const file = join(folder, "ledger.jsonl");
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, "utf8").split("\n").filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as Resource);
+}
+
+function readIdentity(file: string): Identity | null {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Identity) : null;
+}
