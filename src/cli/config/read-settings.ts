@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parseDocument } from "yaml";
+import { nearest, type Problem, valueText } from "../../api/problem.ts";
+import { AppError, messageOf } from "../../runtime/errors.ts";
+import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey, type Settings } from "./settings.ts";
+
+/** Settings from one place, and everything that is wrong with them. */
+export interface SettingsRead {
+  readonly settings: Settings;
+  readonly problems: readonly Problem[];
+}
+
+/** One place that settings come from. */
+interface Place {
+  readonly nameOf: (key: string) => string;
+  /** File names are relative to this folder. */
+  readonly folder: string;
+}
+
+/** Settings from flags, as commander hands them over: text, by key. Flags that are not settings are not looked at. */
+export function settingsFromFlags(flags: Readonly<Record<string, unknown>>, workingFolder: string): SettingsRead {
+  const known = SETTING_KEYS.filter((key) => flags[key] !== undefined).map((key): [SettingKey, unknown] => [key, numeric(key, flags[key])]);
+  return read(new Map(known), { nameOf: (key) => flagOf(key as SettingKey), folder: workingFolder });
+}
+
+/** Settings from a YAML config file: a map of the keys in SETTINGS, unknown ones refused. */
+export function settingsFromFile(path: string): SettingsRead {
+  const name = (key: string): string => (key === "" ? path : `${path}: ${key}`);
+  const document = parseDocument(readText(path));
+  const [syntax] = document.errors;
+  const whole = (fix: string, value: unknown): SettingsRead => ({ settings: {}, problems: [{ path: name(""), value: valueText(value), fix }] });
+  if (syntax) return whole(`write YAML: ${syntax.message.split("\n")[0] ?? ""}`, undefined);
+  const value = document.toJS() as unknown;
+  if (value === null) return { settings: {}, problems: [] };
+  if (typeof value !== "object" || Array.isArray(value)) return whole("write a map of settings, for example settle: 10", value);
+  const entries = Object.entries(value);
+  const unknown = entries.filter(([key]) => !isKey(key)).map(([key, found]): Problem => unknownKey(name(key), key, found));
+  const known = entries.filter((entry): entry is [SettingKey, unknown] => isKey(entry[0]));
+  const { settings, problems } = read(new Map(known), { nameOf: name, folder: dirname(resolve(path)) });
+  return { settings, problems: [...unknown, ...problems] };
+}
+
+function read(given: ReadonlyMap<SettingKey, unknown>, place: Place): SettingsRead {
+  const settings: Record<string, unknown> = {};
+  const problems: Problem[] = [];
+  for (const [key, value] of given) {
+    const { schema, fix, isPath } = SETTINGS[key];
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) problems.push({ path: place.nameOf(key), value: valueText(value), fix });
+    else settings[key] = isPath ? resolved(parsed.data as string, place.folder) : parsed.data;
+  }
+  return { settings, problems };
+}
+
+/** `none` is a word of --cdi-dir, not a file. */
+function resolved(path: string, folder: string): string {
+  return path === "none" ? path : resolve(folder, path);
+}
+
+/** Flags are text: what reads as a number is one where one is wanted, everything else is left for the schema to refuse. */
+function numeric(key: SettingKey, value: unknown): unknown {
+  if (key !== "settle" || typeof value !== "string" || value.trim() === "") return value;
+  const number = Number(value);
+  return Number.isNaN(number) ? value : number;
+}
+
+function isKey(key: string): key is SettingKey {
+  return Object.hasOwn(SETTINGS, key);
+}
+
+function unknownKey(path: string, key: string, value: unknown): Problem {
+  const meant = nearest(key, SETTING_KEYS);
+  return { path, value: valueText(value), fix: meant === null ? `remove it; settings are ${SETTING_KEYS.join(", ")}` : `write ${meant}` };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    const message = `--config is ${valueText(path)}: name a readable file (${messageOf(thrown)})`;
+    throw new AppError("CONFIG_INVALID", message, { cause: thrown, details: { path } });
+  }
+}

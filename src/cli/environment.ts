@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What the environment says, read once, here and nowhere else in src/. Null: not set or empty. */
+export interface Environment {
+  /** https://no-color.org: any value turns colour off. */
+  readonly noColour: boolean;
+  /** Colour although the output is no terminal (CI logs). */
+  readonly forceColour: boolean;
+  /** `dumb` can neither colour nor move the cursor. */
+  readonly term: string | null;
+  /** kubectl's own: a list of files, of which the API client reads. */
+  readonly kubeconfig: string | null;
+  readonly home: string | null;
+  /** Where the agent looks for its config file when --config is not given. */
+  readonly configFile: string | null;
+}
+
+export function readEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): Environment {
+  const read = (name: string): string | null => variables[name] || null;
+  return {
+    noColour: read("NO_COLOR") !== null,
+    forceColour: read("FORCE_COLOR") !== null,
+    term: read("TERM"),
+    kubeconfig: read("KUBECONFIG"),
+    home: read("HOME"),
+    configFile: read("TRUSTED_IOMMU_CONFIG"),
+  };
+}
