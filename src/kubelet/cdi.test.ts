@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createCdi, specFileName } from "./cdi.ts";
+import { cdiKindProblem, cdiName, renderCdiSpec } from "./cdi-spec.ts";
+import type { CdiResource } from "./port.ts";
+
+const GPU: CdiResource = {
+  resource: "teeio.dev/gpu",
+  devices: [
+    { id: "0000:17:00.0", deviceNodes: ["/dev/vfio/devices/vfio3"], env: { TEEIO_A: "0000:17:00.0" } },
+    { id: "0001:17:00.0", deviceNodes: [], env: { TEEIO_B: "0001:17:00.0" } },
+  ],
+};
+
+let root = "";
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "ti-cdi-"));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+describe("a CDI spec", () => {
+  it("has the resource as kind, the id as device name and the lowest version that covers its fields", () => {
+    expect(JSON.parse(renderCdiSpec(GPU))).toEqual({
+      cdiVersion: "0.5.0",
+      kind: "teeio.dev/gpu",
+      devices: [
+        {
+          name: "0000:17:00.0",
+          containerEdits: {
+            env: ["TEEIO_A=0000:17:00.0"],
+            deviceNodes: [{ path: "/dev/vfio/devices/vfio3", hostPath: "/dev/vfio/devices/vfio3", permissions: "rw" }],
+          },
+        },
+        { name: "0001:17:00.0", containerEdits: { env: ["TEEIO_B=0001:17:00.0"] } },
+      ],
+    });
+    expect(JSON.parse(renderCdiSpec({ ...GPU, resource: "teeio.dev/gpu.big" })).cdiVersion).toBe("0.6.0");
+    expect(cdiName("teeio.dev/gpu", "0000:17:00.0")).toBe("teeio.dev/gpu=0000:17:00.0");
+  });
+
+  it.each(["gpu", "a/gpu", "teeio.dev/g", "9teeio/gpu", "teeio.dev/gpu-", "teeio.dev/a/b", "teeio_/gpu", `teeio.dev/${"g".repeat(64)}`])(
+    "refuses %s as a kind",
+    (resource) => {
+      expect(cdiKindProblem(resource)).not.toBe("");
+      expect(() => renderCdiSpec({ ...GPU, resource })).toThrow(resource);
+    },
+  );
+});
+
+describe("createCdi", () => {
+  it("writes a spec per resource, creates the folder, and leaves no temporary file", async () => {
+    const dir = join(root, "run", "cdi");
+    await createCdi({ dir }).sync([GPU, { resource: "teeio.dev/nic", devices: [] }]);
+    expect(readdirSync(dir)).toEqual(["trusted-iommu_teeio.dev-gpu.json"]);
+    expect(readFileSync(join(dir, specFileName("teeio.dev/gpu")), "utf8")).toBe(renderCdiSpec(GPU));
+  });
+
+  it("never shows a reader a spec under a name that ends in .json before it is whole", async () => {
+    const seen: string[] = [];
+    const watcher = watch(root, (_event, name) => seen.push(name ?? ""));
+    const cdi = createCdi({ dir: root });
+    await cdi.sync([GPU]);
+    await expect.poll(() => seen).toContain(specFileName("teeio.dev/gpu"));
+    watcher.close();
+    const first = seen.indexOf(specFileName("teeio.dev/gpu"));
+    expect(seen.slice(0, first).length).toBeGreaterThan(0);
+    expect(seen.slice(0, first).every((name) => !/\.(json|yaml)$/.test(name))).toBe(true);
+  });
+
+  it("does not write an unchanged spec again", async () => {
+    const cdi = createCdi({ dir: root });
+    await cdi.sync([GPU]);
+    const before = statSync(join(root, specFileName("teeio.dev/gpu")), { bigint: true });
+    await cdi.sync([GPU]);
+    const after = statSync(join(root, specFileName("teeio.dev/gpu")), { bigint: true });
+    expect([after.ino, after.ctimeNs]).toEqual([before.ino, before.ctimeNs]);
+  });
+
+  it("removes its own specs when they are no longer named, and nobody else's", async () => {
+    const cdi = createCdi({ dir: root });
+    writeFileSync(join(root, "nvidia.com-gpu.json"), "{}");
+    await cdi.sync([GPU]);
+    await cdi.sync([]);
+    expect(readdirSync(root)).toEqual(["nvidia.com-gpu.json"]);
+  });
+
+  it("has nothing to do in a folder that does not exist when nothing is offered", async () => {
+    await expect(createCdi({ dir: join(root, "none") }).sync([])).resolves.toBeUndefined();
+  });
+
+  it("writes the other resources when one cannot be a kind, and says which", async () => {
+    await expect(createCdi({ dir: root }).sync([{ ...GPU, resource: "a/b" }, GPU])).rejects.toMatchObject({ code: "MANIFEST_INVALID" });
+    expect(readdirSync(root)).toEqual([specFileName("teeio.dev/gpu")]);
+  });
+
+  it("says so when a spec cannot be written", async () => {
+    writeFileSync(join(root, "file"), "");
+    await expect(createCdi({ dir: join(root, "file") }).sync([GPU])).rejects.toMatchObject({ code: "STATUS_UNWRITABLE" });
+  });
+});

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdir, readdir, readFile, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../runtime/atomic-file.ts";
+import { AppError, messageOf, toAppError } from "../runtime/errors.ts";
+import { createSerialQueue } from "../runtime/serial.ts";
+import { renderCdiSpec } from "./cdi-spec.ts";
+import type { CdiPort, CdiResource } from "./port.ts";
+
+/** Our files are those with this prefix: nobody else's spec is ever touched. */
+const PREFIX = "trusted-iommu_";
+const FILE_MODE = 0o644;
+
+/**
+ * Writes one spec file per resource into `dir` (`/var/run/cdi`), atomically, by a temporary file in the same folder whose name does not end in
+ * .json: the runtimes' caches react to a rename inside the folder only. A resource without devices has no file (a spec needs a device).
+ * Calls are served one after the other. `sync` rejects with MANIFEST_INVALID for a kind CDI does not take (other resources are written all the
+ * same) and with STATUS_UNWRITABLE when a file cannot be written or removed.
+ */
+export function createCdi(options: { readonly dir: string }): CdiPort {
+  const queue = createSerialQueue();
+  return { sync: (resources) => queue.run(() => syncFolder(options.dir, resources)) };
+}
+
+async function syncFolder(dir: string, resources: readonly CdiResource[]): Promise<void> {
+  const served = resources.filter((resource) => resource.devices.length > 0);
+  const problems: AppError[] = [];
+  const attempt = async (work: () => Promise<void>): Promise<void> => {
+    await work().catch((thrown: unknown) => problems.push(asProblem(thrown)));
+  };
+  if (served.length > 0) await attempt(async () => void (await mkdir(dir, { recursive: true })));
+  const keep = new Set(served.map((resource) => specFileName(resource.resource)));
+  for (const resource of served) await attempt(async () => writeSpec(join(dir, specFileName(resource.resource)), renderCdiSpec(resource)));
+  await attempt(() => removeOthers(dir, keep));
+  const [first] = problems;
+  if (first) throw first;
+}
+
+/** `teeio.dev/gpu` → `trusted-iommu_teeio.dev-gpu.json`. */
+export function specFileName(resource: string): string {
+  return `${PREFIX}${resource.replaceAll("/", "-")}.json`;
+}
+
+async function writeSpec(path: string, content: string): Promise<void> {
+  if ((await readIfThere(path)) !== content) await writeFileAtomic(path, content, FILE_MODE);
+}
+
+function asProblem(thrown: unknown): AppError {
+  const problem = toAppError(thrown, "STATUS_UNWRITABLE");
+  return problem === thrown ? problem : new AppError("STATUS_UNWRITABLE", `a CDI spec cannot be written: ${messageOf(thrown)}`, { cause: thrown });
+}
+
+async function removeOthers(dir: string, keep: ReadonlySet<string>): Promise<void> {
+  for (const name of (await absentAsNull(readdir(dir))) ?? []) {
+    if (name.startsWith(PREFIX) && name.endsWith(".json") && !keep.has(name)) await absentAsNull(unlink(join(dir, name)));
+  }
+}
+
+function readIfThere(path: string): Promise<string | null> {
+  return absentAsNull(readFile(path, "utf8"));
+}
+
+async function absentAsNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null;
+    throw thrown;
+  }
+}

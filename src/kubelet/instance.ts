@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Clock } from "../runtime/clock.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import type { PluginCallHandlers } from "./calls.ts";
+import { type DeviceList, type ListCall, ListStream, type StreamEnd } from "./list-stream.ts";
+import { checkSocketPath, lstatOrNull } from "./sockets.ts";
+import type { DevicePluginWire } from "./wire.ts";
+
+export interface InstanceOptions {
+  readonly dir: string;
+  /** A name that no server start ever used before. */
+  readonly socketName: string;
+  readonly clock: Clock;
+  readonly wire: DevicePluginWire;
+  readonly calls: PluginCallHandlers;
+  /** What a new stream is shown first. */
+  readonly list: () => DeviceList;
+  /** A stream opened, ended, or took a list. */
+  readonly onStream: (event: { readonly ended: StreamEnd | null }) => void;
+}
+
+/** Binding a local socket and ending local streams take milliseconds; more than this is a fault. */
+const BIND_MS = 5000;
+const CLOSE_MS = 3000;
+/** Root only, whatever the umask: a call from anybody else is nobody's business. */
+const SOCKET_MODE = 0o600;
+
+/** One server start: one socket, and the streams that kubelet opens on it. */
+export class Instance {
+  readonly socketName: string;
+  readonly #options: InstanceOptions;
+  readonly #path: string;
+  readonly #server = new Server({ "grpc.enable_channelz": 0 });
+  readonly #streams = new Set<ListStream>();
+  #streamsEnded = 0;
+  #isSocketGone = false;
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: InstanceOptions) {
+    this.#options = options;
+    this.socketName = options.socketName;
+    this.#path = join(options.dir, options.socketName);
+    this.#server.addService(options.wire.plugin, { ...options.calls, ListAndWatch: (call: ListCall) => this.#open(call) });
+  }
+
+  /** Resolves when kubelet can dial. @throws SOCKET_PATH_TOO_LONG · DEADLINE · what grpc-js says */
+  static async start(options: InstanceOptions): Promise<Instance> {
+    checkSocketPath(join(options.dir, options.socketName));
+    const instance = new Instance(options);
+    try {
+      await instance.#listen();
+    } catch (thrown) {
+      await instance.close();
+      throw thrown;
+    }
+    return instance;
+  }
+
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  get streamsEnded(): number {
+    return this.#streamsEnded;
+  }
+
+  get isSocketGone(): boolean {
+    return this.#isSocketGone;
+  }
+
+  /** Looks whether the socket is still in the directory: unlinking it breaks no stream and tells nobody. */
+  checkSocket(): void {
+    if (!lstatOrNull(this.#path)?.isSocket()) this.#isSocketGone = true;
+  }
+
+  show(list: DeviceList): void {
+    for (const stream of this.#streams) stream.show(list);
+  }
+
+  /** Every open stream has shown exactly `list`. */
+  hasShown(list: DeviceList): boolean {
+    return [...this.#streams].every((stream) => stream.hasShown(list));
+  }
+
+  /** Every id that the reader of an open stream may believe in. */
+  ids(): readonly string[] {
+    return [...new Set([...this.#streams].flatMap((stream) => stream.ids()))].sort();
+  }
+
+  /** Ends all streams and removes the socket; resolves when they are gone. Repeatable, never rejects. */
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  async #listen(): Promise<void> {
+    const bound = new Promise<void>((resolve, reject) => {
+      this.#server.bindAsync(`unix:${this.#path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+    });
+    await withDeadline(bound, { clock: this.#options.clock, ms: BIND_MS, what: "listening on a plugin socket" });
+    chmodSync(this.#path, SOCKET_MODE);
+  }
+
+  #open(call: ListCall): void {
+    const stream = new ListStream(call, {
+      onSent: () => this.#options.onStream({ ended: null }),
+      onEnd: (cause) => {
+        this.#streams.delete(stream);
+        this.#streamsEnded += 1;
+        this.#options.onStream({ ended: cause });
+      },
+    });
+    this.#streams.add(stream);
+    stream.show(this.#options.list());
+    this.#options.onStream({ ended: null });
+  }
+
+  #shutDown(): Promise<void> {
+    return new Promise((resolve) => {
+      const { clock } = this.#options;
+      const timer = clock.after(CLOSE_MS, resolve);
+      // tryShutdown tells when everything is closed, forceShutdown makes it happen now: it would wait for streams for ever.
+      this.#server.tryShutdown(() => {
+        timer.stop();
+        resolve();
+      });
+      this.#server.forceShutdown();
+    });
+  }
+}
