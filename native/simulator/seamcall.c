@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/* TDH.IOMMU.SETUP and TDH.IOMMU.CLEAR as the TDX module answers them. */
+#include "internal.h"
+
+/* Statuses that say "begun": the module holds the pages while the host repeats. */
+static int is_holding(__u64 status)
+{
+	switch (status & TDX_STATUS_MASK) {
+	case TDX_INTERRUPTED_RESUMABLE:
+	case TDX_INTERRUPTED_BUSY:
+	case TDX_IOMMU_ECMD_TIMEOUT:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* Why SETUP can't begin, in the order in which the module looks. 0: it can, and the root page has been read. */
+static __u64 setup_check(struct sim_module *sim, const struct sim_unit *unit, __u64 root)
+{
+	if (!unit || !unit->present || !(unit->ecap & TDX_ECAP_CONNECT))
+		return TDX_OPERAND_INVALID | TDX_OPERAND_RCX;
+	if (unit->phase == SIM_CONFIGURING)
+		return unit->root == root ? 0 : TDX_INVALID_RESUMPTION | TDX_OPERAND_RDX;
+	if (unit->phase != SIM_NONE)
+		return TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX;
+	if ((unit->gsts & SIM_GSTS_NEEDED) != SIM_GSTS_NEEDED)
+		return TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX;
+	if (sim_links_below(sim, unit->reg_base))
+		return TDX_IOMMU_RP_IDE_MUST_BE_DISABLED | TDX_OPERAND_R8;
+	return sim_root_check(sim, root);
+}
+
+/* The id, or what keeps SETUP from its end; pages are taken either way. */
+static __u64 setup_begin(struct sim_module *sim, struct sim_unit *unit, __u64 root)
+{
+	__u64 status = setup_check(sim, unit, root);
+
+	if (status || unit->phase == SIM_CONFIGURING)
+		return status;
+	sim_pages_take(sim, unit);
+	unit->phase = SIM_CONFIGURING;
+	unit->root = root;
+	unit->interrupted = 0;
+	return 0;
+}
+
+static void setup(struct sim_module *sim, struct tdx_regs *regs)
+{
+	struct sim_unit *unit = sim_unit_at(sim, regs->rcx);
+	struct sim_fault fault = { 0 };
+	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_SETUP, unit, &fault) && fault.has_status && fault.status;
+
+	sim->head->setup_calls++;
+	if (unit)
+		unit->setup_calls++;
+	if (scripted && !is_holding(fault.status) && !fault.keep_pages) {
+		regs->rax = fault.status;
+		return;
+	}
+	regs->rax = setup_begin(sim, unit, regs->rdx);
+	if (regs->rax)
+		return;
+	if (scripted) {
+		regs->rax = fault.status;
+		return;
+	}
+	if (unit->interrupted < sim->head->interruptions) {
+		unit->interrupted++;
+		regs->rax = TDX_INTERRUPTED_RESUMABLE;
+		return;
+	}
+	unit->phase = SIM_CONFIGURED;
+	unit->interrupted = 0;
+	unit->root = 0;
+	unit->id = sim->head->next_id++;
+	regs->rcx = unit->id;
+}
+
+static __u64 clear_check(struct sim_module *sim, const struct sim_unit *unit, __u64 root)
+{
+	if (!unit)
+		return TDX_OPERAND_INVALID | TDX_OPERAND_RCX;
+	if (unit->phase == SIM_CLEARING)
+		return 0;
+	if (sim_links_below(sim, unit->reg_base))
+		return TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX;
+	if (sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 && ((root & TDX_PAGE_MASK) || !sim_in_memory(sim, root)))
+		return TDX_OPERAND_INVALID | TDX_OPERAND_RDX;
+	return 0;
+}
+
+static void clear(struct sim_module *sim, struct tdx_regs *regs)
+{
+	struct sim_unit *unit = sim_unit_with_id(sim, regs->rcx);
+	struct sim_fault fault = { 0 };
+	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_CLEAR, unit, &fault) && fault.has_status && fault.status;
+
+	sim->head->clear_calls++;
+	if (unit)
+		unit->clear_calls++;
+	if (scripted && !is_holding(fault.status)) {
+		regs->rax = fault.status;
+		return;
+	}
+	regs->rax = clear_check(sim, unit, regs->rdx);
+	if (regs->rax)
+		return;
+	unit->phase = SIM_CLEARING;
+	if (scripted) {
+		regs->rax = fault.status;
+		return;
+	}
+	if (unit->interrupted < sim->head->interruptions) {
+		unit->interrupted++;
+		regs->rax = TDX_INTERRUPTED_RESUMABLE;
+		return;
+	}
+	sim_pages_return(sim, unit, sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 ? regs->rdx : 0);
+	unit->phase = SIM_NONE;
+	unit->interrupted = 0;
+	unit->id = 0;
+}
+
+static __u64 environment_status(__u32 environment)
+{
+	switch (environment) {
+	case TDX_IOMMU_ENV_OK:
+		return TDX_SUCCESS;
+	case TDX_IOMMU_ENV_UD:
+		return TDX_SEAMCALL_UD;
+	case TDX_IOMMU_ENV_GP:
+		return TDX_SEAMCALL_GP;
+	case TDX_IOMMU_ENV_VMFAILINVALID:
+		return TDX_SEAMCALL_VMFAILINVALID;
+	case TDX_IOMMU_ENV_NOT_READY:
+		return TDX_SYS_NOT_READY;
+	default:
+		/* Without TDX Connect the leaf does not exist. */
+		return TDX_OPERAND_INVALID | TDX_OPERAND_RAX;
+	}
+}
+
+void sim_seamcall(struct sim_module *sim, struct tdx_regs *regs)
+{
+	__u64 leaf = regs->rax;
+
+	regs->rax = environment_status(sim->head->identity.environment);
+	if (regs->rax)
+		return;
+	sim_check_pages(sim);
+	if (leaf == TDX_LEAF_IOMMU_SETUP)
+		setup(sim, regs);
+	else if (leaf == TDX_LEAF_IOMMU_CLEAR)
+		clear(sim, regs);
+	else
+		regs->rax = TDX_OPERAND_INVALID | TDX_OPERAND_RAX;
+}
+
+/* What TDH.SYS.RD gives in this environment: nothing without a module, no TDX Connect fields without the opt-in. */
+void sim_identity(struct sim_module *sim, struct tdx_identity *identity)
+{
+	__u32 environment = sim->head->identity.environment;
+
+	*identity = sim->head->identity;
+	if (environment == TDX_IOMMU_ENV_OK)
+		return;
+	if (environment == TDX_IOMMU_ENV_NOT_OPTED_IN) {
+		identity->valid &= ~TDX_IOMMU_VALID_MT_PAGE_COUNT;
+		identity->mt_page_count = 0;
+		return;
+	}
+	*identity = (struct tdx_identity){ .environment = environment, .incarnation = identity->incarnation };
+}

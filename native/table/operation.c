@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/* One SETUP or CLEAR from its record in the table to its end: the resume loop. */
+#include "internal.h"
+
+struct tdx_run {
+	__u32 entropy; /* refusals for want of entropy in a row */
+	__u32 outcome;
+	struct tdx_pages freed;
+};
+
+void tdx_operation_begin(struct tdx_table *table, struct tdx_unit *unit, __u32 leaf, __u32 state)
+{
+	unit->op_leaf = leaf;
+	unit->op_attempts = 0;
+	unit->op_started = table->ops->now_ns(table->ctx);
+	unit->state = state;
+	unit->flags &= ~TDX_UNIT_RETRYABLE;
+	tdx_table_bump(table);
+}
+
+static void end(struct tdx_table *table, struct tdx_unit *unit, __u64 status)
+{
+	unit->last_leaf = unit->op_leaf;
+	unit->last_attempts = unit->op_attempts;
+	unit->last_status = status;
+	unit->last_duration = table->ops->now_ns(table->ctx) - unit->op_started;
+	unit->op_leaf = 0;
+	tdx_table_bump(table);
+}
+
+/* The operands are made anew for every attempt from what the table holds: registers never change between attempts. */
+static struct tdx_call next_call(const struct tdx_table *table, const struct tdx_unit *unit)
+{
+	struct tdx_call call = { .leaf = unit->op_leaf };
+
+	__builtin_memcpy(call.instance, table->head->instance, sizeof(call.instance));
+	call.regs.rax = unit->op_leaf;
+	if (unit->op_leaf == TDX_LEAF_IOMMU_SETUP) {
+		call.regs.rcx = unit->reg_base;
+		call.regs.rdx = unit->tried.root;
+		return call;
+	}
+	call.regs.rcx = unit->id;
+	call.regs.rdx = table->head->identity.abi_profile == TDX_IOMMU_PROFILE_NEWEST ? 0 : unit->held.root;
+	call.incarnation = unit->id_incarnation;
+	return call;
+}
+
+static int is_same_operation(const struct tdx_table *table, const struct tdx_unit *unit, const struct tdx_call *call)
+{
+	return unit->op_leaf == call->leaf && __builtin_memcmp(table->head->instance, call->instance, sizeof(call->instance)) == 0;
+}
+
+int tdx_table_expects(struct tdx_table *table, const struct tdx_call *call)
+{
+	__u32 i;
+
+	for (i = 0; i < table->head->unit_count; i++) {
+		struct tdx_call expected = next_call(table, &table->units[i]);
+
+		if (is_same_operation(table, &table->units[i], call) && expected.regs.rcx == call->regs.rcx &&
+		    expected.regs.rdx == call->regs.rdx)
+			return 1;
+	}
+	return 0;
+}
+
+static void record_attempt(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call)
+{
+	unit->op_attempts++;
+	if (call->leaf != TDX_LEAF_IOMMU_SETUP || unit->tried.tainted || tdx_status_took_nothing(call->regs.rax))
+		return;
+	/* Once tainted always tainted, until an id holds the pages. */
+	unit->tried.tainted = 1;
+	tdx_table_bump(table);
+}
+
+/* The backend is gone for good: what it did with the pages nobody can say. */
+static int give_up(struct tdx_table *table, __u64 reg_base, const struct tdx_call *call, int error)
+{
+	struct tdx_unit *unit;
+
+	if (tdx_enter(table))
+		return error;
+	unit = tdx_table_find(table, reg_base);
+	if (unit && is_same_operation(table, unit, call)) {
+		unit->op_leaf = 0;
+		unit->state = TDX_IOMMU_UNKNOWN;
+		tdx_table_refresh_locked(table);
+		tdx_table_bump(table);
+	}
+	tdx_leave(table);
+	return error;
+}
+
+#define GO_ON 1
+
+/* Records the answer and, unless the leaf must be issued again (GO_ON), ends the operation. Called, and returns, as inside begin. */
+static int settle(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call, struct tdx_run *run)
+{
+	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
+
+	record_attempt(table, unit, call);
+	run->entropy = verdict == TDX_VERDICT_NO_ENTROPY ? run->entropy + 1 : 0;
+	if (verdict == TDX_VERDICT_RESUME)
+		return GO_ON;
+	if (verdict == TDX_VERDICT_NO_ENTROPY && run->entropy < TDX_ENTROPY_ATTEMPTS)
+		return GO_ON;
+	tdx_table_refresh_locked(table);
+	if (call->leaf == TDX_LEAF_IOMMU_SETUP)
+		run->outcome = tdx_setup_end(table, unit, call, &run->freed);
+	else
+		run->outcome = tdx_clear_end(table, unit, call, &run->freed);
+	end(table, unit, call->regs.rax);
+	return 0;
+}
+
+/* One SEAMCALL and its record. GO_ON, 0 at the end, or an error. */
+static int attempt(struct tdx_table *table, __u64 reg_base, struct tdx_run *run)
+{
+	struct tdx_unit *unit;
+	struct tdx_call call;
+	int rc, stored;
+
+	table->ops->lock(table->ctx);
+	call = next_call(table, tdx_table_find(table, reg_base));
+	table->ops->unlock(table->ctx);
+	rc = table->ops->seamcall(table->ctx, &call);
+	if (rc)
+		return rc == -ECANCELED ? rc : give_up(table, reg_base, &call, rc);
+
+	table->ops->lock(table->ctx);
+	unit = tdx_table_find(table, reg_base);
+	if (is_same_operation(table, unit, &call))
+		rc = settle(table, unit, &call, run);
+	else
+		/* A boot, or the unit's removal, came between: the answer is nobody's. */
+		rc = unit->flags & TDX_UNIT_PRESENT ? -EIO : -ENOENT;
+	table->ops->unlock(table->ctx);
+	tdx_pages_release(table, &run->freed);
+	stored = table->ops->commit(table->ctx);
+	return stored ? stored : rc;
+}
+
+int tdx_operation_run(struct tdx_table *table, __u64 reg_base, __u32 *outcome)
+{
+	struct tdx_run run = { 0 };
+	int rc;
+
+	do
+		rc = attempt(table, reg_base, &run);
+	while (rc == GO_ON);
+	*outcome = run.outcome;
+	return rc;
+}
+
+int tdx_table_resume(struct tdx_table *table)
+{
+	__u32 i, count, outcome;
+	int rc, first = 0;
+
+	rc = table->ops->begin(table->ctx);
+	if (rc)
+		return rc;
+	count = table->head->unit_count;
+	rc = table->ops->commit(table->ctx);
+	for (i = 0; !rc && i < count; i++) {
+		__u64 reg_base = 0;
+
+		table->ops->lock(table->ctx);
+		if (table->units[i].op_leaf)
+			reg_base = table->units[i].reg_base;
+		table->ops->unlock(table->ctx);
+		if (!reg_base)
+			continue;
+		rc = tdx_operation_run(table, reg_base, &outcome);
+		first = first ? first : rc;
+		if (rc != -ECANCELED)
+			rc = 0;
+	}
+	return first ? first : rc;
+}

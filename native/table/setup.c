@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/* SETUP: what is decided before the SEAMCALL, and what its last status does to the unit and its pages. */
+#include "internal.h"
+
+/* The module has TDX Connect in the shape we speak: the leaf numbers alone would not tell, older modules give them another meaning. */
+static int module_connects(const struct tdx_identity *identity)
+{
+	const __u32 needed = TDX_IOMMU_VALID_FEATURES0 | TDX_IOMMU_VALID_MT_PAGE_COUNT;
+
+	return identity->environment == TDX_IOMMU_ENV_OK && (identity->valid & needed) == needed &&
+	       (identity->features0 & TDX_FEATURES0_CONNECT);
+}
+
+static int cannot_be_called(const struct tdx_identity *identity)
+{
+	return identity->environment != TDX_IOMMU_ENV_OK && identity->environment != TDX_IOMMU_ENV_NOT_OPTED_IN;
+}
+
+static __u32 unsupported(struct tdx_table *table, struct tdx_unit *unit)
+{
+	if (unit->state != TDX_IOMMU_UNSUPPORTED) {
+		unit->state = TDX_IOMMU_UNSUPPORTED;
+		tdx_table_bump(table);
+	}
+	return TDX_IOMMU_OUT_UNSUPPORTED;
+}
+
+#define GO_ON 0xFFFFFFFFU
+
+/* GO_ON, or the outcome of a SETUP that needs no SEAMCALL. */
+static __u32 decide(struct tdx_table *table, struct tdx_unit *unit)
+{
+	const struct tdx_identity *identity = &table->head->identity;
+
+	if (unit->state == TDX_IOMMU_TRUSTED)
+		return TDX_IOMMU_ALREADY;
+	if (unit->flags & TDX_UNIT_FOREIGN)
+		return TDX_IOMMU_OUT_FAILED;
+	/* After a refused CLEAR the unit still is in TDX mode under its id. */
+	if ((unit->flags & TDX_UNIT_ID_VALID) && unit->state == TDX_IOMMU_FAILED && unit->last_leaf == TDX_LEAF_IOMMU_CLEAR)
+		return TDX_IOMMU_OUT_FAILED;
+	if (!(unit->ecap & TDX_ECAP_CONNECT) || !module_connects(identity))
+		return unsupported(table, unit);
+	if (identity->mt_page_count == 0 || identity->mt_page_count > TDX_MT_MAX_COUNT)
+		return TDX_IOMMU_OUT_FAILED;
+	return GO_ON;
+}
+
+/* Pages kept for a repeat fit the module that refused them only. */
+static struct tdx_pages drop_unfit(struct tdx_table *table, struct tdx_unit *unit)
+{
+	struct tdx_pages none = { 0 }, unfit = unit->tried;
+
+	if (!unfit.root || unfit.count == table->head->identity.mt_page_count)
+		return none;
+	if (unfit.tainted) {
+		tdx_pages_abandon(unit, &unit->tried);
+		tdx_table_bump(table);
+		return none;
+	}
+	unit->tried = none;
+	tdx_table_bump(table);
+	return unfit;
+}
+
+/* Inside begin, not under lock. Leaves the unit SETTING_UP with its pages recorded. */
+static int prepare(struct tdx_table *table, struct tdx_unit *unit)
+{
+	const struct tdx_table_ops *ops = table->ops;
+	struct tdx_pages unfit, fresh = { 0 };
+	__u32 count;
+	int rc;
+
+	ops->lock(table->ctx);
+	unfit = drop_unfit(table, unit);
+	count = unit->tried.root ? 0 : table->head->identity.mt_page_count;
+	ops->unlock(table->ctx);
+	tdx_pages_release(table, &unfit);
+	rc = count ? tdx_pages_gather(table, unit, count, &fresh) : 0;
+	ops->lock(table->ctx);
+	if (!rc) {
+		if (count)
+			unit->tried = fresh;
+		tdx_operation_begin(table, unit, TDX_LEAF_IOMMU_SETUP, TDX_IOMMU_SETTING_UP);
+	}
+	ops->unlock(table->ctx);
+	return rc;
+}
+
+/* -ENOENT, -EOPNOTSUPP, -ENODEV, or 0 with *outcome or GO_ON. Under lock. */
+static int admit(struct tdx_table *table, struct tdx_unit *unit, __u32 *outcome)
+{
+	if (!unit || !(unit->flags & TDX_UNIT_PRESENT))
+		return -ENOENT;
+	if (!(table->head->flags & (TDX_IOMMU_INFO_SIMULATED | TDX_IOMMU_INFO_REAL_SETUP)))
+		return -EOPNOTSUPP;
+	tdx_table_refresh_locked(table);
+	if (cannot_be_called(&table->head->identity))
+		return -ENODEV;
+	*outcome = decide(table, unit);
+	return 0;
+}
+
+int tdx_table_setup(struct tdx_table *table, struct tdx_iommu_setup *setup)
+{
+	__u64 reg_base = setup->reg_base;
+	struct tdx_unit *unit;
+	__u32 outcome = GO_ON;
+	int rc, stored;
+
+	rc = tdx_enter(table);
+	if (rc)
+		return rc;
+	unit = tdx_table_find(table, reg_base);
+	rc = admit(table, unit, &outcome);
+	table->ops->unlock(table->ctx);
+	if (!rc && outcome == GO_ON)
+		rc = prepare(table, unit);
+	stored = table->ops->commit(table->ctx);
+	if (rc || stored)
+		return rc ? rc : stored;
+	if (outcome == GO_ON)
+		rc = tdx_operation_run(table, reg_base, &outcome);
+	if (rc)
+		return rc;
+	table->ops->lock(table->ctx);
+	setup->outcome = outcome;
+	tdx_unit_fill(tdx_table_find(table, reg_base), &setup->unit);
+	table->ops->unlock(table->ctx);
+	return 0;
+}
+
+static __u32 trusted(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call)
+{
+	/* An id of before the module could not be asked: its pages may still be the module's. */
+	tdx_pages_abandon(unit, &unit->held);
+	unit->held = unit->tried;
+	unit->held.tainted = 0;
+	unit->tried = (struct tdx_pages){ 0 };
+	unit->id = call->regs.rcx;
+	unit->id_incarnation = call->identity.incarnation;
+	unit->setup_seq = table->head->next_seq++;
+	unit->flags |= TDX_UNIT_ID_VALID;
+	/* Another module answers by now: the id is kept, the trust is not. */
+	unit->state = __builtin_memcmp(&call->identity, &table->head->identity, sizeof(call->identity)) ? TDX_IOMMU_UNKNOWN :
+													   TDX_IOMMU_TRUSTED;
+	return TDX_IOMMU_DONE;
+}
+
+__u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed)
+{
+	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
+
+	if (verdict == TDX_VERDICT_DONE)
+		return trusted(table, unit, call);
+	unit->state = TDX_IOMMU_FAILED;
+	if (verdict == TDX_VERDICT_RETRY || verdict == TDX_VERDICT_NO_ENTROPY) {
+		unit->flags |= TDX_UNIT_RETRYABLE;
+		return TDX_IOMMU_RETRY;
+	}
+	if (unit->tried.tainted) {
+		/* The same pages again, if ever: the module may be halfway with them. Refused pages are of no more use. */
+		if (tdx_status_blames_pages(call->regs.rax))
+			tdx_pages_abandon(unit, &unit->tried);
+		return TDX_IOMMU_OUT_FAILED;
+	}
+	*freed = unit->tried;
+	unit->tried = (struct tdx_pages){ 0 };
+	if (verdict != TDX_VERDICT_UNSUPPORTED || (unit->flags & TDX_UNIT_ID_VALID))
+		return TDX_IOMMU_OUT_FAILED;
+	unit->state = TDX_IOMMU_UNSUPPORTED;
+	return TDX_IOMMU_OUT_UNSUPPORTED;
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the table promises about one unit's life. */
+#include <errno.h>
+#include <string.h>
+
+#include "check.h"
+#include "host.h"
+#include "tests.h"
+
+#define MT 4U
+#define GIVEN TDX_MT_PAGES(MT)
+#define SET_PAGES (GIVEN + 2) /* with root and ledger */
+
+static const __u32 profiles[] = { TDX_IOMMU_PROFILE_UNKNOWN, TDX_IOMMU_PROFILE_V2, TDX_IOMMU_PROFILE_NEWEST };
+
+static void life_of_a_unit(void)
+{
+	struct host host;
+	__u32 i;
+
+	for (i = 0; i < 3; i++) {
+		struct tdx_iommu_unit unit;
+
+		host_start(&host, profiles[i], MT);
+		CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
+		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+		unit = host_unit(&host, UNIT_A);
+		CHECK_EQ(unit.state, TDX_IOMMU_TRUSTED);
+		CHECK_EQ(unit.flags, TDX_IOMMU_UNIT_ID_VALID);
+		CHECK_EQ(unit.setup_seq, 1);
+		CHECK_EQ(unit.leaf, TDX_LEAF_IOMMU_SETUP);
+		CHECK_EQ(unit.attempts, 1);
+		CHECK_EQ(unit.pages_donated, GIVEN);
+		CHECK_EQ(host_pages_owned(&host), GIVEN);
+		CHECK_EQ(host_pages_used(&host), SET_PAGES);
+		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_ALREADY);
+		CHECK_EQ(host.now.sim_head.setup_calls, 1);
+		CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_DONE);
+		CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
+		CHECK_EQ(host_unit(&host, UNIT_A).flags, 0);
+		CHECK_EQ(host_pages_used(&host), 0);
+		CHECK_EQ(host_clear(&host, UNIT_A), -ESTALE);
+		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+		CHECK_EQ(host_unit(&host, UNIT_A).setup_seq, 2);
+		host_check(&host);
+		host_stop(&host);
+	}
+}
+
+static void list_is_sorted_and_partial(void)
+{
+	struct tdx_iommu_unit units[HOST_UNITS];
+	struct tdx_iommu_list list = { 0 };
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	tdx_table_fill(&host.table, units, 2, &list);
+	CHECK_EQ(list.count, 2);
+	CHECK_EQ(list.total, 3);
+	CHECK_EQ(units[0].reg_base, UNIT_A);
+	CHECK_EQ(units[1].reg_base, UNIT_B);
+	host_stop(&host);
+}
+
+static void clear_wants_all_three(void)
+{
+	struct tdx_iommu_clear clear = { .size = sizeof(clear), .reg_base = UNIT_A };
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	clear.tdx_iommu_id = 0;
+	clear.setup_seq = 2;
+	CHECK_EQ(tdx_table_clear(&host.table, &clear), -ESTALE);
+	clear.tdx_iommu_id = 1;
+	clear.setup_seq = 1;
+	CHECK_EQ(tdx_table_clear(&host.table, &clear), -ESTALE);
+	clear.reg_base = UNIT_B;
+	CHECK_EQ(tdx_table_clear(&host.table, &clear), -ESTALE);
+	clear.reg_base = 0x1000;
+	CHECK_EQ(tdx_table_clear(&host.table, &clear), -ENOENT);
+	CHECK_EQ(host.now.sim_head.clear_calls, 0);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void units_without_the_bit(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	host.now.units[0].ecap = 0;
+	host.now.units[0].state = TDX_IOMMU_UNTRUSTED;
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_UNSUPPORTED);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNSUPPORTED);
+	CHECK_EQ(host.now.sim_head.setup_calls, 0);
+	CHECK_EQ(host_setup(&host, 0x5000), -ENOENT);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void foreign_units(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	host.now.units[0].flags |= TDX_UNIT_FOREIGN;
+	host.now.units[0].state = TDX_IOMMU_FOREIGN;
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_FAILED);
+	CHECK_EQ(host_clear(&host, UNIT_A), -ESTALE);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_FOREIGN);
+	CHECK_EQ(host.now.sim_head.setup_calls + host.now.sim_head.clear_calls, 0);
+	host_stop(&host);
+}
+
+static void real_calls_not_enabled(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	host.now.table_head.flags = 0;
+	CHECK_EQ(host_setup(&host, UNIT_A), -EOPNOTSUPP);
+	CHECK_EQ(host_clear(&host, UNIT_A), -EOPNOTSUPP);
+	host_stop(&host);
+}
+
+static void modules_without_connect(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	host.now.sim_head.identity.features0 = 0;
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_UNSUPPORTED);
+	host.now.sim_head.identity.features0 = TDX_FEATURES0_CONNECT;
+	host.now.sim_head.identity.valid &= ~TDX_IOMMU_VALID_MT_PAGE_COUNT;
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_UNSUPPORTED);
+	sim_environment_set(&host.sim, TDX_IOMMU_ENV_NOT_OPTED_IN, 0);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_UNSUPPORTED);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNSUPPORTED);
+	CHECK_EQ(host.now.sim_head.setup_calls, 0);
+	host.now.sim_head.identity.valid |= TDX_IOMMU_VALID_MT_PAGE_COUNT;
+	sim_environment_set(&host.sim, TDX_IOMMU_ENV_OK, 0);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	host_stop(&host);
+}
+
+static void impossible_page_counts(void)
+{
+	static const __u32 counts[] = { 0, 511, 0xFFFF };
+	struct host host;
+	__u32 i;
+
+	for (i = 0; i < 3; i++) {
+		host_start(&host, TDX_IOMMU_PROFILE_NEWEST, counts[i]);
+		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_FAILED);
+		CHECK_EQ(host.now.sim_head.setup_calls, 0);
+		CHECK_EQ(host_pages_used(&host), 0);
+		host_stop(&host);
+	}
+}
+
+static void environments(void)
+{
+	static const __u32 faults[] = { TDX_IOMMU_ENV_UD, TDX_IOMMU_ENV_GP, TDX_IOMMU_ENV_VMFAILINVALID, TDX_IOMMU_ENV_NOT_READY };
+	struct tdx_iommu_info info = { .size = sizeof(info) };
+	struct host host;
+	__u64 generation;
+	__u32 i;
+
+	for (i = 0; i < 4; i++) {
+		host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+		generation = host.now.table_head.generation;
+		sim_environment_set(&host.sim, faults[i], 0);
+		CHECK(tdx_table_stale(&host.table));
+		host_refresh(&host);
+		CHECK(!tdx_table_stale(&host.table));
+		CHECK(host.now.table_head.generation != generation);
+		CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNKNOWN);
+		CHECK_EQ(host_unit(&host, UNIT_A).flags, TDX_IOMMU_UNIT_ID_VALID);
+		tdx_table_info(&host.table, &info);
+		CHECK_EQ(info.environment, faults[i]);
+		CHECK_EQ(info.valid, 0);
+		CHECK_EQ(info.pages_donated, GIVEN);
+		CHECK_EQ(host_setup(&host, UNIT_B), -ENODEV);
+		CHECK_EQ(host_clear(&host, UNIT_A), -ENODEV);
+		/* The same module again: it still holds the unit under its id. */
+		sim_environment_set(&host.sim, TDX_IOMMU_ENV_OK, 0);
+		host_refresh(&host);
+		CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNKNOWN);
+		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_FAILED);
+		CHECK_EQ(host_unit(&host, UNIT_A).status, TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX);
+		CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_DONE);
+		CHECK_EQ(host_pages_used(&host), 0);
+		host_check(&host);
+		host_stop(&host);
+	}
+}
+
+static void another_load_of_the_module(void)
+{
+	struct tdx_iommu_unit unit;
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	host_fault(&host, TDX_LEAF_IOMMU_SETUP, TDX_OPERAND_INVALID | TDX_OPERAND_RCX, 1);
+	CHECK_EQ(host_setup(&host, UNIT_B), TDX_IOMMU_OUT_UNSUPPORTED);
+	sim_environment_set(&host.sim, TDX_IOMMU_ENV_OK, 1);
+	host_refresh(&host);
+	unit = host_unit(&host, UNIT_A);
+	CHECK_EQ(unit.state, TDX_IOMMU_UNKNOWN);
+	CHECK_EQ(unit.flags, TDX_IOMMU_UNIT_PAGES_RETAINED);
+	CHECK_EQ(unit.pages_retained, GIVEN);
+	CHECK_EQ(host_unit(&host, UNIT_B).state, TDX_IOMMU_UNTRUSTED);
+	CHECK_EQ(host_clear(&host, UNIT_A), -ESTALE);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	unit = host_unit(&host, UNIT_A);
+	CHECK_EQ(unit.state, TDX_IOMMU_TRUSTED);
+	CHECK_EQ(unit.setup_seq, 2);
+	CHECK_EQ(unit.pages_donated, GIVEN);
+	CHECK_EQ(unit.pages_retained, GIVEN);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void load_anew(struct host *host)
+{
+	sim_environment_set(&host->sim, TDX_IOMMU_ENV_OK, 1);
+	host->before_call = NULL;
+}
+
+static void another_load_during_clear(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	host.before_call = load_anew;
+	CHECK_EQ(host_clear(&host, UNIT_A), -ESTALE);
+	CHECK_EQ(host.now.sim_head.clear_calls, 0);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNKNOWN);
+	CHECK_EQ(host_unit(&host, UNIT_A).flags, TDX_IOMMU_UNIT_PAGES_RETAINED);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void reboot(struct host *host)
+{
+	static const __u8 instance[TDX_IOMMU_INSTANCE_BYTES] = { 2 };
+
+	sim_reboot(&host->sim);
+	memset(host->now.used, 0, sizeof(host->now.used));
+	tdx_table_reset(&host->table, instance);
+	host->before_call = NULL;
+}
+
+static void boots(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	host.before_call = reboot;
+	CHECK_EQ(host_setup(&host, UNIT_B), -EIO);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
+	CHECK_EQ(host_unit(&host, UNIT_B).state, TDX_IOMMU_UNTRUSTED);
+	CHECK_EQ(host.now.sim_head.setup_calls, 1);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	CHECK_EQ(host_unit(&host, UNIT_A).setup_seq, 2);
+	CHECK_EQ(host_unit(&host, UNIT_A).tdx_iommu_id, 0);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void take_away(struct host *host)
+{
+	CHECK_EQ(sim_present_set(&host->sim, UNIT_A, 0), 0);
+	CHECK_EQ(tdx_table_set_present(&host->table, UNIT_A, 0), 0);
+}
+
+static void units_that_go_and_come(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_V2, MT);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	take_away(&host);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, 99);
+	CHECK_EQ(host_setup(&host, UNIT_A), -ENOENT);
+	CHECK_EQ(host_clear(&host, UNIT_A), -ENOENT);
+	CHECK_EQ(sim_present_set(&host.sim, UNIT_A, 1), 0);
+	CHECK_EQ(tdx_table_set_present(&host.table, UNIT_A, 1), 0);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
+	CHECK_EQ(host_unit(&host, UNIT_A).pages_retained, GIVEN);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_DONE);
+	CHECK_EQ(host_pages_owned(&host), GIVEN);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void a_backend_that_goes(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_V2, MT);
+	host.backend_gone = 1;
+	CHECK_EQ(host_setup(&host, UNIT_A), -EIO);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNKNOWN);
+	host.backend_gone = 0;
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	CHECK_EQ(host_pages_used(&host), SET_PAGES);
+	host_check(&host);
+	host_stop(&host);
+}
+
+void table_tests(void)
+{
+	TEST(life_of_a_unit, "a unit goes from untrusted to trusted and back, under each profile");
+	TEST(list_is_sorted_and_partial, "a list is in order of reg_base and tells the total of what does not fit");
+	TEST(clear_wants_all_three, "CLEAR is stale unless unit, id and sequence match");
+	TEST(units_without_the_bit, "a unit without ECAP bit 50 is unsupported without a SEAMCALL");
+	TEST(foreign_units, "a unit in TDX mode without our id is never touched");
+	TEST(real_calls_not_enabled, "without real SETUP enabled nothing is called");
+	TEST(modules_without_connect, "a module without TDX Connect makes units unsupported until it has it");
+	TEST(impossible_page_counts, "an impossible page count fails without a SEAMCALL");
+	TEST(environments, "a faulting environment takes the trust, not the id");
+	TEST(another_load_of_the_module, "another load of the module takes trust and id, and retains the pages");
+	TEST(another_load_during_clear, "CLEAR is not issued to another load of the module");
+	TEST(boots, "a boot ends the operation and starts anew, sequences go on");
+	TEST(units_that_go_and_come, "a unit that went and came back is untrusted and keeps its pages counted");
+	TEST(a_backend_that_goes, "a backend that goes leaves the unit unknown and loses no page");
+}
