@@ -112,7 +112,7 @@ static void again_and_again(void)
 		host_stop(&host);
 	}
 	host_stop(&host);
-	CHECK(deaths > 50);
+	CHECK(deaths > 15);
 }
 
 void kill_tests(void)
