@@ -108,3 +108,9 @@ export function hexStatus(status: bigint): string {
 
 /** Names of all statuses with a row: the closed label set of metrics. */
 export const STATUS_NAMES: readonly string[] = [...TABLE.values(), ...SOFTWARE.values()].map((entry) => entry.name);
+
+/** The value of a status by its name, operand clear; null when no row has it. For scripting faults. */
+export function statusByName(name: string): bigint | null {
+  const found = [...TABLE, ...SOFTWARE].find(([, entry]) => entry.name === name);
+  return found ? found[0] : null;
+}
