@@ -43,7 +43,7 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", ru
 
   test("runs a pod on each node, and the pods reach each other", async () => {
     noteFailure();
-    const script = "echo started on $NODE; exec nc -lk -p 8080 -e echo hello from $NODE";
+    const script = "echo started on $NODE; mkdir www; echo hello from $NODE > www/index.html; exec httpd -f -p 8080 -h www";
     for (const node of ["n1", "n2"]) await cluster.apply(pod({ name: `pod-${node}`, node, image: BUSYBOX_IMAGE, command: ["sh", "-c", script] }));
     await cluster.kubectl(["wait", "--for=condition=Ready", "pod/pod-n1", "pod/pod-n2", "--timeout=60s"]);
     rung.progress("a pod ready on each node");
@@ -163,7 +163,7 @@ function pod(wish: PodWish): object {
 }
 
 async function ask(cluster: Cluster, address: string) {
-  const answer = await cluster.tryKubectl(["exec", "pod-n1", "--", "nc", "-w", "2", address, "8080"]);
+  const answer = await cluster.tryKubectl(["exec", "pod-n1", "--", "wget", "-q", "-O", "-", `http://${address}:8080/`]);
   return answer.stdout === "" ? notYet<string>(answer.stderr.trim()) : met(answer.stdout.trim());
 }
 
