@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { aBinding, aFunction, aHost, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
+import { groundFrom } from "./ground.ts";
+import { emptyMemory, noteAnswer, noteCall, noteSuspects, remember } from "./memory.ts";
+import type { NodeStatus } from "./status.ts";
+import type { NodeView } from "./view.ts";
+
+const DEVICE = "0000:17:00.0";
+const EPOCH = `${INSTANCE}/0x1`;
+const CLEARED = anIntent({ state: "Cleared" });
+const at = (nowMs: number, overrides: Partial<NodeView> = {}) => groundFrom(aView({ nowMs, ...overrides }));
+const held = (kubeletSinceMs = 0): Partial<NodeView> => ({
+  podResources: { kind: "Read", allocatable: [], pods: [{ namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] }], kubeletSinceMs },
+});
+
+describe("holds", () => {
+  it("remember the epoch of our answer, however often trust changes afterwards", () => {
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, atMs: 1_000, epoch: EPOCH });
+    const later = remember(answered, anIntent(), at(2_000, { ...held(), binding: aBinding([aUnit({ setupSeq: 9n })]) }));
+    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, freeSinceMs: null });
+  });
+
+  it("of which nobody knows the beginning have no epoch", () => {
+    expect(remember(aMemory(), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch).toBeNull();
+  });
+
+  it("found at start take the epoch that the last status proves, if the unit is still in it", () => {
+    const last = { tdxModule: { instance: INSTANCE }, units: [{ regBase: REG_BASE, state: "Trusted", setupSeq: "0x1" }] } as unknown as NodeStatus;
+    expect(remember(emptyMemory(0, 10_000, last), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch).toBe(EPOCH);
+  });
+
+  it("outlive a podresources that is empty just after a kubelet start", () => {
+    const before = remember(aMemory(), anIntent(), at(2_000, held()));
+    const restarted = { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 50_000 } } as const;
+    const empty = remember(before, anIntent(), at(50_500, restarted));
+    expect(remember(empty, anIntent(), at(51_000, held(50_000))).holds.get(DEVICE)?.epoch).toBeNull();
+  });
+
+  it("end when every view has shown the device free for the settling time", () => {
+    const first = remember(remember(aMemory(), anIntent(), at(20_000, held())), anIntent(), at(30_000));
+    expect(remember(first, anIntent(), at(39_999)).holds.has(DEVICE)).toBe(true);
+    expect(remember(first, anIntent(), at(40_000)).holds.has(DEVICE)).toBe(false);
+  });
+
+  it("do not end while podresources cannot be read", () => {
+    const first = remember(aMemory(), anIntent(), at(20_000, held()));
+    const blind = { podResources: { kind: "Unreadable", why: "ENOENT" } } as const;
+    expect(remember(first, anIntent(), at(90_000, blind)).holds.get(DEVICE)?.freeSinceMs).toBeNull();
+  });
+});
+
+describe("the settling time", () => {
+  it("starts anew whenever a view shows a use", () => {
+    const free = remember(aMemory(), CLEARED, at(20_000));
+    expect(free.freeSince.get(REG_BASE)).toBe(20_000);
+    const used = remember(
+      free,
+      CLEARED,
+      at(25_000, { host: { kind: "Read", value: aHost({ functions: [aFunction({ holders: { kind: "Known", pids: [1] } })] }) } }),
+    );
+    expect(used.freeSince.has(REG_BASE)).toBe(false);
+    expect(remember(used, CLEARED, at(28_000)).freeSince.get(REG_BASE)).toBe(28_000);
+  });
+
+  it("does not run while the intent is Trusted", () => {
+    expect(remember(aMemory(), anIntent(), at(20_000)).freeSince.size).toBe(0);
+  });
+});
+
+describe("suspects", () => {
+  it("stay until their link reads insecure", () => {
+    const suspicious = noteSuspects(aMemory(), [DEVICE]);
+    const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } });
+    expect(remember(suspicious, anIntent(), at(1, { host: { kind: "Read", value: aHost({ functions: [secure] }) } })).suspects.has(DEVICE)).toBe(
+      true,
+    );
+    expect(remember(suspicious, anIntent(), at(1)).suspects.has(DEVICE)).toBe(false);
+  });
+});
+
+describe("attempts", () => {
+  it("count repeats and forget them at the first success", () => {
+    const call = { regBase: REG_BASE, repeat: true, nowMs: 5, problem: "WRITER_BUSY" };
+    const twice = noteCall(noteCall(aMemory(), call), call);
+    expect(twice.attempts.get(REG_BASE)).toEqual({ count: 2, lastMs: 5, problem: "WRITER_BUSY" });
+    expect(noteCall(twice, { ...call, repeat: false }).attempts.size).toBe(0);
+  });
+});

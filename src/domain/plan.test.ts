@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { aBinding, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, REG_BASE } from "../testing/builders.ts";
+import { randomIntent, randomMemory, randomView } from "../testing/random-world.ts";
+import { groundFrom } from "./ground.ts";
+import type { Intent } from "./intent.ts";
+import { type Memory, remember } from "./memory.ts";
+import { offerFrom, verdictsFor } from "./offer.ts";
+import { planUnit, planUnits, repeatDelayMs } from "./plan.ts";
+import { UNIT_REASONS, type UnitReason } from "./reason.ts";
+import type { BindingUnit } from "./unit.ts";
+import type { NodeView } from "./view.ts";
+
+const BUSY = 0x8000020000000001n;
+const PAGE_NOT_FREE = 0xc000030300000000n;
+const IDE_ON = 0xc0000f0400000008n;
+const CLEARED = anIntent({ state: "Cleared" });
+const FREE = aMemory({ freeSince: new Map([[REG_BASE, 0]]) });
+
+interface World {
+  readonly unit?: Partial<BindingUnit>;
+  readonly view?: Partial<NodeView>;
+  readonly intent?: Intent | null;
+  readonly memory?: Memory;
+}
+
+function plan({ unit = { state: "Untrusted" }, view = {}, intent = anIntent(), memory = aMemory() }: World) {
+  const ground = groundFrom(aView({ binding: aBinding([aUnit(unit)]), ...view }));
+  return planUnit({ intent, ground, memory }, REG_BASE);
+}
+
+const ended = (leaf: "TDH.IOMMU.SETUP" | "TDH.IOMMU.CLEAR", status: bigint) => ({ leaf, status, attempts: 1, durationNs: 0n });
+const setupEnded = (status: bigint, state: BindingUnit["state"] = "Untrusted"): Partial<BindingUnit> => ({
+  state,
+  lastCall: ended("TDH.IOMMU.SETUP", status),
+});
+const clearEnded = (status: bigint): Partial<BindingUnit> => ({
+  state: "Failed",
+  tdxIommuId: 1n,
+  setupSeq: 1n,
+  lastCall: ended("TDH.IOMMU.CLEAR", status),
+});
+const attempted = (lastMs: number) =>
+  aMemory({ attempts: new Map([[REG_BASE, { count: 1, lastMs, problem: "" }]]), freeSince: new Map([[REG_BASE, 0]]) });
+const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
+  host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state, tsm: "", bound: "No", streamEnabled: "Unknown" } })] }) },
+});
+const hostUnits = (...units: ReturnType<typeof aHostUnit>[]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost({ units }) } });
+const published = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
+
+/** A world per reason, and the step that goes with it. */
+const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[] = [
+  ["SetupSucceeded", null, { unit: {} }],
+  ["SetupPending", "Setup", {}],
+  ["SetupRunning", null, { unit: { state: "SettingUp" } }],
+  ["SetupRetrying", null, { unit: setupEnded(BUSY), memory: attempted(99_900) }],
+  ["SetupRetrying", "Setup", { unit: setupEnded(BUSY), memory: attempted(90_000) }],
+  ["SetupRetrying", "Setup", { unit: setupEnded(BUSY, "Failed") }],
+  ["SetupRetrying", "Setup", { unit: setupEnded(IDE_ON, "Failed"), memory: attempted(0) }],
+  ["SetupFailed", null, { unit: setupEnded(PAGE_NOT_FREE, "Failed") }],
+  ["NotSelected", null, { intent: null }],
+  ["NotSelected", null, { intent: anIntent({ units: { regBases: ["0x1000"] } }) }],
+  ["TdxConnectMissing", null, { unit: { state: "Unsupported", ecap: 0n } }],
+  ["TdxConnectMissing", null, { view: { binding: { kind: "Unreadable", why: "no driver" }, ...hostUnits(aHostUnit({ ecap: 0n })) } }],
+  ["RejectedByModule", null, { unit: { state: "Unsupported" } }],
+  ["LinkSecuredBeforeSetup", null, { view: withLink("Secure") }],
+  ["LinkUnknown", null, { view: withLink("Unknown") }],
+  [
+    "DomainIdsInUse",
+    null,
+    { view: { binding: aBinding([aUnit({ state: "Untrusted" })], { didUnreserved: true }), ...hostUnits(aHostUnit({ domainsUsed: 16_384 })) } },
+  ],
+  ["EnvironmentNotReady", null, { view: { binding: aBinding([aUnit({ state: "Untrusted" })], { environment: "Ud" }) } }],
+  ["RealSetupDisabled", null, { view: { binding: aBinding([aUnit({ state: "Untrusted" })], { simulated: false }) } }],
+  ["BindingUnreadable", null, { view: { binding: { kind: "Unreadable", why: "EIO" } } }],
+  ["HostUnreadable", null, { view: { host: { kind: "Unreadable", why: "EIO" } } }],
+  ["UnitMissing", null, { view: { binding: aBinding([]), ...hostUnits() } }],
+  ["NotInBinding", null, { view: { binding: aBinding([]) } }],
+  ["ForeignOwner", null, { unit: { state: "Foreign" } }],
+  ["TrustLost", null, { unit: { state: "Unknown" } }],
+  ["TrustLost", null, { unit: { state: "Failed", tdxIommuId: 1n, lastCall: null } }],
+  ["ClearPending", "Clear", { unit: {}, intent: CLEARED, memory: FREE }],
+  ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { publications: [published] } }],
+  ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: aMemory({ freeSince: new Map([[REG_BASE, 95_000]]) }) }],
+  ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: { ...FREE, startedMs: 95_000 } }],
+  [
+    "ClearSettling",
+    null,
+    { unit: {}, intent: CLEARED, memory: FREE, view: { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 95_000 } } },
+  ],
+  ["ClearBlocked", null, { unit: {}, intent: CLEARED, memory: FREE, view: { podResources: { kind: "Unreadable", why: "ENOENT" } } }],
+  ["ClearRunning", null, { unit: { state: "Clearing" }, intent: CLEARED }],
+  ["ClearRetrying", "Clear", { unit: clearEnded(BUSY), intent: CLEARED, memory: attempted(0) }],
+  ["ClearRetrying", "Clear", { unit: clearEnded(BUSY), intent: anIntent(), memory: attempted(0) }],
+  ["ClearFailed", null, { unit: clearEnded(PAGE_NOT_FREE), intent: CLEARED, memory: FREE }],
+  ["Cleared", null, { intent: CLEARED }],
+];
+
+describe("the plan of one unit", () => {
+  it.each(CASES)("is %s with step %s", (reason, step, world) => {
+    const verdict = plan(world);
+    expect({ reason: verdict.reason, step: verdict.step?.kind ?? null }).toEqual({ reason, step });
+  });
+
+  it("has a case here for every reason a unit can have", () => {
+    const covered = new Set(CASES.map(([reason]) => reason));
+    expect(Object.keys(UNIT_REASONS).filter((reason) => !covered.has(reason as UnitReason))).toEqual([]);
+  });
+
+  it("names the blocker of a CLEAR", () => {
+    const pods = [{ namespace: "ml", pod: "train", resource: GPU, ids: ["0000:17:00.0"] }];
+    const held = plan({
+      unit: {},
+      intent: CLEARED,
+      memory: FREE,
+      view: { podResources: { kind: "Read", allocatable: [], pods, kubeletSinceMs: 0 } },
+    });
+    expect(held.message).toBe("0000:17:00.0 in use by pod ml/train");
+  });
+
+  it.each([
+    [
+      "a terminating pod that only the API shows",
+      { pods: { kind: "Read", pods: [{ namespace: "ml", name: "old", uid: "1", phase: "Running", terminating: true, requests: { [GPU]: 1 } }] } },
+    ],
+    ["a vfio holder", { host: { kind: "Read", value: aHost({ functions: [aFunction({ holders: { kind: "Known", pids: [7] } })] }) } }],
+    [
+      "a TD",
+      {
+        host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state: "Insecure", tsm: "", bound: "Yes", streamEnabled: "No" } })] }) },
+      },
+    ],
+    ["an answer younger than the settling time", { answers: [{ address: "0000:17:00.0", resource: GPU, atMs: 95_000, epoch: "" }] }],
+    ["a kubelet call in flight", { publications: [{ ...published, ids: [], callsInFlight: 1 }] }],
+    ["pods that cannot be read", { pods: { kind: "Unreadable", why: "timeout" } }],
+    ["an unreadable unit that may be this one", { host: { kind: "Read", value: aHost({ unreadableUnits: [{ kernelName: "dmar3", why: "EIO" }] }) } }],
+    [
+      "a held function whose unit cannot be read",
+      {
+        host: {
+          kind: "Read",
+          value: aHost({ functions: [aFunction({ unit: { kind: "Unreadable", why: "EIO" }, holders: { kind: "Known", pids: [7] } })] }),
+        },
+      },
+    ],
+    [
+      "a held device that nobody can place",
+      {
+        podResources: {
+          kind: "Read",
+          allocatable: [],
+          pods: [{ namespace: "a", pod: "b", resource: GPU, ids: ["0009:01:00.0"] }],
+          kubeletSinceMs: 0,
+        },
+      },
+    ],
+  ] as readonly (readonly [string, Partial<NodeView>])[])("never clears past %s", (_what, view) => {
+    const memory = { ...FREE, resources: new Set([GPU]) };
+    expect(plan({ unit: {}, intent: CLEARED, memory, view })).toMatchObject({ reason: "ClearBlocked", step: null });
+  });
+
+  it("backs off from a quarter of a second to half a minute", () => {
+    expect([1, 2, 3, 8, 50].map((count) => repeatDelayMs(count, false))).toEqual([250, 500, 1000, 30_000, 30_000]);
+  });
+});
+
+describe("random worlds", () => {
+  it("reach offers, set-ups and clears, so that the properties about them say something", () => {
+    let seen = { offers: 0, setups: 0, clears: 0 };
+    const worlds = fc.sample(fc.record({ view: randomView, intent: randomIntent, memory: randomMemory }), { numRuns: 3_000, seed: 1 });
+    for (const { view, intent, memory: before } of worlds) {
+      const ground = groundFrom(view);
+      const memory = remember(before, intent, ground);
+      const steps = planUnits({ intent, ground, memory }).flatMap((verdict) => (verdict.step ? [verdict.step.kind] : []));
+      const offers = offerFrom(intent, verdictsFor(intent, ground, memory), ground).flatMap((offer) =>
+        offer.devices.filter((device) => device.healthy),
+      );
+      seen = {
+        offers: seen.offers + offers.length,
+        setups: seen.setups + steps.filter((kind) => kind === "Setup").length,
+        clears: seen.clears + steps.filter((kind) => kind === "Clear").length,
+      };
+    }
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(20);
+  });
+});
