@@ -9,6 +9,7 @@ import { BUSYBOX_IMAGE } from "../image/busybox-image.ts";
 import { planCgroupPaths } from "./cgroups.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { openRung, rungTitle } from "./rung.ts";
+import { schemaLocation } from "./schemas.ts";
 import { met, notYet, waitUntil } from "./waiting.ts";
 
 const rung = await openRung();
@@ -76,6 +77,8 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", ru
     const pods = await cluster.kubectlJson(["get", "pods"], PODS);
     expect(pods.items.map((each) => each.status.containerStatuses?.[0]?.restartCount)).toEqual([0, 0]);
     expect(existsSync(join(node.kubeletFolder, "device-plugins/kubelet.sock"))).toBe(true);
+    expect(existsSync(join(node.kubeletFolder, "pod-resources/kubelet.sock"))).toBe(true);
+    expect(await cluster.allocatable("n1")).toMatchObject({ pods: "110" });
   });
 
   test("runs our Node from an image of its own, with the node's folders, and the API server at its service address", async () => {
@@ -91,6 +94,16 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", ru
     await cluster.apply(pod({ name: "agent", node: "n1", image: AGENT_IMAGE, hostPath: cluster.node("n1").hostFolder }));
     await cluster.kubectl(["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/agent", "--timeout=60s"]);
     expect((await cluster.kubectl(["logs", "agent"])).stdout).toBe(`${process.version} n1's host v1.37.2\n`);
+  });
+
+  test("brings Helm, and kubeconform with schemas of the same API", async () => {
+    noteFailure();
+    expect((await cluster.exec(["helm", "list", "--output", "json"])).stdout.trim()).toBe("[]");
+    const schemas = schemaLocation(join(cluster.binaries, "schemas"));
+    const judge = (object: object) => cluster.exec(["kubeconform", "-strict", "-schema-location", schemas], { input: JSON.stringify(object) });
+    const good = pod({ name: "good", node: "n1", image: BUSYBOX_IMAGE });
+    await judge(good);
+    await expect(judge({ ...good, spc: {} })).rejects.toThrow("additional properties 'spc' not allowed");
   });
 
   test("refuses unknown fields", async () => {

@@ -2,6 +2,7 @@
 // A Kubernetes cluster from nothing: etcd, API server, controllers, scheduler, and nodes with containerd and kubelet, all on
 // this machine and all gone afterwards. The only door for tests; the files beside it are its parts.
 import { join } from "node:path";
+import { z } from "zod";
 import { BUSYBOX_IMAGE, writeBusyboxImage } from "../image/busybox-image.ts";
 import type { CommandOptions, CommandResult } from "./command.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
@@ -40,6 +41,8 @@ export interface Cluster extends Kubectl {
   node(name: string): ClusterNode;
   /** Runs a command in the control plane's namespaces, with the administrator's kubeconfig in `KUBECONFIG`: kubectl, helm, the command-line tool. */
   exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** What a node has to give now, by resource name, as the API server shows it: `{ "cpu": "2", "example.com/device": "4" }`. */
+  allocatable(node: string): Promise<Record<string, string>>;
   /** Imports an OCI archive on every node. */
   importImage(archive: string): Promise<void>;
   /** Ends everything, last started first, and removes every trace; after a failure the logs stay, and their place is printed. Safe to repeat. */
@@ -86,8 +89,9 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]
     return found;
   };
   const importImage = async (archive: string): Promise<void> => void (await Promise.all(nodes.map((each) => each.importImage(archive))));
+  const allocatable = async (name: string) => (await kubectl.kubectlJson(["get", "node", name], NODE)).status.allocatable;
   const controlPlanePid = controlPlane.namespace.pid;
-  return { ...kubectl, folder: run.folder, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, importImage, stop };
+  return { ...kubectl, folder: run.folder, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, allocatable, importImage, stop };
 }
 
 /** Ready nodes, and the default ServiceAccount without which no pod is admitted. */
@@ -102,6 +106,8 @@ async function waitForNodes(kubectl: Kubectl, controlPlane: ControlPlane, nodes:
   };
   await waitUntil("ready nodes", look, { deadlineMs: 90_000 });
 }
+
+const NODE = z.object({ status: z.object({ allocatable: z.record(z.string(), z.string()) }) });
 
 const READY_STATES = 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
 

@@ -3,11 +3,10 @@
 // whatever way, the pipe ends and the guardian gives back what the run left. `node guardian.ts RUN_FOLDER`
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { tryIdentity } from "./identity.ts";
-import { type RunFolder, releaseRun } from "./run-folder.ts";
+import { type RunFolder, releaseRun, writeIdentity } from "./run-folder.ts";
 
 const DISMISS = "dismiss\n";
 
@@ -24,7 +23,7 @@ export function startGuardian(run: RunFolder): Guardian {
   const child = spawn(process.execPath, argv, { detached: true, env: {}, stdio: ["pipe", log, log] });
   closeSync(log);
   if (child.pid === undefined || child.stdin === null) throw new Error("could not start the run's guardian");
-  writeFileSync(join(run.folder, "guardian.json"), JSON.stringify(tryIdentity(child.pid)));
+  writeIdentity(join(run.folder, "guardian.json"), child.pid);
   child.unref();
   const pipe = child.stdin;
   if ("unref" in pipe && typeof pipe.unref === "function") pipe.unref();

@@ -4,7 +4,7 @@
 //   <runs>/<id>/owner.json     who runs it        <runs>/<id>/ledger.jsonl   what it holds
 //   <runs>/<id>/guardian.json  who cleans up      <runs>/<id>/logs/          what is kept after a failure
 import { randomBytes } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { removeCgroups } from "./cgroups.ts";
 import { type Identity, isAlive, killIdentity, tryIdentity } from "./identity.ts";
@@ -41,7 +41,7 @@ export function openRunFolder(runsFolder: string): RunFolder {
   const folder = join(runsFolder, id);
   const logs = join(folder, "logs");
   mkdirSync(logs, { recursive: true, mode: 0o755 });
-  writeFileSync(join(folder, "owner.json"), JSON.stringify(tryIdentity(process.pid)));
+  writeIdentity(join(folder, "owner.json"), process.pid);
   const ledger = join(folder, "ledger.jsonl");
   return {
     id,
@@ -91,6 +91,12 @@ export async function releaseStaleRuns(runsFolder: string): Promise<string[]> {
   kept.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   for (const folder of kept.slice(KEPT_FAILURES)) rmSync(folder, { recursive: true, force: true });
   return stale;
+}
+
+/** Writes down who a process is, so that a reader never sees half of it. */
+export function writeIdentity(file: string, pid: number): void {
+  writeFileSync(`${file}.new`, JSON.stringify(tryIdentity(pid)));
+  renameSync(`${file}.new`, file);
 }
 
 async function waitForEnd(name: string, identity: Identity): Promise<void> {
