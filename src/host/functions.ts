@@ -2,7 +2,7 @@
 import type { Address } from "../domain/device.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { Capabilities } from "./config-space.ts";
-import { baseName, isPresent, type Reading, readNames, readStamp, readTarget, readText } from "./reading.ts";
+import { baseName, isPresent, type Reading, readNames, readRareTarget, readStamp, readTarget, readText } from "./reading.ts";
 import { isAddress, type Place, placeOf } from "./topology.ts";
 
 /** What stays the same as long as the function's directory is the same one. */
@@ -57,7 +57,7 @@ export function readFunction(source: FunctionSource, address: Address): Function
   const known = stamp.kind === "Value" && before?.identity.stamp === stamp.value ? before : null;
   const identity = known?.identity ?? readIdentity(path, stamp.kind === "Value" ? stamp.value : "");
   if (identity === null) return null;
-  const driver = optional(readTarget(`${path}/driver`));
+  const driver = optional(readRareTarget(`${path}/driver`));
   const facts: FunctionFacts = {
     address,
     identity,
@@ -87,7 +87,7 @@ function readIdentity(path: string, stamp: string): Identity | null {
   const vendor = readText(`${path}/vendor`);
   const device = readText(`${path}/device`);
   const classCode = readText(`${path}/class`);
-  const physicalFunction = mapAddress(readTarget(`${path}/physfn`));
+  const physicalFunction = mapAddress(readRareTarget(`${path}/physfn`));
   const target = readTarget(path);
   if (vendor.kind === "Missing" && target.kind === "Missing") return null; // Vanished since the stamp was read.
   return {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, openSync, read, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { closeSync, lstatSync, openSync, read, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 /**
  * What came of reading one small file, link or directory. `Missing` is an answer (the kernel shows no such thing now);
@@ -34,6 +34,15 @@ export function readText(path: string): Reading<string> {
 export function readTarget(path: string): Reading<string> {
   try {
     return { kind: "Value", value: readlinkSync(path) };
+  } catch (thrown) {
+    return readingOfError(thrown);
+  }
+}
+
+/** Like `readTarget`, for links that are mostly absent: asking first is cheaper than a thrown error. */
+export function readRareTarget(path: string): Reading<string> {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined ? MISSING : readTarget(path);
   } catch (thrown) {
     return readingOfError(thrown);
   }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AppError, messageOf } from "../runtime/errors.ts";
+import type { HostDescription } from "./host-description.ts";
+import type { HostState } from "./host-state.ts";
+
+/** A simulated host's directory. Whatever is deleted or replaced below it, only a directory with our marker is touched. */
+export interface Store {
+  readonly directory: string;
+  /** The tree: `agent --host-root`. */
+  readonly hostRoot: string;
+  /** The TDX module's and the driver's state. */
+  readonly simulatorState: string;
+  readonly scratch: string;
+}
+
+const MARKER = "simulated-host.json";
+const STATE = "state.json";
+const KIND = "trusted-iommu simulated host";
+const VERSION = 1;
+
+export function storeAt(directory: string): Store {
+  return { directory, hostRoot: join(directory, "host"), simulatorState: join(directory, "tdx"), scratch: join(directory, "scratch") };
+}
+
+/**
+ * Makes the directory ours, empty of what an earlier simulated host left in it.
+ * @throws SIMULATION_INVALID when it holds anything that is not a simulated host.
+ */
+export function claimDirectory(store: Store): void {
+  if (existsSync(store.directory) && readdirSync(store.directory).length > 0) readMarker(store);
+  mkdirSync(store.directory, { recursive: true });
+  // Marked before anything else, so that a creation that was cut short can be repeated.
+  writeJson(store.directory, MARKER, { kind: KIND, version: VERSION, host: null });
+  for (const path of [store.hostRoot, store.simulatorState, store.scratch]) rmSync(path, { recursive: true, force: true });
+  rmSync(join(store.directory, STATE), { force: true });
+  mkdirSync(store.scratch);
+}
+
+/** The last step of a creation: from here on the directory can be opened. */
+export function saveDescription(store: Store, host: HostDescription): void {
+  writeJson(store.directory, MARKER, { kind: KIND, version: VERSION, host });
+}
+
+/** @throws SIMULATION_INVALID when the directory is not a simulated host, or its creation was cut short. */
+export function loadDescription(store: Store): HostDescription {
+  const host = readMarker(store);
+  if (host === null) throw new AppError("SIMULATION_INVALID", `${store.directory}: the simulated host was not finished; create it again`);
+  return host;
+}
+
+function readMarker(store: Store): HostDescription | null {
+  const marker = readJson(
+    join(store.directory, MARKER),
+    `${store.directory} is not a simulated host; name an empty directory or one made by simulate create`,
+  );
+  if (!isMarker(marker))
+    throw new AppError("SIMULATION_INVALID", `${store.directory} is not a simulated host of this version; choose another directory`);
+  return marker.host;
+}
+
+function isMarker(value: unknown): value is { host: HostDescription | null } {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === KIND && "version" in value && value.version === VERSION;
+}
+
+export function saveState(store: Store, state: HostState): void {
+  writeJson(store.directory, STATE, state);
+}
+
+export function loadState(store: Store): HostState {
+  return readJson(join(store.directory, STATE), `${store.directory}: its state is unreadable; create the simulated host again`) as HostState;
+}
+
+function readJson(path: string, problem: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (thrown) {
+    throw new AppError("SIMULATION_INVALID", problem, { cause: thrown, details: { path, cause: messageOf(thrown) } });
+  }
+}
+
+function writeJson(directory: string, name: string, value: unknown): void {
+  const aside = join(directory, `${name}.new`);
+  writeFileSync(aside, `${JSON.stringify(value)}\n`);
+  renameSync(aside, join(directory, name));
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Address } from "../domain/device.ts";
+import type { FunctionDescription } from "./host-description.ts";
+import { type RenderedFunction, renderFunction, type World } from "./render-function.ts";
+import type { Tree } from "./tree.ts";
+
+/** Two states of one host. */
+export interface Change {
+  readonly before: World;
+  readonly after: World;
+}
+
+/** Makes the tree show `after` where it showed `before`, for the functions named. Removes from the leaves up, adds from the root down. */
+export function changeFunctions(tree: Tree, change: Change, addresses: Iterable<Address>): void {
+  const affected = [...new Set(addresses)]
+    .map((address) => change.after.byAddress.get(address))
+    .filter((one) => one !== undefined)
+    .map((one) => ({ before: renderedIn(change.before, one), after: renderedIn(change.after, one) }));
+  const depth = (one: RenderedFunction | null): number => one?.directory.length ?? 0;
+  for (const { before, after } of affected.toSorted((a, b) => depth(b.before) - depth(a.before))) {
+    if (before !== null && after === null) removeFunction(tree, before);
+  }
+  for (const { before, after } of affected.toSorted((a, b) => depth(a.after) - depth(b.after))) {
+    if (after !== null) showFunction(tree, before, after);
+  }
+}
+
+function renderedIn(world: World, one: FunctionDescription): RenderedFunction | null {
+  return one.address in world.state.unplugged ? null : renderFunction(world, one);
+}
+
+/** First what refers to the function, then the function. An IOMMU group's own attributes are the group's and stay. */
+function removeFunction(tree: Tree, before: RenderedFunction): void {
+  for (const [path, entry] of before.around) if (entry.kind !== "File") tree.remove(path);
+  tree.remove(before.directory);
+}
+
+function showFunction(tree: Tree, before: RenderedFunction | null, after: RenderedFunction): void {
+  if (before === null) tree.putDirectory(after.directory, after.inside);
+  else {
+    for (const [path, entry] of before.around) if (entry.kind !== "File" && !after.around.has(path)) tree.remove(path);
+    tree.updateDirectory(after.directory, after.inside, isFunctionBelow);
+  }
+  tree.putAll(after.around);
+  // In place of the kernel's uevent: the link in the bus directory is made anew, which watchers of that directory see.
+  const link = `sys/bus/pci/devices/${after.directory.slice(after.directory.lastIndexOf("/") + 1)}`;
+  const entry = after.around.get(link);
+  if (entry !== undefined) tree.touch(link, entry);
+}
+
+/** A bridge's directory also holds those of the functions below it. */
+function isFunctionBelow(name: string): boolean {
+  return /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/.test(name);
+}
