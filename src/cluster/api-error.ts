@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import { AppError, isAppError } from "../runtime/errors.ts";
+
+/** meta/v1 Status codes that mean "not now"; everything else at 400 and above is an answer that trying again will not change by itself. */
+const NOT_NOW = [408, 425, 429];
+
+/** What a not-2xx answer means. API_UNREACHABLE: try again. API_REFUSED: details.status and details.reason say why. */
+export function refusal(what: string, status: number, body: string): AppError {
+  const { message, reason } = statusOf(body);
+  const code = status >= 500 || NOT_NOW.includes(status) ? "API_UNREACHABLE" : "API_REFUSED";
+  return new AppError(code, `${what}: ${status} ${message}`, { details: { status, reason } });
+}
+
+/** The HTTP status of an error made by `refusal`; null for any other. */
+export function statusOfError(thrown: unknown): number | null {
+  const status = isAppError(thrown) ? thrown.details["status"] : null;
+  return typeof status === "number" ? status : null;
+}
+
+const SHOWN_CHARACTERS = 500;
+
+function statusOf(body: string): { message: string; reason: string } {
+  const parsed = tryParse(body);
+  if (typeof parsed !== "object" || parsed === null) return { message: body.slice(0, SHOWN_CHARACTERS), reason: "" };
+  const { message, reason } = parsed as { message?: unknown; reason?: unknown }; // Checked member by member below.
+  return { message: String(message ?? "").slice(0, SHOWN_CHARACTERS), reason: String(reason ?? "") };
+}
+
+/** A proxy on the way answers in HTML. */
+function tryParse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return null;
+    throw thrown;
+  }
+}
