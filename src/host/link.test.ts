@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { type Capabilities, UNREADABLE_CAPABILITIES } from "./config-space.ts";
+import { decideLink, decideTeeIo } from "./link.ts";
+import type { Reading } from "./reading.ts";
+import { NO_TSM } from "./tsm.ts";
+
+const text = (value: string): Reading<string> => ({ kind: "Value", value });
+const stuck: Reading<string> = { kind: "Unreadable", why: "no answer" };
+const plain: Capabilities = { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0 };
+const capable = (enabled: boolean, secure: boolean): Capabilities => ({
+  teeIo: "Yes",
+  ide: {
+    kind: "Present",
+    offset: 0x100,
+    selectiveStreams: 1,
+    teeLimited: true,
+    keyManagement: true,
+    streams: [{ kind: "Selective", enabled, secure, streamId: 0 }],
+  },
+  doe: [],
+  totalVfs: 0,
+});
+const quiet = capable(false, false);
+const streaming = capable(true, true);
+
+describe("a link", () => {
+  it("is insecure when every register and the TSM say so", () => {
+    const tsm = { connect: text(""), bound: text("") };
+    expect(decideLink({ own: quiet, zero: quiet }, tsm)).toEqual({ state: "Insecure", tsm: "", bound: "No", streamEnabled: "No" });
+  });
+
+  it("is secure as soon as a stream is enabled, or secure, or a TSM is connected", () => {
+    for (const [caps, tsm] of [
+      [streaming, NO_TSM],
+      [capable(true, false), NO_TSM],
+      [capable(false, true), NO_TSM],
+      [quiet, { connect: text("tsm0"), bound: text("") }],
+      [UNREADABLE_CAPABILITIES, { connect: text("tsm0"), bound: text("") }],
+    ] as const) {
+      expect(decideLink({ own: caps, zero: caps }, tsm).state).toBe("Secure");
+    }
+  });
+
+  it("after a function-level reset is secure by the TSM, with no stream enabled", () => {
+    const link = decideLink({ own: quiet, zero: quiet }, { connect: text("tsm0"), bound: text("") });
+    expect(link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "No" });
+  });
+
+  it("is unknown when registers or the TSM cannot be read and nothing says secure", () => {
+    expect(decideLink({ own: UNREADABLE_CAPABILITIES, zero: UNREADABLE_CAPABILITIES }, NO_TSM).state).toBe("Unknown");
+    expect(decideLink({ own: quiet, zero: quiet }, { connect: stuck, bound: stuck })).toMatchObject({ state: "Unknown", bound: "Unknown" });
+    expect(decideLink({ own: null, zero: "Unknown" }, NO_TSM).state).toBe("Unknown");
+    expect(decideLink({ own: null, zero: null }, NO_TSM).state).toBe("Unknown");
+  });
+
+  it("of a sub-function or virtual function is that of its function 0", () => {
+    expect(decideLink({ own: plain, zero: streaming }, NO_TSM)).toMatchObject({ state: "Secure", streamEnabled: "Yes" });
+    expect(decideLink({ own: null, zero: streaming }, NO_TSM).state).toBe("Secure");
+    expect(decideLink({ own: plain, zero: UNREADABLE_CAPABILITIES }, NO_TSM).state).toBe("Unknown");
+  });
+});
+
+describe("TEE-I/O", () => {
+  it("is what function 0 of the slot says", () => {
+    expect(decideTeeIo({ own: plain, zero: quiet })).toBe("Yes");
+    expect(decideTeeIo({ own: quiet, zero: plain })).toBe("No");
+    expect(decideTeeIo({ own: null, zero: quiet })).toBe("Yes");
+    expect(decideTeeIo({ own: plain, zero: UNREADABLE_CAPABILITIES })).toBe("Unknown");
+  });
+
+  it("without a function 0 is never yes", () => {
+    expect(decideTeeIo({ own: quiet, zero: null })).toBe("Unknown");
+    expect(decideTeeIo({ own: plain, zero: null })).toBe("No");
+    expect(decideTeeIo({ own: null, zero: "Unknown" })).toBe("Unknown");
+  });
+});

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { PciFunction } from "../domain/device.ts";
+import { capturedSpace } from "../testing/hosts/captured.ts";
+import { createScratch, type Scratch } from "../testing/hosts/scratch.ts";
+import type { HostPort } from "./port.ts";
+import { createHostReader } from "./reader.ts";
+
+let host: Scratch;
+let reader: HostPort;
+
+beforeEach(() => {
+  host = createScratch();
+  reader = createHostReader({ root: host.path });
+  host.directory("sys/bus/pci/devices");
+  host.file("proc/sys/kernel/random/boot_id", "5b0c6d5e-0000-4000-8000-000000000001\n");
+  host.directory("proc/1/fd");
+});
+afterEach(() => host.remove());
+
+function addUnit(name: string, address: string): void {
+  for (const [file, text] of [
+    ["address", address],
+    ["cap", "19ed008c40780c66"],
+    ["ecap", "7ee9e86f050df"],
+    ["domains_supported", "65536"],
+    ["domains_used", "3"],
+  ] as const) {
+    host.file(`sys/devices/virtual/iommu/${name}/intel-iommu/${file}`, `${text}\n`);
+  }
+  host.link(`sys/class/iommu/${name}`, `../../devices/virtual/iommu/${name}`);
+}
+
+function addFunction(address: string, options: { unit?: string; config?: Uint8Array; physfn?: string } = {}): string {
+  const directory = `sys/devices/pci0000:00/${address}`;
+  host.file(`${directory}/vendor`, "0x10de\n");
+  host.file(`${directory}/device`, "0x2335\n");
+  host.file(`${directory}/class`, "0x030200\n");
+  host.file(`${directory}/numa_node`, "-1\n");
+  if (options.config !== undefined) host.file(`${directory}/config`, options.config);
+  if (options.unit !== undefined) host.link(`${directory}/iommu`, `../../virtual/iommu/${options.unit}`);
+  if (options.physfn !== undefined) host.link(`${directory}/physfn`, `../${options.physfn}`);
+  host.link(`sys/bus/pci/devices/${address}`, `../../../devices/pci0000:00/${address}`);
+  return directory;
+}
+
+async function observeOne(address: string): Promise<PciFunction> {
+  const view = await reader.observe();
+  const found = view.functions.find((one) => one.address === address);
+  if (found === undefined) throw new Error(`${address} is not in the view`);
+  // Both ways of reading agree, holders apart, which only observe looks for.
+  expect(await reader.observeFunction(address)).toEqual(found);
+  return found;
+}
+
+const PLAIN = new Uint8Array(256);
+
+describe("a host without units or functions", () => {
+  it("is an empty view", async () => {
+    expect(await reader.observe()).toEqual({ bootId: "5b0c6d5e-0000-4000-8000-000000000001", units: [], unreadableUnits: [], functions: [] });
+  });
+
+  it("whose bus cannot be listed is an error, not an empty view", async () => {
+    rmSync(join(host.path, "sys"), { recursive: true });
+    await expect(reader.observe()).rejects.toMatchObject({ code: "HOST_UNREADABLE" });
+  });
+
+  it("whose units cannot be listed is an error, not a host without units", async () => {
+    host.link("sys/class/iommu", "iommu");
+    await expect(reader.observe()).rejects.toMatchObject({ code: "HOST_UNREADABLE" });
+  });
+
+  it("has no boot id when the file is not there", async () => {
+    rmSync(join(host.path, "proc"), { recursive: true });
+    expect((await reader.observe()).bootId).toBeNull();
+  });
+});
+
+describe("units", () => {
+  it("are keyed by address, in its order, with their registers", async () => {
+    addUnit("dmar1", "d97fc000");
+    addUnit("dmar0", "fed90000");
+    const { units } = await reader.observe();
+    expect(units.map((unit) => [unit.regBase, unit.kernelName])).toEqual([
+      ["0xd97fc000", "dmar1"],
+      ["0xfed90000", "dmar0"],
+    ]);
+    expect(units[0]).toMatchObject({ cap: 0x19ed008c40780c66n, ecap: 0x7ee9e86f050dfn, domainsSupported: 65536, domainsUsed: 3 });
+  });
+
+  it("whose address is no register base, or another's, are unreadable, and so are the units of the functions below", async () => {
+    for (const [name, address] of [
+      ["dmar1", "garbage"],
+      ["dmar2", "fed90010"],
+      ["dmar3", "0"],
+      ["dmar4", "fed90000"],
+      ["dmar0", "fed90000"],
+    ] as const) {
+      addUnit(name, address);
+    }
+    host.directory("sys/class/iommu/ivhd0");
+    addFunction("0000:01:00.0", { unit: "dmar1", config: PLAIN });
+    const view = await reader.observe();
+    expect(view.units).toHaveLength(1);
+    expect(view.unreadableUnits.map((unit) => unit.kernelName).sort()).toEqual(["dmar1", "dmar2", "dmar3", "dmar4", "ivhd0"].sort());
+    expect((await observeOne("0000:01:00.0")).unit).toMatchObject({ kind: "Unreadable" });
+  });
+
+  it("with registers that are not there have null for them", async () => {
+    host.file("sys/class/iommu/dmar0/intel-iommu/address", "fed90000\n");
+    host.file("sys/class/iommu/dmar0/intel-iommu/cap", "not hex\n");
+    expect((await reader.observe()).units[0]).toMatchObject({ cap: null, ecap: null, domainsSupported: null, domainsUsed: null });
+  });
+});
+
+describe("functions", () => {
+  it("have the unit that their own iommu link leads to, or none", async () => {
+    addUnit("dmar0", "fed90000");
+    addFunction("0000:01:00.0", { unit: "dmar0", config: PLAIN });
+    addFunction("0000:02:00.0", { config: PLAIN });
+    addFunction("0000:03:00.0", { unit: "dmar9", config: PLAIN });
+    expect((await observeOne("0000:01:00.0")).unit).toEqual({ kind: "Unit", regBase: "0xfed90000", kernelName: "dmar0" });
+    expect((await observeOne("0000:02:00.0")).unit).toEqual({ kind: "None" });
+    expect((await observeOne("0000:03:00.0")).unit).toMatchObject({ kind: "Unreadable" });
+  });
+
+  it("are in order of address, those of other segments behind", async () => {
+    for (const address of ["10000:01:00.0", "0001:01:00.0", "0000:ff:00.0"]) addFunction(address, { config: PLAIN });
+    const { functions } = await reader.observe();
+    expect(functions.map((one) => one.address)).toEqual(["0000:ff:00.0", "0001:01:00.0", "10000:01:00.0"]);
+  });
+
+  it("that broken links and stray names stand for are not there", async () => {
+    host.link("sys/bus/pci/devices/0000:09:00.0", "../../../devices/gone");
+    host.file("sys/bus/pci/devices/README", "");
+    expect((await reader.observe()).functions).toEqual([]);
+    expect(await reader.observeFunction("0000:09:00.0")).toBeNull();
+    expect(await reader.observeFunction("../../../proc")).toBeNull();
+  });
+
+  it("with a configuration space that cannot be read are Unknown, not without TEE-I/O", async () => {
+    addFunction("0000:01:00.0");
+    addFunction("0000:02:00.0", { config: capturedSpace("tee-io-endpoint").subarray(0, 64) });
+    host.directory("sys/devices/pci0000:00/0000:03:00.0/config");
+    addFunction("0000:03:00.0");
+    for (const address of ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0"]) {
+      expect(await observeOne(address)).toMatchObject({ teeIo: "Unknown", ideStreams: null, link: { state: "Unknown", streamEnabled: "Unknown" } });
+    }
+  });
+
+  it("as captured with a secured link are seen so", async () => {
+    addFunction("0000:01:00.0", { config: capturedSpace("tee-io-endpoint") });
+    expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "Yes", ideStreams: 1, link: { state: "Secure", tsm: "", streamEnabled: "Yes" } });
+  });
+
+  it("with unreadable attributes keep what can be read", async () => {
+    const directory = addFunction("0000:01:00.0", { config: PLAIN });
+    rmSync(join(host.path, directory, "vendor"));
+    host.directory(`${directory}/vendor`);
+    host.link(`${directory}/driver`, "driver");
+    expect(await observeOne("0000:01:00.0")).toMatchObject({ vendor: "", device: "2335", class: "0302" });
+  });
+
+  it("that are virtual inherit from function 0 of their physical function's slot, wherever they are themselves", async () => {
+    addFunction("0000:17:00.0", { config: capturedSpace("tee-io-endpoint") });
+    addFunction("0000:17:04.0", { config: PLAIN, physfn: "0000:17:00.0" });
+    addFunction("0000:17:04.1", { config: PLAIN, physfn: "elsewhere" });
+    const virtual = { functionType: "Virtual", physicalFunction: "0000:17:00.0", teeIo: "Yes", ideStreams: 1, link: { state: "Secure" } };
+    expect(await observeOne("0000:17:04.0")).toMatchObject(virtual);
+    const orphan = { functionType: "Virtual", physicalFunction: null, teeIo: "Unknown", link: { state: "Unknown" } };
+    expect(await observeOne("0000:17:04.1")).toMatchObject(orphan);
+  });
+
+  it("that were replaced by another one at the same address are read anew", async () => {
+    const directory = addFunction("0000:01:00.0", { config: PLAIN });
+    expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "No" });
+    rmSync(join(host.path, directory), { recursive: true });
+    rmSync(join(host.path, "sys/bus/pci/devices/0000:01:00.0"));
+    expect(await reader.observeFunction("0000:01:00.0")).toBeNull();
+    addFunction("0000:01:00.0", { config: capturedSpace("tee-io-endpoint") });
+    expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "Yes" });
+  });
+});
+
+describe("the machine this runs on", () => {
+  it("can be read", async () => {
+    const real = createHostReader({ root: "/" });
+    const view = await real.observe();
+    for (const one of view.functions) expect(one.vendor).toMatch(/^[0-9a-f]{4}$/);
+    const first = view.functions[0];
+    if (first !== undefined) expect(await real.observeFunction(first.address)).toEqual(first);
+  });
+});

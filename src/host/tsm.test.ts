@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { createFakeClock } from "../testing/fake-clock.ts";
+import type { Reading } from "./reading.ts";
+import { createTsmReader } from "./tsm.ts";
+
+type Answer = (reading: Reading<string>) => void;
+const value = (text: string): Reading<string> => ({ kind: "Value", value: text });
+
+/** A kernel whose attributes answer when the test says so. */
+function setUp() {
+  const open = new Map<string, Answer>();
+  const started: string[] = [];
+  const clock = createFakeClock();
+  const readAttribute = (path: string): Promise<Reading<string>> =>
+    new Promise((resolve) => {
+      started.push(path);
+      open.set(path, resolve);
+    });
+  const reader = createTsmReader({ clock, deadlineMs: 100, readAttribute });
+  const answer = async (path: string, text: string): Promise<void> => {
+    open.get(path)?.(value(text));
+    await clock.settle();
+  };
+  return { reader, clock, started, answer };
+}
+
+describe("tsm files", () => {
+  it("of one slot are read one at a time, those of another slot meanwhile", async () => {
+    const { reader, clock, started, answer } = setUp();
+    const first = reader.read("s0", "a");
+    const second = reader.read("s0", "b");
+    void reader.read("s1", "c");
+    await clock.settle();
+    expect(started).toEqual(["a/tsm/connect", "c/tsm/connect"]);
+    await answer("a/tsm/connect", "tsm0");
+    await answer("a/tsm/bound", "");
+    expect(await first).toEqual({ connect: value("tsm0"), bound: value("") });
+    expect(started.slice(2)).toEqual(["a/tsm/bound", "b/tsm/connect"]);
+    await answer("b/tsm/connect", "");
+    await answer("b/tsm/bound", "tsm0");
+    expect(await second).toEqual({ connect: value(""), bound: value("tsm0") });
+  });
+
+  it("that do not answer in time are unreadable, and the slot is left alone until the read comes back", async () => {
+    const { reader, clock, started, answer } = setUp();
+    const stuck = reader.read("s0", "a");
+    await clock.advance(100);
+    expect(await stuck).toMatchObject({ connect: { kind: "Unreadable" }, bound: { kind: "Unreadable" } });
+    expect(await reader.read("s0", "a")).toMatchObject({ connect: { kind: "Unreadable" } });
+    expect(started).toEqual(["a/tsm/connect"]);
+    await answer("a/tsm/connect", "");
+    const again = reader.read("s0", "a");
+    await clock.settle();
+    await answer("a/tsm/connect", "");
+    await answer("a/tsm/bound", "");
+    expect(await again).toMatchObject({ connect: { kind: "Value" } });
+    expect(clock.pending()).toBe(0);
+  });
+
+  it("never hold more than two threads, however many slots are stuck", async () => {
+    const { reader, clock, started } = setUp();
+    for (const slot of ["s0", "s1"]) {
+      const stuck = reader.read(slot, slot);
+      await clock.advance(100);
+      await stuck;
+    }
+    expect(await reader.read("s2", "s2")).toMatchObject({ connect: { kind: "Unreadable" } });
+    expect(started).toEqual(["s0/tsm/connect", "s1/tsm/connect"]);
+  });
+});
