@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parseManifest } from "../../api/parse.ts";
+import { problemsText } from "../../api/problem.ts";
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import { messageOf } from "../../runtime/errors.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { IntentPort, IntentView } from "../port.ts";
+import { type ManifestFiles, manifestFiles } from "./manifest-files.ts";
+
+export interface ManifestIntentOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The real file system when not given. */
+  readonly files?: ManifestFiles;
+}
+
+export interface ManifestIntent extends IntentPort {
+  /** metadata.name of the last good manifest; empty before there was one. */
+  nodeName(): string;
+  /** Reads the manifest once, then whenever it changes. Never rejects: what is wrong with it is in the view. */
+  start(): Promise<void>;
+  stop(): void;
+}
+
+/** What a lost notice costs. */
+const POLL_MS = 5000;
+/** An editor writes in several steps; the file is read when they are over. */
+const CALM_MS = 50;
+
+/**
+ * The intent from a YAML file. A manifest that is broken, unreadable or gone leaves the last good one in force and says so in `problem`: a slip of
+ * the editor must not withdraw a node's devices. `generation` counts the good versions since the start.
+ */
+export function createManifestIntent(options: ManifestIntentOptions): ManifestIntent {
+  const { path, clock, log, files = manifestFiles } = options;
+  const listeners = new Set<() => void>();
+  let view: IntentView | null = null;
+  let name = "";
+  let lastText: string | null = null;
+  let timer: Timer | null = null;
+  let stopWatch: (() => void) | null = null;
+  let isStopped = false;
+
+  const show = (next: IntentView): void => {
+    if (view !== null && view.generation === next.generation && view.problem === next.problem) return;
+    view = next;
+    if (next.problem !== "") log.warn({ path, problem: next.problem }, "manifest refused");
+    for (const listener of listeners) listener();
+  };
+  const refuse = (problem: string): void => show({ intent: view?.intent ?? null, generation: view?.generation ?? 0, problem });
+
+  const accept = (text: string): void => {
+    if (text === lastText) return;
+    lastText = text;
+    const verdict = parseManifest(text);
+    if (!verdict.ok) {
+      refuse(problemsText(verdict.problems));
+      return;
+    }
+    name = verdict.value.name;
+    show({ intent: verdict.value.intent, generation: (view?.generation ?? 0) + 1, problem: "" });
+  };
+
+  const read = async (): Promise<void> => {
+    const text = await files.read(path).catch((thrown: unknown) => {
+      lastText = null;
+      refuse(`cannot read ${path}: ${messageOf(thrown)}`);
+      return null;
+    });
+    if (text !== null) accept(text);
+  };
+
+  /** Reads after `delayMs`, then polls. One timer: a notice takes the place of the next poll, also when it comes while the file is read. */
+  const readIn = (delayMs: number): void => {
+    timer?.stop();
+    if (isStopped) return;
+    const mine = clock.after(delayMs, () => {
+      read().then(
+        () => timer === mine && readIn(POLL_MS),
+        (thrown: unknown) => log.error({ err: thrown }, "manifest reader broke"),
+      );
+    });
+    timer = mine;
+  };
+
+  const watchFile = (): (() => void) | null => {
+    try {
+      return files.watch(path, () => readIn(CALM_MS));
+    } catch (thrown) {
+      log.warn({ path, err: thrown }, "manifest cannot be watched; it is polled");
+      return null;
+    }
+  };
+
+  return {
+    current: () => view,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    nodeName: () => name,
+    async start() {
+      await read();
+      stopWatch = watchFile();
+      readIn(POLL_MS);
+    },
+    stop() {
+      isStopped = true;
+      timer?.stop();
+      stopWatch?.();
+    },
+  };
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { parse, stringify } from "yaml";
+import { API_VERSION, TRUSTED_IOMMU } from "../../api/names.ts";
+import { parseStatus } from "../../api/parse.ts";
+import type { Intent } from "../../domain/intent.ts";
+import type { NodeStatus } from "../../domain/status.ts";
+import { writeFileAtomic } from "../../runtime/atomic-file.ts";
+import { AppError, messageOf } from "../../runtime/errors.ts";
+import { createSerialQueue } from "../../runtime/serial.ts";
+import type { NodeEvent, StatusPort } from "../port.ts";
+
+export interface StatusFileOptions {
+  /** YAML, or JSON when the name ends in .json; null: the status is kept nowhere. */
+  readonly path: string | null;
+  readonly node: () => string;
+  /** What stands as `spec` in the file; null: none. */
+  readonly intent: () => Intent | null;
+  readonly onEvent: (event: NodeEvent) => void;
+}
+
+/** The status as a whole TrustedIommu in a file: what `kubectl get -o yaml` would show. A reader sees the old file or the new, never a part. */
+export function createStatusFile({ path, node, intent, onEvent }: StatusFileOptions): StatusPort {
+  const queue = createSerialQueue();
+  let written = "";
+  return {
+    readLast: async () => (path === null ? null : readStatusFile(path)),
+    write(status) {
+      if (path === null) return Promise.resolve();
+      return queue.run(async () => {
+        const spec = intent();
+        const object = { apiVersion: API_VERSION, kind: TRUSTED_IOMMU.kind, metadata: { name: node() }, ...(spec !== null && { spec }), status };
+        const text = path.endsWith(".json")
+          ? `${JSON.stringify(object, null, 2)}\n`
+          : stringify(object, { lineWidth: 0, aliasDuplicateObjects: false });
+        if (text === written) return;
+        await replace(path, text);
+        written = text;
+      });
+    },
+    event: onEvent,
+  };
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFileAtomic(path, text);
+  } catch (thrown) {
+    throw new AppError("STATUS_UNWRITABLE", `cannot write ${path}: ${messageOf(thrown)}`, { details: { path }, cause: thrown });
+  }
+}
+
+/** The status in a file written by `createStatusFile`; null when there is no file, or nothing in it that is a status. Never rejects. */
+export async function readStatusFile(path: string): Promise<NodeStatus | null> {
+  try {
+    const text = await readFile(path, "utf8");
+    // JSON is YAML too; its own parser is a hundred times faster on a large node.
+    const object: unknown = text.trimStart().startsWith("{") ? JSON.parse(text) : parse(text);
+    return typeof object === "object" && object !== null ? parseStatus(Reflect.get(object, "status")) : null;
+  } catch {
+    // Missing, unreadable or garbled all mean the same to the reader: nothing is known of an earlier run.
+    return null;
+  }
+}
