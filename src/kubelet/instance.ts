@@ -33,11 +33,12 @@ export class Instance {
   readonly socketName: string;
   readonly #options: InstanceOptions;
   readonly #path: string;
-  readonly #server = new Server({ "grpc.enable_channelz": 0 });
+  // Channelz stays on: without it grpc-js 1.14.7 keeps no list of sessions, and forceShutdown ends none of them.
+  readonly #server = new Server();
   readonly #streams = new Set<ListStream>();
   #streamsEnded = 0;
   #isSocketGone = false;
-  #closing: Promise<void> | null = null;
+  #closing: Promise<boolean> | null = null;
 
   private constructor(options: InstanceOptions) {
     this.#options = options;
@@ -90,8 +91,8 @@ export class Instance {
     return [...new Set([...this.#streams].flatMap((stream) => stream.ids()))].sort();
   }
 
-  /** Ends all streams and removes the socket; resolves when they are gone. Repeatable, never rejects. */
-  close(): Promise<void> {
+  /** Ends all streams and calls and removes the socket. True when they are gone, false when they were not in time. Repeatable, never rejects. */
+  close(): Promise<boolean> {
     this.#closing ??= this.#shutDown();
     return this.#closing;
   }
@@ -118,14 +119,13 @@ export class Instance {
     this.#options.onStream({ ended: null });
   }
 
-  #shutDown(): Promise<void> {
+  #shutDown(): Promise<boolean> {
     return new Promise((resolve) => {
-      const { clock } = this.#options;
-      const timer = clock.after(CLOSE_MS, resolve);
+      const timer = this.#options.clock.after(CLOSE_MS, () => resolve(false));
       // tryShutdown tells when everything is closed, forceShutdown makes it happen now: it would wait for streams for ever.
       this.#server.tryShutdown(() => {
         timer.stop();
-        resolve();
+        resolve(true);
       });
       this.#server.forceShutdown();
     });

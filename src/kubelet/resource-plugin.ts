@@ -247,7 +247,7 @@ export class ResourcePlugin {
     const heldMs = this.#registeredAtMs === null ? 0 : clock.nowMs() - this.#registeredAtMs;
     if (this.#registeredAtMs !== null) this.#afterLoss(heldMs);
     this.#registeredAtMs = null;
-    await instance.close();
+    if (!(await instance.close())) log.error({ resource: this.resource, socket: instance.socketName }, "streams of an ended registration stay open");
     this.#instance = null;
     this.#options.onChange();
   }
