@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ADDON_ADDON_H
+#define ADDON_ADDON_H
+
+#include <node_api.h>
+
+#include "backend.h"
+#include "store.h"
+
+/* The `simulation` object. */
+napi_value simulation_value(napi_env env);
+napi_value dump_value(napi_env env, const struct store *store);
+
+/* The class of what open and openSimulator return; kept per environment. */
+napi_value handle_class(napi_env env);
+/* A new handle over the backend, which it owns from now on, also on failure. NULL with an exception pending. */
+napi_value handle_new(napi_env env, napi_value constructor, struct backend *backend);
+
+#endif
