@@ -48,8 +48,6 @@ function addAttributes(inside: Entries, { host, state }: World, one: FunctionDes
   const driver = state.drivers[one.address] ?? null;
   inside.set("vendor", line(`0x${one.vendor}`));
   inside.set("device", line(`0x${one.device}`));
-  inside.set("subsystem_vendor", line(`0x${one.vendor}`));
-  inside.set("subsystem_device", line("0x0000"));
   inside.set("class", line(`0x${one.class}`));
   inside.set("revision", line(`0x${one.revision}`));
   inside.set("numa_node", line(one.numaNode ?? -1));
@@ -80,7 +78,6 @@ function addLinks({ directory, inside, around }: RenderedFunction, { state }: Wo
   }
   if (one.iommuGroup !== null) {
     inner("iommu_group", `sys/kernel/iommu_groups/${one.iommuGroup}`);
-    around.set(`sys/kernel/iommu_groups/${one.iommuGroup}/type`, line("DMA-FQ"));
     addLink(around, `sys/kernel/iommu_groups/${one.iommuGroup}/devices/${one.address}`, directory);
   }
   if (driver !== null) {

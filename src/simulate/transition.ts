@@ -29,16 +29,16 @@ function renderedIn(world: World, one: FunctionDescription): RenderedFunction | 
   return one.address in world.state.unplugged ? null : renderFunction(world, one);
 }
 
-/** First what refers to the function, then the function. An IOMMU group's own attributes are the group's and stay. */
+/** First what refers to the function, then the function. */
 function removeFunction(tree: Tree, before: RenderedFunction): void {
-  for (const [path, entry] of before.around) if (entry.kind !== "File") tree.remove(path);
+  for (const path of before.around.keys()) tree.remove(path);
   tree.remove(before.directory);
 }
 
 function showFunction(tree: Tree, before: RenderedFunction | null, after: RenderedFunction): void {
   if (before === null) tree.putDirectory(after.directory, after.inside);
   else {
-    for (const [path, entry] of before.around) if (entry.kind !== "File" && !after.around.has(path)) tree.remove(path);
+    for (const path of before.around.keys()) if (!after.around.has(path)) tree.remove(path);
     tree.updateDirectory(after.directory, after.inside, isFunctionBelow);
   }
   tree.putAll(after.around);
