@@ -16,11 +16,14 @@ import { KUBELET_SOCKET } from "./wire.ts";
 /** What Metrics.registration is told: ok, or the code of the error. */
 export const REGISTRATION_RESULTS = ["ok", "REGISTER_REFUSED", "KUBELET_ABSENT", "DEADLINE"] as const;
 
+/** Between failed attempts; a new kubelet start ends the wait at once. */
 const BACKOFF = { minMs: 25, maxMs: 5000, jitter: 0.5 };
-/** Between two attempts that kubelet did not call for by starting anew: an attempt is four file operations and a server. */
+/** Between registrations that are lost again and again; the first loss after a good one is answered at once. kubelet counts registrations. */
+const LOSS_BACKOFF = { minMs: 25, maxMs: 1000, jitter: 0.5 };
+/** After what should not happen at all: a step that throws. */
 const JOB_BACKOFF = { minMs: 100, maxMs: 5000, jitter: 0.5 };
-/** A registration that held this long was a good one: the next loss is answered at once. */
-const STABLE_MS = 5000;
+/** A registration that held this long was a good one. */
+const STABLE_MS = 1000;
 
 /**
  * One resource towards kubelet: at most one server at any moment, brought to what is wanted by one loop whose every step looks at the facts.
@@ -42,7 +45,9 @@ export class ResourcePlugin {
   /** The kubelet start that the instance is, or is being, registered with. */
   #registeredWith: string | null = null;
   #registeredAtMs: number | null = null;
+  /** Attempts that failed since one succeeded, and registrations in a row that did not hold. */
   #failures = 0;
+  #losses = 0;
   #notBeforeMs = 0;
   #problem = "";
   #isClosed = false;
@@ -120,6 +125,7 @@ export class ResourcePlugin {
     if (isNewKubelet) {
       this.#seenKubelet = kubelet;
       this.#failures = 0;
+      this.#losses = 0;
       this.#notBeforeMs = 0;
     }
     this.#bell.ring();
@@ -186,6 +192,7 @@ export class ResourcePlugin {
     if (!opened) throw new AppError("DEADLINE", `kubelet opened no stream within ${limits.streamMs} ms of Register`);
     if (this.#isLost()) return;
     this.#registeredAtMs = clock.nowMs();
+    this.#failures = 0;
     this.#problem = "";
     log.info({ resource: this.resource, socket: instance.socketName }, "registered with kubelet");
     this.#changed();
@@ -252,11 +259,10 @@ export class ResourcePlugin {
     this.#options.onChange();
   }
 
-  /** The first loss is answered at once, a quick series of losses by ever longer waits: kubelet counts registrations. */
   #afterLoss(heldMs: number): void {
     const { clock, random, log } = this.#options;
-    this.#failures = heldMs >= STABLE_MS ? 0 : this.#failures + 1;
-    this.#notBeforeMs = clock.nowMs() + backoffDelayMs(BACKOFF, this.#failures - 1, random);
+    this.#losses = heldMs >= STABLE_MS ? 0 : this.#losses + 1;
+    this.#notBeforeMs = clock.nowMs() + backoffDelayMs(LOSS_BACKOFF, this.#losses - 1, random);
     if (!this.#isUnwanted()) log.info({ resource: this.resource, heldMs: Math.round(heldMs) }, "registration lost");
   }
 

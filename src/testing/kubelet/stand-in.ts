@@ -69,9 +69,9 @@ class StandIn implements KubeletStandIn {
     this.#process = process;
     mkdirSync(dir, { recursive: true });
     mkdirSync(dirname(podResourcesSocket), { recursive: true });
-    await sleep(clock, startMs.podResources);
+    if (startMs.podResources > 0) await sleep(clock, startMs.podResources);
     process.servers.push(await listenUnix(podResourcesSocket, this.#podResourcesWire.lister, this.#podResourcesHandlers(process)));
-    await sleep(clock, startMs.plugins);
+    if (startMs.plugins > 0) await sleep(clock, startMs.plugins);
     // CleanupPluginDirectory: every socket directly in it, whoever's it is; files and folders stay.
     for (const name of readdirSync(dir)) {
       if (lstatSync(join(dir, name)).isSocket()) rmSync(join(dir, name), { force: true });
