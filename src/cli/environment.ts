@@ -10,7 +10,8 @@ export interface Environment {
   readonly term: string | null;
   /** kubectl's own: a list of files, of which the API client reads. */
   readonly kubeconfig: string | null;
-  readonly home: string | null;
+  /** The API server as kubelet names it to pods. */
+  readonly service: { readonly host: string; readonly port: string } | null;
   /** Where the agent looks for its config file when --config is not given. */
   readonly configFile: string | null;
 }
@@ -22,7 +23,11 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     forceColour: read("FORCE_COLOR") !== null,
     term: read("TERM"),
     kubeconfig: read("KUBECONFIG"),
-    home: read("HOME"),
+    service: serviceFrom(read("KUBERNETES_SERVICE_HOST"), read("KUBERNETES_SERVICE_PORT")),
     configFile: read("TRUSTED_IOMMU_CONFIG"),
   };
+}
+
+function serviceFrom(host: string | null, port: string | null): Environment["service"] {
+  return host === null || port === null ? null : { host, port };
 }

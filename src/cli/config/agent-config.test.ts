@@ -41,7 +41,7 @@ describe("defaults", () => {
       kubelet: { deviceDir: "/var/lib/kubelet/device-plugins", podResources: "/var/lib/kubelet/pod-resources/kubelet.sock" },
       settleMs: 10_000,
       metrics: null,
-      logLevel: "info",
+      logLevel: null,
       cdiDir: "/var/run/cdi",
       lock: "/run/trusted-iommu/agent.lock",
     });
@@ -50,8 +50,8 @@ describe("defaults", () => {
   test("of a simulated host stay in its folder", () => {
     expect(config({ node: "n1", simulator: "sim" })).toMatchObject({
       source: { kind: "Cluster", node: "n1", kubeconfig: null },
-      hostRoot: "/work/sim",
-      driver: { kind: "Simulated", dir: "/work/sim" },
+      hostRoot: "/work/sim/host",
+      driver: { kind: "Simulated", stateDir: "/work/sim/tdx" },
       cdiDir: "/work/sim/cdi",
       lock: "/work/sim/agent.lock",
     });
@@ -106,12 +106,14 @@ describe("problems", () => {
 });
 
 test("the environment is read in one place, and empty means not set", () => {
-  expect(readEnvironment({ NO_COLOR: "1", TERM: "dumb", KUBECONFIG: "", HOME: "/root", TRUSTED_IOMMU_CONFIG: "/etc/t.yaml" })).toEqual({
+  expect(
+    readEnvironment({ NO_COLOR: "1", TERM: "dumb", KUBECONFIG: "", KUBERNETES_SERVICE_HOST: "10.0.0.1", TRUSTED_IOMMU_CONFIG: "/etc/t.yaml" }),
+  ).toEqual({
     noColour: true,
     forceColour: false,
     term: "dumb",
     kubeconfig: null,
-    home: "/root",
+    service: null,
     configFile: "/etc/t.yaml",
   });
 });

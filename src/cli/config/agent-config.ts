@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { type Problem, problemsText, valueText } from "../../api/problem.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { LogLevel } from "../../runtime/log.ts";
+import { storeAt } from "../../simulate/store.ts";
 import { settingsFromFile, settingsFromFlags } from "./read-settings.ts";
 import { type DRIVER_CHOICES, flagOf, type SettingKey, type Settings } from "./settings.ts";
 
@@ -17,7 +18,8 @@ export interface AgentConfig {
   readonly settleMs: number;
   /** Null: off. */
   readonly metrics: string | null;
-  readonly logLevel: LogLevel;
+  /** Null: not said; info, or warn below a live view. */
+  readonly logLevel: LogLevel | null;
   /** Null: no CDI specs. */
   readonly cdiDir: string | null;
   readonly lock: string;
@@ -32,7 +34,7 @@ export interface ClusterSource {
 
 /** The simulator is only ever named, never found. */
 export type DriverChoice =
-  | { readonly kind: "Simulated"; readonly dir: string }
+  | { readonly kind: "Simulated"; readonly stateDir: string }
   | { readonly kind: "Real"; readonly driver: (typeof DRIVER_CHOICES)[number] };
 
 export interface KubeletPaths {
@@ -94,12 +96,15 @@ function complete(settings: Settings): AgentConfig {
   const stateDir = simulator ?? STATE_DIR;
   return {
     source: sourceOf(settings, stateDir),
-    hostRoot: settings.hostRoot ?? simulator ?? "/",
-    driver: simulator === undefined ? { kind: "Real", driver: settings.driver ?? "auto" } : { kind: "Simulated", dir: simulator },
+    hostRoot: settings.hostRoot ?? (simulator === undefined ? "/" : storeAt(simulator).hostRoot),
+    driver:
+      simulator === undefined
+        ? { kind: "Real", driver: settings.driver ?? "auto" }
+        : { kind: "Simulated", stateDir: storeAt(simulator).simulatorState },
     kubelet: settings.kubelet === "none" ? null : kubeletPaths(settings),
     settleMs: (settings.settle ?? SETTLE_SECONDS) * 1000,
     metrics: settings.metrics ?? null,
-    logLevel: settings.logLevel ?? "info",
+    logLevel: settings.logLevel ?? null,
     cdiDir: settings.cdiDir === "none" ? null : (settings.cdiDir ?? (simulator === undefined ? CDI_DIR : join(simulator, "cdi"))),
     lock: settings.lock ?? join(stateDir, "agent.lock"),
   };

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { AgentPorts } from "../../agent/ports.ts";
+import type { JobHealth } from "../../runtime/job-health.ts";
+import { createJobs } from "../../runtime/jobs.ts";
+import type { Part } from "../../runtime/lifecycle.ts";
+import type { KubeletPaths } from "../config/agent-config.ts";
+import type { Ground } from "./build-ports.ts";
+
+export interface BuiltKubelet extends Pick<AgentPorts, "devicePlugins" | "cdi" | "prefer" | "podResources"> {
+  readonly parts: readonly Part[];
+  readonly jobs: () => readonly JobHealth[];
+}
+
+/** Stopping the loops waits for a Register in flight, which is bounded by the plugin's own deadline. */
+const STOP_WITHIN_MS = 15_000;
+
+/** A machine without kubelet: nothing listens, nothing is in use by pods, no gRPC is loaded. */
+const NONE: BuiltKubelet = {
+  devicePlugins: null,
+  cdi: null,
+  prefer: (request) => request.available.slice(0, request.size),
+  podResources: { observe: async () => ({ kind: "None" }) },
+  parts: [],
+  jobs: () => [],
+};
+
+export async function buildKubelet(ground: Ground): Promise<BuiltKubelet> {
+  const { kubelet, cdiDir } = ground.config;
+  if (kubelet === null) return NONE;
+  const cdi = cdiDir === null ? null : (await import("../../kubelet/cdi.ts")).createCdi({ dir: cdiDir });
+  return { ...(await buildPlugins(ground, kubelet)), cdi };
+}
+
+async function buildPlugins({ context, random, log, metrics, onFatal }: Ground, paths: KubeletPaths): Promise<Omit<BuiltKubelet, "cdi">> {
+  const [{ createDevicePlugins }, { createPodResources }, { preferDevices }] = await Promise.all([
+    import("../../kubelet/device-plugins.ts"),
+    import("../../kubelet/podresources.ts"),
+    import("../../kubelet/preferred.ts"),
+  ]);
+  const { clock } = context;
+  const own = log.child({ part: "kubelet" });
+  const jobs = createJobs({ owner: "kubelet", clock, log: own, metrics, random, onFatal });
+  const podResources = createPodResources({ socketPath: paths.podResources, clock });
+  return {
+    devicePlugins: (handlers) => createDevicePlugins({ dir: paths.deviceDir, clock, random, log: own, metrics, jobs, handlers }),
+    podResources,
+    prefer(request, facts) {
+      const byId = new Map(facts.map((fact) => [fact.id, { unit: fact.regBase, numaNode: fact.numaNode }]));
+      return preferDevices(request, (id) => byId.get(id) ?? null);
+    },
+    jobs: () => jobs.health(),
+    parts: [
+      {
+        name: "kubelet loops",
+        start: () => undefined,
+        async stop(cause) {
+          await jobs.stop(cause);
+          podResources.close();
+        },
+        stopWithinMs: STOP_WITHIN_MS,
+      },
+    ],
+  };
+}

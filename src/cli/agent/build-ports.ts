@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { AgentOptions, AgentPorts } from "../../agent/ports.ts";
+import { createHostReader } from "../../host/reader.ts";
+import type { Random } from "../../runtime/backoff.ts";
+import type { JobHealth } from "../../runtime/job-health.ts";
+import type { Part } from "../../runtime/lifecycle.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Metrics } from "../../runtime/metrics.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
+import type { Context } from "../context.ts";
+import { buildDriver } from "./build-driver.ts";
+import { buildKubelet } from "./build-kubelet.ts";
+import { buildSource } from "./build-source.ts";
+
+/** What adapters share. */
+export interface Ground {
+  readonly config: AgentConfig;
+  readonly context: Context;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly onFatal: (thrown: unknown) => void;
+  /** Nothing will be set up or cleared: the binding is not opened for writing, which only one process can. */
+  readonly readOnly?: boolean;
+}
+
+export interface BuiltPorts {
+  readonly nodeName: () => string;
+  readonly ports: AgentPorts;
+  readonly options: AgentOptions;
+  /** What has to be started before the agent and stopped after it, in order. */
+  readonly parts: readonly Part[];
+  /** Jobs of the adapters, for health. */
+  readonly jobs: () => readonly JobHealth[];
+}
+
+/** The whole tree is read at least this often: bounds what a lost wake-up costs, and costs 20 ms for a large host. */
+const OBSERVE_EVERY_MS = 30_000;
+
+/**
+ * The agent's ports from its configuration. What a configuration does not use is not loaded: no API client without --node, no gRPC without a
+ * kubelet. Nothing is started and nothing connected yet.
+ */
+export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
+  const { config, context, random, log, metrics, onFatal } = ground;
+  const [driver, kubelet, source] = await Promise.all([buildDriver(config, ground.readOnly ?? false), buildKubelet(ground), buildSource(ground)]);
+  return {
+    nodeName: source.nodeName,
+    ports: {
+      clock: context.clock,
+      random,
+      log,
+      metrics,
+      host: createHostReader({ root: config.hostRoot }),
+      openSeamcall: driver.open,
+      devicePlugins: kubelet.devicePlugins,
+      cdi: kubelet.cdi,
+      prefer: kubelet.prefer,
+      podResources: kubelet.podResources,
+      pods: source.pods,
+      intent: source.intent,
+      status: source.status,
+      onFatal,
+    },
+    options: { driver: driver.driver, settleMs: config.settleMs, observeEveryMs: OBSERVE_EVERY_MS },
+    parts: [...source.parts, ...kubelet.parts],
+    jobs: () => [...source.jobs(), ...kubelet.jobs()],
+  };
+}

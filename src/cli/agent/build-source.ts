@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { AgentPorts } from "../../agent/ports.ts";
+import type { JobHealth } from "../../runtime/job-health.ts";
+import type { Part } from "../../runtime/lifecycle.ts";
+import type { ClusterSource } from "../config/agent-config.ts";
+import type { Ground } from "./build-ports.ts";
+
+/** Where the intent comes from and where the status goes. */
+export interface BuiltSource extends Pick<AgentPorts, "intent" | "status" | "pods"> {
+  /** Of the manifest or of --node; empty before there was a good manifest. */
+  readonly nodeName: () => string;
+  readonly parts: readonly Part[];
+  readonly jobs: () => readonly JobHealth[];
+}
+
+/** A request in flight is ended, not waited for. */
+const STOP_WITHIN_MS = 5_000;
+
+/** Manifest and status file, or the API server: never both, and only one of them is loaded. */
+export function buildSource(ground: Ground): Promise<BuiltSource> {
+  const { source } = ground.config;
+  return source.kind === "Cluster" ? buildCluster(ground, source) : buildStandalone(ground, source);
+}
+
+async function buildStandalone({ context, log }: Ground, paths: { readonly manifest: string; readonly status: string }): Promise<BuiltSource> {
+  const [{ createManifestIntent }, { createStatusFile }] = await Promise.all([
+    import("../../cluster/standalone/manifest-intent.ts"),
+    import("../../cluster/standalone/status-file.ts"),
+  ]);
+  const { clock } = context;
+  const own = log.child({ part: "standalone" });
+  const intent = createManifestIntent({ path: paths.manifest, clock, log: own });
+  return {
+    intent,
+    status: createStatusFile({
+      path: paths.status,
+      node: () => intent.nodeName(),
+      intent: () => intent.current()?.intent ?? null,
+      // There is nobody to tell but the log, in which the agent itself has written it.
+      onEvent: () => undefined,
+    }),
+    nodeName: () => intent.nodeName(),
+    pods: { observe: async () => ({ kind: "None" }) },
+    parts: [{ name: "manifest", start: () => intent.start(), stop: () => intent.stop(), stopWithinMs: STOP_WITHIN_MS }],
+    jobs: () => [],
+  };
+}
+
+async function buildCluster({ context, log, metrics, onFatal }: Ground, source: ClusterSource): Promise<BuiltSource> {
+  const { openCluster } = await import("./open-cluster.ts");
+  const own = log.child({ part: "cluster" });
+  const cluster = await openCluster({ node: source.node, kubeconfig: source.kubeconfig, context, log: own, metrics, onFatal });
+  return {
+    intent: cluster.intent,
+    status: cluster.status,
+    pods: cluster.pods,
+    nodeName: () => source.node,
+    parts: [{ name: "cluster", start: () => cluster.start(), stop: () => cluster.stop(), stopWithinMs: STOP_WITHIN_MS }],
+    jobs: () => cluster.jobs.health(),
+  };
+}

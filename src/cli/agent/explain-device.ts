@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createBinding } from "../../agent/binding.ts";
+import { observe } from "../../agent/observe.ts";
+import type { AgentPorts } from "../../agent/ports.ts";
+import { judge, type Verdict } from "../../domain/gate.ts";
+import { type Ground as DomainGround, groundFrom } from "../../domain/ground.ts";
+import type { Intent } from "../../domain/intent.ts";
+import { emptyMemory, remember } from "../../domain/memory.ts";
+import { AppError } from "../../runtime/errors.ts";
+import type { Part } from "../../runtime/lifecycle.ts";
+import { createLog } from "../../runtime/log.ts";
+import { noMetrics } from "../../runtime/metrics.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
+import type { Context } from "../context.ts";
+import { buildPorts } from "./build-ports.ts";
+
+/** How long the intent is waited for: a file is there at once, an API server answers within seconds or not at all. */
+const INTENT_WITHIN_MS = 10_000;
+
+/**
+ * The gate's verdict on one device, from a look at the node taken now. What an agent remembers (devices held across a loss of trust) is taken from
+ * its last status as far as that goes; nothing is set up, published or written.
+ * @throws CONFIG_INVALID (no address) · DEADLINE (no intent in time) · as the ports
+ */
+export async function explainDevice(text: string, config: AgentConfig, context: Context): Promise<Verdict> {
+  const address = addressFrom(text);
+  const log = createLog({ level: config.logLevel ?? "error", simulated: config.driver.kind === "Simulated", base: {} });
+  const onFatal = (thrown: unknown): void => log.error({ err: thrown }, "invariant broken");
+  const built = await buildPorts({ config, context, random: Math.random, log, metrics: noMetrics, onFatal, readOnly: true });
+  return await withParts(built.parts, async () => {
+    const intent = await intentOf(built.ports, context);
+    return await verdictOn(address, { ports: built.ports, intent, settleMs: built.options.settleMs, driver: built.options.driver });
+  });
+}
+
+const ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/;
+
+/** As people type it: upper case, without the segment. @throws CONFIG_INVALID */
+export function addressFrom(text: string): string {
+  const match = ADDRESS.exec(text.trim().toLowerCase());
+  if (!match) throw new AppError("CONFIG_INVALID", `address is "${text}": write DDDD:BB:DD.F as lspci -D shows it, for example 0000:17:00.0`);
+  return `${match[1] ?? "0000"}:${match[2] ?? ""}`;
+}
+
+interface Look {
+  readonly ports: AgentPorts;
+  readonly intent: Intent | null;
+  readonly settleMs: number;
+  readonly driver: string;
+}
+
+async function verdictOn(address: string, { ports, intent, settleMs, driver }: Look): Promise<Verdict> {
+  const binding = createBinding({ open: ports.openSeamcall, driver, onChange: () => undefined });
+  try {
+    const last = await ports.status.readLast();
+    const view = await observe({ ports, binding: await binding.observe(), intent, publications: [], answers: [] });
+    const ground: DomainGround = groundFrom(view);
+    const memory = remember(emptyMemory(view.nowMs, settleMs, last), intent, ground);
+    return judge({
+      address,
+      intent,
+      fn: ground.functions.get(address) ?? null,
+      units: view.binding.kind === "Read" ? ground.units : null,
+      bindingProblem: view.binding.kind === "Read" ? "" : view.binding.why,
+      memory,
+    });
+  } finally {
+    await binding.close();
+  }
+}
+
+/** Waits for the first view of the intent. A refused one is said, for nothing follows from it. */
+async function intentOf({ intent }: AgentPorts, { clock }: Context): Promise<Intent | null> {
+  const view = await new Promise<ReturnType<typeof intent.current>>((resolve) => {
+    const done = (): void => {
+      timer.stop();
+      stop();
+      resolve(intent.current());
+    };
+    const timer = clock.after(INTENT_WITHIN_MS, done);
+    const stop = intent.onChange(() => intent.current() !== null && done());
+    if (intent.current() !== null) done();
+  });
+  if (view === null) throw new AppError("DEADLINE", `no TrustedIommu was read within ${INTENT_WITHIN_MS} ms`);
+  if (view.intent === null && view.problem !== "") throw new AppError("MANIFEST_INVALID", view.problem);
+  return view.intent;
+}
+
+async function withParts<T>(parts: readonly Part[], work: () => Promise<T>): Promise<T> {
+  const started: Part[] = [];
+  try {
+    for (const part of parts) {
+      await part.start(new AbortController().signal);
+      started.push(part);
+    }
+    return await work();
+  } finally {
+    for (const part of started.toReversed()) await part.stop(null);
+  }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Cluster } from "../../cluster/cluster.ts";
+import type { Log } from "../../runtime/log.ts";
+import { type Metrics, noMetrics } from "../../runtime/metrics.ts";
+import type { Context } from "../context.ts";
+
+export interface ClusterRequest {
+  readonly node: string;
+  /** Null: the pod's service account, else $KUBECONFIG. */
+  readonly kubeconfig: string | null;
+  readonly context: Context;
+  readonly log: Log;
+  readonly metrics?: Metrics;
+  readonly onFatal?: (thrown: unknown) => void;
+}
+
+/** The API server, not connected yet. The one place that loads src/cluster. @throws CONFIG_INVALID when no API server is named */
+export async function openCluster({ node, kubeconfig, context, log, metrics, onFatal }: ClusterRequest): Promise<Cluster> {
+  const [{ openAccess }, { createCluster }] = await Promise.all([import("../../cluster/api-access.ts"), import("../../cluster/cluster.ts")]);
+  const { clock, environment } = context;
+  const { service } = environment;
+  // A flag goes before the service account, the service account before what an interactive shell has set.
+  const file = kubeconfig ?? (service === null ? environment.kubeconfig : null);
+  const access = await openAccess({ kubeconfig: file, context: null, service, clock });
+  const ignore = (): void => undefined;
+  return createCluster({ access, node, clock, random: Math.random, log, metrics: metrics ?? noMetrics, onFatal: onFatal ?? ignore });
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+import { hostname } from "node:os";
+import { type Agent, createAgent } from "../../agent/agent.ts";
+import type { Settlement } from "../../domain/settlement.ts";
+import type { NodeStatus } from "../../domain/status.ts";
+import { EXIT_CODES, exitCodeOf } from "../../runtime/exit-codes.ts";
+import type { JobHealth } from "../../runtime/job-health.ts";
+import { cancelOnSignals, createLifecycle, isSignalCause, type Lifecycle, type LifecycleEnd, type Part } from "../../runtime/lifecycle.ts";
+import { createLog, type RootLog } from "../../runtime/log.ts";
+import { takeNodeLock } from "../../runtime/node-lock.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
+import { type Context, DEBUG_SIGNAL } from "../context.ts";
+import { buildMetrics } from "./build-metrics.ts";
+import { buildPorts } from "./build-ports.ts";
+import { createScreen, noScreen, type Screen } from "./screen.ts";
+
+/** What another composition root (the demo) adds to an agent's run. */
+export interface RunOptions {
+  /** Started before everything else, stopped after it. */
+  readonly before: readonly Part[];
+  readonly screen: (context: Context) => Screen;
+  /** Called after each pass of the agent. */
+  readonly onPass: (pass: PassView, control: RunControl) => void;
+  /** What the first signal does. */
+  readonly onSignal: (cause: unknown, control: RunControl) => void;
+}
+
+export interface PassView {
+  readonly status: NodeStatus;
+  readonly settlement: Settlement;
+}
+
+export interface RunControl {
+  readonly screen: Screen;
+  readonly agent: Agent;
+  cancel(cause: unknown): void;
+}
+
+/** A cause of stopping that is neither a signal nor an error: the work is done. */
+export interface ExitCause {
+  readonly exitCode: number;
+}
+
+function isExitCause(cause: unknown): cause is ExitCause {
+  return typeof cause === "object" && cause !== null && "exitCode" in cause && typeof cause.exitCode === "number";
+}
+
+const DEFAULTS: RunOptions = {
+  before: [],
+  screen: (context) => createScreen(context, { footer: "Ctrl-C withdraws the devices and ends the agent; units stay as they are" }),
+  onPass: () => undefined,
+  onSignal: (cause, { cancel }) => cancel(cause),
+};
+
+/** Withdrawing waits until kubelet has been sent empty lists, which is bounded below this. */
+const AGENT_STOP_MS = 20_000;
+const QUICK_STOP_MS = 2_000;
+
+/**
+ * Runs an agent until it is told to stop. Order: lock, metrics and health (they must answer while everything else still starts), intent and kubelet,
+ * the agent; stopped in reverse. @returns the exit code
+ */
+export async function runAgent(config: AgentConfig, context: Context, given: Partial<RunOptions> = {}): Promise<number> {
+  const options = { ...DEFAULTS, ...given };
+  const screen = config.source.kind === "Manifest" ? options.screen(context) : noScreen;
+  const log = openLog(config, screen);
+  const lifecycle = createLifecycle({ clock: context.clock, log });
+  try {
+    const agent = await assemble({ config, context, log, lifecycle, screen, options });
+    const control = { screen, agent, cancel: lifecycle.cancel };
+    const giveBack = [cancelOnSignals({ cancel: (cause) => options.onSignal(cause, control) }, context.signals), toggleDebug(log, context)];
+    const end = await lifecycle.run();
+    for (const give of giveBack) give();
+    return endOf(end, log);
+  } finally {
+    screen.close();
+  }
+}
+
+interface Assembly {
+  readonly config: AgentConfig;
+  readonly context: Context;
+  readonly log: RootLog;
+  readonly lifecycle: Lifecycle;
+  readonly screen: Screen;
+  readonly options: RunOptions;
+}
+
+async function assemble({ config, context, log, lifecycle, screen, options }: Assembly): Promise<Agent> {
+  const sources: (() => readonly JobHealth[])[] = [];
+  const isReady = { pass: false };
+  const metrics = await buildMetrics(config, {
+    log,
+    clock: context.clock,
+    jobs: () => sources.flatMap((jobs) => jobs()),
+    ready: () => (isReady.pass ? [] : ["the first observation"]),
+  });
+  const onFatal = (thrown: unknown): void => lifecycle.cancel(thrown);
+  const built = await buildPorts({ config, context, random: Math.random, log, metrics: metrics.metrics, onFatal });
+  const agent = createAgent(built.ports, built.options);
+  sources.push(built.jobs, () => agent.jobs().health());
+  agent.onPass(() => {
+    const pass = agent.pass();
+    if (pass === null) return;
+    isReady.pass = true;
+    screen.show(built.nodeName() || hostname(), pass.status);
+    options.onPass(pass, { screen, agent, cancel: lifecycle.cancel });
+  });
+  const parts = [...options.before, lockPart(config.lock), ...metrics.parts, ...built.parts, agentPart(agent)];
+  for (const part of parts) lifecycle.add(part);
+  return agent;
+}
+
+function agentPart(agent: Agent): Part {
+  return { name: "agent", start: () => agent.start(), stop: () => agent.stop(), stopWithinMs: AGENT_STOP_MS };
+}
+
+function lockPart(path: string): Part {
+  let release = (): void => undefined;
+  return {
+    name: "node lock",
+    async start() {
+      const lock = await takeNodeLock(path);
+      release = () => lock.release();
+    },
+    stop: () => release(),
+    stopWithinMs: QUICK_STOP_MS,
+  };
+}
+
+/** Below a live view the log is read by a person who looks at the view: only what is not in it. */
+function openLog(config: AgentConfig, screen: Screen): RootLog {
+  const level = config.logLevel ?? (screen.isLive ? "warn" : "info");
+  const base = config.source.kind === "Cluster" ? { node: config.source.node } : {};
+  const simulated = config.driver.kind === "Simulated";
+  return createLog({ level, simulated, base, ...(screen.isLive ? { write: (line: string) => screen.log(line) } : {}) });
+}
+
+function toggleDebug(log: RootLog, { signals }: Context): () => void {
+  const normal = log.level();
+  const listener = (): void => log.setLevel(log.level() === "debug" ? normal : "debug");
+  signals.on(DEBUG_SIGNAL, listener);
+  return () => void signals.off(DEBUG_SIGNAL, listener);
+}
+
+/** A signal is the expected end; everything else is an error that is told once, here. */
+function endOf(end: LifecycleEnd, log: RootLog): number {
+  const { cause, problems } = end;
+  if (isExitCause(cause)) return cause.exitCode;
+  if (isSignalCause(cause)) {
+    log.info({ signal: cause.signal }, "stopped");
+    return problems.length === 0 ? EXIT_CODES.Ok : EXIT_CODES.Failed;
+  }
+  if (!end.isStarted) throw cause;
+  log.error({ err: cause }, "agent ended");
+  return exitCodeOf(cause);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import { inspect } from "node:util";
+import { isAppError, messageOf } from "../runtime/errors.ts";
+import { type ExitCode, exitCodeOf } from "../runtime/exit-codes.ts";
+
+/**
+ * An error as a person at a terminal needs it: what is wrong, where, and what to do; the code to look up. The stack only with --log-level debug,
+ * except for what nobody foresaw: there it is the only lead.
+ */
+export function errorText(thrown: unknown, withStack: boolean): string {
+  if (!isAppError(thrown)) return `trusted-iommu: unexpected error, please report it\n${inspect(thrown)}\n`;
+  const [first = "", ...rest] = thrown.message.split("\n");
+  const more = rest.map((line) => `  ${line}\n`).join("");
+  const stack = withStack ? `${inspect(thrown)}\n` : "";
+  return `trusted-iommu: ${first}\n${more}  (${thrown.code}${causeText(thrown.cause)})\n${stack}`;
+}
+
+function causeText(cause: unknown): string {
+  return cause === undefined ? "" : `: ${messageOf(cause).split("\n")[0] ?? ""}`;
+}
+
+/** Runs a command's work; an error is printed and becomes an exit code. */
+export async function atBorder(work: () => Promise<number>, errors: { write(text: string): unknown }, withStack: () => boolean): Promise<number> {
+  try {
+    return await work();
+  } catch (thrown) {
+    errors.write(errorText(thrown, withStack()));
+    return exitCodeOf(thrown) satisfies ExitCode;
+  }
+}

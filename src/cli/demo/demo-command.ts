@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Command } from "commander";
+import type { Act, Context } from "../context.ts";
+
+const ABOUT = `Runs the whole path in one process without any hardware: a simulated host with a simulated TDX module, the real agent, and a stand-in for kubelet
+behind the real device-plugin protocol. A live view shows each unit and each device with its reason. Ctrl-C withdraws the devices, clears the
+units and ends.
+
+  npm start                                     the live view
+  npm start -- --once                           wait until all is settled, print the tables, clear, end; exit code 1 when a unit failed
+  npm start -- --host e2e/hosts/one-unit.yaml   another host`;
+
+export interface DemoFlags {
+  readonly once?: boolean;
+  readonly host?: string;
+  readonly metrics?: string;
+  readonly logLevel?: string;
+  readonly keep?: string;
+}
+
+/** Adds `demo`. */
+export function addDemoCommand(program: Command, context: Context, act: Act): void {
+  const command = program.command("demo").summary("agent, simulated host and kubelet stand-in in one process (npm start)").description(ABOUT);
+  command
+    .option("--once", "without the live view: settle, print, clear, end")
+    .option("--host <file>", "host description, or the name of one in e2e/hosts (default: tdx-connect-2s)")
+    .option("--metrics <address>", "serve /metrics, /healthz and /readyz here")
+    .option("--log-level <level>", "debug, info, warn, error or silent (default: warn)")
+    .option("--keep <dir>", "make the simulated host here and leave it, for `trusted-iommu simulate`");
+  command.action((flags: DemoFlags) =>
+    act(async () => {
+      const { runDemo } = await import("./run-demo.ts");
+      return await runDemo(flags, context);
+    }),
+  );
+}

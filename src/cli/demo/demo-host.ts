@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { writeFileAtomic } from "../../runtime/atomic-file.ts";
+import { AppError } from "../../runtime/errors.ts";
+import { simulationOf } from "../../seamcall/simulation.ts";
+import { createSimulatedHost } from "../../simulate/create.ts";
+import { loadHostDescription } from "../../simulate/load-description.ts";
+
+/** Where e2e/hosts is, seen from this file and from a bundle one folder below the root. */
+const HOSTS = ["../../../e2e/hosts/", "../e2e/hosts/"];
+
+/** The description that shows most: 21 units, a GPU, an accelerator with virtual functions, a device that its own driver holds, two segments. */
+const DEFAULT_HOST = "tdx-connect-2s";
+
+/** A path, or the name of a description that comes with the project. @throws CONFIG_INVALID */
+export function hostFile(given: string | null): string {
+  const name = given ?? DEFAULT_HOST;
+  const ours = HOSTS.map((folder) => fileURLToPath(new URL(`${folder}${name}.yaml`, import.meta.url)));
+  const found = [...(given === null ? [] : [given]), ...ours].find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new AppError("CONFIG_INVALID", `--host is "${name}": name a host description, or one of e2e/hosts, for example ${DEFAULT_HOST}`);
+}
+
+/** Makes the simulated host. `latencyMs` null: as described. */
+export function makeHost(folder: string, file: string, latencyMs: number | null): void {
+  const described = loadHostDescription(file);
+  const description = latencyMs === null ? described : { ...described, module: { ...described.module, latencyMs } };
+  createSimulatedHost(folder, { description, control: simulationOf() });
+}
+
+/** What the demonstration wants of its node: a TrustedIommu as an admin writes it. */
+export function manifestText(state: "Trusted" | "Cleared"): string {
+  return `apiVersion: teeio.dev/v1alpha1
+kind: TrustedIommu
+metadata:
+  name: demo
+spec:
+  state: ${state}
+  units: {all: true}
+  resources:
+    - name: teeio.dev/gpu
+      ledger: DevicePlugin
+      match: {vendors: ["10de"], classes: ["0302"]}
+    - name: teeio.dev/accelerator
+      ledger: DevicePlugin
+      match: {vendors: ["8086"], devices: ["4944", "4945"]}
+    - name: teeio.dev/nic
+      ledger: DevicePlugin
+      match: {vendors: ["15b3"], classes: ["02"]}
+`;
+}
+
+/** The manifest of the demonstration: written once, changed once, as an admin would. */
+export interface DemoManifest {
+  readonly path: string;
+  want(state: "Trusted" | "Cleared"): Promise<void>;
+}
+
+export async function makeManifest(folder: string): Promise<DemoManifest> {
+  const path = join(folder, "node.yaml");
+  await writeFile(path, manifestText("Trusted"));
+  return { path, want: (state) => writeFileAtomic(path, manifestText(state)) };
+}

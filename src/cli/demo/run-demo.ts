@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Timer } from "../../runtime/clock.ts";
+import { EXIT_CODES } from "../../runtime/exit-codes.ts";
+import { isSignalCause, type Part } from "../../runtime/lifecycle.ts";
+import { startKubeletStandIn } from "../../testing/kubelet/stand-in.ts";
+import type { KubeletStandIn } from "../../testing/kubelet/types.ts";
+import { type PassView, type RunControl, runAgent } from "../agent/run-agent.ts";
+import { type AgentConfig, agentConfig } from "../config/agent-config.ts";
+import type { Context } from "../context.ts";
+import type { DemoFlags } from "./demo-command.ts";
+import { type Course, moveAfter, START } from "./demo-course.ts";
+import { type DemoManifest, hostFile, makeHost, makeManifest } from "./demo-host.ts";
+import { demoScreen, printTables, quietScreen } from "./demo-screen.ts";
+
+/** Short, because nobody else uses the stand-in; longer than the second in which kubelet shows no pods after its start. */
+const SETTLE_SECONDS = "1.5";
+/** So slow that a person sees a unit in SettingUp. */
+const LIVE_LATENCY_MS = 40;
+/** What has not settled by then never will. */
+const GIVE_UP_MS = 120_000;
+const STOP_WITHIN_MS = 5_000;
+
+/** Runs the demonstration to its end. @returns 0, or 1 when a unit that should be trusted (or cleared) is not */
+export async function runDemo(flags: DemoFlags, context: Context): Promise<number> {
+  const folder = flags.keep === undefined ? await mkdtemp(join(tmpdir(), "trusted-iommu-")) : resolve(context.workingFolder, flags.keep);
+  try {
+    makeHost(folder, hostFile(flags.host ?? null), flags.once ? null : LIVE_LATENCY_MS);
+    const manifest = await makeManifest(folder);
+    const config = demoConfig(flags, { folder, manifest, context });
+    const course = createCourse({ flags, context, manifest, folder });
+    const screen = flags.once ? quietScreen : demoScreen;
+    return await runAgent(config, context, { before: [kubeletPart(folder, context)], screen, onPass: course.onPass, onSignal: course.onSignal });
+  } finally {
+    if (flags.keep === undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function demoConfig(flags: DemoFlags, { folder, manifest, context }: { folder: string; manifest: DemoManifest; context: Context }): AgentConfig {
+  const { metrics, logLevel } = flags;
+  const given = {
+    manifest: manifest.path,
+    simulator: folder,
+    kubeletDir: deviceDir(folder),
+    settle: SETTLE_SECONDS,
+    logLevel: logLevel ?? "warn",
+    ...(metrics === undefined ? {} : { metrics }),
+  };
+  return agentConfig(given, { workingFolder: context.workingFolder, configFile: null });
+}
+
+function deviceDir(folder: string): string {
+  return join(folder, "kubelet", "device-plugins");
+}
+
+function kubeletPart(folder: string, { clock }: Context): Part {
+  let standIn: KubeletStandIn | null = null;
+  return {
+    name: "kubelet stand-in",
+    async start() {
+      const podResourcesSocket = join(folder, "kubelet", "pod-resources", "kubelet.sock");
+      standIn = await startKubeletStandIn({ dir: deviceDir(folder), podResourcesSocket, clock });
+    },
+    stop: async () => standIn?.stop(),
+    stopWithinMs: STOP_WITHIN_MS,
+  };
+}
+
+interface CourseInputs {
+  readonly flags: DemoFlags;
+  readonly context: Context;
+  readonly manifest: DemoManifest;
+  readonly folder: string;
+}
+
+interface RunningCourse {
+  onPass(pass: PassView, control: RunControl): void;
+  onSignal(cause: unknown, control: RunControl): void;
+}
+
+function createCourse({ flags, context, manifest, folder }: CourseInputs): RunningCourse {
+  let course: Course = START;
+  let latest: PassView | null = null;
+  let guard: Timer | null = null;
+
+  const end = (control: RunControl, failures: readonly string[]): void => {
+    guard?.stop();
+    for (const failure of failures) control.screen.say(`FAILED ${failure}`);
+    if (failures.length === 0) control.screen.say("withdrawn and cleared: no unit is trusted any more");
+    control.cancel({ exitCode: failures.length === 0 ? EXIT_CODES.Ok : EXIT_CODES.Failed });
+  };
+  /** Ends in failure, naming what still moves, when the next stage is not reached in time. */
+  const expect = (what: string, control: RunControl): void => {
+    guard?.stop();
+    const late = (): void => end(control, [`${what} within ${GIVE_UP_MS / 1000} s`, ...(latest?.settlement.waitingFor ?? [])]);
+    guard = context.clock.after(GIVE_UP_MS, late);
+  };
+  const cleanUp = (control: RunControl): void => {
+    course = { ...course, stage: "CleaningUp" };
+    expect("not cleared", control);
+    manifest.want("Cleared").catch(control.cancel);
+  };
+
+  return {
+    onPass(pass, control) {
+      latest = pass;
+      if (flags.once && guard === null) expect("not settled", control);
+      const move = moveAfter(course, pass);
+      if (move.kind === "End") end(control, move.failures);
+      if (move.kind !== "Settled") return;
+      course = { stage: "Showing", failures: flags.once ? move.failures : [] };
+      if (!flags.once) return;
+      printTables(context, "demo", pass.status);
+      cleanUp(control);
+    },
+    onSignal(cause, control) {
+      if (!isSignalCause(cause) || course.stage === "CleaningUp") return control.cancel(cause);
+      control.screen.say(`${cause.signal}: withdrawing and clearing; once more ends at once, leaving ${folder}`);
+      cleanUp(control);
+    },
+  };
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import { systemClock } from "../runtime/clock.ts";
+import { readEnvironment } from "./environment.ts";
+import { run } from "./program.ts";
+import { VERSION } from "./version.ts";
+
+/** However the process ends, a terminal gets its cursor back: an exception in a callback passes no border of ours. */
+const SHOW_CURSOR = "\u001b[?25h";
+process.on("exit", () => process.stdout.isTTY && process.stdout.write(SHOW_CURSOR));
+
+/** The process's own world, as every command is given it. */
+const code = await run(
+  process.argv.slice(2),
+  {
+    environment: readEnvironment(),
+    workingFolder: process.cwd(),
+    // A stream that is no terminal has neither size nor isTTY; commands look at isTTY first.
+    output: process.stdout,
+    errors: process.stderr,
+    clock: systemClock,
+    signals: process,
+  },
+  VERSION,
+);
+// Not process.exit at once: what was written to a pipe may not have left yet. Whatever is left running is a bug that must not keep a pod alive.
+process.exitCode = code;
+process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));

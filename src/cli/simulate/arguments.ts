@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import { nearest, valueText } from "../../api/problem.ts";
+import { STATUS_NAMES, statusByName } from "../../domain/seamcall-status.ts";
+import { LEAVES, type Leaf, parseRegBase, type RegBase } from "../../domain/unit.ts";
+import { AppError } from "../../runtime/errors.ts";
+import type { SimulatedFault } from "../../seamcall/simulation.ts";
+
+/** Text arguments of `simulate` as values; each wrong one is refused with the field, the value and what to write instead (SIMULATION_INVALID). */
+
+function wrong(field: string, value: unknown, fix: string): AppError {
+  return new AppError("SIMULATION_INVALID", `${field} is ${valueText(value)}: ${fix}`, { details: { field } });
+}
+
+export function regBaseArgument(field: string, text: string): RegBase {
+  const regBase = parseRegBase(text);
+  if (regBase === null) throw wrong(field, text, "write the unit's register base in hex as `simulate show` lists it, for example 0xfed90000");
+  return regBase;
+}
+
+const LEAF_WORDS: Readonly<Record<string, Leaf | null>> = { SETUP: "TDH.IOMMU.SETUP", CLEAR: "TDH.IOMMU.CLEAR", any: null };
+
+export function leafArgument(text: string): Leaf | null {
+  const short = text.replace(/^TDH\.IOMMU\./, "");
+  const leaf = LEAF_WORDS[short];
+  if (leaf === undefined) throw wrong("--leaf", text, `write SETUP, CLEAR or any (${Object.keys(LEAVES).join(", ")})`);
+  return leaf;
+}
+
+const MAX_STATUS = (1n << 64n) - 1n;
+
+/** A name, or all 64 bits in hex (operand included): TDX_OPERAND_BUSY, 0xc000010000000001. */
+export function statusArgument(text: string): bigint {
+  const value = /^0x[0-9a-fA-F]+$/.test(text) ? BigInt(text) : statusByName(text.toUpperCase());
+  if (value !== null && value <= MAX_STATUS) return value;
+  const meant = nearest(text.toUpperCase(), STATUS_NAMES);
+  const hint = meant === null ? "a name such as TDX_OPERAND_BUSY" : meant;
+  throw wrong("--status", text, `write ${hint}, or 64 bits in hex such as 0x8000020000000000`);
+}
+
+/** A count or a duration. */
+export function countArgument(field: string, text: string, from: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < from || text.trim() === "") throw wrong(field, text, `write a whole number from ${from}`);
+  return value;
+}
+
+/** Options of `simulate fault` as commander hands them over. */
+export interface FaultFlags {
+  readonly leaf: string;
+  readonly unit?: string | undefined;
+  readonly status?: string | undefined;
+  readonly delay: string;
+  readonly times: string;
+  readonly after: string;
+  readonly keepPages?: boolean | undefined;
+}
+
+export function faultFrom(flags: FaultFlags): SimulatedFault {
+  if (flags.status === undefined && flags.delay === "0") throw wrong("--status", undefined, "give --status NAME, --delay MS, or both");
+  return {
+    leaf: leafArgument(flags.leaf),
+    regBase: flags.unit === undefined ? null : regBaseArgument("--unit", flags.unit),
+    status: flags.status === undefined ? null : statusArgument(flags.status),
+    delayMs: countArgument("--delay", flags.delay, 0),
+    count: flags.times === "forever" ? null : countArgument("--times", flags.times, 1),
+    skip: countArgument("--after", flags.after, 0),
+    keepPages: flags.keepPages ?? false,
+  };
+}

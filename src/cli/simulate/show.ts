@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { hexStatus } from "../../domain/seamcall-status.ts";
+import type { ModuleDump, SimulatedFault } from "../../seamcall/simulation.ts";
+import { table } from "../view/table.ts";
+import { type Canvas, line, type Style, span } from "../view/text.ts";
+
+const PHASE_STYLES: Readonly<Record<string, Style>> = { Configured: "good", Configuring: "busy", Clearing: "busy", Foreign: "bad" };
+
+const UNIT_COLUMNS = [
+  { title: "UNIT", min: 10, rank: 4 },
+  { title: "PHASE", min: 8, rank: 3 },
+  { title: "ID", min: 4, rank: 2 },
+  { title: "PAGES", min: 5, rank: 2 },
+  { title: "SETUPS", min: 6, rank: 1 },
+  { title: "CLEARS", min: 6, rank: 1 },
+  { title: "SECURED LINKS", min: 13, rank: 0 },
+] as const;
+
+/** The simulated TDX module's own table, which no driver sees. Pure. */
+export function moduleTable(dump: ModuleDump, canvas: Canvas): readonly string[] {
+  const rows = dump.units.map((unit) => [
+    span(unit.regBase),
+    unit.present ? span(unit.phase, PHASE_STYLES[unit.phase] ?? "plain") : span("absent", "warn"),
+    span(unit.tdxIommuId === null ? "" : `0x${unit.tdxIommuId.toString(16)}`),
+    span(String(unit.ownedPages.length)),
+    span(String(unit.setupCalls)),
+    span(String(unit.clearCalls)),
+    span(unit.securedLinks.join(" ")),
+  ]);
+  const pages = `${dump.pagesAllocated} of ${dump.pagesTotal} pages taken`;
+  return [
+    line([span(`simulated TDX module, load ${dump.incarnation}, profile ${dump.profile}, environment ${dump.environment}, ${pages}`)], canvas),
+    ...alarms(dump).map((text) => line([span(text, "bad")], canvas)),
+    "",
+    ...table(UNIT_COLUMNS, rows, canvas),
+    ...(dump.faults.length === 0 ? [] : ["", ...dump.faults.map((fault) => line([span(faultText(fault), "warn")], canvas))]),
+  ];
+}
+
+/** What must never happen: a driver under test broke the page protocol. */
+function alarms(dump: ModuleDump): readonly string[] {
+  const corrupted = dump.corruptedPage === null ? [] : [`the host wrote to a page the module owns: 0x${dump.corruptedPage.toString(16)}`];
+  return [...corrupted, ...dump.freedTooEarly.map((page) => `the host freed a page the module owns: 0x${page.toString(16)}`)];
+}
+
+function faultText(fault: SimulatedFault): string {
+  const where = `${fault.leaf ?? "SETUP and CLEAR"} of ${fault.regBase ?? "any unit"}`;
+  const what = fault.status === null ? "its own answer" : hexStatus(fault.status);
+  const delay = fault.delayMs === 0 ? "" : ` after ${fault.delayMs} ms`;
+  const times = fault.count === null ? "for ever" : `${fault.count} more times`;
+  const skip = fault.skip === 0 ? "" : `, once ${fault.skip} attempts have passed`;
+  return `fault: ${where} answers ${what}${delay}, ${times}${skip}`;
+}
+
+/** The same for programs: 64-bit values as hex strings. */
+export function moduleJson(dump: ModuleDump): string {
+  return JSON.stringify(dump, (_, value: unknown) => (typeof value === "bigint" ? `0x${value.toString(16)}` : value), 2);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import type { NodeStatus } from "../domain/status.ts";
+import { AppError, messageOf } from "../runtime/errors.ts";
+import { EXIT_CODES } from "../runtime/exit-codes.ts";
+import { type Act, type Context, canvasOf, printLines } from "./context.ts";
+import { nodeTree } from "./view/tree.ts";
+
+const ABOUT = `Shows a node as a tree: host bridge, unit, device, each with its state, id and reason. Read from the status file of a standalone agent, or from the
+cluster; nothing on the machine is touched.
+
+  trusted-iommu status                          the standalone agent of this machine
+  trusted-iommu status --simulator DIR          the one on a simulated host
+  trusted-iommu status --node n1                a node of the cluster`;
+
+/** Where a standalone agent of this machine leaves its status when it is not told otherwise. */
+const DEFAULT_FILE = "/run/trusted-iommu/status.json";
+
+interface StatusFlags {
+  readonly status?: string;
+  readonly simulator?: string;
+  readonly node?: string;
+  readonly kubeconfig?: string;
+  readonly output: string;
+}
+
+/** Adds `status`. */
+export function addStatusCommand(program: Command, context: Context, act: Act): void {
+  const command = program.command("status").summary("show the node as a tree: host bridge, unit, device").description(ABOUT);
+  command
+    .addOption(new Option("--status <file>", `status file of a standalone agent (default: ${DEFAULT_FILE})`).conflicts(["node", "simulator"]))
+    .addOption(new Option("--simulator <dir>", "folder of a simulated host: its agent's status.json").conflicts("node"))
+    .option("--node <name>", "read the TrustedIommu of this node from the cluster")
+    .option("--kubeconfig <file>", "how to reach the API server (default: the pod's service account, else $KUBECONFIG)")
+    .addOption(new Option("--output <format>", "text or json").choices(["text", "json"]).default("text"));
+  command.action((flags: StatusFlags) =>
+    act(async () => {
+      const status = flags.node === undefined ? await statusFromFile(fileOf(flags, context)) : await statusFromCluster(flags.node, flags, context);
+      const lines = flags.output === "json" ? [JSON.stringify(status, null, 2)] : nodeTree(flags.node ?? hostname(), status, canvasOf(context));
+      printLines(context, lines);
+      return EXIT_CODES.Ok;
+    }),
+  );
+}
+
+function fileOf({ status, simulator }: StatusFlags, { workingFolder }: Context): string {
+  if (simulator !== undefined) return join(resolve(workingFolder, simulator), "status.json");
+  return resolve(workingFolder, status ?? DEFAULT_FILE);
+}
+
+/** @throws CONFIG_INVALID */
+async function statusFromFile(path: string): Promise<NodeStatus> {
+  const [{ parse }, { parseStatus }] = await Promise.all([import("yaml"), import("../api/parse.ts")]);
+  const refuse = (problem: string, cause?: unknown): AppError =>
+    new AppError("CONFIG_INVALID", `status file is "${path}": ${problem}; name the file of a running agent with --status, or --node NAME`, { cause });
+  const value = await readFile(path, "utf8").then(
+    (text): unknown => parse(text),
+    (thrown: unknown) => {
+      throw refuse(messageOf(thrown), thrown);
+    },
+  );
+  const status = parseStatus(statusOf(value));
+  if (status === null) throw refuse("it holds no status of a TrustedIommu");
+  return status;
+}
+
+/** A whole TrustedIommu has it in a field; a bare status is one itself. */
+function statusOf(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "status" in value ? value.status : value;
+}
+
+/** @throws API_UNREACHABLE · API_REFUSED · CONFIG_INVALID */
+async function statusFromCluster(node: string, flags: StatusFlags, context: Context): Promise<NodeStatus> {
+  const { openCluster } = await import("./agent/open-cluster.ts");
+  const { silentLog } = await import("../runtime/log.ts");
+  const kubeconfig = flags.kubeconfig === undefined ? null : resolve(context.workingFolder, flags.kubeconfig);
+  const cluster = await openCluster({ node, kubeconfig, context, log: silentLog });
+  try {
+    const status = await cluster.status.readLast();
+    if (status !== null) return status;
+    throw new AppError("API_REFUSED", `node "${node}" has no TrustedIommu with a status: kubectl get tiommu shows those there are`);
+  } finally {
+    await cluster.stop();
+  }
+}
