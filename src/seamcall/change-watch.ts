@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** One waiting call of the addon for any number of listeners. */
+import type { NativeHandle } from "./addon.ts";
+
+export interface ChangeWatch {
+  /** Adds a listener; returns the way to remove it. */
+  readonly listen: (listener: () => void) => () => void;
+  /** The table was listed: what changes from now on is news. */
+  readonly listed: () => void;
+  readonly stop: () => void;
+}
+
+/** Waiting again after news that nobody listed, or after a failure: no busy loop. */
+const PAUSE_MS = 500;
+
+/**
+ * Waits for changes as long as there is a listener. The wait is over until the table is listed again, so the next one begins with that list;
+ * a listener that does not list is called again after a pause.
+ */
+export function watchChanges(handle: Pick<NativeHandle, "waitChanged">): ChangeWatch {
+  const listeners = new Set<() => void>();
+  let state: "idle" | "waiting" | "paused" | "stopped" = "idle";
+  let timer: NodeJS.Timeout | null = null;
+
+  const wait = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    state = listeners.size === 0 ? "idle" : "waiting";
+    if (state === "waiting") handle.waitChanged().then(notify, pause);
+  };
+  const pause = (): void => {
+    if (state === "stopped") return;
+    state = "paused";
+    timer = setTimeout(wait, PAUSE_MS);
+    timer.unref();
+  };
+  const notify = (): void => {
+    pause();
+    for (const listener of [...listeners]) listener();
+  };
+  return {
+    listen: (listener) => {
+      const entry = (): void => listener();
+      listeners.add(entry);
+      if (state === "idle") wait();
+      return () => void listeners.delete(entry);
+    },
+    listed: () => {
+      if (state === "paused") wait();
+    },
+    stop: () => {
+      state = "stopped";
+      listeners.clear();
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}
