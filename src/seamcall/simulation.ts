@@ -4,6 +4,7 @@
  * Control of a simulated host from outside: what the `simulate` command and the tests do to it, possibly while an agent runs on the same
  * state directory in another process. Errors are AppErrors SIMULATION_INVALID.
  */
+import { mkdirSync } from "node:fs";
 import type { AbiProfile, Environment, Leaf, RegBase } from "../domain/unit.ts";
 import { ABI_PROFILES, ENVIRONMENTS, LEAVES, regBaseFromNumber } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
@@ -141,7 +142,11 @@ export interface Simulation {
 export function simulationOf(addon: Addon = loadAddon()): Simulation {
   const native = addon.simulation;
   return {
-    create: (dir, options) => guarded(() => native.create(dir, rawOptions({ ...SIMULATION_DEFAULTS, ...options }))),
+    create: (dir, options) =>
+      guarded(() => {
+        mkdirSync(dir, { recursive: true });
+        native.create(dir, rawOptions({ ...SIMULATION_DEFAULTS, ...options }));
+      }),
     addFault: (dir, fault) => guarded(() => native.addFault(dir, rawFault({ ...FAULT_DEFAULTS, ...fault }))),
     clearFaults: (dir) => guarded(() => native.clearFaults(dir)),
     setLink: (dir, target, secured) => guarded(() => native.setLink(dir, BigInt(target.regBase), deviceNumber(target.address), secured)),
