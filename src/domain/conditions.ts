@@ -4,7 +4,7 @@ import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 /** The six conditions of a TrustedIommu, each a function of the report so far. */
 import type { ReportInputs } from "./report.ts";
-import type { Condition, NodeStatus } from "./status.ts";
+import type { Condition, NodeStatus, UnitStatus } from "./status.ts";
 
 type Draft = Omit<Condition, "lastTransitionTime" | "observedGeneration">;
 type Body = Omit<NodeStatus, "conditions" | "summary">;
@@ -74,7 +74,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (inputs.intentProblem !== "") return draft("Degraded", "True", "IntentInvalid", inputs.intentProblem);
   if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
   if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body)) return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
-  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || unit.pagesRetained > 0);
+  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || leaks(unit));
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
   const before = body.devices.find((device) => device.reason === "LinkSecuredBeforeSetup");
@@ -85,6 +85,11 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const unregistered = view.publications.find((publication) => publication.problem !== "");
   if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
   return draft("Degraded", "False", "NoProblem");
+}
+
+/** Pages that no id holds and no call is working on. */
+function leaks(unit: UnitStatus): boolean {
+  return unit.pagesRetained > 0 && unit.state !== "SettingUp" && unit.state !== "Clearing" && unit.reason !== "SetupRetrying";
 }
 
 /** Unit reasons that a person must look at. */
