@@ -34,6 +34,8 @@ export interface Field {
   /** Completes "write …" when a value is missing or of the wrong type. */
   readonly instead?: string;
   readonly list?: ListKind;
+  /** An object with one writer, who owns it whole: without an entry for each of its fields in managedFields. */
+  readonly isWhole?: boolean;
   readonly rules?: readonly Rule[];
 }
 

@@ -68,7 +68,7 @@ const unit = field(
     lastCall: lastCall.nullable(),
     pagesRetained: count("Pages that the TDX module may still own although no id holds them. Above 0 only after a failed CLEAR."),
   }),
-  { description: "One VT-d remapping unit." },
+  { description: "One VT-d remapping unit.", isWhole: true },
 );
 
 const device = field(
@@ -97,7 +97,11 @@ const device = field(
       { description: "Who holds the device. Null when nobody does." },
     ).nullable(),
   }),
-  { description: "One PCI function that is TEE-I/O-capable, matched by a resource, or undecided. Other functions are only counted." },
+  {
+    description: "One PCI function that is TEE-I/O-capable, matched by a resource, or undecided. Other functions are only counted.",
+    // 4,096 of them do not fit into etcd's 1.5 MiB otherwise.
+    isWhole: true,
+  },
 );
 
 const condition = field(

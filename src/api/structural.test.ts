@@ -57,6 +57,11 @@ describe("the converter", () => {
     });
   });
 
+  test("lets one writer own an object whole when it is said to have one", () => {
+    const schema = field(z.strictObject({ key: word }), { ...said, isWhole: true });
+    expect(toStructural(schema, "status.x")).toMatchObject({ type: "object", "x-kubernetes-map-type": "atomic" });
+  });
+
   const rule = { cel: "true", message: "m", messageExpression: "", breaches: () => [] };
   const refused: [string, z.ZodType, RegExp][] = [
     ["a field without description", z.string(), /no description/],

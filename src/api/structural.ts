@@ -74,7 +74,7 @@ function shape(node: Node): Shape {
   }
 }
 
-function objectShape({ def, path }: Node): Shape {
+function objectShape({ def, about, path }: Node): Shape {
   const catchall = def["catchall"] as Type | undefined;
   if (catchall === undefined || defOf(catchall).type !== "never") {
     refuse(path, "an object must be strict; additionalProperties beside properties is not structural");
@@ -82,7 +82,8 @@ function objectShape({ def, path }: Node): Shape {
   const members = Object.entries(def["shape"] as Record<string, Type>);
   const required = members.filter(([, member]) => !["optional", "default"].includes(defOf(member).type)).map(([name]) => name);
   const properties = Object.fromEntries(members.map(([name, member]) => [name, toStructural(member, `${path}.${name}`)]));
-  return { type: "object", ...(required.length > 0 && { required }), properties };
+  const whole = about.isWhole === true ? { "x-kubernetes-map-type": "atomic" } : {};
+  return { type: "object", ...whole, ...(required.length > 0 && { required }), properties };
 }
 
 function arrayShape({ def, about, path }: Node): Shape {
