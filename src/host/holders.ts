@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Holders } from "../domain/device.ts";
-import type { Clock } from "../runtime/clock.ts";
 import { isPresent, type Reading, readNames, readTarget } from "./reading.ts";
-import { inSlices, type Pause } from "./slices.ts";
+import { inSlices, type SliceOptions } from "./slices.ts";
 
 /** A function that a vfio driver holds: by its device node `vfioN`, or (older interface) by its IOMMU group. */
 export interface VfioFunction {
@@ -25,7 +24,7 @@ const VFIO_NODE = /\/vfio\/(?:devices\/)?(vfio\d+|\d+)(?: \(deleted\))?$/;
  * Looks through the open files of every process for vfio nodes. A process that ends meanwhile holds nothing; one whose files may not be listed
  * makes the whole scan Unreadable, since it could hold anything.
  */
-export async function scanHolders(proc: string, options: { clock: Clock; pause: Pause }): Promise<HolderScan> {
+export async function scanHolders(proc: string, options: SliceOptions): Promise<HolderScan> {
   const listed = readNames(proc);
   if (listed.kind !== "Value") return { kind: "Unreadable", why: `${proc}: ${listed.kind === "Missing" ? "missing" : listed.why}` };
   const pids = listed.value.filter((name) => /^\d+$/.test(name));

@@ -11,9 +11,9 @@ import { type HolderScan, holdersOf, NOBODY, scanHolders } from "./holders.ts";
 import { type HostPaths, hostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
 import type { HostPort } from "./port.ts";
 import { isPresent, type Reading, readNames, readText } from "./reading.ts";
-import { inSlices, nextTurn, type Pause } from "./slices.ts";
+import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
 import { compareAddress, isAddress } from "./topology.ts";
-import { createTsmReader, type TsmReader, type TsmReading } from "./tsm.ts";
+import { createTsmReader, NO_TSM, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
 import { readRegBase, readUnits } from "./units.ts";
 
 /** What the reader is given. Only `root` is needed outside tests. */
@@ -33,7 +33,7 @@ interface Reader {
   readonly paths: HostPaths;
   readonly cache: FactsCache;
   readonly tsm: TsmReader;
-  readonly slices: { readonly clock: Clock; readonly pause: Pause };
+  readonly slices: SliceOptions;
   /** Of the last observe; a single function's reading has no time for a walk through `/proc`. */
   lastScan: HolderScan;
 }
@@ -58,7 +58,7 @@ export function createHostReader(options: HostReaderOptions): HostPort {
 async function observe(reader: Reader): Promise<HostView> {
   const { paths, slices, cache } = reader;
   const bootId = readText(paths.bootId);
-  const units = readUnits(paths.units);
+  const units = await readUnits(paths.units, slices);
   const addresses = await listFunctions(paths.functions);
   const source = { directory: paths.functions, cache, tsmRegistered: isTsmRegistered(paths) };
   const facts = new Map<Address, FunctionFacts>();
@@ -68,7 +68,7 @@ async function observe(reader: Reader): Promise<HostView> {
   };
   await inSlices(addresses, readOne, slices);
   for (const address of cache.keys()) if (!facts.has(address)) cache.delete(address);
-  const tsm = await readTsm(reader, [...facts.values()]);
+  const tsm = await readTsm(reader, facts, facts.values());
   if ([...facts.values()].some(isVfio)) reader.lastScan = await scanHolders(paths.proc, slices);
   const functions: PciFunction[] = [];
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units.regBaseOf) });
@@ -85,7 +85,7 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
   const speaker = speakerOf(own);
   const zero = speaker === null || speaker === address ? null : readFunction(source, speaker);
   if (zero !== null) facts.set(zero.address, zero);
-  const tsm = await readTsm(reader, [...facts.values()]);
+  const tsm = await readTsm(reader, facts, [own]);
   return assembleFunction(own, surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) }));
 }
 
@@ -103,12 +103,23 @@ function isTsmRegistered(paths: HostPaths): boolean {
   return names.kind === "Unreadable" || (names.kind === "Value" && names.value.length > 0);
 }
 
-async function readTsm(reader: Reader, all: readonly FunctionFacts[]): Promise<Map<Address, TsmReading>> {
+/** What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` of the function 0 that speaks for it. */
+async function readTsm(
+  reader: Reader,
+  facts: ReadonlyMap<Address, FunctionFacts>,
+  wanted: Iterable<FunctionFacts>,
+): Promise<Map<Address, TsmReading>> {
   const readings = new Map<Address, TsmReading>();
-  for (const one of all) {
-    if (!one.hasTsm) continue;
+  const read = async (one: FunctionFacts, slot: Address, attribute: TsmAttribute): Promise<void> => {
+    const known = readings.get(one.address) ?? NO_TSM;
+    if (!one.hasTsm || known[attribute].kind !== "Missing") return;
+    const reading = await reader.tsm.read(slot, `${reader.paths.functions}/${one.address}`, attribute);
+    readings.set(one.address, { ...(readings.get(one.address) ?? NO_TSM), [attribute]: reading });
+  };
+  for (const one of wanted) {
     const slot = speakerOf(one) ?? one.address;
-    readings.set(one.address, await reader.tsm.read(slot, `${reader.paths.functions}/${one.address}`));
+    await read(facts.get(slot) ?? one, slot, "connect");
+    await read(one, slot, "bound");
   }
   return readings;
 }

@@ -28,44 +28,41 @@ function setUp() {
 describe("tsm files", () => {
   it("of one slot are read one at a time, those of another slot meanwhile", async () => {
     const { reader, clock, started, answer } = setUp();
-    const first = reader.read("s0", "a");
-    const second = reader.read("s0", "b");
-    void reader.read("s1", "c");
+    const first = reader.read("s0", "a", "connect");
+    const second = reader.read("s0", "b", "bound");
+    void reader.read("s1", "c", "connect");
     await clock.settle();
     expect(started).toEqual(["a/tsm/connect", "c/tsm/connect"]);
     await answer("a/tsm/connect", "tsm0");
-    await answer("a/tsm/bound", "");
-    expect(await first).toEqual({ connect: value("tsm0"), bound: value("") });
-    expect(started.slice(2)).toEqual(["a/tsm/bound", "b/tsm/connect"]);
-    await answer("b/tsm/connect", "");
-    await answer("b/tsm/bound", "tsm0");
-    expect(await second).toEqual({ connect: value(""), bound: value("tsm0") });
+    expect(await first).toEqual(value("tsm0"));
+    expect(started.slice(2)).toEqual(["b/tsm/bound"]);
+    await answer("b/tsm/bound", "");
+    expect(await second).toEqual(value(""));
   });
 
   it("that do not answer in time are unreadable, and the slot is left alone until the read comes back", async () => {
     const { reader, clock, started, answer } = setUp();
-    const stuck = reader.read("s0", "a");
+    const stuck = reader.read("s0", "a", "bound");
     await clock.advance(100);
-    expect(await stuck).toMatchObject({ connect: { kind: "Unreadable" }, bound: { kind: "Unreadable" } });
-    expect(await reader.read("s0", "a")).toMatchObject({ connect: { kind: "Unreadable" } });
-    expect(started).toEqual(["a/tsm/connect"]);
-    await answer("a/tsm/connect", "");
-    const again = reader.read("s0", "a");
-    await clock.settle();
-    await answer("a/tsm/connect", "");
+    expect(await stuck).toMatchObject({ kind: "Unreadable" });
+    expect(await reader.read("s0", "a", "connect")).toMatchObject({ kind: "Unreadable" });
+    expect(started).toEqual(["a/tsm/bound"]);
     await answer("a/tsm/bound", "");
-    expect(await again).toMatchObject({ connect: { kind: "Value" } });
+    const again = reader.read("s0", "a", "bound");
+    await clock.settle();
+    await answer("a/tsm/bound", "tsm0");
+    expect(await again).toEqual(value("tsm0"));
     expect(clock.pending()).toBe(0);
   });
 
   it("never hold more than two threads, however many slots are stuck", async () => {
     const { reader, clock, started } = setUp();
     for (const slot of ["s0", "s1"]) {
-      const stuck = reader.read(slot, slot);
+      const stuck = reader.read(slot, slot, "connect");
       await clock.advance(100);
       await stuck;
     }
-    expect(await reader.read("s2", "s2")).toMatchObject({ connect: { kind: "Unreadable" } });
+    expect(await reader.read("s2", "s2", "connect")).toMatchObject({ kind: "Unreadable" });
     expect(started).toEqual(["s0/tsm/connect", "s1/tsm/connect"]);
   });
 });

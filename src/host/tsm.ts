@@ -12,9 +12,12 @@ export interface TsmReading {
 /** Of a function without a `tsm/` group: no TSM, or not capable. */
 export const NO_TSM: TsmReading = { connect: { kind: "Missing" }, bound: { kind: "Missing" } };
 
+export type TsmAttribute = "connect" | "bound";
+
 /** Reads `tsm/*`. Never rejects; what takes longer than the deadline is Unreadable. */
 export interface TsmReader {
-  read(slot: Address, path: string): Promise<TsmReading>;
+  /** Reads `attribute` of the function whose directory is `path` and whose slot's function 0 is `slot`. */
+  read(slot: Address, path: string, attribute: TsmAttribute): Promise<Reading<string>>;
 }
 
 /** Threads of the pool that may be stuck in the kernel at once: the rest must stay free for everything else. */
@@ -29,7 +32,7 @@ export function createTsmReader(options: { clock: Clock; deadlineMs: number; rea
   const turns = new Map<Address, Promise<unknown>>();
   const stuck = new Set<Address>();
 
-  async function attribute(slot: Address, path: string): Promise<Reading<string>> {
+  async function guarded(slot: Address, path: string): Promise<Reading<string>> {
     if (stuck.has(slot)) return unreadable("an earlier read of this slot's tsm files has not come back");
     if (stuck.size >= MOST_STUCK) return unreadable("reads of other slots' tsm files have not come back");
     const reading = readAttribute(path);
@@ -40,14 +43,9 @@ export function createTsmReader(options: { clock: Clock; deadlineMs: number; rea
     return unreadable(`no answer within ${deadlineMs} ms`);
   }
 
-  async function both(slot: Address, path: string): Promise<TsmReading> {
-    const connect = await attribute(slot, `${path}/tsm/connect`);
-    return { connect, bound: await attribute(slot, `${path}/tsm/bound`) };
-  }
-
   return {
-    async read(slot, path) {
-      const turn = (turns.get(slot) ?? Promise.resolve()).then(() => both(slot, path));
+    async read(slot, path, attribute) {
+      const turn = (turns.get(slot) ?? Promise.resolve()).then(() => guarded(slot, `${path}/tsm/${attribute}`));
       turns.set(slot, turn);
       try {
         return await turn;

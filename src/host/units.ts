@@ -3,6 +3,7 @@ import type { HostUnit, HostView } from "../domain/device.ts";
 import { compareRegBase, parseRegBase, type RegBase } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
 import { type Reading, readNames, readText } from "./reading.ts";
+import { inSlices, type SliceOptions } from "./slices.ts";
 
 /** The units of one reading, also by kernel name, which is how functions refer to them. */
 export interface UnitReadings extends Pick<HostView, "units" | "unreadableUnits"> {
@@ -10,7 +11,7 @@ export interface UnitReadings extends Pick<HostView, "units" | "unreadableUnits"
 }
 
 /** Reads every unit below `directory` (`/sys/class/iommu`). @throws HOST_UNREADABLE when it is there and cannot be listed. */
-export function readUnits(directory: string): UnitReadings {
+export async function readUnits(directory: string, slices: SliceOptions): Promise<UnitReadings> {
   const names = readNames(directory);
   if (names.kind === "Unreadable") {
     throw new AppError("HOST_UNREADABLE", `${directory} cannot be listed: ${names.why}`, { details: { path: directory } });
@@ -18,9 +19,9 @@ export function readUnits(directory: string): UnitReadings {
   const units = new Map<RegBase, HostUnit>();
   const regBaseOf = new Map<string, RegBase>();
   const unreadableUnits: { kernelName: string; why: string }[] = [];
-  for (const kernelName of names.kind === "Value" ? names.value : []) {
+  const readOne = (kernelName: string): void => {
     const unit = readUnit(directory, kernelName);
-    if (unit.kind === "Missing") continue; // Hot-removed between listing and reading.
+    if (unit.kind === "Missing") return; // Hot-removed between listing and reading.
     const twin = unit.kind === "Value" ? units.get(unit.value.regBase) : undefined;
     if (unit.kind === "Unreadable") unreadableUnits.push({ kernelName, why: unit.why });
     else if (twin !== undefined) unreadableUnits.push({ kernelName, why: `it has the address of ${twin.kernelName}` });
@@ -28,7 +29,8 @@ export function readUnits(directory: string): UnitReadings {
       units.set(unit.value.regBase, unit.value);
       regBaseOf.set(kernelName, unit.value.regBase);
     }
-  }
+  };
+  await inSlices(names.kind === "Value" ? names.value : [], readOne, slices);
   return { units: [...units.values()].sort((a, b) => compareRegBase(a.regBase, b.regBase)), unreadableUnits, regBaseOf };
 }
 

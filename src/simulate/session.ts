@@ -5,7 +5,7 @@ import type { SimulatorControl } from "./control.ts";
 import { addLink, type Entries, line } from "./entries.ts";
 import type { HostDescription, UnitDescription } from "./host-description.ts";
 import { type HostState, vfioNameOf } from "./host-state.ts";
-import { functionAt, invalid, planLink, planReboot, refuseAbsent, type StateChange } from "./plans.ts";
+import { functionAt, invalid, planReboot, refuseAbsent, type StateChange } from "./plans.ts";
 import { BOOT_ID, classEntry, renderHolder, renderUnit, unitDirectory } from "./render.ts";
 import { directoryOf, worldOf } from "./render-function.ts";
 import { loadState, type Store, saveState } from "./store.ts";
@@ -20,30 +20,31 @@ export interface Session {
   readonly newBootId: () => string;
 }
 
-/** Reads the state, plans, changes the files, saves. `alongside` runs first: when it throws, nothing has changed. */
-export function change(session: Session, plan: (now: HostState) => StateChange, alongside: (change: StateChange) => void = () => undefined): void {
+/** Reads the state, plans, changes the TDX module's links and then the files, saves. When the module refuses, nothing has changed. */
+export function change(session: Session, plan: (now: HostState) => StateChange): void {
   const { store, description } = session;
   const now = loadState(store);
   const planned = plan(now);
-  alongside(planned);
+  changeModuleLinks(session, now, planned.after);
   const worlds = { before: worldOf(description, now), after: worldOf(description, planned.after) };
   changeFunctions(treeOf(session, now), worlds, planned.functions);
   saveState(store, planned.after);
 }
 
-function treeOf({ store }: Session, now: HostState): Tree {
-  return openTree(store.hostRoot, store.scratch, now.deviceNodes);
+/** The module has a link for as long as registers or the TSM have: a reset ends neither session nor stream there, a removal ends both. */
+function changeModuleLinks({ store, description, control }: Session, now: HostState, after: HostState): void {
+  const linked = (state: HostState): Set<Address> => new Set([...state.streaming, ...state.connected]);
+  const before = linked(now);
+  const wanted = linked(after);
+  for (const address of before.symmetricDifference(wanted)) {
+    const one = functionAt(description, address);
+    const unit = description.units.find((candidate) => candidate.name === one.unit);
+    if (unit !== undefined) control.setLink(store.simulatorState, { regBase: unit.regBase, address }, wanted.has(address));
+  }
 }
 
-/** Secures or releases a link in registers, `tsm/connect` and the TDX module's table. */
-export function setLink(session: Session, address: Address, secured: boolean): void {
-  const { description, control, store } = session;
-  const one = functionAt(description, address);
-  const unit = description.units.find((candidate) => candidate.name === one.unit);
-  const inModule = (): void => {
-    if (unit !== undefined) control.setLink(store.simulatorState, { regBase: unit.regBase, address }, secured);
-  };
-  change(session, (now) => planLink(description, now, one, secured), inModule);
+function treeOf({ store }: Session, now: HostState): Tree {
+  return openTree(store.hostRoot, store.scratch, now.deviceNodes);
 }
 
 /** Reboots: processes, links, drivers, TDX module, boot id. Returns the new boot id. */
@@ -52,11 +53,8 @@ export function reboot(session: Session): string {
   const { store, description, control } = session;
   const tree = treeOf(session, loadState(store));
   for (const { pid } of loadState(store).holders) tree.remove(`proc/${pid}`);
-  change(
-    session,
-    (now) => planReboot(description, now, bootId),
-    () => control.reboot(store.simulatorState),
-  );
+  change(session, (now) => planReboot(description, now, bootId));
+  control.reboot(store.simulatorState);
   tree.put(BOOT_ID, line(bootId));
   announceUnits(session, tree);
   return bootId;

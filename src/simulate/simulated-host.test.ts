@@ -63,7 +63,6 @@ describe("a link", () => {
     expect(await states(GPU, GPU_AUDIO)).toEqual(["Insecure", "Insecure"]);
     expect(control.calls.filter((call) => call.startsWith("setLink"))).toEqual([
       `setLink ${GPU_UNIT} ${GPU} true`,
-      `setLink ${GPU_UNIT} ${GPU} true`,
       `setLink ${GPU_UNIT} ${GPU} false`,
     ]);
   });

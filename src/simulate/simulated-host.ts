@@ -3,8 +3,8 @@ import type { Address } from "../domain/device.ts";
 import type { Environment, RegBase } from "../domain/unit.ts";
 import type { ModuleDump, SimulatedFault } from "../seamcall/simulation.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
-import { functionAt, planBind, planBound, planReplug, planReset, planUnplug } from "./plans.ts";
-import { change, findUnit, hold, loseUnit, reboot, type Session, setLink, unhold } from "./session.ts";
+import { functionAt, planBind, planBound, planLink, planReplug, planReset, planUnplug } from "./plans.ts";
+import { change, findUnit, hold, loseUnit, reboot, type Session, unhold } from "./session.ts";
 
 /**
  * What can be done to a simulated host from outside, also while an agent runs on it in another process. Each operation reads the state, changes
@@ -61,8 +61,8 @@ export function simulatedHost(session: Session): SimulatedHost {
     clearFaults: () => control.clearFaults(state),
     unplug: (address) => change(session, (now) => planUnplug(description, now, at(address))),
     replug: (address) => change(session, (now) => planReplug(description, now, at(address))),
-    secureLink: (address) => setLink(session, address, true),
-    releaseLink: (address) => setLink(session, address, false),
+    secureLink: (address) => change(session, (now) => planLink(description, now, at(address), true)),
+    releaseLink: (address) => change(session, (now) => planLink(description, now, at(address), false)),
     resetFunction: (address) => change(session, (now) => planReset(now, at(address))),
     bindTdi: (address) => change(session, (now) => planBound(now, at(address), true)),
     unbindTdi: (address) => change(session, (now) => planBound(now, at(address), false)),

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { AppError } from "../runtime/errors.ts";
 import type { Entries, Entry } from "./entries.ts";
 import type { DeviceNodes } from "./host-state.ts";
 
@@ -89,7 +90,16 @@ function make(path: string, entry: Entry, nodes: DeviceNodes): void {
   else if (entry.kind === "Link") symlinkSync(entry.target, path);
   else if (entry.kind === "Directory") mkdirSync(path, { recursive: true });
   else if (nodes === "Files") writeFileSync(path, "");
-  else execFileSync("mknod", ["-m", "0666", path, "c", "1", "3"]); // Node has no mknod of its own.
+  else makeCharacterDevice(path);
+}
+
+/** Node has no mknod of its own. 1:3 is /dev/null. */
+function makeCharacterDevice(path: string): void {
+  try {
+    execFileSync("mknod", ["-m", "0666", path, "c", "1", "3"], { stdio: "pipe" });
+  } catch (thrown) {
+    throw new AppError("SIMULATION_INVALID", `${path}: character devices need root and mknod; ask for Files instead`, { cause: thrown });
+  }
 }
 
 function holds(path: string, entry: Entry): boolean {
