@@ -19,7 +19,7 @@ static void forget(napi_env env, void *state, void *hint)
 	free(environment);
 }
 
-static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)(const char *, int, struct backend **))
+static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)(const char *, int, struct backend **), const char *command)
 {
 	struct environment *environment = NULL;
 	struct backend *backend = NULL;
@@ -36,7 +36,7 @@ static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)
 	rc = opener(path, writable, &backend);
 	free(path);
 	if (rc) {
-		napi_throw(env, value_error(env, -rc, "open"));
+		napi_throw(env, value_error(env, -rc, command));
 		return NULL;
 	}
 	napi_get_instance_data(env, (void **)&environment);
@@ -46,12 +46,12 @@ static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)
 
 static napi_value open_device(napi_env env, napi_callback_info info)
 {
-	return open_with(env, info, device_open);
+	return open_with(env, info, device_open, "open");
 }
 
 static napi_value open_simulator(napi_env env, napi_callback_info info)
 {
-	return open_with(env, info, simulated_open);
+	return open_with(env, info, simulated_open, "openSimulator");
 }
 
 static void export_function(napi_env env, napi_value exports, const char *name, napi_callback function)

@@ -5,8 +5,8 @@ import { AppError } from "../runtime/errors.ts";
 import type { Addon, NativeHandle } from "./addon.ts";
 import { loadAddon } from "./addon.ts";
 import { bindHandle } from "./binding.ts";
-import { describeNative, fromNative } from "./errors.ts";
-import type { SeamcallPort } from "./port.ts";
+import { fromNative } from "./errors.ts";
+import type { Driver, SeamcallPort } from "./port.ts";
 
 export interface OpenOptions {
   /** False: INFO, LIST and changes only, beside the one writer. */
@@ -20,49 +20,23 @@ export interface OpenOptions {
  * without such a directory; SIMULATION_INVALID when its state can't be read. Unfinished operations of a dead process are finished.
  */
 export function openSimulated(dir: string, options: OpenOptions = {}): Promise<SeamcallPort> {
-  return opened(() => {
-    const handle = openHandle("openSimulator", dir, options);
-    return bindHandle("simulated", handle);
-  });
+  return opened("simulated", () => (options.addon ?? loadAddon()).openSimulator(dir, options.writable ?? true));
 }
 
 /** The kernel module's device node. DRIVER_MISSING without it, NOT_PERMITTED without CAP_SYS_ADMIN, NO_TDX_MODULE, WRITER_BUSY. */
 export function openTdxIommu(devicePath: string, options: OpenOptions = {}): Promise<SeamcallPort> {
-  return opened(() => {
-    const handle = openHandle("open", devicePath, options);
-    return bindHandle("tdx_iommu", handle);
-  });
+  return opened("tdx_iommu", () => (options.addon ?? loadAddon()).open(devicePath, options.writable ?? true));
 }
 
 /** A kernel that owns TDX Connect: DRIVER_NOT_BUILT. */
-export function openTdxHost(): Promise<SeamcallPort> {
-  return opened(() => {
-    throw new AppError("DRIVER_NOT_BUILT", "the driver tdx_host, for kernels that own TDX Connect, is not built yet: use tdx_iommu");
-  });
+export async function openTdxHost(): Promise<SeamcallPort> {
+  throw new AppError("DRIVER_NOT_BUILT", "the driver tdx_host, for kernels that own TDX Connect, is not built yet: use tdx_iommu");
 }
 
-async function opened(open: () => SeamcallPort): Promise<SeamcallPort> {
-  return open();
-}
-
-function openHandle(how: "open" | "openSimulator", path: string, options: OpenOptions): NativeHandle {
-  const addon = options.addon ?? loadAddon();
+async function opened(driver: Driver, open: () => NativeHandle): Promise<SeamcallPort> {
   try {
-    return addon[how](path, options.writable ?? true);
-  } catch (error) {
-    throw refusal(error, path, how === "openSimulator");
+    return bindHandle(driver, open());
+  } catch (thrown) {
+    throw fromNative(thrown);
   }
-}
-
-/** At open an errno speaks of the path, not of a unit. */
-function refusal(thrown: unknown, path: string, simulated: boolean): AppError {
-  const translated = fromNative(thrown);
-  const errno = translated.details["errno"];
-  const details = { ...translated.details, path };
-  const message = `${path}: ${describeNative(thrown)}`;
-  if (errno === "ENOENT" || errno === "ENOTDIR") return new AppError("DRIVER_MISSING", message, { details, cause: thrown });
-  if (errno === "EACCES") return new AppError("NOT_PERMITTED", message, { details, cause: thrown });
-  if (errno === "ENXIO") return new AppError("NO_TDX_MODULE", message, { details, cause: thrown });
-  if (errno === "EIO" && simulated) return new AppError("SIMULATION_INVALID", message, { details, cause: thrown });
-  return new AppError(translated.code, message, { details, cause: thrown });
 }

@@ -18,12 +18,26 @@ const BY_ERRNO: Readonly<Record<string, ErrorCode>> = {
   ECANCELED: "BINDING_CLOSED",
 };
 
+/** At open an errno speaks of the path, not of a unit. */
+const AT_OPEN: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: "DRIVER_MISSING",
+  ENOTDIR: "DRIVER_MISSING",
+  ENXIO: "NO_TDX_MODULE",
+  EACCES: "NOT_PERMITTED",
+};
+
 /** An error from the addon as an AppError; what the contract does not name becomes BINDING_FAILED. */
 export function fromNative(thrown: unknown): AppError {
   if (isAppError(thrown)) return thrown;
   if (!isNativeError(thrown)) return new AppError("BINDING_FAILED", messageOf(thrown), { cause: thrown });
   const details = { errno: thrown.code, command: thrown.command };
-  return new AppError(BY_ERRNO[thrown.code] ?? "BINDING_FAILED", describeNative(thrown), { details, cause: thrown });
+  return new AppError(codeOf(thrown), describeNative(thrown), { details, cause: thrown });
+}
+
+function codeOf(error: NativeError): ErrorCode {
+  const byErrno = BY_ERRNO[error.code] ?? "BINDING_FAILED";
+  if (error.command === "openSimulator" && error.code === "EIO") return "SIMULATION_INVALID";
+  return error.command.startsWith("open") ? (AT_OPEN[error.code] ?? byErrno) : byErrno;
 }
 
 /** One line for people: which command, which errno, the system's words. */
