@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
+import { noMetrics } from "../runtime/metrics.ts";
 import { device, GPU, NIC, type Scene, type SceneOptions, startScene, until } from "../testing/kubelet/scene.ts";
 import { KUBELET_SOCKET } from "./wire.ts";
 
@@ -206,6 +207,20 @@ describe("coming back", () => {
     s.kubelet.faults.register = null;
     await s.kubelet.restart();
     await untilOffered(s);
+  });
+
+  it("counts registrations, refusals and stream ends", async () => {
+    const seen: string[] = [];
+    const metrics = { ...noMetrics, registration: (result: string) => seen.push(result), streamEnd: () => seen.push("stream end") };
+    const s = await start({ metrics });
+    s.kubelet.faults.register = { kind: "Refuse", message: "not today" };
+    s.plugins.publish(offerBoth);
+    await until("a refusal", () => seen.length > 0);
+    s.kubelet.faults.register = null;
+    await untilOffered(s);
+    s.kubelet.cutStream(GPU);
+    await until("the end and the next registration", () => seen.at(-1) === "ok" && seen.includes("stream end"));
+    expect(new Set(seen)).toEqual(new Set(["REGISTER_REFUSED", "ok", "stream end"]));
   });
 
   it("leaks neither descriptors nor memory over 100 kubelet restarts", async () => {

@@ -9,7 +9,7 @@ import { KUBELET_SOCKET } from "./wire.ts";
 
 /** Eyes on kubelet's device plugin directory: inotify for speed, a poll for what inotify misses (a replaced directory, a full watch table). */
 export interface DirectoryWatch {
-  /** Identity of kubelet's socket now; null when it is not there. Another identity is another kubelet start. */
+  /** Identity of kubelet's socket, looked up now; null when it is not there. Another identity is another kubelet start. */
   kubelet(): string | null;
   /** Called when something in the directory may have changed, and at every poll. Returns the way to stop. */
   onChange(listener: () => void): () => void;
@@ -28,7 +28,6 @@ export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryW
   const listeners = new Set<() => void>();
   let watcher: FSWatcher | null = null;
   let watched: string | null = null;
-  let kubelet: string | null = null;
   let isClosed = false;
 
   const disarm = (): void => {
@@ -54,14 +53,13 @@ export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryW
       disarm();
       if (identity !== null) arm(identity);
     }
-    kubelet = identityOf(join(dir, KUBELET_SOCKET));
     for (const listener of [...listeners]) listener();
   };
 
   look();
   const poll: Job = jobs.every("kubelet-directory", { everyMs: options.pollMs, boundMs: 10_000 }, async () => look());
   return {
-    kubelet: () => kubelet,
+    kubelet: () => identityOf(join(dir, KUBELET_SOCKET)),
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

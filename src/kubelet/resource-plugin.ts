@@ -268,8 +268,7 @@ export class ResourcePlugin {
 
   async #failed(thrown: unknown): Promise<RunAgain | undefined> {
     const { clock, random, metrics, log } = this.#options;
-    const known = isAppError(thrown);
-    metrics.registration(known ? thrown.code : "REGISTER_REFUSED");
+    metrics.registration(isAppError(thrown) ? thrown.code : "Other");
     this.#failures += 1;
     const delayMs = backoffDelayMs(BACKOFF, this.#failures, random);
     this.#notBeforeMs = clock.nowMs() + delayMs;
