@@ -12,11 +12,13 @@ export function errorText(thrown: unknown, withStack: boolean): string {
   const [first = "", ...rest] = thrown.message.split("\n");
   const more = rest.map((line) => `  ${line}\n`).join("");
   const stack = withStack ? `${inspect(thrown)}\n` : "";
-  return `trusted-iommu: ${first}\n${more}  (${thrown.code}${causeText(thrown.cause)})\n${stack}`;
+  return `trusted-iommu: ${first}\n${more}  (${thrown.code}${causeText(thrown.cause, thrown.message)})\n${stack}`;
 }
 
-function causeText(cause: unknown): string {
-  return cause === undefined ? "" : `: ${messageOf(cause).split("\n")[0] ?? ""}`;
+/** What lies below, unless the message has it already. */
+function causeText(cause: unknown, message: string): string {
+  const text = cause === undefined ? "" : (messageOf(cause).split("\n")[0] ?? "");
+  return text === "" || message.includes(text) ? "" : `: ${text}`;
 }
 
 /** Runs a command's work; an error is printed and becomes an exit code. */

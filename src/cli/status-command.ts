@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { NodeStatus } from "../domain/status.ts";
-import { AppError, messageOf } from "../runtime/errors.ts";
+import { AppError } from "../runtime/errors.ts";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { type Act, type Context, canvasOf, printLines } from "./context.ts";
 import { nodeTree } from "./view/tree.ts";
@@ -38,7 +37,10 @@ export function addStatusCommand(program: Command, context: Context, act: Act): 
     .addOption(new Option("--output <format>", "text or json").choices(["text", "json"]).default("text"));
   command.action((flags: StatusFlags) =>
     act(async () => {
-      const status = flags.node === undefined ? await statusFromFile(fileOf(flags, context)) : await statusFromCluster(flags.node, flags, context);
+      const status =
+        flags.node === undefined
+          ? await (await import("./read-status.ts")).readStatus(fileOf(flags, context))
+          : await statusFromCluster(flags.node, flags, context);
       const lines = flags.output === "json" ? [JSON.stringify(status, null, 2)] : nodeTree(flags.node ?? hostname(), status, canvasOf(context));
       printLines(context, lines);
       return EXIT_CODES.Ok;
@@ -49,27 +51,6 @@ export function addStatusCommand(program: Command, context: Context, act: Act): 
 function fileOf({ status, simulator }: StatusFlags, { workingFolder }: Context): string {
   if (simulator !== undefined) return join(resolve(workingFolder, simulator), "status.json");
   return resolve(workingFolder, status ?? DEFAULT_FILE);
-}
-
-/** @throws CONFIG_INVALID */
-async function statusFromFile(path: string): Promise<NodeStatus> {
-  const [{ parse }, { parseStatus }] = await Promise.all([import("yaml"), import("../api/parse.ts")]);
-  const refuse = (problem: string, cause?: unknown): AppError =>
-    new AppError("CONFIG_INVALID", `status file is "${path}": ${problem}; name the file of a running agent with --status, or --node NAME`, { cause });
-  const value = await readFile(path, "utf8").then(
-    (text): unknown => parse(text),
-    (thrown: unknown) => {
-      throw refuse(messageOf(thrown), thrown);
-    },
-  );
-  const status = parseStatus(statusOf(value));
-  if (status === null) throw refuse("it holds no status of a TrustedIommu");
-  return status;
-}
-
-/** A whole TrustedIommu has it in a field; a bare status is one itself. */
-function statusOf(value: unknown): unknown {
-  return typeof value === "object" && value !== null && "status" in value ? value.status : value;
 }
 
 /** @throws API_UNREACHABLE · API_REFUSED · CONFIG_INVALID */

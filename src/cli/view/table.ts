@@ -36,12 +36,13 @@ function narrowed(columnList: readonly Column[], natural: readonly number[], roo
   const widths = [...natural];
   let excess = widths.reduce((sum, width) => sum + width, 0) - room;
   const order = columnList.map((column, index) => ({ ...column, index })).toSorted((a, b) => a.rank - b.rank);
-  for (const { index, min } of order) {
-    if (excess <= 0) break;
+  const narrow = (index: number, min: number): void => {
     const width = widths[index] ?? 0;
-    const taken = Math.max(0, Math.min(excess, width - Math.min(width, min)));
+    const taken = Math.max(0, Math.min(excess, width - min));
     widths[index] = width - taken;
     excess -= taken;
-  }
+  };
+  for (const { index, min } of order) narrow(index, min);
+  for (const { index } of order) narrow(index, 0);
   return widths;
 }
