@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile } from "node:fs/promises";
+import { parse } from "yaml";
+import { parseStatus } from "../api/parse.ts";
+import type { NodeStatus } from "../domain/status.ts";
+import { AppError, messageOf } from "../runtime/errors.ts";
+
+/** The status in the file of a standalone agent, YAML or JSON. @throws CONFIG_INVALID, when there is none, saying why */
+export async function readStatus(path: string): Promise<NodeStatus> {
+  const status = parseStatus(statusOf(await readDocument(path)));
+  if (status === null) throw refusal(path, "it holds no status of a TrustedIommu");
+  return status;
+}
+
+async function readDocument(path: string): Promise<unknown> {
+  try {
+    const text = await readFile(path, "utf8");
+    // JSON is YAML too, and its own parser is far quicker.
+    return text.trimStart().startsWith("{") ? JSON.parse(text) : parse(text);
+  } catch (thrown) {
+    throw refusal(path, messageOf(thrown), thrown);
+  }
+}
+
+/** A whole TrustedIommu has it in a field; a bare status is one itself. */
+function statusOf(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "status" in value ? value.status : value;
+}
+
+function refusal(path: string, problem: string, cause?: unknown): AppError {
+  const fix = "name the file of a running agent with --status, its simulated host with --simulator, or a node of the cluster with --node";
+  return new AppError("CONFIG_INVALID", `--status is "${path}": ${problem}; ${fix}`, cause === undefined ? {} : { cause });
+}
