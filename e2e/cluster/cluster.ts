@@ -131,7 +131,7 @@ function prepareStop(run: RunFolder, spec: ClusterSpec): Cluster["stop"] {
     return stopping;
   };
   const onSignal = (signal: NodeJS.Signals): void => {
-    spec.progress(`${signal}: stopping the cluster`);
+    spec.progress(`${signal}: stopping the cluster; logs stay in ${run.logs}`);
     // The signal is sent again once nothing of ours is left, and then has its usual effect.
     void stop({ failed: true }).finally(() => process.kill(process.pid, signal));
   };

