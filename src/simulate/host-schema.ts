@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from "zod";
+import * as z from "zod";
 import { ABI_PROFILES, ENVIRONMENTS, parseRegBase, regBaseFromNumber } from "../domain/unit.ts";
 
 /** Every message says what to write instead; the path and the value found are added by whoever reports the issue. */

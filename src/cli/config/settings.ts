@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { z } from "zod";
+import * as z from "zod";
 import { LOG_LEVELS } from "../../runtime/log.ts";
 
 /** One setting of the agent: a flag and a key of the config file with the same meaning. */
