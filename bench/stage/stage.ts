@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A simulated host, a kubelet stand-in and, in a process of its own, the agent as it is shipped. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "../../src/runtime/clock.ts";
+import { simulationOf } from "../../src/seamcall/simulation.ts";
+import { createSimulatedHost } from "../../src/simulate/create.ts";
+import { loadHostDescription } from "../../src/simulate/load-description.ts";
+import type { SimulatedHost } from "../../src/simulate/simulated-host.ts";
+import { startKubeletStandIn } from "../../src/testing/kubelet/stand-in.ts";
+import type { KubeletStandIn } from "../../src/testing/kubelet/types.ts";
+import type { BenchContext } from "../measure/context.ts";
+import type { Running } from "../measure/processes.ts";
+import { when } from "../measure/waiting.ts";
+
+export const RESOURCE = "teeio.dev/accelerator";
+
+const MANIFEST = `apiVersion: teeio.dev/v1alpha1
+kind: TrustedIommu
+metadata: {name: bench}
+spec:
+  state: Trusted
+  units: {all: true}
+  resources:
+    - {name: ${RESOURCE}, ledger: DevicePlugin, match: {functions: [Physical, Virtual]}}
+  link: {enable: OnPrepare}
+`;
+
+export interface Stage {
+  readonly path: string;
+  readonly pluginDir: string;
+  readonly host: SimulatedHost;
+  readonly kubelet: KubeletStandIn;
+  /** Starts an agent; `words` replace --manifest. */
+  startAgent(words?: readonly string[]): Running;
+  /** The agent's socket that kubelet knows. */
+  socket(): string;
+  /** Waits until kubelet was given `count` healthy devices or more, or the agent died. */
+  offered(agent: Running, count: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Makes the host of e2e/hosts/NAME.yaml and starts the stand-in. */
+export async function setStage(context: BenchContext, hostName: string): Promise<Stage> {
+  const path = context.scratch(hostName);
+  const description = loadHostDescription(join(context.root, "e2e", "hosts", `${hostName}.yaml`));
+  const host = createSimulatedHost(join(path, "sim"), { description, control: simulationOf() });
+  const pluginDir = join(path, "dp");
+  const podResourcesSocket = join(path, "pr", "kubelet.sock");
+  const kubelet = await startKubeletStandIn({ dir: pluginDir, podResourcesSocket, clock: systemClock });
+  const manifest = join(path, "node.yaml");
+  writeFileSync(manifest, MANIFEST);
+  const fixed = ["--simulator", join(path, "sim"), "--kubelet-dir", pluginDir, "--podresources", podResourcesSocket];
+  const standalone = ["--manifest", manifest, "--status", join(path, "status.json")];
+  return {
+    path,
+    pluginDir,
+    host,
+    kubelet,
+    startAgent(words = standalone) {
+      const program = join(context.root, "bin", "trusted-iommu");
+      return context.processes.start(program, ["agent", ...words, ...fixed, "--log-level", "warn"], { output: join(path, "agent.log") });
+    },
+    socket: () => join(pluginDir, kubelet.registrations.findLast((one) => one.problem === "")?.endpoint ?? "nobody-registered"),
+    async offered(agent, count) {
+      const met = when(`kubelet has ${count} devices`, () => kubelet.allocatable(RESOURCE).length >= count, {
+        listen: (listener) => kubelet.onChange(listener),
+      });
+      await Promise.race([met, agent.died]);
+    },
+    close: () => kubelet.stop(),
+  };
+}
