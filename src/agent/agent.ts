@@ -88,6 +88,8 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       state.memory = emptyMemory(state.memory.startedMs, options.settleMs, state.lastStatus);
     }
     const ground = await look();
+    // What a closing binding looks like is not news: the last whole pass stands.
+    if (state.stopping) return undefined;
     const current = ports.intent.current();
     const intent = current?.intent ?? null;
     state.memory = remember(state.memory, intent, ground);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { AppError } from "../../runtime/errors.ts";
 import { bindHandle } from "../../seamcall/binding.ts";
 import { fromNative } from "../../seamcall/errors.ts";
@@ -17,6 +18,7 @@ export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot
   const { driver, hostRoot } = config;
   const { loadAddon } = await import("../../seamcall/addon.ts");
   if (driver.kind === "Simulated") {
+    if (!existsSync(driver.stateDir)) throw simulatorMissing(driver.stateDir);
     return { driver: "simulated", open: opened("simulated", () => loadAddon().openSimulator(driver.stateDir, !readOnly)) };
   }
   if (driver.driver === "tdx_host") return { driver: "tdx_host", open: async () => Promise.reject(tdxHostMissing()) };
@@ -33,6 +35,12 @@ function opened(driver: Driver, open: () => Parameters<typeof bindHandle>[1]): (
       throw fromNative(thrown);
     }
   };
+}
+
+function simulatorMissing(stateDir: string): AppError {
+  const folder = dirname(stateDir);
+  const fix = `trusted-iommu simulate create --host HOST.yaml --root ${folder}`;
+  return new AppError("CONFIG_INVALID", `--simulator is "${folder}": there is no simulated host; make one first: ${fix}`);
 }
 
 function tdxHostMissing(): AppError {
