@@ -12,7 +12,10 @@ export interface HostPort {
    * @throws HOST_UNREADABLE when the tree as a whole cannot be listed (an absent `/sys/class/iommu` is an empty list of units, not an error).
    */
   observe(): Promise<HostView>;
-  /** Reads one function again, now; null when it is gone. Cheap: called for every Allocate. */
+  /**
+   * Reads one function again, now; null when it is gone. Cheap: called for every Allocate. Only `holders` are those that the last `observe`
+   * found (Unreadable before the first): a walk through /proc takes too long here.
+   */
   observeFunction(address: Address): Promise<PciFunction | null>;
   /** Calls `listener` when something may have changed (uevent, file watch). Lossy; the agent's timer bounds what is missed. Returns the way to stop. */
   onChange(listener: () => void): () => void;
