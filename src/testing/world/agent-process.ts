@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Agent, createAgent } from "../../agent/agent.ts";
+import type { AgentPorts } from "../../agent/ports.ts";
+import type { IntentView } from "../../cluster/port.ts";
+import type { DevicePluginHandlers, PodResourcesView } from "../../kubelet/port.ts";
+import { AppError } from "../../runtime/errors.ts";
+import { silentLog } from "../../runtime/log.ts";
+import { noMetrics } from "../../runtime/metrics.ts";
+import { BindingHandle } from "./binding-handle.ts";
+import { Fact } from "./fact.ts";
+import { PluginModel } from "./plugin-model.ts";
+import type { World } from "./world.ts";
+
+/** One life of the agent: the real agent over ports that lead into the world, until it is killed or stopped. */
+export class AgentProcess {
+  readonly number: number;
+  readonly startedMs: number;
+  /** The intent as this process has been told it; null: not yet. */
+  readonly intent: Fact<IntentView | null>;
+  readonly agent: Agent;
+  plugin: PluginModel | null = null;
+  handle: BindingHandle | null = null;
+  isStopping = false;
+  readonly #world: World;
+  readonly #intentListeners = new Set<() => void>();
+  #kubelet = { incarnation: 0, sinceMs: 0 };
+
+  constructor(world: World, number: number) {
+    this.#world = world;
+    this.number = number;
+    this.startedMs = world.time.nowMs;
+    this.intent = new Fact<IntentView | null>(world.time, null);
+    const { settleMs, observeEveryMs, isSimulated } = world.shape;
+    this.agent = createAgent(this.#ports(), { driver: isSimulated ? "simulated" : "tdx_iommu", settleMs, observeEveryMs });
+  }
+
+  start(): void {
+    const { api, time } = this.#world;
+    void this.agent.start();
+    api.watch(this.number, (view) => {
+      time.after(this.number, this.#world.intentDelayMs, () => {
+        this.intent.set(view, true);
+        for (const listener of [...this.#intentListeners]) listener();
+      });
+    });
+  }
+
+  /** SIGTERM: withdraws and ends. `ended` is called when the process is gone. */
+  stop(ended: () => void): void {
+    this.isStopping = true;
+    void this.agent.stop().then(ended, (thrown: unknown) => {
+      // The last status may be lost with the API server; anything else is news.
+      if (!(thrown instanceof AppError)) this.#world.witness.fatal(thrown);
+      ended();
+    });
+  }
+
+  #ports(): AgentPorts {
+    const world = this.#world;
+    const { time, turnstile, host, api, witness, dice } = world;
+    const pass = <T>(point: Parameters<typeof turnstile.pass>[1], act: () => T): Promise<T> => turnstile.pass(this.number, point, act);
+    return {
+      clock: time.clockOf(this.number),
+      random: () => dice.random(),
+      log: silentLog,
+      metrics: noMetrics,
+      host: {
+        observe: () =>
+          pass("host.observe", () => {
+            witness.looked(this, "host");
+            return host.view();
+          }),
+        observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
+        onChange: (listener) => host.listen(this.number, listener),
+      },
+      openSeamcall: () => pass("seamcall.open", () => this.#open()),
+      devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
+      cdi: { sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)) },
+      prefer: ({ available, mustInclude, size }) => [...new Set([...mustInclude, ...available])].slice(0, size),
+      podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
+      pods: { observe: () => pass("pods.observe", () => api.podsView()) },
+      intent: {
+        current: () => this.intent.value,
+        onChange: (listener) => {
+          this.#intentListeners.add(listener);
+          return () => void this.#intentListeners.delete(listener);
+        },
+      },
+      status: {
+        readLast: () => pass("status.readLast", () => api.readStatus()),
+        write: (status) => pass("status.write", () => api.writeStatus(status)),
+        event: () => undefined,
+      },
+      onFatal: (thrown) => witness.fatal(thrown),
+    };
+  }
+
+  #open(): BindingHandle {
+    const { module, isBindingReadable, writer, turnstile } = this.#world;
+    if (!isBindingReadable.value) throw new AppError("DRIVER_MISSING", "no driver");
+    if (writer.value !== null && writer.value !== this.number) throw new AppError("WRITER_BUSY", "another process has it");
+    writer.value = this.number;
+    this.handle = new BindingHandle({ process: this, module, turnstile, world: this.#world });
+    return this.handle;
+  }
+
+  #plugins(handlers: DevicePluginHandlers): PluginModel {
+    const { time, turnstile, kubelet, witness } = this.#world;
+    const { number: process } = this;
+    const plugin = new PluginModel({ process, time, turnstile, kubelet, handlers, onPublish: (resources) => witness.published(this, resources) });
+    this.plugin = plugin;
+    kubelet.attach(process, () => plugin.servers.values());
+    return plugin;
+  }
+
+  #podResources(): PodResourcesView {
+    const { kubelet, shape, time, witness } = this.#world;
+    if (!shape.hasKubelet) return { kind: "None" };
+    if (!kubelet.isAnswering.value) return { kind: "Unreadable", why: "kubelet does not answer" };
+    if (kubelet.incarnation !== this.#kubelet.incarnation) this.#kubelet = { incarnation: kubelet.incarnation, sinceMs: time.nowMs };
+    witness.looked(this, "podresources");
+    return { kind: "Read", allocatable: kubelet.allocatable(), pods: kubelet.listed(), kubeletSinceMs: this.#kubelet.sinceMs };
+  }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IntentView } from "../../cluster/port.ts";
+import type { NodeStatus } from "../../domain/status.ts";
+import type { NodePodsView } from "../../domain/view.ts";
+import { AppError } from "../../runtime/errors.ts";
+import { Fact } from "./fact.ts";
+import type { Pod } from "./pod.ts";
+import type { WorldTime } from "./world-time.ts";
+
+/** The API server: pods of this node, the TrustedIommu's spec and its status. In standalone mode: a manifest and a status file, and no pods. */
+export class ApiModel {
+  readonly pods: Pod[] = [];
+  readonly isReachable: Fact<boolean>;
+  readonly isStandalone: boolean;
+  /** The newest spec, whether an agent has seen it or not. */
+  spec: IntentView;
+  status: NodeStatus | null = null;
+  readonly #watchers = new Map<number, (view: IntentView) => void>();
+
+  constructor(time: WorldTime, shape: { readonly isStandalone: boolean; readonly spec: IntentView }) {
+    this.isReachable = new Fact(time, true);
+    this.isStandalone = shape.isStandalone;
+    this.spec = shape.spec;
+  }
+
+  /** An answer to a fresh read of the pods of this node. */
+  podsView(): NodePodsView {
+    if (this.isStandalone) return { kind: "None" };
+    if (!this.isReachable.value) return { kind: "Unreadable", why: "connection refused" };
+    const pods = this.pods.filter((pod) => pod.isInApi).map((pod) => pod.asSeen());
+    return { kind: "Read", pods };
+  }
+
+  writeStatus(status: NodeStatus): void {
+    if (!this.isReachable.value && !this.isStandalone) throw new AppError("API_UNREACHABLE", "connection refused");
+    this.status = status;
+  }
+
+  readStatus(): NodeStatus | null {
+    return this.isReachable.value || this.isStandalone ? this.status : null;
+  }
+
+  watch(process: number, onSpec: (view: IntentView) => void): void {
+    this.#watchers.set(process, onSpec);
+    onSpec(this.spec);
+  }
+
+  forget(process: number): void {
+    this.#watchers.delete(process);
+  }
+
+  setSpec(view: IntentView): void {
+    this.spec = view;
+    for (const onSpec of [...this.#watchers.values()]) onSpec(view);
+  }
+}

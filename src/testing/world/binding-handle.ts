@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { BindingInfo, BindingTable } from "../../domain/unit.ts";
+import { AppError } from "../../runtime/errors.ts";
+import type { CallResult, ClearTarget, Driver, SeamcallPort } from "../../seamcall/port.ts";
+import type { AgentProcess } from "./agent-process.ts";
+import type { ModuleModel } from "./module-model.ts";
+import { CLEAR_LEAF, SETUP_LEAF } from "./module-status.ts";
+import type { Turnstile } from "./turnstile.ts";
+import type { World } from "./world.ts";
+
+export interface BindingHandleParts {
+  readonly process: AgentProcess;
+  readonly module: ModuleModel;
+  readonly turnstile: Turnstile;
+  readonly world: World;
+}
+
+/** One open of the driver by one process. */
+export class BindingHandle implements SeamcallPort {
+  readonly driver: Driver;
+  readonly #parts: BindingHandleParts;
+  /** The driver that was opened: a driver loaded later does not know this handle. */
+  readonly #instance: string;
+  readonly #inFlight = new Set<(error: AppError) => void>();
+  #isClosed = false;
+
+  constructor(parts: BindingHandleParts) {
+    this.#parts = parts;
+    this.#instance = parts.module.instance;
+    this.driver = parts.world.shape.isSimulated ? "simulated" : "tdx_iommu";
+  }
+
+  info(): Promise<BindingInfo> {
+    return this.#pass("seamcall.info", () => this.#parts.module.info());
+  }
+
+  list(): Promise<BindingTable> {
+    return this.#pass("seamcall.list", () => this.#parts.module.list());
+  }
+
+  setup(regBase: string): Promise<CallResult> {
+    const { process, world } = this.#parts;
+    world.witness.setupIssued(process, regBase);
+    return this.#call("seamcall.setup", regBase, null);
+  }
+
+  clear(target: ClearTarget): Promise<CallResult> {
+    const { process, world } = this.#parts;
+    world.witness.clearIssued(process, target);
+    return this.#call("seamcall.clear", target.regBase, target);
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#parts.module.listen(this.#parts.process.number, listener);
+  }
+
+  close(): Promise<void> {
+    const { process, turnstile, world } = this.#parts;
+    this.#isClosed = true;
+    for (const reject of [...this.#inFlight]) reject(new AppError("BINDING_CLOSED", "the handle was closed"));
+    return turnstile.pass(process.number, "seamcall.close", () => {
+      if (world.writer.value === process.number) world.writer.value = null;
+    });
+  }
+
+  #pass<T>(point: "seamcall.info" | "seamcall.list", act: () => T): Promise<T> {
+    return this.#parts.turnstile.pass(this.#parts.process.number, point, () => {
+      this.#check();
+      return act();
+    });
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw new AppError("BINDING_CLOSED", "the handle was closed");
+    if (this.#parts.module.instance !== this.#instance) throw new AppError("BACKEND_GONE", "the driver was loaded anew");
+    if (!this.#parts.world.isBindingReadable.value) throw new AppError("BINDING_FAILED", "EIO");
+  }
+
+  #call(point: "seamcall.setup" | "seamcall.clear", regBase: string, target: ClearTarget | null): Promise<CallResult> {
+    const { process, module, turnstile, world } = this.#parts;
+    return new Promise((resolve, reject) => {
+      this.#inFlight.add(reject);
+      const done = (answer: CallResult | AppError): void => {
+        void turnstile
+          .pass(process.number, `${point}.answer`, () => answer)
+          .then((given) => {
+            this.#inFlight.delete(reject);
+            if (given instanceof AppError) reject(given);
+            else resolve(given);
+          });
+      };
+      turnstile
+        .pass(process.number, point, () => {
+          this.#check();
+          if (target === null) world.witness.setupBegins(process, regBase);
+          module.submit({ leaf: target ? CLEAR_LEAF : SETUP_LEAF, regBase, target, process: process.number, done });
+        })
+        .catch(reject);
+    });
+  }
+}

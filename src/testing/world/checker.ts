@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The invariants I1 to I7, stated over the truth of the models and nothing else: nothing of the agent's own decisions is imported here. A fact
+ * counts as known to the agent when it is older than the last moment at which the agent had nothing left to do.
+ */
+import type { PublishedResource } from "../../kubelet/port.ts";
+import { messageOf } from "../../runtime/errors.ts";
+import type { ClearTarget } from "../../seamcall/port.ts";
+import type { AgentProcess } from "./agent-process.ts";
+import { clearObjections, type Moment, NEVER } from "./clear-rules.ts";
+import { type Objection, objections } from "./eligibility.ts";
+import { setupObjections } from "./setup-rules.ts";
+import type { Witness, Yes } from "./witness.ts";
+import type { World } from "./world.ts";
+
+/** How long a loss that wakes nobody, or that meets an agent that is backing off, may go unnoticed beyond the agent's own timer. */
+const NOTICE_SLACK_MS = 11_000;
+
+export class Checker implements Witness {
+  readonly violations: string[] = [];
+  readonly #world: World;
+  /** Healthy devices of the newest lists, per process. */
+  #published = new Map<string, string>();
+  #publisher = 0;
+  /** Devices that were secured when SETUP of their unit began, while the process that issued it lives and the link stays. */
+  readonly #securedBefore = new Map<string, number>();
+  /** When a view last showed the unit busy. */
+  readonly #busy = new Map<string, Moment>();
+  readonly #answeredMs = new Map<string, number>();
+  #calls: { regBase: string; ms: number }[] = [];
+  #specsBrokenMs = Number.NEGATIVE_INFINITY;
+  /** What was checked how often: a check that never ran proves nothing. */
+  readonly checked = { setup: 0, clear: 0, listed: 0, allocate: 0, preStart: 0, rest: 0 };
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  fatal(thrown: unknown): void {
+    this.#violate("the program broke", messageOf(thrown));
+  }
+
+  setupIssued(process: AgentProcess, regBase: string): void {
+    this.checked.setup += 1;
+    const known = setupObjections(this.#world, process, regBase).filter((one) => one.sinceTick < this.#world.quiet.tick);
+    for (const { why } of known) this.#violate(`SETUP of ${regBase}`, why);
+    this.#pace(regBase, "SETUP");
+  }
+
+  setupBegins(process: AgentProcess, regBase: string): void {
+    for (const fn of this.#world.host.below(regBase)) {
+      if (fn.isPresent.value && fn.link.value !== "Off") this.#securedBefore.set(fn.address, process.number);
+    }
+  }
+
+  clearIssued(process: AgentProcess, target: ClearTarget): void {
+    this.checked.clear += 1;
+    const { regBase } = target;
+    const evidence = { busy: this.#busy.get(regBase) ?? NEVER, answeredMs: this.#answeredMs };
+    const known = clearObjections({ world: this.#world, process, target, ...evidence }).filter((one) => one.sinceTick < this.#world.quiet.tick);
+    for (const { why } of known) this.#violate(`CLEAR of ${regBase}`, why);
+    this.#pace(regBase, "CLEAR");
+  }
+
+  published(process: AgentProcess, resources: readonly PublishedResource[]): void {
+    if (this.#publisher !== process.number) this.#published = new Map();
+    this.#publisher = process.number;
+    const now = new Map<string, string>();
+    for (const { resource, devices } of resources) {
+      for (const { id } of devices.filter((device) => device.healthy)) {
+        this.checked.listed += 1;
+        if (now.has(id)) this.#violate(`list of ${resource}`, `${id} is also in the list of ${now.get(id)}`);
+        now.set(id, resource);
+        if (!this.#world.specs.names.has(`${resource}=${id}`)) this.#violate(`list of ${resource}`, `${id} has no CDI spec`);
+        if (this.#published.get(id) === resource) continue;
+        this.#refute(`list of ${resource}`, id, this.#against(process, id, resource), this.#world.quiet.tick);
+      }
+    }
+    this.#published = now;
+  }
+
+  answered(process: AgentProcess, yes: Yes): void {
+    const { call, resource, ids, arrivedTick, pod } = yes;
+    this.checked[call === "Allocate" ? "allocate" : "preStart"] += 1;
+    for (const id of ids) {
+      this.#refute(call, id, this.#against(process, id, resource), arrivedTick);
+      const fn = this.#world.host.find(id);
+      const unit = this.#world.module.find(fn?.regBase ?? "");
+      if (unit?.state === "Clearing") this.#violate(call, `${id}: yes while its unit is being cleared`);
+      if (call === "Allocate") this.#answeredMs.set(id, this.#world.time.nowMs);
+      else if (unit && pod.spans.get(id) !== unit.trust.value && unit.trust.sinceTick < arrivedTick)
+        this.#violate(call, `${id}: ${pod.name} was given it in another span of trust`);
+    }
+  }
+
+  looked(_process: AgentProcess, view: "host" | "podresources"): void {
+    const { host, kubelet, module, time } = this.#world;
+    for (const { regBase } of module.units) {
+      const below = host.below(regBase);
+      const isBusyOnHost = host.isReadable.value && below.some((fn) => fn.isPresent.value && fn.isBusy);
+      const isListed = below.some(({ address }) => kubelet.listed().some(({ ids }) => ids.includes(address)));
+      if (view === "host" ? isBusyOnHost : isListed) this.#busy.set(regBase, { ms: time.nowMs, sinceTick: time.tick });
+    }
+  }
+
+  /** The agent has nothing left to do at this moment. */
+  atRest(): void {
+    this.checked.rest += 1;
+    this.#forgetReleased();
+    const { process, specs, time } = this.#world;
+    if (!specs.areWritable.value) this.#specsBrokenMs = time.nowMs;
+    if (process === null || process.isStopping) return;
+    for (const server of process.plugin?.servers.values() ?? []) {
+      for (const { id, healthy } of server.wanted ?? []) if (healthy) this.#overdue(process, id, server.resource);
+    }
+  }
+
+  /** A device that is still in the list although the agent has had the time to know better (I2). */
+  #overdue(process: AgentProcess, id: string, resource: string): void {
+    const { time, shape } = this.#world;
+    for (const one of this.#against(process, id, resource)) {
+      const isPrompt = one.isLoud && time.nowMs - this.#specsBrokenMs > NOTICE_SLACK_MS;
+      const allowedMs = isPrompt ? 0 : shape.observeEveryMs + NOTICE_SLACK_MS;
+      if (time.nowMs - one.sinceMs > allowedMs || (allowedMs === 0 && one.sinceTick < this.#world.quiet.tick))
+        this.#violate(`list of ${resource}`, `${id} is still in it: ${one.why}`);
+    }
+  }
+
+  #against(process: AgentProcess, address: string, resource: string): readonly Objection[] {
+    const isSecuredBefore = (one: string): boolean => this.#securedBefore.get(one) === process.number;
+    return objections({ world: this.#world, process, address, resource, isSecuredBefore });
+  }
+
+  #refute(what: string, id: string, against: readonly Objection[], knownTick: number): void {
+    for (const one of against) if (one.sinceTick < knownTick) this.#violate(what, `${id}: ${one.why}`);
+  }
+
+  #forgetReleased(): void {
+    for (const [address, process] of this.#securedBefore) {
+      const fn = this.#world.host.find(address);
+      const isOver = !fn?.isPresent.value || fn.link.value === "Off" || this.#world.process?.number !== process;
+      if (isOver || this.#world.module.find(fn.regBase ?? "")?.trust.value === null) this.#securedBefore.delete(address);
+    }
+  }
+
+  /** SEAMCALLs of one unit never come in a burst. */
+  #pace(regBase: string, leaf: string): void {
+    const { nowMs } = this.#world.time;
+    this.#calls = this.#calls.filter((call) => nowMs - call.ms < 1_000);
+    this.#calls.push({ regBase, ms: nowMs });
+    if (this.#calls.filter((call) => call.regBase === regBase).length > 6) this.#violate(`${leaf} of ${regBase}`, "more than six within a second");
+  }
+
+  #violate(what: string, why: string): void {
+    const process = this.#world.process?.number ?? 0;
+    this.violations.push(`${this.#world.time.nowMs} ms, agent ${process}: ${what}: ${why}`);
+  }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What speaks against CLEAR (I4, I5, I6): the checker's own statement, from the models' truth. */
+import type { ClearTarget } from "../../seamcall/port.ts";
+import type { AgentProcess } from "./agent-process.ts";
+import type { HostFunction } from "./host-function.ts";
+import { CLEAR_LEAF, isFatal } from "./module-status.ts";
+import type { ModuleUnit } from "./module-unit.ts";
+import { EVER, isSelected, type Known, Objections, youngest } from "./setup-rules.ts";
+import type { World } from "./world.ts";
+
+export interface Moment {
+  readonly ms: number;
+  readonly sinceTick: number;
+}
+
+export const NEVER: Moment = { ms: Number.NEGATIVE_INFINITY, sinceTick: -1 };
+
+export interface ClearEvidence {
+  readonly world: World;
+  readonly process: AgentProcess;
+  readonly target: ClearTarget;
+  /** When a view that the agent read last showed the unit busy. */
+  readonly busy: Moment;
+  /** When Allocate last said yes, by device. */
+  readonly answeredMs: ReadonlyMap<string, number>;
+}
+
+export function clearObjections(evidence: ClearEvidence): readonly Known[] {
+  const { world, target } = evidence;
+  const unit = world.module.find(target.regBase);
+  if (unit === null) return [{ why: "there is no such unit", ...EVER }];
+  const found = new Objections();
+  againstTarget(evidence, unit, found);
+  againstIntent(evidence, unit, found);
+  unreadable(evidence, found);
+  for (const fn of world.host.functions) if (fn.regBase === unit.regBase || !world.host.showsUnitOf(fn)) againstFunction(world, { fn, unit }, found);
+  againstPods(evidence, found);
+  againstHaste(evidence, found);
+  return found.list;
+}
+
+function againstTarget({ target }: ClearEvidence, unit: ModuleUnit, found: Objections): void {
+  const isRight = unit.id === target.tdxIommuId && unit.seq === target.setupSeq;
+  found.add(!isRight, `id ${target.tdxIommuId} of SETUP ${target.setupSeq} is not the unit's`, unit.settled);
+  found.add(unit.isForeign, "the unit is somebody else's", EVER);
+  const { lastCall } = unit;
+  found.add(unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(CLEAR_LEAF, lastCall.status), "CLEAR failed for good", unit.settled);
+}
+
+function againstIntent({ process }: ClearEvidence, unit: ModuleUnit, found: Objections): void {
+  const intent = process.intent.value?.intent ?? null;
+  found.add(intent === null, "nobody wants anything", process.intent);
+  if (intent === null) return;
+  found.add(!isSelected(intent, unit.regBase), "the unit is not selected", process.intent);
+  const isHalfCleared = unit.state === "Failed" && unit.lastCall?.leaf === CLEAR_LEAF;
+  found.add(intent.state === "Trusted" && !isHalfCleared, "the intent is Trusted", process.intent);
+}
+
+/** What cannot be read counts as in use. */
+function unreadable({ world }: ClearEvidence, found: Objections): void {
+  const { host, kubelet, api, shape } = world;
+  found.add(!host.isReadable.value, "the host cannot be read", host.isReadable);
+  found.add(shape.hasKubelet && !kubelet.isAnswering.value, "podresources cannot be read", kubelet.isAnswering);
+  found.add(!shape.isStandalone && !api.isReachable.value, "the API server cannot be reached", api.isReachable);
+  for (const unit of host.units) found.add(unit.isPresent.value && !unit.isReadable.value, `${unit.kernelName} cannot be read`, unit.isReadable);
+}
+
+function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: ModuleUnit }, found: Objections): void {
+  if (!fn.isPresent.value) return;
+  const hostUnit = world.host.unit(fn.regBase ?? "");
+  const hiding = hostUnit ? youngest(youngest(hostUnit.isReadable, hostUnit.isPresent), fn.isUnitReadable) : fn.isUnitReadable;
+  const aged = (fact: { readonly sinceTick: number }): { readonly sinceTick: number } =>
+    fn.regBase === unit.regBase ? fact : youngest(fact, hiding);
+  found.add(fn.opens.value > 0, `${fn.address} is open`, aged(fn.opens));
+  found.add(fn.isBound.value, `${fn.address} is bound to a TD`, aged(fn.isBound));
+  found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, aged(fn.link));
+  found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, aged(fn.isLinkReadable));
+  found.add(!fn.isBoundReadable.value, `tsm/bound of ${fn.address} cannot be read`, aged(fn.isBoundReadable));
+  found.add(!fn.areHoldersReadable.value, `the holders of ${fn.address} cannot be read`, aged(fn.areHoldersReadable));
+}
+
+function againstPods({ world, process, target }: ClearEvidence, found: Objections): void {
+  const { api, host, kubelet, shape } = world;
+  const below = new Set(host.below(target.regBase).map((fn) => fn.address));
+  for (const pod of api.pods) {
+    if (pod.stage !== "Held") continue;
+    // Without an API server nothing shows a pod that is on its way out and has nothing open.
+    if (pod.isTerminating && (shape.isStandalone || !pod.isInApi) && !pod.isRunning) continue;
+    found.add(
+      pod.ids.some((id) => below.has(id)),
+      `${pod.name}${pod.isTerminating ? ", terminating," : ""} has a device below`,
+      EVER,
+    );
+  }
+  const asked = new Set((process.intent.value?.intent?.resources ?? []).map((rule) => rule.name));
+  for (const pod of api.pods) {
+    const mayHold = pod.isInApi && pod.stage === "Waiting" && asked.has(pod.resource);
+    found.add(!shape.isStandalone && mayHold, `${pod.name} waits for a device, and nobody can tell which`, pod.since);
+  }
+  for (const [resource, { server }] of kubelet.endpoints) {
+    const listed = server?.process === process.number ? kubelet.healthy(resource).filter((id) => below.has(id)) : [];
+    found.add(listed.length > 0, `kubelet still has ${listed.join(" ")} to give away`, EVER);
+  }
+}
+
+function againstHaste({ world, process, target, busy, answeredMs }: ClearEvidence, found: Objections): void {
+  const { time, shape, kubelet, host } = world;
+  const isYoung = (sinceMs: number): boolean => time.nowMs - sinceMs < shape.settleMs;
+  found.add(isYoung(process.startedMs), "the agent has just started", EVER);
+  found.add(shape.hasKubelet && isYoung(kubelet.startedMs), "kubelet has just started", EVER);
+  found.add(isYoung(busy.ms), "a view has just shown it busy", busy);
+  for (const fn of host.below(target.regBase))
+    found.add(isYoung(answeredMs.get(fn.address) ?? Number.NEGATIVE_INFINITY), `${fn.address} was just given away`, EVER);
+}

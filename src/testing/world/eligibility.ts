@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Why a device may not be offered, from the truth of the models alone. This is the checker's own statement of the rule; it shares nothing with
+ * the agent's gate.
+ */
+import type { IntentView } from "../../cluster/port.ts";
+import type { AgentProcess } from "./agent-process.ts";
+import type { Fact } from "./fact.ts";
+import type { HostFunction } from "./host-function.ts";
+import type { World } from "./world.ts";
+
+/** Something that speaks against the offer, and since when. */
+export interface Objection {
+  readonly why: string;
+  readonly sinceTick: number;
+  readonly sinceMs: number;
+  /** The agent was woken by it. */
+  readonly isLoud: boolean;
+}
+
+const ALWAYS = { sinceTick: -1, sinceMs: 0, loud: true };
+
+type Since = Pick<Fact<unknown>, "sinceTick" | "sinceMs" | "loud">;
+
+function objection(why: string, since: Since): Objection {
+  return { why, sinceTick: since.sinceTick, sinceMs: since.sinceMs, isLoud: since.loud };
+}
+
+export interface Question {
+  readonly world: World;
+  readonly process: AgentProcess;
+  readonly address: string;
+  readonly resource: string;
+  /** Devices that were secured when SETUP began, as the checker saw it. */
+  readonly isSecuredBefore: (address: string) => boolean;
+}
+
+export function objections(question: Question): readonly Objection[] {
+  const { world, process, address, resource } = question;
+  const against: Objection[] = [];
+  const object = (isBad: boolean, why: string, since: Since): void => {
+    if (isBad) against.push(objection(why, since));
+  };
+  const fn = world.host.find(address);
+  if (fn === null) return [objection("it never existed", ALWAYS)];
+  object(!world.host.isReadable.value, "the host cannot be read", world.host.isReadable);
+  object(!world.isBindingReadable.value, "the binding cannot be read", world.isBindingReadable);
+  object(!fn.isPresent.value, "it is not on the bus", fn.isPresent);
+  object(!fn.isTeeCapable, "it has no TEE-I/O", ALWAYS);
+  object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
+  object(!fn.isLinkReadable.value, "its link cannot be read", fn.isLinkReadable);
+  object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
+  object(question.isSecuredBefore(address), "its link was secured before SETUP", fn.link);
+  const wish = againstIntent(process.intent.value, { fn, resource });
+  object(wish !== "", wish, process.intent);
+  againstUnit(world, fn, object);
+  againstHolder(world, fn, object);
+  return against;
+}
+
+type Object = (isBad: boolean, why: string, since: Since) => void;
+
+function againstUnit(world: World, fn: HostFunction, object: Object): void {
+  object(fn.regBase === null, "it is behind no unit", ALWAYS);
+  if (fn.regBase === null) return;
+  const hostUnit = world.host.unit(fn.regBase);
+  object(!fn.isUnitReadable.value, "its unit cannot be told", fn.isUnitReadable);
+  object(hostUnit?.isReadable.value === false, "its unit has no readable address", hostUnit?.isReadable ?? ALWAYS);
+  object(hostUnit?.isPresent.value === false, "its unit is not on the host", hostUnit?.isPresent ?? ALWAYS);
+  const unit = world.module.find(fn.regBase);
+  object(unit?.trust.value == null, "its unit is not trusted", unit?.trust ?? ALWAYS);
+}
+
+/** A running pod has had it since another span of trust than today's. */
+function againstHolder(world: World, fn: HostFunction, object: Object): void {
+  const trust = world.module.find(fn.regBase ?? "")?.trust;
+  if (!trust || trust.value === null || !fn.areHoldersReadable.value) return;
+  for (const pod of world.api.pods) {
+    if (!pod.isRunning || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
+    object(true, `${pod.name} has held it since before a loss of trust`, trust.sinceTick > fn.opens.sinceTick ? trust : fn.opens);
+  }
+}
+
+export function againstIntent(view: IntentView | null, asked: { readonly fn: HostFunction; readonly resource: string }): string {
+  const intent = view?.intent ?? null;
+  const { fn, resource } = asked;
+  if (intent === null) return "nobody wants anything";
+  if (intent.state !== "Trusted") return "the intent is Cleared";
+  if (!intent.units.all && !(intent.units.regBases ?? []).includes(fn.regBase ?? "")) return "its unit is not selected";
+  const taker = intent.resources.find((rule) => rule.match.vendors?.includes(fn.vendor) || rule.match.addresses?.includes(fn.address));
+  if (taker === undefined) return "no resource takes it";
+  if (taker.ledger !== "DevicePlugin") return "another ledger has it";
+  return taker.name === resource ? "" : `it belongs to ${taker.name}`;
+}

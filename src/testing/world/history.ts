@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { calm } from "./calm.ts";
+import { Checker } from "./checker.ts";
+import { createDice } from "./dice.ts";
+import { randomShape, type WorldShape } from "./shape.ts";
+import { chooseStep, STEP_KINDS, type Step } from "./steps.ts";
+import type { Tally } from "./tally.ts";
+import { World } from "./world.ts";
+
+export const STEPS_IN_A_HISTORY = 200;
+
+export interface HistoryResult {
+  readonly seed: number;
+  readonly steps: readonly Step[];
+  /** Empty when all invariants held. */
+  readonly violations: readonly string[];
+}
+
+/** One random life of a random node; everything in it follows from `seed`. */
+export async function runHistory(seed: number, tally: Tally | null = null): Promise<HistoryResult> {
+  const dice = createDice(seed);
+  const run = new Run(randomShape(dice), tally);
+  const steps: Step[] = [];
+  for (let count = 0; count < STEPS_IN_A_HISTORY && !run.isBroken; count += 1) {
+    const step = chooseStep(run.world, dice);
+    steps.push(step);
+    await run.take(step);
+  }
+  await run.end();
+  return { seed, steps, violations: run.violations };
+}
+
+/** The same again from what was written down. */
+export async function replay(shape: WorldShape, steps: readonly Step[]): Promise<readonly string[]> {
+  const run = new Run(shape, null);
+  for (const step of steps) {
+    if (!run.isBroken) await run.take(step);
+  }
+  await run.end();
+  return run.violations;
+}
+
+export function shapeOf(seed: number): WorldShape {
+  return randomShape(createDice(seed));
+}
+
+/** A world that takes steps, with the checker beside it. */
+export class Run {
+  readonly world: World;
+  readonly checker: Checker;
+  readonly #tally: Tally | null;
+
+  constructor(shape: WorldShape, tally: Tally | null) {
+    let checker: Checker | null = null;
+    this.world = new World(shape, (world) => {
+      checker = new Checker(world);
+      return checker;
+    });
+    if (checker === null) throw new Error("the world asked for no checker");
+    this.checker = checker;
+    this.#tally = tally;
+  }
+
+  get isBroken(): boolean {
+    return this.checker.violations.length > 0;
+  }
+
+  get violations(): readonly string[] {
+    return this.checker.violations;
+  }
+
+  async take(step: Step): Promise<void> {
+    const { world, checker } = this;
+    const atRest = (): void => checker.atRest();
+    try {
+      const crashed = step.kind === "crashAgent" || step.kind === "reboot" ? (world.process?.number ?? null) : null;
+      const points = crashed === null ? [] : world.turnstile.points(crashed);
+      const isDone = step.kind === "advance" || step.kind === "hold" ? true : (STEP_KINDS[step.kind]?.apply(world, step.args) ?? false);
+      if (isDone) this.#tally?.step(step, crashed === null ? [] : points.length > 0 ? points : ["timer"]);
+      if (step.kind === "advance") await world.advance(step.args.ms ?? 0, atRest);
+      else if (step.kind === "hold") await world.advanceHeld(step.args.ms ?? 0);
+      else if (step.flow === "rest") {
+        await world.rest();
+        atRest();
+      } else await world.letThrough(step.flow);
+    } catch (thrown) {
+      checker.fatal(thrown);
+    }
+  }
+
+  /** The world goes quiet: whatever happened, the agent brings the node to what is wanted. */
+  async end(): Promise<void> {
+    if (!this.isBroken) {
+      try {
+        await calm(this.world, this.checker);
+      } catch (thrown) {
+        this.checker.fatal(thrown);
+      }
+    }
+    this.#tally?.history(this.checker.checked, this.world.module.faultsTaken);
+    // Nothing of this world goes on in the next.
+    this.world.killAgent();
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Link, PciFunction, UnitOfFunction } from "../../domain/device.ts";
+import { Fact } from "./fact.ts";
+import type { WorldTime } from "./world-time.ts";
+
+export interface DeviceShape {
+  readonly address: string;
+  readonly vendor: string;
+  /** The unit its DMA goes through; null: none. */
+  readonly regBase: string | null;
+  readonly isTeeCapable: boolean;
+}
+
+/** Off, a TSM connected without a stream (which the TDX module does not see), or an IDE stream that is on. */
+export type LinkTruth = "Off" | "Tsm" | "Stream";
+
+/** One PCI function: what is true of it, and which parts of it can be read. */
+export class HostFunction {
+  readonly address: string;
+  readonly vendor: string;
+  readonly regBase: string | null;
+  readonly isTeeCapable: boolean;
+  readonly isPresent: Fact<boolean>;
+  readonly link: Fact<LinkTruth>;
+  readonly isLinkReadable: Fact<boolean>;
+  readonly isBound: Fact<boolean>;
+  readonly isBoundReadable: Fact<boolean>;
+  /** Processes that have its vfio device open, pods' VMs among them. */
+  readonly opens: Fact<number>;
+  /** Of these, processes that are no pod's. */
+  outsiders = 0;
+  readonly areHoldersReadable: Fact<boolean>;
+  readonly isOnVfio: Fact<boolean>;
+  readonly isConfigReadable: Fact<boolean>;
+  readonly isUnitReadable: Fact<boolean>;
+
+  constructor(time: WorldTime, shape: DeviceShape) {
+    this.address = shape.address;
+    this.vendor = shape.vendor;
+    this.regBase = shape.regBase;
+    this.isTeeCapable = shape.isTeeCapable;
+    this.isPresent = new Fact(time, true);
+    this.link = new Fact<LinkTruth>(time, "Off");
+    this.isLinkReadable = new Fact(time, true);
+    this.isBound = new Fact(time, false);
+    this.isBoundReadable = new Fact(time, true);
+    this.opens = new Fact(time, 0);
+    this.areHoldersReadable = new Fact(time, true);
+    this.isOnVfio = new Fact(time, true);
+    this.isConfigReadable = new Fact(time, true);
+    this.isUnitReadable = new Fact(time, true);
+  }
+
+  /** A look at it shows it in use, or cannot show it free. */
+  get isBusy(): boolean {
+    const isUsed = this.opens.value > 0 || this.isBound.value || this.link.value !== "Off";
+    return isUsed || !this.isLinkReadable.value || !this.isBoundReadable.value || !this.areHoldersReadable.value;
+  }
+
+  show(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): PciFunction {
+    return {
+      address: this.address,
+      vendor: this.vendor,
+      device: "2901",
+      class: "0302",
+      numaNode: 0,
+      iommuGroup: null,
+      unit: this.#unit(above),
+      functionType: "Physical",
+      physicalFunction: null,
+      teeIo: !this.isConfigReadable.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
+      ideStreams: 1,
+      link: this.#link(),
+      hostBridge: "pci0000:16",
+      rootPort: null,
+      driver: this.isOnVfio.value ? "vfio-pci" : null,
+      vfioCdev: this.isOnVfio.value ? `/dev/vfio/devices/${this.address}` : null,
+      holders: this.areHoldersReadable.value ? { kind: "Known", pids: this.opens.value > 0 ? [4711] : [] } : { kind: "Unreadable", why: "EACCES" },
+    };
+  }
+
+  #unit({ kernelName, isUnitReadable }: { readonly kernelName: string; readonly isUnitReadable: boolean }): UnitOfFunction {
+    if (!isUnitReadable) return { kind: "Unreadable", why: "EIO" };
+    return this.regBase === null ? { kind: "None" } : { kind: "Unit", regBase: this.regBase, kernelName };
+  }
+
+  #link(): Link {
+    const isReadable = this.isLinkReadable.value;
+    const link = this.link.value;
+    return {
+      state: !isReadable ? "Unknown" : link === "Off" ? "Insecure" : "Secure",
+      tsm: isReadable && link === "Tsm" ? "tsm0" : "",
+      bound: !this.isBoundReadable.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
+      streamEnabled: !isReadable ? "Unknown" : link === "Stream" ? "Yes" : "No",
+    };
+  }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { HostUnit, HostView, PciFunction } from "../../domain/device.ts";
+import { AppError } from "../../runtime/errors.ts";
+import { Fact } from "./fact.ts";
+import { type DeviceShape, HostFunction } from "./host-function.ts";
+import type { WorldTime } from "./world-time.ts";
+
+export interface HostUnitShape {
+  readonly regBase: string;
+  readonly canConnect: boolean;
+}
+
+export interface HostShape {
+  readonly units: readonly HostUnitShape[];
+  readonly devices: readonly DeviceShape[];
+}
+
+interface HostUnitState extends HostUnitShape {
+  readonly kernelName: string;
+  readonly isPresent: Fact<boolean>;
+  readonly isReadable: Fact<boolean>;
+  readonly domainsUsed: Fact<number>;
+}
+
+const DOMAINS = 65_536;
+
+/** The host's tree as the reader would show it, with the truth behind what cannot be read. */
+export class HostModel {
+  readonly functions: readonly HostFunction[];
+  readonly units: readonly HostUnitState[];
+  readonly isReadable: Fact<boolean>;
+  readonly #listeners = new Map<number, () => void>();
+  bootId = 1;
+  /** Uevents are lost. */
+  isMute = false;
+
+  constructor(time: WorldTime, shape: HostShape) {
+    this.isReadable = new Fact(time, true);
+    this.functions = shape.devices.map((device) => new HostFunction(time, device));
+    this.units = shape.units.map((unit, at) => ({
+      ...unit,
+      kernelName: `dmar${at}`,
+      isPresent: new Fact(time, true),
+      isReadable: new Fact(time, true),
+      domainsUsed: new Fact(time, 8),
+    }));
+  }
+
+  find(address: string): HostFunction | null {
+    return this.functions.find((fn) => fn.address === address) ?? null;
+  }
+
+  unit(regBase: string): HostUnitState | null {
+    return this.units.find((unit) => unit.regBase === regBase) ?? null;
+  }
+
+  below(regBase: string): readonly HostFunction[] {
+    return this.functions.filter((fn) => fn.regBase === regBase);
+  }
+
+  /** IDE streams, which the TDX module sees; a TSM connection without one it does not. */
+  ideOn(regBase: string): boolean {
+    return this.functions.some((fn) => fn.regBase === regBase && fn.isPresent.value && fn.link.value === "Stream");
+  }
+
+  listen(process: number, listener: () => void): () => void {
+    this.#listeners.set(process, listener);
+    return () => void this.#listeners.delete(process);
+  }
+
+  forget(process: number): void {
+    this.#listeners.delete(process);
+  }
+
+  /** Sets a fact; a change of the kind that the kernel announces wakes who listens. */
+  change<T>(fact: Fact<T>, value: T, isAnnounced: boolean): boolean {
+    const isLoud = isAnnounced && !this.isMute;
+    if (!fact.set(value, isLoud)) return false;
+    if (isLoud) for (const listener of [...this.#listeners.values()]) listener();
+    return true;
+  }
+
+  view(): HostView {
+    if (!this.isReadable.value) throw new AppError("HOST_UNREADABLE", "EIO");
+    const units = this.units.filter((unit) => unit.isPresent.value);
+    return {
+      bootId: `boot-${this.bootId}`,
+      units: units.filter((unit) => unit.isReadable.value).map(hostUnitOf),
+      unreadableUnits: units.filter((unit) => !unit.isReadable.value).map(({ kernelName }) => ({ kernelName, why: "EACCES" })),
+      functions: this.functions.filter((fn) => fn.isPresent.value).map((fn) => this.#shown(fn)),
+    };
+  }
+
+  viewOf(address: string): PciFunction | null {
+    if (!this.isReadable.value) throw new AppError("HOST_UNREADABLE", "EIO");
+    const fn = this.find(address);
+    return fn?.isPresent.value ? this.#shown(fn) : null;
+  }
+
+  /** Whether a look at the function gives its unit. */
+  showsUnitOf(fn: HostFunction): boolean {
+    const unit = this.unit(fn.regBase ?? "");
+    return fn.isUnitReadable.value && (fn.regBase === null || unit === null || (unit.isPresent.value && unit.isReadable.value));
+  }
+
+  #shown(fn: HostFunction): PciFunction {
+    const kernelName = this.unit(fn.regBase ?? "")?.kernelName ?? "dmar9";
+    return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn) });
+  }
+}
+
+function hostUnitOf(unit: HostUnitState): HostUnit {
+  return {
+    regBase: unit.regBase,
+    kernelName: unit.kernelName,
+    cap: 0n,
+    ecap: unit.canConnect ? 1n << 50n : 0n,
+    domainsSupported: DOMAINS,
+    domainsUsed: unit.domainsUsed.value,
+  };
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PodDevices, PublishedDevice } from "../../kubelet/port.ts";
+import { Fact } from "./fact.ts";
+import type { PluginServer } from "./plugin-model.ts";
+import type { Pod } from "./pod.ts";
+import { WORLD, type WorldTime } from "./world-time.ts";
+
+/** One resource as kubelet has it. Without a server (its stream ended) every device counts as unhealthy. */
+export interface Endpoint {
+  server: PluginServer | null;
+  devices: readonly PublishedDevice[];
+}
+
+/** For so long after a start podresources answers success, and empty. */
+const EMPTY_AFTER_START_MS = 1_000;
+
+/** kubelet's device manager and podresources, as version 1.37 behaves. */
+export class KubeletModel {
+  readonly endpoints = new Map<string, Endpoint>();
+  readonly #time: WorldTime;
+  readonly #pods: readonly Pod[];
+  readonly #plugins = new Map<number, () => Iterable<PluginServer>>();
+  readonly isReadable: Fact<boolean>;
+  /** It runs and its podresources can be read. */
+  readonly isAnswering: Fact<boolean>;
+  isRunning = true;
+  startedMs: number;
+  /** Grows with each start: the identity of the podresources socket. */
+  incarnation = 1;
+  /** How long a list is on its way. */
+  listDelayMs = 0;
+  /** Registrations that will be refused. */
+  refusals = 0;
+
+  constructor(time: WorldTime, pods: readonly Pod[]) {
+    this.#time = time;
+    this.#pods = pods;
+    this.startedMs = time.nowMs;
+    this.isReadable = new Fact(time, true);
+    this.isAnswering = new Fact(time, true);
+  }
+
+  /** A process whose servers look for this kubelet. */
+  attach(process: number, servers: () => Iterable<PluginServer>): void {
+    this.#plugins.set(process, servers);
+  }
+
+  /** The process is gone: its sockets close, and kubelet sees the streams end. */
+  forget(process: number): void {
+    this.#plugins.delete(process);
+    for (const endpoint of this.endpoints.values()) if (endpoint.server?.process === process) endpoint.server = null;
+  }
+
+  kill(): void {
+    this.isRunning = false;
+    this.isAnswering.set(false);
+    const servers = [...this.endpoints.values()].flatMap(({ server }) => (server ? [server] : []));
+    this.endpoints.clear();
+    for (const server of servers) server.lost();
+    for (const pod of this.#pods) {
+      // What was not in the checkpoint is asked for again; containers that run go on.
+      if (pod.stage === "Admitting") {
+        pod.stage = "Waiting";
+        pod.ids = [];
+      }
+      pod.isStarting = false;
+    }
+  }
+
+  start(): void {
+    this.isRunning = true;
+    this.isAnswering.set(this.isReadable.value);
+    this.startedMs = this.#time.nowMs;
+    this.incarnation += 1;
+    for (const servers of this.#plugins.values()) for (const server of servers()) server.lookForKubelet();
+  }
+
+  /** Why it is refused; null when the server is the resource's now. */
+  register(server: PluginServer): string | null {
+    if (!this.isRunning) return "kubelet's socket is not there";
+    if (this.refusals > 0) {
+      this.refusals -= 1;
+      return "refused";
+    }
+    this.endpoints.set(server.resource, { server, devices: [] });
+    return null;
+  }
+
+  /** A list is on its way from the server's newest stream. */
+  deliver(server: PluginServer): void {
+    if (this.listDelayMs === 0) this.#take(server);
+    else this.#time.after(WORLD, this.listDelayMs, () => this.#take(server));
+  }
+
+  /** The stream's last list, taken before it is closed. */
+  takeAll(server: PluginServer, last: readonly PublishedDevice[]): void {
+    server.onTheWay.length = 0;
+    server.onTheWay.push(last);
+    this.#take(server);
+  }
+
+  streamEnded(server: PluginServer): void {
+    const endpoint = this.endpoints.get(server.resource);
+    if (endpoint?.server === server) endpoint.server = null;
+  }
+
+  /** Devices that a pod could be given right now. */
+  free(resource: string): readonly string[] {
+    const taken = new Set(this.#pods.filter((pod) => pod.isAlive).flatMap((pod) => pod.ids));
+    return this.healthy(resource).filter((id) => !taken.has(id));
+  }
+
+  /** Devices that kubelet believes healthy behind a stream that is open. */
+  healthy(resource: string): readonly string[] {
+    const endpoint = this.endpoints.get(resource);
+    return endpoint?.server ? endpoint.devices.filter((device) => device.healthy).map((device) => device.id) : [];
+  }
+
+  setReadable(isReadable: boolean): boolean {
+    const isNew = this.isReadable.set(isReadable);
+    this.isAnswering.set(this.isRunning && isReadable);
+    return isNew;
+  }
+
+  /** List of podresources: active pods only, and for a second after a start none at all. */
+  listed(): readonly PodDevices[] {
+    if (this.#time.nowMs < this.startedMs + EMPTY_AFTER_START_MS) return [];
+    return this.#pods
+      .filter((pod) => pod.stage === "Held" && !pod.isTerminating)
+      .map((pod) => ({ namespace: "default", pod: pod.name, resource: pod.resource, ids: pod.ids }));
+  }
+
+  allocatable(): readonly { readonly resource: string; readonly ids: readonly string[] }[] {
+    return [...this.endpoints.keys()].map((resource) => ({ resource, ids: this.healthy(resource) }));
+  }
+
+  #take(server: PluginServer): void {
+    const endpoint = this.endpoints.get(server.resource);
+    const list = server.onTheWay.shift();
+    if (!list || endpoint?.server !== server) return;
+    this.#time.tick += 1;
+    endpoint.devices = list;
+    server.took(list);
+  }
+}

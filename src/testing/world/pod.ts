@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { NodePod } from "../../domain/view.ts";
+
+/** Where kubelet is with a pod. `Over`: it holds nothing any more, or was never admitted. */
+export type PodStage = "Waiting" | "Admitting" | "Held" | "Over";
+
+/** One pod that asks for one extended resource, on both sides: as the API shows it and as kubelet has it. */
+export class Pod {
+  readonly name: string;
+  readonly resource: string;
+  readonly count: number;
+  isInApi = true;
+  isTerminating = false;
+  stage: PodStage = "Waiting";
+  phase: NodePod["phase"] = "Pending";
+  /** What kubelet gave it, and the span of trust in which our plugin said yes. */
+  ids: readonly string[] = [];
+  readonly spans = new Map<string, string | null>();
+  /** Its container runs, and the VM in it has the devices open. */
+  isRunning = false;
+  isStarting = false;
+  /** Number of what had happened when it was made, or was given its devices. */
+  since = { sinceTick: -1 };
+
+  constructor(number: number, asks: { readonly resource: string; readonly count: number }) {
+    this.name = `pod-${number}`;
+    this.resource = asks.resource;
+    this.count = asks.count;
+  }
+
+  /** True while it has, or may be about to get, a device in hand. */
+  get isAlive(): boolean {
+    return this.stage !== "Over";
+  }
+
+  asSeen(): NodePod {
+    return {
+      namespace: "default",
+      name: this.name,
+      uid: this.name,
+      phase: this.phase,
+      terminating: this.isTerminating,
+      requests: { [this.resource]: this.count, cpu: 1 },
+    };
+  }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IntentView } from "../../cluster/port.ts";
+import type { Intent } from "../../domain/intent.ts";
+import { GPU, GPU_VENDOR, NIC, NIC_VENDOR, plainIntent, RENAMED, specOf } from "./shape.ts";
+import type { Args, StepKind } from "./steps.ts";
+import type { World } from "./world.ts";
+
+/** The agent's own life, what the admin wants, and what the API server and the node's disk do to it. */
+export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
+  startAgent: {
+    weight: ({ process }) => (process === null ? 60 : 0),
+    propose: () => ({}),
+    apply: (world) => {
+      if (world.process !== null) return false;
+      world.startAgent();
+      return true;
+    },
+  },
+  crashAgent: {
+    weight: ({ process, turnstile }) => (process === null ? 0 : turnstile.size > 0 ? 30 : 1.5),
+    propose: () => ({}),
+    apply: (world) => {
+      if (world.process === null) return false;
+      world.killAgent();
+      return true;
+    },
+  },
+  stopAgent: {
+    weight: ({ process }) => (process === null || process.isStopping ? 0 : 1),
+    propose: () => ({}),
+    apply: (world) => {
+      if (world.process === null || world.process.isStopping) return false;
+      world.stopAgent();
+      return true;
+    },
+  },
+  setIntent: {
+    weight: () => 8,
+    propose: (_world, dice) => ({ word: dice.pick(INTENT_CHOICES), at: dice.below(3) }),
+    apply: (world, args) => {
+      world.api.setSpec(intentOf(world, args));
+      return true;
+    },
+  },
+  apiDown: toggle(1, 10, ({ api }) => api.isReachable),
+  cdiReadOnly: toggle(0.7, 12, ({ specs }) => specs.areWritable),
+};
+
+const INTENT_CHOICES = [
+  "trusted",
+  "trusted",
+  "trusted",
+  "trusted",
+  "cleared",
+  "cleared",
+  "cleared",
+  "none",
+  "one-unit",
+  "one-unit-cleared",
+  "renamed",
+  "renamed-cleared",
+  "ledger",
+  "swapped",
+  "invalid",
+] as const;
+
+function intentOf(world: World, { word, at }: Args): IntentView {
+  const { spec } = world.api;
+  const generation = spec.generation + 1;
+  const one = { regBases: [world.module.units[(at ?? 0) % world.module.units.length]?.regBase ?? ""] };
+  const gpu = { name: GPU, ledger: "DevicePlugin" as const, match: { vendors: [GPU_VENDOR] } };
+  const nic = { name: NIC, ledger: "DevicePlugin" as const, match: { vendors: [NIC_VENDOR] } };
+  const variants: Readonly<Record<string, Partial<Intent>>> = {
+    trusted: {},
+    cleared: { state: "Cleared" },
+    "one-unit": { units: one },
+    "one-unit-cleared": { units: one, state: "Cleared" },
+    renamed: { resources: [{ ...gpu, name: RENAMED }, nic] },
+    "renamed-cleared": { resources: [{ ...gpu, name: RENAMED }, nic], state: "Cleared" },
+    ledger: { resources: [{ ...gpu, ledger: "DRA" }, nic] },
+    swapped: { resources: [{ ...nic, match: { vendors: [NIC_VENDOR, GPU_VENDOR] } }, gpu] },
+  };
+  if (word === "none") return specOf(null, generation);
+  if (word === "invalid") return specOf(spec.intent, spec.generation, "spec.units: 0xzz is not hex");
+  return specOf(plainIntent(variants[word ?? ""] ?? {}), generation);
+}
+
+/** Something that is mostly true, breaks now and then, and heals soon. */
+function toggle(breaks: number, heals: number, factOf: (world: World) => { readonly value: boolean; set(value: boolean): boolean }): StepKind {
+  return {
+    weight: (world) => (factOf(world).value ? breaks : heals),
+    propose: () => ({}),
+    apply: (world) => factOf(world).set(!factOf(world).value),
+  };
+}

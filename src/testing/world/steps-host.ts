@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Fact } from "./fact.ts";
+import type { HostFunction, LinkTruth } from "./host-function.ts";
+import type { StepKind } from "./steps.ts";
+import type { World } from "./world.ts";
+
+/** A step that changes one of the functions, chosen at random. */
+function onFunction(weight: number, act: (world: World, fn: HostFunction, word: string) => boolean, words: readonly string[] = [""]): StepKind {
+  return {
+    weight: () => weight,
+    propose: (world, dice) => ({ at: dice.below(world.host.functions.length), word: dice.pick(words) }),
+    apply: (world, { at, word }) => {
+      const fn = world.host.functions[at ?? 0];
+      return fn !== undefined && act(world, fn, word ?? "");
+    },
+  };
+}
+
+/** A part of the host that breaks for one function or unit now and then, and heals soon. */
+function flaw(breaks: number, isAnnounced: boolean, factsOf: (world: World) => readonly Fact<boolean>[]): StepKind {
+  const broken = (world: World): number => factsOf(world).findIndex((fact) => !fact.value);
+  return {
+    weight: (world) => (broken(world) >= 0 ? 8 : breaks),
+    propose: (world, dice) => ({ at: broken(world) >= 0 ? broken(world) : dice.below(factsOf(world).length) }),
+    apply: (world, { at }) => {
+      const fact = factsOf(world)[at ?? 0];
+      return fact !== undefined && world.host.change(fact, !fact.value, isAnnounced);
+    },
+  };
+}
+
+/** What happens to functions, links and units from outside, and what of them cannot be read. */
+export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
+  secureLink: onFunction(
+    3,
+    (world, fn, word) => fn.isPresent.value && fn.link.value === "Off" && world.host.change(fn.link, word as LinkTruth, false),
+    ["Tsm", "Stream"],
+  ),
+  releaseLink: {
+    weight: ({ host }) => (host.functions.some((fn) => fn.link.value !== "Off") ? 9 : 0),
+    propose: ({ host }) => ({ at: host.functions.findIndex((fn) => fn.link.value !== "Off") }),
+    apply: (world, { at }) => {
+      const fn = world.host.functions[at ?? 0];
+      return fn !== undefined && world.host.change<LinkTruth>(fn.link, "Off", false);
+    },
+  },
+  bindTdi: onFunction(1, (world, fn) => fn.isPresent.value && world.host.change(fn.isBound, true, false)),
+  unbindTdi: {
+    weight: ({ host }) => (host.functions.some((fn) => fn.isBound.value) ? 8 : 0),
+    propose: ({ host }) => ({ at: host.functions.findIndex((fn) => fn.isBound.value) }),
+    apply: (world, { at }) => {
+      const fn = world.host.functions[at ?? 0];
+      return fn !== undefined && world.host.change(fn.isBound, false, false);
+    },
+  },
+  openFromOutside: onFunction(2, (world, fn) => {
+    if (!fn.isPresent.value || !fn.isOnVfio.value || fn.opens.value > 0) return false;
+    fn.outsiders += 1;
+    return world.host.change(fn.opens, fn.opens.value + 1, false);
+  }),
+  closeFromOutside: {
+    weight: ({ host }) => (host.functions.some((fn) => fn.outsiders > 0) ? 8 : 0),
+    propose: ({ host }) => ({ at: host.functions.findIndex((fn) => fn.outsiders > 0) }),
+    apply: (world, { at }) => {
+      const fn = world.host.functions[at ?? 0];
+      if (fn === undefined || fn.outsiders === 0) return false;
+      fn.outsiders -= 1;
+      return world.host.change(fn.opens, fn.opens.value - 1, false);
+    },
+  },
+  unplug: flaw(1.5, true, ({ host }) => host.functions.map((fn) => fn.isPresent)),
+  unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
+  hideLink: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isLinkReadable)),
+  hideBound: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isBoundReadable)),
+  hideHolders: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areHoldersReadable)),
+  hideCapability: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isConfigReadable)),
+  hideUnitOfFunction: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isUnitReadable)),
+  hideUnit: flaw(0.5, false, ({ host }) => host.units.map((unit) => unit.isReadable)),
+  loseHostUnit: flaw(0.4, false, ({ host }) => host.units.map((unit) => unit.isPresent)),
+  hideHost: flaw(0.7, false, ({ host }) => [host.isReadable]),
+  fillDomainIds: {
+    weight: ({ shape }) => (shape.didUnreserved ? 3 : 0.2),
+    propose: ({ host }, dice) => ({ at: dice.below(host.units.length), ms: dice.pick([8, 8, 8, 16_383, 16_384, 40_000]) }),
+    apply: ({ host }, { at, ms }) => {
+      const unit = host.units[at ?? 0];
+      return unit !== undefined && host.change(unit.domainsUsed, ms ?? 8, false);
+    },
+  },
+};

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Dice } from "./dice.ts";
+import { AGENT_STEPS } from "./steps-agent.ts";
+import { HOST_STEPS } from "./steps-host.ts";
+import { MODULE_STEPS } from "./steps-module.ts";
+import { POD_STEPS } from "./steps-pods.ts";
+import type { World } from "./world.ts";
+
+/** What a step is about: numbers and words only, so that a history can be written down, cut and run again. */
+export interface Args {
+  readonly at?: number;
+  readonly ms?: number;
+  readonly word?: string;
+}
+
+/** One kind of thing that can happen to the node. */
+export interface StepKind {
+  /** How often it is chosen; 0 when it is impossible now. */
+  weight(world: World): number;
+  propose(world: World, dice: Dice): Args;
+  /** False when it changed nothing. */
+  apply(world: World, args: Args): boolean;
+}
+
+/** After a step the agent goes on until it has nothing left to do, or is held after so many calls. */
+export type Flow = "rest" | number;
+
+export interface Step {
+  readonly kind: string;
+  readonly args: Args;
+  readonly flow: Flow;
+}
+
+export const STEP_KINDS: Readonly<Record<string, StepKind>> = { ...AGENT_STEPS, ...POD_STEPS, ...HOST_STEPS, ...MODULE_STEPS };
+
+/** Kinds that move time; history.ts carries them out. */
+export const TIME_KINDS = ["advance", "hold"] as const;
+
+const KINDS = Object.entries(STEP_KINDS);
+const ADVANCE_WEIGHT = 60;
+const HOLD_WEIGHT = 6;
+
+export function chooseStep(world: World, dice: Dice): Step {
+  const weights = KINDS.map(([, kind]) => kind.weight(world));
+  const total = weights.reduce((sum, weight) => sum + weight, ADVANCE_WEIGHT + HOLD_WEIGHT);
+  let left = dice.random() * total;
+  const flow: Flow = dice.chance(0.7) ? "rest" : dice.below(9);
+  for (const [at, [kind, { propose }]] of KINDS.entries()) {
+    left -= weights[at] ?? 0;
+    if (left < 0) return { kind, args: propose(world, dice), flow };
+  }
+  if (left < HOLD_WEIGHT) return { kind: "hold", args: { ms: dice.pick([1, 100, 1_500, 6_000]) }, flow };
+  return { kind: "advance", args: { ms: dice.pick([1, 50, 500, 1_000, 1_500, 3_100, 3_100, 7_000]) }, flow: "rest" };
+}

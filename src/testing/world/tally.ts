@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { STEP_KINDS, type Step, TIME_KINDS } from "./steps.ts";
+import { FAULT_WORDS } from "./steps-module.ts";
+import { POINTS } from "./turnstile.ts";
+
+type Counts = Record<string, number>;
+
+export interface TallyCounts {
+  histories: number;
+  readonly steps: Counts;
+  readonly crashes: Counts;
+  readonly faults: Counts;
+  readonly checks: Counts;
+}
+
+/** What a run has seen: a kind of step, a place to crash or a fault that never came proves nothing about it. */
+export class Tally {
+  readonly counts: TallyCounts;
+
+  constructor() {
+    this.counts = {
+      histories: 0,
+      steps: zeros([...Object.keys(STEP_KINDS), ...TIME_KINDS]),
+      crashes: zeros([...POINTS, "timer"]),
+      faults: zeros(FAULT_WORDS),
+      checks: {},
+    };
+  }
+
+  step(step: Step, crashPoints: readonly string[]): void {
+    add(this.counts.steps, step.kind, 1);
+    for (const point of new Set(crashPoints)) add(this.counts.crashes, point, 1);
+  }
+
+  history(checked: Readonly<Record<string, number>>, faultsTaken: readonly string[]): void {
+    this.counts.histories += 1;
+    for (const fault of faultsTaken) add(this.counts.faults, fault, 1);
+    for (const [name, count] of Object.entries(checked)) add(this.counts.checks, name, count);
+  }
+
+  /** Adds what another worker has counted. */
+  add(other: TallyCounts): void {
+    this.counts.histories += other.histories;
+    for (const part of ["steps", "crashes", "faults", "checks"] as const) {
+      for (const [name, count] of Object.entries(other[part])) add(this.counts[part], name, count);
+    }
+  }
+
+  /** Kinds that never happened. */
+  missing(): readonly string[] {
+    const { steps, crashes, faults, checks } = this.counts;
+    return Object.entries({ steps, crashes, faults, checks }).flatMap(([part, counts]) =>
+      Object.entries(counts)
+        .filter(([, count]) => count === 0)
+        .map(([name]) => `${part}: ${name}`),
+    );
+  }
+
+  lines(): readonly string[] {
+    const { histories, ...parts } = this.counts;
+    const lines = Object.entries(parts).map(([part, counts]) => {
+      const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+      return `${part} (${total}): ${Object.entries(counts)
+        .map(([name, count]) => `${name} ${count}`)
+        .join(", ")}`;
+    });
+    return [`histories: ${histories}`, ...lines];
+  }
+}
+
+function zeros(names: readonly string[]): Counts {
+  return Object.fromEntries(names.map((name) => [name, 0]));
+}
+
+function add(counts: Counts, name: string, count: number): void {
+  counts[name] = (counts[name] ?? 0) + count;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { WorldTime } from "./world-time.ts";
+
+/** Where an agent waits for the world: each is a place where it can be killed. */
+export const POINTS = [
+  "host.observe",
+  "host.observeFunction",
+  "seamcall.open",
+  "seamcall.info",
+  "seamcall.list",
+  "seamcall.setup",
+  "seamcall.setup.answer",
+  "seamcall.clear",
+  "seamcall.clear.answer",
+  "seamcall.close",
+  "podresources.observe",
+  "pods.observe",
+  "status.readLast",
+  "status.write",
+  "cdi.sync",
+  "plugin.close",
+  "kubelet.allocate.answer",
+  "kubelet.preStart.answer",
+] as const;
+export type Point = (typeof POINTS)[number];
+
+interface Passage {
+  readonly point: Point;
+  readonly process: number;
+  readonly go: () => void;
+}
+
+/**
+ * Every call of an agent waits here until the world lets it through: only then does it read or change a model. A dead process's calls never get
+ * through and never return.
+ */
+export class Turnstile {
+  readonly #time: WorldTime;
+  readonly #dead = new Set<number>();
+  #waiting: Passage[] = [];
+
+  constructor(time: WorldTime) {
+    this.#time = time;
+  }
+
+  /** Resolves or rejects as `act` does, when let through. */
+  pass<T>(process: number, point: Point, act: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead.has(process)) return;
+      const go = (): void => {
+        try {
+          resolve(act());
+        } catch (thrown) {
+          reject(thrown);
+        }
+      };
+      this.#waiting.push({ point, process, go });
+    });
+  }
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  points(process: number): readonly Point[] {
+    return this.#waiting.filter((passage) => passage.process === process).map((passage) => passage.point);
+  }
+
+  /** Lets `count` of those who wait now through, first come first served. */
+  release(count: number): void {
+    for (const passage of this.#waiting.splice(0, count)) {
+      this.#time.tick += 1;
+      passage.go();
+    }
+  }
+
+  /** kill -9: what it was about to do never happens. */
+  kill(process: number): void {
+    this.#dead.add(process);
+    this.#waiting = this.#waiting.filter((passage) => passage.process !== process);
+  }
+}
+
+/** Lets promises run until none can go on: setImmediate comes after the whole microtask queue. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

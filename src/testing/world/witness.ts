@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PublishedResource } from "../../kubelet/port.ts";
+import type { ClearTarget } from "../../seamcall/port.ts";
+import type { AgentProcess } from "./agent-process.ts";
+import type { Pod } from "./pod.ts";
+
+/** A yes of the agent to kubelet: what was asked, and when the question arrived. */
+export interface Yes {
+  readonly call: "Allocate" | "PreStart";
+  readonly resource: string;
+  readonly ids: readonly string[];
+  readonly pod: Pod;
+  readonly arrivedTick: number;
+}
+
+/** What the models tell the checker, at the moment at which it happens. */
+export interface Witness {
+  /** The agent has called SETUP; nothing has happened yet. */
+  setupIssued(process: AgentProcess, regBase: string): void;
+  /** The SEAMCALL begins. */
+  setupBegins(process: AgentProcess, regBase: string): void;
+  clearIssued(process: AgentProcess, target: ClearTarget): void;
+  published(process: AgentProcess, resources: readonly PublishedResource[]): void;
+  answered(process: AgentProcess, yes: Yes): void;
+  /** The host's whole tree, or podresources, was read by the agent. */
+  looked(process: AgentProcess, view: "host" | "podresources"): void;
+  /** The program says that it is broken. */
+  fatal(thrown: unknown): void;
+}

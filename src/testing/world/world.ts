@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CdiResource } from "../../kubelet/port.ts";
+import { AppError } from "../../runtime/errors.ts";
+import { AgentProcess } from "./agent-process.ts";
+import { ApiModel } from "./api-model.ts";
+import { createDice, type Dice } from "./dice.ts";
+import { Fact } from "./fact.ts";
+import { HostModel } from "./host-model.ts";
+import { KubeletModel } from "./kubelet-model.ts";
+import { ModuleModel } from "./module-model.ts";
+import type { WorldShape } from "./shape.ts";
+import { settle, Turnstile } from "./turnstile.ts";
+import type { Witness } from "./witness.ts";
+import { WORLD, WorldTime } from "./world-time.ts";
+
+/** More calls than this without time moving: the agent goes round in circles. */
+const CALLS_WITHOUT_REST = 3_000;
+
+/** The whole node: the models, at most one agent process, and the time they share. */
+export class World {
+  readonly shape: WorldShape;
+  readonly time = new WorldTime();
+  readonly turnstile = new Turnstile(this.time);
+  readonly host: HostModel;
+  readonly module: ModuleModel;
+  readonly api: ApiModel;
+  readonly kubelet: KubeletModel;
+  readonly isBindingReadable: Fact<boolean>;
+  readonly dice: Dice = createDice(7);
+  /** The one process that may write to the driver. */
+  readonly writer: { value: number | null } = { value: null };
+  /** CDI spec files, by name; they outlive processes. */
+  readonly specs: { areWritable: Fact<boolean>; names: ReadonlySet<string> };
+  readonly intentDelayMs: number;
+  readonly witness: Witness;
+  process: AgentProcess | null = null;
+  #processes = 0;
+  #ended: (() => void)[] = [];
+  /** When the agent last had nothing left to do, and the number of what had happened by then. */
+  quiet = { tick: 0, ms: 0 };
+
+  constructor(shape: WorldShape, witnessOf: (world: World) => Witness) {
+    this.shape = shape;
+    this.host = new HostModel(this.time, { units: shape.units, devices: shape.devices });
+    this.module = new ModuleModel(this.time, {
+      units: shape.units,
+      info: { simulated: shape.isSimulated, realSetup: shape.realSetup, didUnreserved: shape.didUnreserved },
+      latencyMs: shape.latencyMs,
+      interruptions: shape.interruptions,
+      ideOn: (regBase) => this.host.ideOn(regBase),
+    });
+    this.api = new ApiModel(this.time, { isStandalone: shape.isStandalone, spec: shape.spec });
+    this.kubelet = new KubeletModel(this.time, this.api.pods);
+    this.kubelet.listDelayMs = shape.listDelayMs;
+    this.isBindingReadable = new Fact(this.time, true);
+    this.specs = { areWritable: new Fact(this.time, true), names: new Set() };
+    this.intentDelayMs = shape.intentDelayMs;
+    this.host.isMute = shape.isMute;
+    this.module.isMute = shape.isMute;
+    this.witness = witnessOf(this);
+  }
+
+  startAgent(): void {
+    this.#processes += 1;
+    this.process = new AgentProcess(this, this.#processes);
+    this.process.start();
+  }
+
+  /** Calls `ended` when the process is gone, however it goes. */
+  onProcessEnd(process: number, ended: () => void): void {
+    if (this.process?.number === process) this.#ended.push(ended);
+  }
+
+  /** kill -9: nothing that the process was doing goes on, but for what the kernel has begun. */
+  killAgent(): void {
+    const process = this.process;
+    if (process === null) return;
+    this.turnstile.kill(process.number);
+    this.#gone(process);
+  }
+
+  stopAgent(): void {
+    const process = this.process;
+    if (process === null || process.isStopping) return;
+    process.stop(() => {
+      this.turnstile.kill(process.number);
+      this.#gone(process);
+    });
+  }
+
+  #gone(process: AgentProcess): void {
+    const { number } = process;
+    if (this.process === process) this.process = null;
+    for (const ended of this.#ended.splice(0)) ended();
+    this.time.forget(number);
+    this.module.forget(number);
+    this.host.forget(number);
+    this.api.forget(number);
+    this.kubelet.forget(number);
+    const release = (): void => {
+      if (this.writer.value === number) this.writer.value = null;
+    };
+    if (this.shape.lingerMs === 0) release();
+    else this.time.after(WORLD, this.shape.lingerMs, release);
+  }
+
+  writeSpecs(resources: readonly CdiResource[]): void {
+    if (!this.specs.areWritable.value) throw new AppError("STATUS_UNWRITABLE", "the CDI folder is read-only");
+    this.specs.names = new Set(resources.flatMap(({ resource, devices }) => devices.map((device) => `${resource}=${device.id}`)));
+  }
+
+  /** Lets everybody go on until nothing is left to do without time moving. */
+  async rest(): Promise<void> {
+    await settle();
+    for (let calls = 0; ; ) {
+      const { size } = this.turnstile;
+      calls += size;
+      if (calls > CALLS_WITHOUT_REST) throw new Error(`the agent made more than ${CALLS_WITHOUT_REST} calls in no time`);
+      if (size > 0) this.turnstile.release(size);
+      else if (!this.time.fireNext(this.time.nowMs)) break;
+      await settle();
+    }
+    this.quiet = { tick: this.time.tick, ms: this.time.nowMs };
+  }
+
+  /** Lets at most `count` calls through, and then holds everybody where they are. */
+  async letThrough(count: number): Promise<void> {
+    await settle();
+    for (let left = count; left > 0 && this.turnstile.size > 0; left -= 1) {
+      this.turnstile.release(1);
+      await settle();
+    }
+  }
+
+  /** Moves time by `ms`; everybody goes on meanwhile, and rests at the end. */
+  async advance(ms: number, atRest: () => void): Promise<void> {
+    const untilMs = this.time.nowMs + ms;
+    await this.rest();
+    atRest();
+    for (let dueMs = this.time.nextDueMs(); dueMs !== null && dueMs <= untilMs; dueMs = this.time.nextDueMs()) {
+      this.time.fireNext(untilMs);
+      await this.rest();
+      atRest();
+    }
+    this.time.fireNext(untilMs);
+    await this.rest();
+    atRest();
+  }
+
+  /** Moves time while everybody is held where they are: reads grow old, timers fire. */
+  async advanceHeld(ms: number): Promise<void> {
+    const untilMs = this.time.nowMs + ms;
+    while (this.time.fireNext(untilMs)) await settle();
+    await settle();
+  }
+}
