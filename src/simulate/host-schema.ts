@@ -31,9 +31,10 @@ const bus = z
   .regex(/^[0-9a-fA-F]{4}:[0-9a-fA-F]{2}$/, 'write segment:bus in hex, like "0000:17"')
   .toLowerCase();
 
-const unitName = z.string().regex(/^dmar\d{1,4}$/, 'write a unit\'s kernel name, like "dmar3"');
-const driver = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, 'write a driver\'s name, like "vfio-pci"');
-const tsm = z.string().regex(/^tsm\d{1,3}$/, 'write a TSM\'s name, like "tsm0"');
+const named = (pattern: RegExp, fix: string) => z.string(fix).regex(pattern, fix);
+const unitName = named(/^dmar\d{1,4}$/, "write a unit's kernel name, like dmar3 (a function without one: null)");
+const driver = named(/^[A-Za-z0-9_-]{1,40}$/, "write a driver's name, like vfio-pci");
+const tsm = named(/^tsm\d{1,3}$/, "write a TSM's name, like tsm0");
 const count = (min: number, max: number) =>
   z.int(`write a whole number from ${min} to ${max}`).min(min, `write ${min} or more`).max(max, `write ${max} or less`);
 const flag = z.boolean("write true or false");

@@ -67,6 +67,9 @@ describe("a mistake in HOST.yaml", () => {
     );
     expect(problemOf(`${START}units: [{name: gpu, regBase: "0xfed90000"}]`)).toContain('units[0].name: found "gpu"; write a unit\'s kernel name');
     expect(problemOf(`${START}colour: red`)).toContain("colour");
+    expect(problemOf(`${START}functions: [{address: "0000:17:00.0"}]`)).toContain(
+      "functions[0].unit: found nothing; write a unit's kernel name, like dmar3",
+    );
     expect(problemOf("summary: a host")).toContain("unitDefaults: found nothing");
     expect(problemOf(`${START}${UNIT}functions: [{address: "17:00.0", unit: dmar0, vendor: "10de", device: 2335, class: "030200"}]`)).toMatch(
       /functions\[0\]\.address: found "17:00\.0"; write segment:bus:device\.function[\s\S]*functions\[0\]\.device: found 2335; write 4 hex digits in quotes/,
