@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { z } from "zod";
@@ -118,13 +118,13 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", ru
 
   test("leaves nothing behind when it stops", async () => {
     noteFailure();
-    const id = cluster.folder.split("/").at(-1) ?? "";
+    const id = basename(dirname(cluster.logs));
     expect(processesNaming(cluster.folder)).not.toEqual([]);
     await cluster.stop({ failed });
     expect(processesNaming(cluster.folder)).toEqual([]);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(id);
     expect(planCgroupPaths(`trusted-iommu-${id}-n1`).filter(existsSync)).toEqual([]);
-    expect(existsSync(join(cluster.folder, "ledger.jsonl"))).toBe(false);
+    expect(existsSync(join(dirname(cluster.logs), "ledger.jsonl"))).toBe(false);
   });
 });
 
@@ -136,7 +136,7 @@ import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
 const account = "/var/run/secrets/kubernetes.io/serviceaccount";
 const options = { ca: readFileSync(account + "/ca.crt"), headers: { authorization: "Bearer " + readFileSync(account + "/token", "utf8") } };
-const addon = typeof createRequire("/app/dist/")("./tdx_iommu.node");
+const addon = typeof createRequire("/app/dist/")("../native/build/release/tdx_iommu.node");
 get("https://10.96.0.1/version", options, async (answer) => {
   console.log(process.version, readFileSync("/host/marker", "utf8"), (await json(answer)).gitVersion, addon);
 });

@@ -29,7 +29,7 @@ export interface ClusterSpec {
 
 /** A running cluster. */
 export interface Cluster extends Kubectl {
-  /** The run's folder; everything of the run is below it. */
+  /** The run's scratch folder, in memory: everything of the run but logs is below it, and may be. */
   readonly folder: string;
   /** Logs of all programs and pods. */
   readonly logs: string;
@@ -54,7 +54,7 @@ export interface Cluster extends Kubectl {
 export async function startCluster(spec: ClusterSpec): Promise<Cluster> {
   const { environment, progress } = spec;
   for (const id of await releaseStaleRuns(environment.runsFolder)) progress(`removed what run ${id} had left`);
-  const run = openRunFolder(environment.runsFolder);
+  const run = await openRunFolder(environment.runsFolder);
   const stop = prepareStop(run, spec);
   try {
     return await assemble(run, spec, stop);
@@ -68,7 +68,7 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]
   const { binaries, progress } = spec;
   const searchPath = spec.environment.variables.PATH ?? "";
   const env = { PATH: `${binaries}:${searchPath}`, HOME: run.makeFolder("home"), TMPDIR: run.makeFolder("tmp") };
-  const busyboxArchive = join(run.folder, "busybox.tar");
+  const busyboxArchive = join(run.scratch, "busybox.tar");
   await writeBusyboxImage(requireProgram("busybox", searchPath), busyboxArchive);
   const controlPlane = await startControlPlane(run, { binaries, env });
   progress("API server ready");
@@ -91,7 +91,7 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]
   const importImage = async (archive: string): Promise<void> => void (await Promise.all(nodes.map((each) => each.importImage(archive))));
   const allocatable = async (name: string) => (await kubectl.kubectlJson(["get", "node", name], NODE)).status.allocatable;
   const controlPlanePid = controlPlane.namespace.pid;
-  return { ...kubectl, folder: run.folder, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, allocatable, importImage, stop };
+  return { ...kubectl, folder: run.scratch, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, allocatable, importImage, stop };
 }
 
 /** Ready nodes, and the default ServiceAccount without which no pod is admitted. */

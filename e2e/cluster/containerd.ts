@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { statfsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Namespace } from "./namespace.ts";
 import type { Program } from "./program.ts";
@@ -19,9 +19,6 @@ export interface ContainerdSpec {
   readonly runc: string;
 }
 
-/** `statfs` type of overlayfs (linux/magic.h): on such a folder no further overlay can be laid. */
-const OVERLAYFS_MAGIC = 0x794c7630;
-
 /** Starts containerd in the node's namespace; it answers when this returns. */
 export async function startContainerd(namespace: Namespace, spec: ContainerdSpec): Promise<Program> {
   const configFile = join(spec.folder, "containerd.toml");
@@ -38,7 +35,6 @@ export async function startContainerd(namespace: Namespace, spec: ContainerdSpec
 }
 
 function renderContainerdConfig(spec: ContainerdSpec): string {
-  const snapshotter = statfsSync(spec.folder).type === OVERLAYFS_MAGIC ? "native" : "overlayfs";
   const runtime = `plugins."io.containerd.cri.v1.runtime"`;
   const images = `plugins."io.containerd.cri.v1.images"`;
   return `version = 3
@@ -49,7 +45,7 @@ state = "/run/containerd/state"
 [plugins."io.containerd.nri.v1.nri"]
   disable = true
 [${images}]
-  snapshotter = "${snapshotter}"
+  snapshotter = "overlayfs"
 [${images}.pinned_images]
   sandbox = "${spec.pauseImage}"
 [${runtime}]

