@@ -5,11 +5,20 @@ import { parseStatus } from "../api/parse.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 
-/** The status in the file of a standalone agent, YAML or JSON. @throws CONFIG_INVALID, when there is none, saying why */
-export async function readStatus(path: string): Promise<NodeStatus> {
-  const status = parseStatus(statusOf(await readDocument(path)));
+/** A node as its agent last reported it. */
+export interface ReportedNode {
+  /** Empty when the report does not say. */
+  readonly name: string;
+  readonly status: NodeStatus;
+}
+
+/** The status in the file of a standalone agent: a whole TrustedIommu, YAML or JSON. @throws CONFIG_INVALID, when there is none, saying why */
+export async function readStatus(path: string): Promise<ReportedNode> {
+  const object = asRecord(await readDocument(path));
+  const status = parseStatus(object["status"]);
   if (status === null) throw refusal(path, "it holds no status of a TrustedIommu");
-  return status;
+  const name = asRecord(object["metadata"])["name"];
+  return { name: typeof name === "string" ? name : "", status };
 }
 
 async function readDocument(path: string): Promise<unknown> {
@@ -22,9 +31,8 @@ async function readDocument(path: string): Promise<unknown> {
   }
 }
 
-/** A whole TrustedIommu has it in a field; a bare status is one itself. */
-function statusOf(value: unknown): unknown {
-  return typeof value === "object" && value !== null && "status" in value ? value.status : value;
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
 function refusal(path: string, problem: string, cause?: unknown): AppError {

@@ -6,6 +6,7 @@ import type { NodeStatus } from "../domain/status.ts";
 import { AppError } from "../runtime/errors.ts";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { type Act, type Context, canvasOf, printLines } from "./context.ts";
+import type { ReportedNode } from "./read-status.ts";
 import { nodeTree } from "./view/tree.ts";
 
 const ABOUT = `Shows a node as a tree: host bridge, unit, device, each with its state, id and reason. Read from the status file of a standalone agent, or from the
@@ -37,15 +38,18 @@ export function addStatusCommand(program: Command, context: Context, act: Act): 
     .addOption(new Option("--output <format>", "text or json").choices(["text", "json"]).default("text"));
   command.action((flags: StatusFlags) =>
     act(async () => {
-      const status =
-        flags.node === undefined
-          ? await (await import("./read-status.ts")).readStatus(fileOf(flags, context))
-          : await statusFromCluster(flags.node, flags, context);
-      const lines = flags.output === "json" ? [JSON.stringify(status, null, 2)] : nodeTree(flags.node ?? hostname(), status, canvasOf(context));
-      printLines(context, lines);
+      const { name, status } = await reported(flags, context);
+      printLines(context, flags.output === "json" ? [JSON.stringify(status, null, 2)] : nodeTree(name, status, canvasOf(context)));
       return EXIT_CODES.Ok;
     }),
   );
+}
+
+async function reported(flags: StatusFlags, context: Context): Promise<ReportedNode> {
+  if (flags.node !== undefined) return { name: flags.node, status: await statusFromCluster(flags.node, flags, context) };
+  const { readStatus } = await import("./read-status.ts");
+  const { name, status } = await readStatus(fileOf(flags, context));
+  return { name: name || hostname(), status };
 }
 
 function fileOf({ status, simulator }: StatusFlags, { workingFolder }: Context): string {
