@@ -20,7 +20,15 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { name: "cluster", include: ["e2e/cluster/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 1_800_000, fileParallelism: false } },
+      {
+        test: {
+          name: "cluster",
+          include: ["e2e/cluster/**/*.test.ts", "e2e/story/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 1_800_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });
