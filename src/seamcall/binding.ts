@@ -3,6 +3,7 @@
 /** The port over a handle of the addon: raw values become domain values, errnos become error codes. Used for both ways of opening. */
 import type { BindingInfo, BindingTable, BindingUnit, LastCall, UnitState } from "../domain/unit.ts";
 import { ABI_PROFILES, ENVIRONMENTS, LEAVES, regBaseFromNumber, SETUP_OUTCOMES, UNIT_STATES } from "../domain/unit.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { NativeHandle, RawCall, RawInfo, RawTable, RawUnit } from "./addon.ts";
 import { watchChanges } from "./change-watch.ts";
@@ -20,9 +21,9 @@ const UNIT_ID_VALID = 1;
 const UNIT_RETRYABLE = 4;
 
 /** A port that owns `handle`. */
-export function bindHandle(driver: Driver, handle: NativeHandle): SeamcallPort {
+export function bindHandle(driver: Driver, handle: NativeHandle, clock: Clock = systemClock): SeamcallPort {
   const readTable = tableReader();
-  const watch = watchChanges(handle);
+  const watch = watchChanges(handle, clock);
   return {
     driver,
     info: () => translated(handle.info(), infoOf),

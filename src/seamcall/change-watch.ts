@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** One waiting call of the addon for any number of listeners. */
+import type { Clock, Timer } from "../runtime/clock.ts";
 import type { NativeHandle } from "./addon.ts";
 
 export interface ChangeWatch {
@@ -18,13 +19,13 @@ const PAUSE_MS = 500;
  * Waits for changes as long as there is a listener. The wait is over until the table is listed again, so the next one begins with that list;
  * a listener that does not list is called again after a pause.
  */
-export function watchChanges(handle: Pick<NativeHandle, "waitChanged">): ChangeWatch {
+export function watchChanges(handle: Pick<NativeHandle, "waitChanged">, clock: Clock): ChangeWatch {
   const listeners = new Set<() => void>();
   let state: "idle" | "waiting" | "paused" | "stopped" = "idle";
-  let timer: NodeJS.Timeout | null = null;
+  let timer: Timer | null = null;
 
   const wait = (): void => {
-    if (timer !== null) clearTimeout(timer);
+    timer?.stop();
     timer = null;
     state = listeners.size === 0 ? "idle" : "waiting";
     if (state === "waiting") handle.waitChanged().then(notify, pause);
@@ -32,8 +33,7 @@ export function watchChanges(handle: Pick<NativeHandle, "waitChanged">): ChangeW
   const pause = (): void => {
     if (state === "stopped") return;
     state = "paused";
-    timer = setTimeout(wait, PAUSE_MS);
-    timer.unref();
+    timer = clock.after(PAUSE_MS, wait);
   };
   const notify = (): void => {
     pause();
@@ -52,7 +52,7 @@ export function watchChanges(handle: Pick<NativeHandle, "waitChanged">): ChangeW
     stop: () => {
       state = "stopped";
       listeners.clear();
-      if (timer !== null) clearTimeout(timer);
+      timer?.stop();
     },
   };
 }
