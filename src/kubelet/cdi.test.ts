@@ -98,6 +98,6 @@ describe("createCdi", () => {
 
   it("says so when a spec cannot be written", async () => {
     writeFileSync(join(root, "file"), "");
-    await expect(createCdi({ dir: join(root, "file") }).sync([GPU])).rejects.toMatchObject({ code: "STATUS_UNWRITABLE" });
+    await expect(createCdi({ dir: join(root, "file") }).sync([GPU])).rejects.toMatchObject({ code: "CDI_UNWRITABLE" });
   });
 });

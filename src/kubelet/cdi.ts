@@ -15,7 +15,7 @@ const FILE_MODE = 0o644;
  * Writes one spec file per resource into `dir` (`/var/run/cdi`), atomically, by a temporary file in the same folder whose name does not end in
  * .json: the runtimes' caches react to a rename inside the folder only. A resource without devices has no file (a spec needs a device).
  * Calls are served one after the other. `sync` rejects with MANIFEST_INVALID for a kind CDI does not take (other resources are written all the
- * same) and with STATUS_UNWRITABLE when a file cannot be written or removed.
+ * same) and with CDI_UNWRITABLE when a file cannot be written or removed.
  */
 export function createCdi(options: { readonly dir: string }): CdiPort {
   const queue = createSerialQueue();
@@ -46,8 +46,8 @@ async function writeSpec(path: string, content: string): Promise<void> {
 }
 
 function asProblem(thrown: unknown): AppError {
-  const problem = toAppError(thrown, "STATUS_UNWRITABLE");
-  return problem === thrown ? problem : new AppError("STATUS_UNWRITABLE", `a CDI spec cannot be written: ${messageOf(thrown)}`, { cause: thrown });
+  const problem = toAppError(thrown, "CDI_UNWRITABLE");
+  return problem === thrown ? problem : new AppError("CDI_UNWRITABLE", `a CDI spec cannot be written: ${messageOf(thrown)}`, { cause: thrown });
 }
 
 async function removeOthers(dir: string, keep: ReadonlySet<string>): Promise<void> {

@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   API_REFUSED: { retry: "backoff", grpc: PERMISSION_DENIED, meaning: "the API server refused the request" },
   SIMULATION_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "the simulated host's description or state is wrong" },
   STATUS_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the status file cannot be written" },
+  CDI_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "a CDI spec cannot be written" },
   INVARIANT_BROKEN: { retry: "never", grpc: INTERNAL, meaning: "a bug in this program" },
 } as const satisfies Record<string, ErrorKind>;
 

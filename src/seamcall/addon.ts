@@ -164,13 +164,15 @@ export interface Addon {
   readonly simulation: NativeSimulation;
 }
 
-/** Where `make` leaves the addon, seen from src/seamcall and from a bundle one folder below the root. */
-const CANDIDATES = ["../../native/build/release/tdx_iommu.node", "../native/build/release/tdx_iommu.node"];
+/** Beside a shipped bundle; else where `make` leaves it, seen from src/seamcall and from a bundle one folder below the root. */
+const CANDIDATES = ["./tdx_iommu.node", "../../native/build/release/tdx_iommu.node", "../native/build/release/tdx_iommu.node"];
 
 /** Loads the addon; DRIVER_MISSING when it was not built. `path` is for tests (the sanitizer build, the shim). */
 export function loadAddon(path: string | null = null): Addon {
   const found = path ?? CANDIDATES.map((at) => fileURLToPath(new URL(at, import.meta.url))).find((at) => existsSync(at));
   if (found === undefined)
-    throw new AppError("DRIVER_MISSING", "the native addon is not built: run `make` in native/", { details: { file: CANDIDATES[0] ?? null } });
+    throw new AppError("DRIVER_MISSING", "the native addon is not built: run `make` in native/", {
+      details: { file: "native/build/release/tdx_iommu.node" },
+    });
   return createRequire(import.meta.url)(found) as Addon;
 }

@@ -105,7 +105,7 @@ export class World {
   }
 
   writeSpecs(resources: readonly CdiResource[]): void {
-    if (!this.specs.areWritable.value) throw new AppError("STATUS_UNWRITABLE", "the CDI folder is read-only");
+    if (!this.specs.areWritable.value) throw new AppError("CDI_UNWRITABLE", "the CDI folder is read-only");
     this.specs.names = new Set(resources.flatMap(({ resource, devices }) => devices.map((device) => `${resource}=${device.id}`)));
   }
 
