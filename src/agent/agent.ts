@@ -13,6 +13,7 @@ import type { OfferedResource } from "../domain/offer.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { CdiResource, DevicePluginPort } from "../kubelet/port.ts";
+import type { Timer } from "../runtime/clock.ts";
 import { createJobs, type Jobs, type LoopJob } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
@@ -46,6 +47,8 @@ const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
 /** While an answer of ours is younger than this or a pod holds a device, its holder is looked at this often. */
 const HOLDER_POLL_MS = 2_000;
+/** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
+const CALLS_LOOK_MS = 250;
 
 export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   const state: AgentState = { memory: emptyMemory(0, options.settleMs, null), pass: null, answers: [], lastStatus: null, stopping: false };
@@ -66,9 +69,16 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   let written = "";
 
   const wake = (): void => passJob?.wake();
+  let callsLook: Timer | null = null;
+  const wakeAfterCalls = (): void => {
+    callsLook ??= ports.clock.after(CALLS_LOOK_MS, () => {
+      callsLook = null;
+      wake();
+    });
+  };
   const binding: BindingHolder = createBinding({ open: ports.openSeamcall, driver: options.driver, onChange: wake });
   const simulated = options.driver === "simulated";
-  const handlers = createHandlers({ ports, binding, state, locks, simulated, onAnswered: wake });
+  const handlers = createHandlers({ ports, binding, state, locks, simulated, onAnswered: wakeAfterCalls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
   const publisher = createPublisher(ports, plugins, simulated);
 
@@ -136,7 +146,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
         ports.host.onChange(wake),
         ports.intent.onChange(() => passJob?.wakeNow()),
       );
-      if (plugins) stops.push(plugins.onChange(wake));
+      if (plugins) stops.push(plugins.onChange((change) => (change === "CallsEnded" ? wakeAfterCalls() : wake())));
     },
     pass: () => state.pass,
     onPass(listener) {
@@ -148,6 +158,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     async stop() {
       state.stopping = true;
       for (const stop of stops.splice(0)) stop();
+      callsLook?.stop();
       await plugins?.close();
       // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
       await binding.close();

@@ -55,9 +55,15 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
 
   const answer = (verdict: Verdict, vfioCdev: string | null, resource: string): AllocatedDevice => {
     const noted: Answer = { address: verdict.address, resource, atMs: ports.clock.nowMs(), epoch: verdict.epoch ?? "" };
-    state.answers = [...state.answers, noted];
+    // The newest answer for a device stands for the older ones: the list stays as short as the devices are many, however fast kubelet asks.
+    state.answers = [...state.answers.filter((one) => one.address !== noted.address), noted];
     state.memory = noteAnswer(state.memory, noted);
     return allocated(verdict, vfioCdev, parts);
+  };
+
+  /** An Allocate answer outlives a reboot, trust does not: without knowing that the device was given in this epoch, the container waits. */
+  const refuseUnproven = ({ address }: Verdict): void => {
+    if (!state.memory.holds.has(address)) throw refused(address, "HeldAcrossTrustLoss", "no view shows yet since when it is held");
   };
 
   return {
@@ -69,7 +75,7 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
       return answers;
     },
     async preStart(resource, ids) {
-      await Promise.all(ids.map((id) => admit(resource, id, () => undefined)));
+      await Promise.all(ids.map((id) => admit(resource, id, refuseUnproven)));
     },
     prefer: (_resource: string, request: PreferredRequest) => ports.prefer(request, factsOf(request.available, state)),
   };

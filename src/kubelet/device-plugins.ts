@@ -5,7 +5,7 @@ import type { Jobs } from "../runtime/jobs.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import { createDirectoryWatch } from "./directory-watch.ts";
-import type { DevicePluginHandlers, DevicePluginPort, PublishedResource } from "./port.ts";
+import type { DevicePluginHandlers, DevicePluginPort, PublicationChange, PublishedResource } from "./port.ts";
 import { ResourcePlugin } from "./resource-plugin.ts";
 import { DEFAULT_LIMITS, type DevicePluginLimits, type ResourcePluginOptions } from "./resource-plugin-options.ts";
 import { checkSocketPath, createSocketNames, removeStaleSockets } from "./sockets.ts";
@@ -36,7 +36,7 @@ export function createDevicePlugins(options: DevicePluginsOptions): DevicePlugin
   for (const name of [names.next("length"), KUBELET_SOCKET]) checkSocketPath(join(dir, name));
   const watch = createDirectoryWatch({ dir, jobs, log, pollMs: limits.pollMs });
   const tidied = removeStaleSockets(dir, clock, log).catch((thrown: unknown) => log.warn({ err: thrown }, "stale sockets remain"));
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(change: PublicationChange) => void>();
   const plugins = new Map<string, ResourcePlugin>();
   let isClosed = false;
 
@@ -47,8 +47,8 @@ export function createDevicePlugins(options: DevicePluginsOptions): DevicePlugin
     watch,
     wire: loadDevicePluginWire(),
     ready: () => tidied,
-    onChange: () => {
-      for (const listener of [...listeners]) listener();
+    onChange: (change) => {
+      for (const listener of [...listeners]) listener(change);
     },
   };
   const pluginOf = (resource: string): ResourcePlugin => {

@@ -52,6 +52,9 @@ export interface DevicePluginHandlers {
   prefer(resource: string, request: PreferredRequest): readonly Address[];
 }
 
+/** `CallsEnded`: nothing but calls in flight, which are none again. It can come thousands of times a second. */
+export type PublicationChange = "Serving" | "CallsEnded";
+
 export interface DevicePluginPort {
   /**
    * Makes kubelet's picture match `resources`: serves a resource from its first appearance on, sends a list only when it changed, and stops
@@ -60,7 +63,7 @@ export interface DevicePluginPort {
   publish(resources: readonly PublishedResource[]): void;
   publications(): readonly Publication[];
   /** Calls `listener` when publications change. Returns the way to stop. */
-  onChange(listener: () => void): () => void;
+  onChange(listener: (change?: PublicationChange) => void): () => void;
   /** Empty lists to every stream, waits (bounded) until sent, ends streams, removes sockets. Repeatable. */
   close(): Promise<void>;
 }

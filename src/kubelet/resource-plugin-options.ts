@@ -5,7 +5,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { CallLimits } from "./calls.ts";
 import type { DirectoryWatch } from "./directory-watch.ts";
-import type { DevicePluginHandlers } from "./port.ts";
+import type { DevicePluginHandlers, PublicationChange } from "./port.ts";
 import type { SocketNames } from "./sockets.ts";
 import type { DevicePluginWire } from "./wire.ts";
 
@@ -44,5 +44,5 @@ export interface ResourcePluginOptions {
   readonly names: SocketNames;
   /** Resolves when sockets of an earlier run are out of the way. */
   readonly ready: () => Promise<void>;
-  readonly onChange: () => void;
+  readonly onChange: (change: PublicationChange) => void;
 }

@@ -7,7 +7,7 @@ import { type Bell, createBell } from "./bell.ts";
 import { PluginCalls } from "./calls.ts";
 import { Instance } from "./instance.ts";
 import { type DeviceList, deviceList, EMPTY_LIST, type StreamEnd, sameDevices } from "./list-stream.ts";
-import type { Publication, PublishedDevice } from "./port.ts";
+import type { Publication, PublicationChange, PublishedDevice } from "./port.ts";
 import { register } from "./register.ts";
 import type { ResourcePluginOptions } from "./resource-plugin-options.ts";
 import { probeSocket } from "./sockets.ts";
@@ -61,7 +61,7 @@ export class ResourcePlugin {
       resource,
       listed: () => this.#wanted?.devices ?? null,
       onCallEnd: () => {
-        if (this.#calls.inFlight === 0) this.#changed();
+        if (this.#calls.inFlight === 0) this.#changed("CallsEnded");
       },
     });
     this.#unwatch = options.watch.onChange(() => this.#look());
@@ -145,9 +145,9 @@ export class ResourcePlugin {
     return this.#wanted === null || this.#isClosed;
   }
 
-  #changed(): void {
+  #changed(change: PublicationChange = "Serving"): void {
     this.#bell.ring();
-    this.#options.onChange();
+    this.#options.onChange(change);
   }
 
   #onStream(ended: StreamEnd | null): void {
@@ -161,7 +161,7 @@ export class ResourcePlugin {
   async #step(): Promise<RunAgain | undefined> {
     if (this.#isLost()) await this.#end();
     if (this.#isUnwanted() || this.#instance) {
-      this.#options.onChange();
+      this.#options.onChange("Serving");
       return undefined;
     }
     const kubelet = this.#options.watch.kubelet();
@@ -215,7 +215,7 @@ export class ResourcePlugin {
       return this.#instance;
     } finally {
       this.#isStarting = false;
-      this.#options.onChange();
+      this.#options.onChange("Serving");
     }
   }
 
@@ -256,7 +256,7 @@ export class ResourcePlugin {
     this.#registeredAtMs = null;
     if (!(await instance.close())) log.error({ resource: this.resource, socket: instance.socketName }, "streams of an ended registration stay open");
     this.#instance = null;
-    this.#options.onChange();
+    this.#options.onChange("Serving");
   }
 
   #afterLoss(heldMs: number): void {
@@ -282,7 +282,7 @@ export class ResourcePlugin {
   #report(problem: string): undefined {
     if (this.#problem !== problem) {
       this.#problem = problem;
-      this.#options.onChange();
+      this.#options.onChange("Serving");
     }
   }
 }
