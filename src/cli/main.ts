@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { systemClock } from "../runtime/clock.ts";
+import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { readEnvironment } from "./environment.ts";
 import { run } from "./program.ts";
 import { VERSION } from "./version.ts";
@@ -7,6 +8,12 @@ import { VERSION } from "./version.ts";
 /** However the process ends, a terminal gets its cursor back: an exception in a callback passes no border of ours. */
 const SHOW_CURSOR = "\u001b[?25h";
 process.on("exit", () => process.stdout.isTTY && process.stdout.write(SHOW_CURSOR));
+
+/** Who read our output is gone (`… | head`): there is nobody to tell, and nothing to report. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(EXIT_CODES.Ok);
+  throw error;
+});
 
 /** The process's own world, as every command is given it. */
 const code = await run(

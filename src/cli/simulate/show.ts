@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { hexStatus } from "../../domain/seamcall-status.ts";
+import { decodeStatus } from "../../domain/seamcall-status.ts";
 import type { ModuleDump, SimulatedFault } from "../../seamcall/simulation.ts";
 import { table } from "../view/table.ts";
 import { type Canvas, line, type Style, span } from "../view/text.ts";
@@ -44,12 +44,17 @@ function alarms(dump: ModuleDump): readonly string[] {
 }
 
 function faultText(fault: SimulatedFault): string {
-  const where = `${fault.leaf ?? "SETUP and CLEAR"} of ${fault.regBase ?? "any unit"}`;
-  const what = fault.status === null ? "its own answer" : hexStatus(fault.status);
+  const where = `${fault.leaf?.replace("TDH.IOMMU.", "") ?? "SETUP and CLEAR"} of ${fault.regBase ?? "any unit"}`;
   const delay = fault.delayMs === 0 ? "" : ` after ${fault.delayMs} ms`;
-  const times = fault.count === null ? "for ever" : `${fault.count} more times`;
-  const skip = fault.skip === 0 ? "" : `, once ${fault.skip} attempts have passed`;
-  return `fault: ${where} answers ${what}${delay}, ${times}${skip}`;
+  const times = fault.count === null ? "for ever" : fault.count === 1 ? "once" : `${fault.count} times`;
+  const skip = fault.skip === 0 ? "" : `, from attempt ${fault.skip + 1} on`;
+  return `fault: ${where} answers ${answerText(fault)}${delay}, ${times}${skip}`;
+}
+
+function answerText({ leaf, status }: SimulatedFault): string {
+  if (status === null) return "as it would";
+  const { name, operand } = decodeStatus(leaf ?? "TDH.IOMMU.SETUP", status);
+  return operand === "" ? name : `${name} ${operand}`;
 }
 
 /** The same for programs: 64-bit values as hex strings. */
