@@ -2,28 +2,30 @@
 /**
  * Builds dist/: `cli.js`, small, and beside it the parts that it loads when they are needed (the API client, gRPC, prom-client, the simulation
  * engine each in a file of their own), minified, with source maps apart. Flat, because the native addon is found relative to each file
- * (src/seamcall/addon.ts). Everything is made anew in a folder beside it and put in place by a rename, so that a build never breaks a program that
- * is about to start. `--analyze` prints what is in which file.
+ * (src/seamcall/addon.ts). Made in a folder beside it and put in place by a rename, so that a build never breaks a program that is about to start.
+ * `--analyze` prints what is in which file.
  */
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { analyzeMetafile, build } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 const fresh = join(root, `dist.new-${process.pid}`);
+/** File in dist/ that says what it was built from. */
+const MARK = "fingerprint";
 const addon = join(root, "native", "build", "release", "tdx_iommu.node");
 
 /** CommonJS packages ask for `require` at run time, which an ES module does not have. */
 const REQUIRE = 'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);';
 
-rmSync(fresh, { recursive: true, force: true });
-mkdirSync(fresh);
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: { cli: "src/cli/main.ts" },
-  outdir: fresh,
+  outdir: dist,
+  write: false,
   bundle: true,
   splitting: true,
   format: "esm",
@@ -38,17 +40,40 @@ const { metafile } = await build({
   metafile: true,
   logLevel: "warning",
 });
-writeFileSync(join(fresh, "package.json"), `${JSON.stringify({ type: "module" })}\n`);
-if (existsSync(addon)) cpSync(addon, join(fresh, "tdx_iommu.node"));
-
-// A rename can't replace a folder that is not empty: the old one is moved away first.
-const old = join(root, `dist.old-${process.pid}`);
-if (existsSync(dist)) renameSync(dist, old);
-renameSync(fresh, dist);
-rmSync(old, { recursive: true, force: true });
-
 if (process.argv.includes("--analyze")) process.stdout.write(await analyzeMetafile(metafile));
-const bytes = statSync(join(dist, "cli.js")).size;
-process.stdout.write(
-  `dist/cli.js ${Math.round(bytes / 1024)} KiB, ${Object.keys(metafile.outputs).filter((name) => name.endsWith(".js")).length} files\n`,
-);
+
+const scripts = outputFiles.filter((file) => file.path.endsWith(".js"));
+const kibibytes = Math.round((scripts.find((file) => basename(file.path) === "cli.js")?.contents.length ?? 0) / 1024);
+const summary = `dist/cli.js ${kibibytes} KiB, ${scripts.length} files`;
+const mark = fingerprint();
+if (readIfThere(join(dist, MARK)) === mark) process.stdout.write(`${summary}, up to date\n`);
+else {
+  write();
+  process.stdout.write(`${summary}\n`);
+}
+
+/** What dist/ holds, in one word: when it is the same, dist/ is left alone, and with it what V8 has compiled. */
+function fingerprint(): string {
+  const hash = createHash("sha256");
+  for (const file of outputFiles) hash.update(`${basename(file.path)} ${file.hash}\n`);
+  if (existsSync(addon)) hash.update(readFileSync(addon));
+  return hash.digest("hex");
+}
+
+function write(): void {
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh);
+  for (const file of outputFiles) writeFileSync(join(fresh, basename(file.path)), file.contents);
+  writeFileSync(join(fresh, "package.json"), `${JSON.stringify({ type: "module" })}\n`);
+  if (existsSync(addon)) cpSync(addon, join(fresh, "tdx_iommu.node"));
+  writeFileSync(join(fresh, MARK), mark);
+  // A rename can't replace a folder that is not empty: the old one is moved away first.
+  const old = join(root, `dist.old-${process.pid}`);
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(fresh, dist);
+  rmSync(old, { recursive: true, force: true });
+}
+
+function readIfThere(path: string): string | null {
+  return existsSync(path) ? readFileSync(path, "utf8") : null;
+}

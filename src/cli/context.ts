@@ -27,6 +27,8 @@ export interface Context {
   readonly errors: { write(text: string): unknown };
   readonly clock: Clock;
   readonly signals: Signals;
+  /** Ends the process at once. */
+  readonly exit: (code: number) => void;
 }
 
 /** Width of output that nobody's terminal limits: a file or a pipe, where cutting would lose something. */

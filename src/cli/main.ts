@@ -26,6 +26,7 @@ const code = await run(
     errors: process.stderr,
     clock: systemClock,
     signals: process,
+    exit: (code) => process.exit(code),
   },
   VERSION,
 );

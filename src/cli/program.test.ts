@@ -24,6 +24,7 @@ async function program(...words: string[]): Promise<{ code: number; out: string;
     errors: { write: (text) => (written.err += text) },
     clock: createFakeClock(),
     signals: { on: () => undefined, off: () => undefined },
+    exit: () => undefined,
   };
   return { code: await run(words, context, "1.2.3"), ...written };
 }

@@ -28,6 +28,7 @@ function screenOn(isTTY: boolean, term = "xterm") {
     errors: output,
     clock: createFakeClock({ wallMs: Date.UTC(2026, 0, 1, 12) }),
     signals: { on: () => undefined, off: () => undefined },
+    exit: () => undefined,
   };
   return { screen: createScreen(context, { footer: "Ctrl-C ends" }), text: () => written.join("") };
 }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { hostname } from "node:os";
+import { flushCompileCache } from "node:module";
+import { constants, hostname } from "node:os";
 import { type Agent, createAgent } from "../../agent/agent.ts";
 import type { Settlement } from "../../domain/settlement.ts";
 import type { NodeStatus } from "../../domain/status.ts";
 import { EXIT_CODES, exitCodeOf } from "../../runtime/exit-codes.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
-import { cancelOnSignals, createLifecycle, isSignalCause, type Lifecycle, type LifecycleEnd, type Part } from "../../runtime/lifecycle.ts";
+import {
+  cancelOnSignals,
+  createLifecycle,
+  isSignalCause,
+  type Lifecycle,
+  type LifecycleEnd,
+  type Part,
+  STOP_SIGNALS,
+} from "../../runtime/lifecycle.ts";
 import { createLog, type RootLog } from "../../runtime/log.ts";
 import { takeNodeLock } from "../../runtime/node-lock.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
@@ -55,6 +64,8 @@ const DEFAULTS: RunOptions = {
 /** Withdrawing waits until kubelet has been sent empty lists, which is bounded below this. */
 const AGENT_STOP_MS = 20_000;
 const QUICK_STOP_MS = 2_000;
+/** What a shell shows for a process that a signal ended. */
+const SIGNAL_EXIT = 128;
 
 /**
  * Runs an agent until it is told to stop. Order: lock, metrics and health (they must answer while everything else still starts), intent and kubelet,
@@ -68,7 +79,11 @@ export async function runAgent(config: AgentConfig, context: Context, given: Par
   try {
     const agent = await assemble({ config, context, log, lifecycle, screen, options });
     const control = { screen, agent, cancel: lifecycle.cancel };
-    const giveBack = [cancelOnSignals({ cancel: (cause) => options.onSignal(cause, control) }, context.signals), toggleDebug(log, context)];
+    const onSignal = (cause: unknown): void => {
+      restoreOnSecondSignal(screen, context);
+      options.onSignal(cause, control);
+    };
+    const giveBack = [cancelOnSignals({ cancel: onSignal }, context.signals), toggleDebug(log, context)];
     const end = await lifecycle.run();
     for (const give of giveBack) give();
     return endOf(end, log);
@@ -102,6 +117,8 @@ async function assemble({ config, context, log, lifecycle, screen, options }: As
   agent.onPass(() => {
     const pass = agent.pass();
     if (pass === null) return;
+    // An agent is killed more often than it ends: what it compiled is kept for the next one now.
+    if (!isReady.pass) flushCompileCache();
     isReady.pass = true;
     screen.show(built.nodeName() || hostname(), pass.status);
     options.onPass(pass, { screen, agent, cancel: lifecycle.cancel });
@@ -134,6 +151,17 @@ function openLog(config: AgentConfig, screen: Screen): RootLog {
   const base = config.source.kind === "Cluster" ? { node: config.source.node } : {};
   const simulated = config.driver.kind === "Simulated";
   return createLog({ level, simulated, base, ...(screen.isLive ? { write: (line: string) => screen.log(line) } : {}) });
+}
+
+/** A second signal ends the process by its default effect; below a live view it must give the cursor back first. */
+function restoreOnSecondSignal(screen: Screen, { signals, exit }: Context): void {
+  if (!screen.isLive) return;
+  for (const signal of STOP_SIGNALS) {
+    signals.on(signal, () => {
+      screen.close();
+      exit(SIGNAL_EXIT + constants.signals[signal]);
+    });
+  }
 }
 
 function toggleDebug(log: RootLog, { signals }: Context): () => void {
