@@ -3,13 +3,14 @@
  * Builds dist/: `cli.js`, small, and beside it the parts that it loads when they are needed (the API client, gRPC, prom-client, the simulation
  * engine each in a file of their own), minified, with source maps apart. Flat, because the native addon is found relative to each file
  * (src/seamcall/addon.ts). Made in a folder beside it and put in place by a rename, so that a build never breaks a program that is about to start.
- * `--analyze` prints what is in which file.
+ * Fails when a part loads what it must not (load-rules.ts). `--analyze` prints what is in which file.
  */
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { analyzeMetafile, build } from "esbuild";
+import { loadBreaches } from "./load-rules.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
@@ -41,6 +42,12 @@ const { metafile, outputFiles } = await build({
   logLevel: "warning",
 });
 if (process.argv.includes("--analyze")) process.stdout.write(await analyzeMetafile(metafile));
+
+const breaches = loadBreaches(metafile);
+if (breaches.length > 0) {
+  process.stderr.write(`${breaches.join("\n")}\n`);
+  process.exit(1);
+}
 
 const scripts = outputFiles.filter((file) => file.path.endsWith(".js"));
 const kibibytes = Math.round((scripts.find((file) => basename(file.path) === "cli.js")?.contents.length ?? 0) / 1024);
