@@ -2,7 +2,7 @@
 
 /** The C simulator and its model side by side: each call goes to both, and everything that can be seen is compared. */
 import { expect } from "vitest";
-import type { BindingTable, BindingUnit } from "../../domain/unit.ts";
+import type { BindingTable, BindingUnit, Leaf, RegBase } from "../../domain/unit.ts";
 import { isAppError } from "../../runtime/errors.ts";
 import type { Addon } from "../../seamcall/addon.ts";
 import { openSimulated } from "../../seamcall/drivers.ts";
@@ -110,7 +110,8 @@ export class SimulatorPair {
     const modelled = settled(begin(this.#modelled));
     const real = settled(begin(this.#real));
     await this.#clock.settle();
-    await expect.poll(async () => real.done || (await this.#stopped()), { interval: 1 }).toBe(true);
+    const leaf = call === "setup" ? "TDH.IOMMU.SETUP" : "TDH.IOMMU.CLEAR";
+    await expect.poll(async () => real.done || (await this.#stopped(leaf, target.regBase)), { interval: 1 }).toBe(true);
     if (real.code === "OUT_OF_MEMORY") throw new OutOfMemory();
     expect(modelled.done).toBe(real.done);
     this.#model.crash();
@@ -131,11 +132,12 @@ export class SimulatorPair {
     await this.#clock.settle();
   }
 
-  /** The real one has recorded everything before the attempt it now waits for. */
-  async #stopped(): Promise<boolean> {
+  /** The real one has recorded everything before the attempt it now waits for: no other fault answers first. */
+  async #stopped(leaf: Leaf, regBase: RegBase): Promise<boolean> {
     const { faults } = this.#simulation.dump(this.#dir);
+    const matching = faults.filter((fault) => [null, leaf].includes(fault.leaf) && [null, regBase].includes(fault.regBase));
     // In this order: an operation still under way after the last attempt it may make is one that waits.
-    return faults.some((fault) => fault.delayMs === HOUR_MS && fault.skip === 0) && underWay(await this.#real.list());
+    return matching.find((fault) => fault.skip === 0)?.delayMs === HOUR_MS && underWay(await this.#real.list());
   }
 
   #happen(event: HostEvent): void {
