@@ -32,7 +32,8 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
 /** Pods are only asked for when a CLEAR hangs on them; for every other decision, not asked reads as unreadable. */
 const NOT_ASKED: NodePodsView = { kind: "Unreadable", why: "not asked" };
 
-async function readHost(ports: AgentPorts): Promise<Reading<HostView>> {
+/** The host's tree now; what fails is Unreadable. */
+export async function readHost(ports: AgentPorts): Promise<Reading<HostView>> {
   try {
     return { kind: "Read", value: await ports.host.observe() };
   } catch (thrown) {

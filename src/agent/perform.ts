@@ -4,15 +4,15 @@
  * perform: carries out the plan's steps, one SEAMCALL at a time. A plan is old by the time its turn comes, so each step is planned again on a view
  * taken now, and is only issued when the same pure function still asks for it. Results are never believed: the loop observes again.
  */
-import type { PciFunction } from "../domain/device.ts";
 import { functionsBelow, type Ground, groundFrom } from "../domain/ground.ts";
-import { noteCall, noteSuspects, remember } from "../domain/memory.ts";
+import { noteCall, noteSetup, noteSuspects, remember } from "../domain/memory.ts";
 import { planUnit, type Step } from "../domain/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";
 import { isAppError, messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { CallResult } from "../seamcall/port.ts";
 import type { BindingHolder } from "./binding.ts";
+import { readHost } from "./observe.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { AgentState } from "./state.ts";
 
@@ -39,13 +39,15 @@ export async function performSteps(parts: PerformParts, signal: AbortSignal): Pr
 }
 
 async function setup(parts: PerformParts, step: Step): Promise<void> {
-  const ground = await refreshUnit(parts, step.regBase);
+  const ground = await refreshNode(parts);
   if (ground === null || !stillAsked(parts, ground, step)) return;
+  parts.state.memory = noteSetup(parts.state.memory, step.regBase);
   await issue(parts, step, () => parts.binding.setup(step.regBase));
-  // Read again after: a link that is secure now may have been so before SETUP took hold.
-  const after = await readLinks(parts, functionsBelow(ground, step.regBase));
-  const secure = after.filter((fn) => fn.link.state !== "Insecure").map((fn) => fn.address);
-  parts.state.memory = noteSuspects(parts.state.memory, secure);
+  // Read again after: a link that is secure now may have been so before SETUP took hold. What cannot be read may be.
+  const after = await readHost(parts.ports);
+  const below = functionsBelow(groundFrom({ ...ground.view, host: after.kind === "Read" ? after : ground.view.host }), step.regBase);
+  const suspects = below.filter((fn) => after.kind !== "Read" || fn.link.state !== "Insecure").map((fn) => fn.address);
+  parts.state.memory = noteSuspects(parts.state.memory, step.regBase, suspects);
 }
 
 /** Under the unit's exclusive lock: no Allocate or PreStart is between its question and its answer. */
@@ -56,31 +58,13 @@ async function clear(parts: PerformParts, step: Step): Promise<void> {
   await issue(parts, step, () => parts.binding.clear(step));
 }
 
-/** The newest view with the binding and this unit's functions read again; null when there is no view yet. */
-async function refreshUnit({ state, binding, ports }: PerformParts, regBase: string): Promise<Ground | null> {
+/** The newest view with binding and host read again: a function may have come, or the host become unreadable, since. Null when there is no view yet. */
+async function refreshNode({ state, binding, ports }: PerformParts): Promise<Ground | null> {
   const known = state.pass?.ground;
-  if (known?.view.host.kind !== "Read") return null;
-  const below = functionsBelow(known, regBase);
-  const fresh = new Map((await readLinks({ ports }, below)).map((fn) => [fn.address, fn]));
-  const gone = new Set(below.map((fn) => fn.address).filter((address) => !fresh.has(address)));
-  const { value: host } = known.view.host;
-  const functions = host.functions.filter((fn) => !gone.has(fn.address)).map((fn) => fresh.get(fn.address) ?? fn);
-  const view = {
-    ...known.view,
-    nowMs: ports.clock.nowMs(),
-    binding: await binding.observe(),
-    host: { kind: "Read" as const, value: { ...host, functions } },
-  };
-  return groundFrom(view);
-}
-
-async function readLinks({ ports }: Pick<PerformParts, "ports">, functions: readonly PciFunction[]): Promise<readonly PciFunction[]> {
-  const read: PciFunction[] = [];
-  for (const fn of functions) {
-    const now = await ports.host.observeFunction(fn.address);
-    if (now) read.push(now);
-  }
-  return read;
+  if (!known) return null;
+  const nowMs = ports.clock.nowMs();
+  const [reading, host] = await Promise.all([binding.observe(), readHost(ports)]);
+  return groundFrom({ ...known.view, nowMs, binding: reading, host });
 }
 
 function currentIntent({ ports }: PerformParts) {

@@ -20,7 +20,7 @@ export interface GateInputs {
   /** Null: the binding cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly bindingProblem: string;
-  readonly memory: Pick<Memory, "suspects" | "holds">;
+  readonly memory: Pick<Memory, "suspects" | "verifying" | "holds">;
 }
 
 /** One rule of the gate, applied. */
@@ -102,9 +102,11 @@ export const GATE_RULES: readonly Rule[] = [
   },
   {
     reason: "UnitNotTrusted",
-    passes: ({ fact }) => fact?.epoch != null,
-    read: ({ fact, regBase }) =>
-      fact ? `unit ${fact.entry.regBase} is ${fact.entry.state}, epoch ${fact.epoch ?? "none"}` : `unit ${regBase ?? ""} is not in the binding`,
+    passes: ({ fact, memory }) => fact?.epoch != null && !memory.verifying.has(fact.entry.regBase),
+    read: ({ fact, regBase, memory }) =>
+      fact
+        ? `unit ${fact.entry.regBase} is ${fact.entry.state}, epoch ${fact.epoch ?? "none"}${memory.verifying.has(fact.entry.regBase) ? ", its links are still to be read again" : ""}`
+        : `unit ${regBase ?? ""} is not in the binding`,
   },
   {
     reason: "LinkUnknown",

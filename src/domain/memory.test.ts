@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import { aBinding, aFunction, aHost, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
+import { deviceStatus, nodeStatus, unitStatus } from "../testing/node-status.ts";
 import { groundFrom } from "./ground.ts";
-import { emptyMemory, noteAnswer, noteCall, noteSuspects, remember } from "./memory.ts";
-import type { NodeStatus } from "./status.ts";
+import { clearanceOf, emptyMemory, noteAnswer, noteCall, noteSuspects, remember } from "./memory.ts";
+import type { DeviceStatus } from "./status.ts";
 import type { NodeView } from "./view.ts";
 
 const DEVICE = "0000:17:00.0";
@@ -25,9 +26,26 @@ describe("holds", () => {
     expect(remember(aMemory(), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch).toBeNull();
   });
 
-  it("found at start take the epoch that the last status proves, if the unit is still in it", () => {
-    const last = { tdxModule: { instance: INSTANCE }, units: [{ regBase: REG_BASE, state: "Trusted", setupSeq: "0x1" }] } as unknown as NodeStatus;
-    expect(remember(emptyMemory(0, 10_000, last), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch).toBe(EPOCH);
+  it("found at start take the epoch that the last status proves: it showed the device in use and offered all the same", () => {
+    const units = [unitStatus({ regBase: REG_BASE, setupSeq: "0x1" })];
+    const tdxModule = { ...nodeStatus().tdxModule, instance: INSTANCE };
+    const epochAfter = (device: Partial<DeviceStatus>): string | null | undefined => {
+      const last = nodeStatus({ tdxModule, units, devices: [deviceStatus({ address: DEVICE, regBase: REG_BASE, ...device })] });
+      return remember(emptyMemory(0, 10_000, last), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch;
+    };
+    const usedBy = { pod: "ml/train" };
+    expect(epochAfter({ usedBy })).toBe(EPOCH);
+    expect(epochAfter({ usedBy, offered: false, reason: "AgentStopped" })).toBe(EPOCH);
+    expect(epochAfter({ usedBy, offered: false, reason: "HeldAcrossTrustLoss" })).toBeNull();
+    expect(epochAfter({ usedBy: null })).toBeNull();
+  });
+
+  it("are of PCI devices only: podresources names those of every plugin", () => {
+    const pods = [{ namespace: "ml", pod: "train", resource: "nvidia.com/gpu", ids: ["GPU-4711"] }];
+    const view: Partial<NodeView> = { podResources: { kind: "Read", allocatable: [], pods, kubeletSinceMs: 0 } };
+    const memory = remember(aMemory(), CLEARED, at(2_000, view));
+    expect(memory.holds.size).toBe(0);
+    expect(clearanceOf(memory, at(2_000, view), REG_BASE).uses).toEqual([]);
   });
 
   it("outlive a podresources that is empty just after a kubelet start", () => {
@@ -70,7 +88,7 @@ describe("the settling time", () => {
 
 describe("suspects", () => {
   it("stay until their link reads insecure", () => {
-    const suspicious = noteSuspects(aMemory(), [DEVICE]);
+    const suspicious = noteSuspects(aMemory(), REG_BASE, [DEVICE]);
     const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } });
     expect(remember(suspicious, anIntent(), at(1, { host: { kind: "Read", value: aHost({ functions: [secure] }) } })).suspects.has(DEVICE)).toBe(
       true,

@@ -4,7 +4,7 @@
  * What must be known over time, and only that. A process that lost it (crash) starts with an empty one and is safe: settling begins anew, and a
  * device found held without proof of when is withheld until it is free.
  */
-import type { Address, PciFunction } from "./device.ts";
+import { type Address, isPciAddress, type PciFunction } from "./device.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
@@ -33,11 +33,13 @@ export interface Attempts {
 export interface Memory {
   readonly startedMs: number;
   readonly settleMs: number;
-  /** Epochs that the status of an earlier process reported: trust that has lasted since then. */
-  readonly priorEpochs: ReadonlyMap<RegBase, string>;
+  /** Devices that the status of an earlier process showed in a pod's hands and offered all the same, with their epoch: it knew when they were given. */
+  readonly priorHolds: ReadonlyMap<Address, string>;
   readonly holds: ReadonlyMap<Address, Hold>;
   /** Devices whose link read secure right after SETUP: the order cannot be proven. Until it reads insecure. */
   readonly suspects: ReadonlySet<Address>;
+  /** Units whose links have not been read again since SETUP was issued: nothing below counts as trusted until they have. */
+  readonly verifying: ReadonlySet<RegBase>;
   readonly lastUnits: ReadonlyMap<Address, RegBase>;
   readonly knownUnits: ReadonlySet<RegBase>;
   /** Extended resources that are or were ours. */
@@ -48,12 +50,21 @@ export interface Memory {
 }
 
 export function emptyMemory(startedMs: number, settleMs: number, last: NodeStatus | null): Memory {
-  const priorEpochs = new Map<RegBase, string>();
-  for (const unit of last?.units ?? []) {
-    if (last && unit.state === "Trusted" && unit.setupSeq !== "") priorEpochs.set(unit.regBase, `${last.tdxModule.instance}/${unit.setupSeq}`);
+  const seen = { holds: new Map(), lastUnits: new Map(), knownUnits: new Set<RegBase>() };
+  const none = { ...seen, suspects: new Set<Address>(), verifying: new Set<RegBase>() };
+  const resources = new Set((last?.devices ?? []).map((device) => device.resource).filter((name) => name !== ""));
+  return { startedMs, settleMs, priorHolds: priorHoldsFrom(last), resources, ...none, freeSince: new Map(), attempts: new Map() };
+}
+
+function priorHoldsFrom(last: NodeStatus | null): ReadonlyMap<Address, string> {
+  const holds = new Map<Address, string>();
+  for (const device of last?.devices ?? []) {
+    const unit = last?.units.find((one) => one.regBase === device.regBase);
+    const wasOffered = device.reason === "Offered" || device.reason === "AgentStopped";
+    if (device.usedBy && wasOffered && unit?.state === "Trusted" && unit.setupSeq !== "")
+      holds.set(device.address, `${last?.tdxModule.instance}/${unit.setupSeq}`);
   }
-  const none = { holds: new Map(), suspects: new Set<Address>(), lastUnits: new Map(), knownUnits: new Set<RegBase>(), resources: new Set<string>() };
-  return { startedMs, settleMs, priorEpochs, ...none, freeSince: new Map(), attempts: new Map() };
+  return holds;
 }
 
 /** Memory after one more observation. Pure. */
@@ -64,8 +75,10 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const knownUnits = new Set([...memory.knownUnits, ...ground.units.keys()]);
   if (view.host.kind === "Read") for (const unit of view.host.value.units) knownUnits.add(unit.regBase);
   const resources = new Set([...memory.resources, ...(intent?.resources ?? []).map((r) => r.name), ...view.publications.map((p) => p.resource)]);
+  // After a rename and a restart nothing else tells under which name a pod was given one of ours.
+  for (const [, resource] of heldInPods(ground)) resources.add(resource);
   const suspects = new Set([...memory.suspects].filter((address) => ground.functions.get(address)?.link.state !== "Insecure"));
-  const next = { ...memory, lastUnits, knownUnits, resources, suspects, holds: holdsAfter(memory, ground, lastUnits) };
+  const next = { ...memory, lastUnits, knownUnits, resources, suspects, holds: holdsAfter(memory, ground) };
   return { ...next, freeSince: freeSinceAfter(next, intent, ground) };
 }
 
@@ -73,9 +86,13 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
 function heldNow(ground: Ground): ReadonlyMap<Address, string | null> {
   const held = new Map<Address, string | null>();
   for (const fn of ground.functions.values()) if (isHeldOnHost(fn)) held.set(fn.address, null);
-  const { podResources } = ground.view;
-  if (podResources.kind === "Read") for (const pod of podResources.pods) for (const id of pod.ids) held.set(id, pod.resource);
+  for (const [address, resource] of heldInPods(ground)) held.set(address, resource);
   return held;
+}
+
+function heldInPods({ view: { podResources } }: Ground): readonly (readonly [Address, string])[] {
+  if (podResources.kind !== "Read") return [];
+  return podResources.pods.flatMap((pod) => pod.ids.filter(isPciAddress).map((id) => [id, pod.resource] as const));
 }
 
 function isHeldOnHost(fn: PciFunction): boolean {
@@ -89,15 +106,14 @@ function canShowFree(memory: Memory, ground: Ground): boolean {
   return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= memory.settleMs;
 }
 
-function holdsAfter(memory: Memory, ground: Ground, lastUnits: ReadonlyMap<Address, RegBase>): ReadonlyMap<Address, Hold> {
+function holdsAfter(memory: Memory, ground: Ground): ReadonlyMap<Address, Hold> {
   const { view } = ground;
   const holds = new Map(memory.holds);
   const held = heldNow(ground);
   for (const [address, resource] of held) {
     const known = holds.get(address);
-    const regBase = lastUnits.get(address);
-    const prior = regBase === undefined ? undefined : memory.priorEpochs.get(regBase);
-    holds.set(address, { epoch: known ? known.epoch : (prior ?? null), resource: resource ?? known?.resource ?? null, freeSinceMs: null });
+    const prior = memory.priorHolds.get(address) ?? null;
+    holds.set(address, { epoch: known ? known.epoch : prior, resource: resource ?? known?.resource ?? null, freeSinceMs: null });
   }
   const believed = canShowFree(memory, ground);
   for (const [address, hold] of holds) {
@@ -153,7 +169,13 @@ export function noteAnswer(memory: Memory, answer: Answer): Memory {
   return { ...memory, holds: new Map(memory.holds).set(answer.address, hold) };
 }
 
-/** Memory after links were read right after a SETUP. */
-export function noteSuspects(memory: Memory, addresses: readonly Address[]): Memory {
-  return addresses.length === 0 ? memory : { ...memory, suspects: new Set([...memory.suspects, ...addresses]) };
+/** Memory from the moment SETUP is issued. */
+export function noteSetup(memory: Memory, regBase: RegBase): Memory {
+  return { ...memory, verifying: new Set([...memory.verifying, regBase]) };
+}
+
+/** Memory after the links below a unit were read again, when its SETUP had ended. */
+export function noteSuspects(memory: Memory, regBase: RegBase, addresses: readonly Address[]): Memory {
+  const verifying = new Set([...memory.verifying].filter((unit) => unit !== regBase));
+  return { ...memory, verifying, suspects: new Set([...memory.suspects, ...addresses]) };
 }

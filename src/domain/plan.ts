@@ -87,7 +87,7 @@ const SETTLED_BY_STATE: Partial<Record<UnitFact["entry"]["state"], (fact: UnitFa
 
 function planTrusted(facts: UnitFacts): Finding {
   const { entry, epoch } = facts.fact;
-  if (epoch !== null) return because("SetupSucceeded");
+  if (epoch !== null) return facts.memory.verifying.has(facts.regBase) ? because("SetupRunning", VERIFYING) : because("SetupSucceeded");
   if (isHalfCleared(facts.fact)) return planCleared(facts);
   if (entry.state === "Trusted" || entry.tdxIommuId !== null) return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
   for (const rule of SETUP_RULES) {
@@ -98,6 +98,7 @@ function planTrusted(facts: UnitFacts): Finding {
   return repeatable(facts, "TDH.IOMMU.SETUP", { step, fresh: "SetupPending", again: "SetupRetrying", failed: "SetupFailed" });
 }
 
+const VERIFYING = "the links below are read again";
 /** Links and domain ids change without a wake-up. */
 const REFUSED_POLL_MS = 5_000;
 

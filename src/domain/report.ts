@@ -109,7 +109,7 @@ function deviceStatus(verdict: Verdict, ground: Ground): DeviceStatus {
     offered: verdict.offered,
     reason: verdict.reason,
     message: verdict.message,
-    resource: verdict.resource?.name ?? "",
+    resource: verdict.resource?.name ?? holder?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
     link: { state: fn?.link.state ?? "Unknown", tsm: fn?.link.tsm ?? "" },
     usedBy: holder ? { pod: `${holder.namespace}/${holder.pod}` } : null,

@@ -4,7 +4,7 @@
  * Who uses the devices below a unit (I4). Every view has a say, and none is enough alone: podresources leaves out terminating pods and orphans,
  * the API names no device, vfio knows no pod. What can't be read is a use.
  */
-import type { Address, PciFunction } from "./device.ts";
+import { type Address, isPciAddress, type PciFunction } from "./device.ts";
 import { functionsBelow, type Ground } from "./ground.ts";
 import type { RegBase } from "./unit.ts";
 import type { NodePod, PodDevices } from "./view.ts";
@@ -56,7 +56,7 @@ function belowTest({ ground, lastUnits }: UseInputs, regBase: RegBase): (address
   return (address) => {
     const unit = ground.functions.get(address)?.unit;
     if (unit?.kind === "Unit") return unit.regBase === regBase;
-    if (unit?.kind === "None") return false;
+    if (unit?.kind === "None" || !isPciAddress(address)) return false;
     return (lastUnits.get(address) ?? regBase) === regBase;
   };
 }
@@ -82,15 +82,25 @@ function podResourcesUses({ ground }: UseInputs, isBelow: (address: Address) => 
   );
 }
 
-/** A live pod that asks for one of our resources and whose devices podresources does not name may hold any device. */
+/**
+ * A live pod that asks for one of our resources and whose devices podresources does not name may hold any device. Ours is every name in the domain
+ * of one that we know: a terminating pod may have been given its device under a name that the intent no longer has, by an agent that is gone.
+ */
 function podUses({ ground, resources }: UseInputs): readonly Use[] {
   const { pods, podResources } = ground.view;
   if (pods.kind === "None") return [];
   if (pods.kind === "Unreadable") return [unreadable(`pods of this node: ${pods.why}`)];
   const named = podResources.kind === "Read" ? podResources.pods : [];
+  const domains = new Set([...resources].map(domainOf));
+  const asksUs = (pod: NodePod): readonly string[] => Object.keys(pod.requests).filter((resource) => domains.has(domainOf(resource)));
   return pods.pods
-    .filter((pod) => isLive(pod) && [...resources].some((resource) => isUnplaced(pod, resource, named)))
+    .filter((pod) => isLive(pod) && asksUs(pod).some((resource) => isUnplaced(pod, resource, named)))
     .map((pod): Use => ({ address: null, kind: "Pod", by: `pod ${pod.namespace}/${pod.name}${pod.terminating ? " (terminating)" : ""}` }));
+}
+
+/** `teeio.dev` of `teeio.dev/gpu`; a core resource (`cpu`) is its own. */
+function domainOf(resource: string): string {
+  return resource.split("/", 1)[0] ?? resource;
 }
 
 function isLive(pod: NodePod): boolean {
