@@ -6,7 +6,7 @@ import type { AgentProcess } from "./agent-process.ts";
 import type { HostFunction } from "./host-function.ts";
 import { CLEAR_LEAF, isFatal } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
-import { EVER, isSelected, type Known, Objections, youngest } from "./setup-rules.ts";
+import { type Age, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
 export interface Moment {
@@ -34,7 +34,7 @@ export function clearObjections(evidence: ClearEvidence): readonly Known[] {
   againstTarget(evidence, unit, found);
   againstIntent(evidence, unit, found);
   unreadable(evidence, found);
-  for (const fn of world.host.functions) if (fn.regBase === unit.regBase || !world.host.showsUnitOf(fn)) againstFunction(world, { fn, unit }, found);
+  for (const fn of world.host.functions) if (mayBeBelow(world, fn, unit.regBase)) againstFunction(world, { fn, unit }, found);
   againstPods(evidence, found);
   againstHaste(evidence, found);
   return found.list;
@@ -68,10 +68,7 @@ function unreadable({ world }: ClearEvidence, found: Objections): void {
 
 function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: ModuleUnit }, found: Objections): void {
   if (!fn.isPresent.value) return;
-  const hostUnit = world.host.unit(fn.regBase ?? "");
-  const hiding = hostUnit ? youngest(youngest(hostUnit.isReadable, hostUnit.isPresent), fn.isUnitReadable) : fn.isUnitReadable;
-  const aged = (fact: { readonly sinceTick: number }): { readonly sinceTick: number } =>
-    fn.regBase === unit.regBase ? fact : youngest(fact, hiding);
+  const aged = (fact: Age): Age => sinceBelow(world, fn, { regBase: unit.regBase, fact });
   found.add(fn.opens.value > 0, `${fn.address} is open`, aged(fn.opens));
   found.add(fn.isBound.value, `${fn.address} is bound to a TD`, aged(fn.isBound));
   found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, aged(fn.link));

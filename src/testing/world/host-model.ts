@@ -72,6 +72,13 @@ export class HostModel {
     this.#listeners.delete(process);
   }
 
+  /** Off the bus, and back as a function nobody has touched. */
+  plug(fn: HostFunction, isPresent: boolean): boolean {
+    fn.link.set("Off");
+    fn.isBound.set(false);
+    return this.change(fn.isPresent, isPresent, true);
+  }
+
   /** Sets a fact; a change of the kind that the kernel announces wakes who listens. */
   change<T>(fact: Fact<T>, value: T, isAnnounced: boolean): boolean {
     const isLoud = isAnnounced && !this.isMute;

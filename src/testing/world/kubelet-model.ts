@@ -14,6 +14,8 @@ export interface Endpoint {
 /** For so long after a start podresources answers success, and empty. */
 const EMPTY_AFTER_START_MS = 1_000;
 
+const FOREIGN: PodDevices = { namespace: "ml", pod: "other", resource: "example.com/accelerator", ids: ["GPU-4711"] };
+
 /** kubelet's device manager and podresources, as version 1.37 behaves. */
 export class KubeletModel {
   readonly endpoints = new Map<string, Endpoint>();
@@ -29,6 +31,8 @@ export class KubeletModel {
   incarnation = 1;
   /** How long a list is on its way. */
   listDelayMs = 0;
+  /** Another plugin has given one of its own devices to a pod. */
+  hasForeignPod = false;
   /** Registrations that will be refused. */
   refusals = 0;
 
@@ -125,9 +129,11 @@ export class KubeletModel {
   /** List of podresources: active pods only, and for a second after a start none at all. */
   listed(): readonly PodDevices[] {
     if (this.#time.nowMs < this.startedMs + EMPTY_AFTER_START_MS) return [];
-    return this.#pods
+    const foreign = this.hasForeignPod ? [FOREIGN] : [];
+    const ours = this.#pods
       .filter((pod) => pod.stage === "Held" && !pod.isTerminating)
       .map((pod) => ({ namespace: "default", pod: pod.name, resource: pod.resource, ids: pod.ids }));
+    return [...ours, ...foreign];
   }
 
   allocatable(): readonly { readonly resource: string; readonly ids: readonly string[] }[] {

@@ -3,8 +3,12 @@
 /** What speaks against SETUP (I3, I6): the checker's own statement, from the models' truth. */
 import type { AgentProcess } from "./agent-process.ts";
 import type { Fact } from "./fact.ts";
+import type { HostFunction } from "./host-function.ts";
 import { isFatal, SETUP_LEAF } from "./module-status.ts";
 import type { World } from "./world.ts";
+
+/** How old something is. */
+export type Age = Pick<Fact<unknown>, "sinceTick">;
 
 export interface Known {
   readonly why: string;
@@ -15,7 +19,7 @@ export interface Known {
 export class Objections {
   readonly list: Known[] = [];
 
-  add(isBad: boolean, why: string, since: Pick<Fact<unknown>, "sinceTick">): void {
+  add(isBad: boolean, why: string, since: Age): void {
     if (isBad) this.list.push({ why, sinceTick: since.sinceTick });
   }
 }
@@ -47,20 +51,24 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
   const used = host.unit(regBase)?.domainsUsed;
   found.add(shape.didUnreserved && used !== undefined && used.value >= MANY_DOMAIN_IDS, "its domain ids are in use", used ?? EVER);
   for (const fn of host.functions) {
-    const mayBeBelow = fn.regBase === regBase || !host.showsUnitOf(fn);
-    if (!mayBeBelow || !fn.isPresent.value) continue;
-    found.add(
-      fn.link.value !== "Off",
-      `the link of ${fn.address} is secured`,
-      fn.regBase === regBase ? fn.link : youngest(fn.link, fn.isUnitReadable),
-    );
-    found.add(
-      !fn.isLinkReadable.value,
-      `the link of ${fn.address} cannot be read`,
-      fn.regBase === regBase ? fn.isLinkReadable : youngest(fn.isLinkReadable, fn.isUnitReadable),
-    );
+    if (!fn.isPresent.value || !mayBeBelow(world, fn, regBase)) continue;
+    found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, sinceBelow(world, fn, { regBase, fact: fn.link }));
+    found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, sinceBelow(world, fn, { regBase, fact: fn.isLinkReadable }));
   }
   return found.list;
+}
+
+/** A function whose unit cannot be told may be below any. */
+export function mayBeBelow(world: World, fn: HostFunction, regBase: string): boolean {
+  return fn.regBase === regBase || !world.host.showsUnitOf(fn);
+}
+
+/** Since when a fact of a function, its presence, and its being below the unit for all one can tell, hold together. */
+export function sinceBelow(world: World, fn: HostFunction, what: { readonly regBase: string; readonly fact: Age }): Age {
+  const since = youngest(what.fact, fn.isPresent);
+  if (fn.regBase === what.regBase) return since;
+  const unit = world.host.unit(fn.regBase ?? "");
+  return youngest(since, unit ? youngest(youngest(unit.isReadable, unit.isPresent), fn.isUnitReadable) : fn.isUnitReadable);
 }
 
 export function isSelected(
@@ -71,6 +79,6 @@ export function isSelected(
 }
 
 /** The later of two: both hold since then. */
-export function youngest(one: Pick<Fact<unknown>, "sinceTick">, other: Pick<Fact<unknown>, "sinceTick">): { readonly sinceTick: number } {
+export function youngest(one: Age, other: Age): Age {
   return one.sinceTick > other.sinceTick ? one : other;
 }

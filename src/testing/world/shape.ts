@@ -24,6 +24,8 @@ export interface WorldShape {
   readonly lingerMs: number;
   /** No uevent and no poll wakes the agent: only its timer. */
   readonly isMute: boolean;
+  /** Another plugin's pod holds a device of its own, under an id that is no PCI address. */
+  readonly hasForeignPod: boolean;
   readonly spec: IntentView;
 }
 
@@ -73,6 +75,7 @@ export const PLAIN: WorldShape = {
   intentDelayMs: 0,
   lingerMs: 0,
   isMute: false,
+  hasForeignPod: false,
   spec: specOf(plainIntent()),
 };
 
@@ -106,6 +109,7 @@ export function randomShape(dice: Dice): WorldShape {
     intentDelayMs: dice.pick([0, 0, 300]),
     lingerMs: dice.pick([0, 0, 400]),
     isMute: dice.chance(0.1),
+    hasForeignPod: dice.chance(0.3),
     spec: specOf(dice.chance(0.85) ? plainIntent() : null),
   };
 }

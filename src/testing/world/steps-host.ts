@@ -68,7 +68,15 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
       return world.host.change(fn.opens, fn.opens.value - 1, false);
     },
   },
-  unplug: flaw(1.5, true, ({ host }) => host.functions.map((fn) => fn.isPresent)),
+  unplug: onFunction(1.5, (world, fn) => fn.isPresent.value && world.host.plug(fn, false)),
+  replug: {
+    weight: ({ host }) => (host.functions.some((fn) => !fn.isPresent.value) ? 8 : 0),
+    propose: ({ host }) => ({ at: host.functions.findIndex((fn) => !fn.isPresent.value) }),
+    apply: (world, { at }) => {
+      const fn = world.host.functions[at ?? 0];
+      return fn !== undefined && world.host.plug(fn, true);
+    },
+  },
   unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
   hideLink: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isLinkReadable)),
   hideBound: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isBoundReadable)),

@@ -52,6 +52,7 @@ export class World {
     this.api = new ApiModel(this.time, { isStandalone: shape.isStandalone, spec: shape.spec });
     this.kubelet = new KubeletModel(this.time, this.api.pods);
     this.kubelet.listDelayMs = shape.listDelayMs;
+    this.kubelet.hasForeignPod = shape.hasForeignPod;
     this.isBindingReadable = new Fact(this.time, true);
     this.specs = { areWritable: new Fact(this.time, true), names: new Set() };
     this.intentDelayMs = shape.intentDelayMs;
