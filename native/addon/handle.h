@@ -81,6 +81,15 @@ struct handle {
 const char *request_command(enum request_kind kind);
 void request_free(struct request *request);
 
+/* handle.c: the JavaScript thread's side. Requests other than WAIT keep the process alive, and every request keeps the handle. */
+void handle_keep(struct handle *handle, enum request_kind kind, bool yes);
+void pending_link(struct handle *handle, struct request *request);
+void pending_unlink(struct handle *handle, struct request *request);
+/* Rejects everything in flight; the lanes, or their last messages, free it. */
+void handle_close(struct handle *handle);
+/* The handle's part of the environment: the way back for the lanes, and the hook at its end. -ENOMEM. */
+int handle_connect(napi_env env, struct handle *handle);
+
 /* lanes.c: threads. */
 struct handle *lanes_new(struct backend *backend);
 /* 0, or -EAGAIN when no thread could be started; the request is then the caller's again. */

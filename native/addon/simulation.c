@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The control functions as JavaScript sees them: `simulation` of the addon. */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "addon.h"
 #include "control.h"
 #include "values.h"
 
-static napi_value finish(napi_env env, int rc, const char *command)
+#define NOT_CALLED 1 /* an exception is pending already */
+
+/* The first argument, malloc'ed; finish() frees it. NULL with an exception pending. */
+static char *start(napi_env env, napi_callback_info info, size_t count, napi_value *values)
 {
-	if (rc)
+	return take_arguments(env, info, count, values) ? take_string(env, values[0]) : NULL;
+}
+
+static napi_value finish(napi_env env, char *path, int rc, const char *command)
+{
+	free(path);
+	if (rc && rc != NOT_CALLED)
 		napi_throw(env, value_error(env, -rc, command));
 	return NULL;
 }
@@ -70,20 +78,14 @@ static bool take_options(napi_env env, napi_value from, struct control_options *
 static napi_value create(napi_env env, napi_callback_info info)
 {
 	struct control_options options = { 0 };
-	struct tdx_unit_facts *units;
+	struct tdx_unit_facts *units = NULL;
 	napi_value values[2], list;
-	char *path;
+	char *path = start(env, info, 2, values);
 
-	if (!take_arguments(env, info, 2, values) || !member(env, values[1], "units", &list) || !take_options(env, values[1], &options))
-		return NULL;
-	units = take_units(env, list, &options.unit_count);
-	if (!units)
-		return NULL;
+	if (path && member(env, values[1], "units", &list) && take_options(env, values[1], &options))
+		units = take_units(env, list, &options.unit_count);
 	options.units = units;
-	path = take_string(env, values[0]);
-	if (path)
-		finish(env, control_create(path, &options), "create");
-	free(path);
+	finish(env, path, units ? control_create(path, &options) : NOT_CALLED, "create");
 	free(units);
 	return NULL;
 }
@@ -120,111 +122,72 @@ static napi_value add_fault(napi_env env, napi_callback_info info)
 {
 	struct sim_fault fault = { 0 };
 	napi_value values[2];
-	char *path;
+	char *path = start(env, info, 2, values);
+	bool taken = path && take_fault(env, values[1], &fault);
 
-	if (!take_arguments(env, info, 2, values) || !take_fault(env, values[1], &fault))
-		return NULL;
-	path = take_string(env, values[0]);
-	if (path)
-		finish(env, control_add_fault(path, &fault), "addFault");
-	free(path);
-	return NULL;
+	return finish(env, path, taken ? control_add_fault(path, &fault) : NOT_CALLED, "addFault");
 }
 
 static napi_value clear_faults(napi_env env, napi_callback_info info)
 {
 	napi_value values[1];
-	char *path;
+	char *path = start(env, info, 1, values);
 
-	if (!take_arguments(env, info, 1, values))
-		return NULL;
-	path = take_string(env, values[0]);
-	if (path)
-		finish(env, control_clear_faults(path), "clearFaults");
-	free(path);
-	return NULL;
+	return finish(env, path, path ? control_clear_faults(path) : NOT_CALLED, "clearFaults");
 }
 
 static napi_value set_link(napi_env env, napi_callback_info info)
 {
 	napi_value values[4];
-	bool secured = false;
+	char *path = start(env, info, 4, values);
+	bool secured = false, taken;
 	__u64 reg_base = 0;
 	__u32 device = 0;
-	char *path;
 
-	if (!take_arguments(env, info, 4, values) || !take_u64(env, values[1], &reg_base) || !take_u32(env, values[2], &device) ||
-	    !take_bool(env, values[3], &secured))
-		return NULL;
-	path = take_string(env, values[0]);
-	if (path)
-		finish(env, control_set_link(path, reg_base, device, secured), "setLink");
-	free(path);
-	return NULL;
+	taken = path && take_u64(env, values[1], &reg_base) && take_u32(env, values[2], &device) && take_bool(env, values[3], &secured);
+	return finish(env, path, taken ? control_set_link(path, reg_base, device, secured) : NOT_CALLED, "setLink");
 }
 
 static napi_value set_unit_present(napi_env env, napi_callback_info info)
 {
 	napi_value values[3];
-	bool present = false;
+	char *path = start(env, info, 3, values);
+	bool present = false, taken;
 	__u64 reg_base = 0;
-	char *path;
 
-	if (!take_arguments(env, info, 3, values) || !take_u64(env, values[1], &reg_base) || !take_bool(env, values[2], &present))
-		return NULL;
-	path = take_string(env, values[0]);
-	if (path)
-		finish(env, control_set_present(path, reg_base, present), "setUnitPresent");
-	free(path);
-	return NULL;
+	taken = path && take_u64(env, values[1], &reg_base) && take_bool(env, values[2], &present);
+	return finish(env, path, taken ? control_set_present(path, reg_base, present) : NOT_CALLED, "setUnitPresent");
 }
 
 static napi_value reboot(napi_env env, napi_callback_info info)
 {
 	napi_value values[1];
-	char *path;
+	char *path = start(env, info, 1, values);
 
-	if (!take_arguments(env, info, 1, values))
-		return NULL;
-	path = take_string(env, values[0]);
-	if (path)
-		finish(env, control_reboot(path), "reboot");
-	free(path);
-	return NULL;
+	return finish(env, path, path ? control_reboot(path) : NOT_CALLED, "reboot");
 }
 
 static napi_value set_environment(napi_env env, napi_callback_info info)
 {
 	napi_value values[3];
+	char *path = start(env, info, 3, values);
+	bool lost = false, taken;
 	__u32 environment = 0;
-	bool lost = false;
-	char *path;
 
-	if (!take_arguments(env, info, 3, values) || !take_u32(env, values[1], &environment) || !take_bool(env, values[2], &lost))
-		return NULL;
-	path = take_string(env, values[0]);
-	if (path)
-		finish(env, control_set_environment(path, environment, lost), "setEnvironment");
-	free(path);
-	return NULL;
+	taken = path && take_u32(env, values[1], &environment) && take_bool(env, values[2], &lost);
+	return finish(env, path, taken ? control_set_environment(path, environment, lost) : NOT_CALLED, "setEnvironment");
 }
 
 static napi_value dump(napi_env env, napi_callback_info info)
 {
-	napi_value values[1], result = NULL;
+	napi_value values[1], result;
+	char *path = start(env, info, 1, values);
 	struct store store;
-	char *path;
-	int rc;
+	int rc = path ? control_look(path, &store) : NOT_CALLED;
 
-	if (!take_arguments(env, info, 1, values))
-		return NULL;
-	path = take_string(env, values[0]);
-	if (!path)
-		return NULL;
-	rc = control_look(path, &store);
-	free(path);
+	finish(env, path, rc, "dump");
 	if (rc)
-		return finish(env, rc, "dump");
+		return NULL;
 	result = dump_value(env, &store);
 	store_close(&store);
 	return result;

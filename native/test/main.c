@@ -10,6 +10,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	status_tests();
 	table_tests();
+	world_tests();
 	ownership_tests();
 	kill_tests();
 	simulator_tests();
