@@ -15,6 +15,15 @@ static int is_holding(__u64 status)
 	}
 }
 
+/* What keeps a call that has begun from its end: the script, then the module's own interruptions. 0: nothing. */
+static __u64 not_yet(const struct sim_module *sim, struct sim_unit *unit, __u64 scripted)
+{
+	if (scripted || unit->interrupted >= sim->head->interruptions)
+		return scripted;
+	unit->interrupted++;
+	return TDX_INTERRUPTED_RESUMABLE;
+}
+
 /* Why SETUP can't begin, in the order in which the module looks. 0: it can, and the root page has been read. */
 static __u64 setup_check(struct sim_module *sim, const struct sim_unit *unit, __u64 root)
 {
@@ -61,15 +70,9 @@ static void setup(struct sim_module *sim, struct tdx_regs *regs)
 	regs->rax = setup_begin(sim, unit, regs->rdx);
 	if (regs->rax)
 		return;
-	if (scripted) {
-		regs->rax = fault.status;
+	regs->rax = not_yet(sim, unit, scripted ? fault.status : TDX_SUCCESS);
+	if (regs->rax)
 		return;
-	}
-	if (unit->interrupted < sim->head->interruptions) {
-		unit->interrupted++;
-		regs->rax = TDX_INTERRUPTED_RESUMABLE;
-		return;
-	}
 	unit->phase = SIM_CONFIGURED;
 	unit->interrupted = 0;
 	unit->root = 0;
@@ -107,15 +110,9 @@ static void clear(struct sim_module *sim, struct tdx_regs *regs)
 	if (regs->rax)
 		return;
 	unit->phase = SIM_CLEARING;
-	if (scripted) {
-		regs->rax = fault.status;
+	regs->rax = not_yet(sim, unit, scripted ? fault.status : TDX_SUCCESS);
+	if (regs->rax)
 		return;
-	}
-	if (unit->interrupted < sim->head->interruptions) {
-		unit->interrupted++;
-		regs->rax = TDX_INTERRUPTED_RESUMABLE;
-		return;
-	}
 	sim_pages_return(sim, unit, sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 ? regs->rdx : 0);
 	unit->phase = SIM_NONE;
 	unit->interrupted = 0;

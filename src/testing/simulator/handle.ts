@@ -98,7 +98,7 @@ export class ModelHandle implements SeamcallPort {
         if (!this.#writable) throw new AppError("BINDING_FAILED", "opened for reading only");
         return work();
       });
-      this.#queue = turn.catch(() => undefined);
+      this.#queue = turn.then(nothing, nothing);
       return turn;
     });
   }
@@ -120,7 +120,7 @@ export class ModelHandle implements SeamcallPort {
 
   async #resume(): Promise<void> {
     for (const unit of this.#model.table.units) {
-      if (unit.operation !== null && !this.#closed) await this.#run(unit).catch(() => undefined);
+      if (unit.operation !== null && !this.#closed) await this.#run(unit).then(nothing, nothing);
     }
   }
 
@@ -166,4 +166,9 @@ export class ModelHandle implements SeamcallPort {
 
 function gone(): AppError {
   return new AppError("BINDING_CLOSED", "the binding was closed");
+}
+
+/** What follows does so whatever became of what went before; who asked for that has been told. */
+function nothing(): void {
+  return undefined;
 }
