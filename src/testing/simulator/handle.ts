@@ -169,6 +169,6 @@ function gone(): AppError {
 }
 
 /** What follows does so whatever became of what went before; who asked for that has been told. */
-function nothing(): void {
+function nothing(): undefined {
   return undefined;
 }
