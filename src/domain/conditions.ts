@@ -74,7 +74,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (inputs.intentProblem !== "") return draft("Degraded", "True", "IntentInvalid", inputs.intentProblem);
   if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
   if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body)) return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
-  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || leaks(unit));
+  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || isLost(unit) || leaks(unit));
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
   const before = body.devices.find((device) => device.reason === "LinkSecuredBeforeSetup");
@@ -85,6 +85,11 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const unregistered = view.publications.find((publication) => publication.problem !== "");
   if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
   return draft("Degraded", "False", "NoProblem");
+}
+
+/** A unit of ours that is on its way back by CLEAR and SETUP. */
+function isLost(unit: UnitStatus): boolean {
+  return unit.state === "Unknown" && unit.tdxIommuId !== "";
 }
 
 /** Pages that no id holds and no call is working on. */

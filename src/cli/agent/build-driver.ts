@@ -2,8 +2,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { AppError } from "../../runtime/errors.ts";
-import { bindHandle } from "../../seamcall/binding.ts";
-import { fromNative } from "../../seamcall/errors.ts";
 import type { Driver, SeamcallPort } from "../../seamcall/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 
@@ -16,33 +14,19 @@ export interface BuiltDriver {
 /** The way to SETUP and CLEAR that the configuration names. The simulator is never chosen by probing: only --simulator leads to it. */
 export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot">, readOnly: boolean): Promise<BuiltDriver> {
   const { driver, hostRoot } = config;
-  const { loadAddon } = await import("../../seamcall/addon.ts");
+  const { openSimulated, openTdxHost, openTdxIommu } = await import("../../seamcall/drivers.ts");
+  const options = { writable: !readOnly };
   if (driver.kind === "Simulated") {
     if (!existsSync(driver.stateDir)) throw simulatorMissing(driver.stateDir);
-    return { driver: "simulated", open: opened("simulated", () => loadAddon().openSimulator(driver.stateDir, !readOnly)) };
+    return { driver: "simulated", open: () => openSimulated(driver.stateDir, options) };
   }
-  if (driver.driver === "tdx_host") return { driver: "tdx_host", open: async () => Promise.reject(tdxHostMissing()) };
+  if (driver.driver === "tdx_host") return { driver: "tdx_host", open: openTdxHost };
   // auto: of the real ways only one is built. Without its device node opening says DRIVER_MISSING, and is tried again.
-  const node = join(hostRoot, "dev/tdx_iommu");
-  return { driver: "tdx_iommu", open: opened("tdx_iommu", () => loadAddon().open(node, !readOnly)) };
-}
-
-function opened(driver: Driver, open: () => Parameters<typeof bindHandle>[1]): () => Promise<SeamcallPort> {
-  return async () => {
-    try {
-      return bindHandle(driver, open());
-    } catch (thrown) {
-      throw fromNative(thrown);
-    }
-  };
+  return { driver: "tdx_iommu", open: () => openTdxIommu(join(hostRoot, "dev/tdx_iommu"), options) };
 }
 
 function simulatorMissing(stateDir: string): AppError {
   const folder = dirname(stateDir);
   const fix = `trusted-iommu simulate create --host HOST.yaml --root ${folder}`;
   return new AppError("CONFIG_INVALID", `--simulator is "${folder}": there is no simulated host; make one first: ${fix}`);
-}
-
-function tdxHostMissing(): AppError {
-  return new AppError("DRIVER_NOT_BUILT", "the driver tdx_host is not built yet: use --driver tdx_iommu with the tdx_iommu kernel module");
 }
