@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { buildBarePlugin } from "../baseline/bare-plugin.ts";
 import type { BenchContext, Figure } from "../measure/context.ts";
-import type { Running } from "../measure/processes.ts";
+import { cpuMs, type Running } from "../measure/processes.ts";
 import { above, below, both, ms, perSecond, type Row } from "../measure/row.ts";
 import { spreadOf, timeCrowd, timeEach } from "../measure/samples.ts";
 import { callPlugin } from "../stage/plugin-caller.ts";
@@ -59,13 +59,15 @@ async function measureOne({ quick }: BenchContext, stage: Stage, plugin: Running
   const run = async (): Promise<Measured> => {
     await timeEach(quick ? 500 : 2_000, call); // Until both sides' code is compiled.
     const alone = spreadOf(await timeEach(quick ? 1_000 : 5_000, call));
+    const cpuBeforeMs = cpuMs(plugin.pid);
     const crowd = await timeCrowd(AT_ONCE, quick ? 8_000 : 40_000, call);
+    const cpu = (cpuMs(plugin.pid) - cpuBeforeMs) / crowd.samples.length;
     const each = spreadOf(crowd.samples);
     const rows = {
       alone: { what: "Allocate, alone", measured: `p50 ${ms(alone.p50)}, p99 ${ms(alone.p99)} (${alone.count} calls)`, aim: null },
       crowd: {
         what: `Allocate, ${AT_ONCE} at once`,
-        measured: `${perSecond(crowd.perSecond)} (each p50 ${ms(each.p50)}, p99 ${ms(each.p99)})`,
+        measured: `${perSecond(crowd.perSecond)} (each p50 ${ms(each.p50)}, p99 ${ms(each.p99)}; ${ms(cpu)} of CPU in the plugin)`,
         aim: null,
       },
     };
