@@ -5,7 +5,7 @@ import type { HostView } from "../domain/device.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
-import { isHalfCleared } from "../domain/memory.ts";
+import { isStranded } from "../domain/memory.ts";
 import type { Answer, Binding, NodePodsView, NodeView, Publication, Reading } from "../domain/view.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -44,6 +44,6 @@ export async function readHost(ports: AgentPorts): Promise<Reading<HostView>> {
 function wantsClear(intent: Intent | null, binding: Reading<Binding>): boolean {
   if (intent === null) return false;
   return [...unitFacts(binding).values()].some(
-    (fact) => selectsUnit(intent, fact.entry.regBase) && fact.entry.tdxIommuId !== null && (intent.state === "Cleared" || isHalfCleared(fact)),
+    (fact) => selectsUnit(intent, fact.entry.regBase) && fact.entry.tdxIommuId !== null && (intent.state === "Cleared" || isStranded(fact)),
   );
 }

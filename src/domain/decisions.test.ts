@@ -75,7 +75,7 @@ describe("the plan", () => {
           if (step?.kind !== "Setup") continue;
           expect(intent?.state).toBe("Trusted");
           const unit = unitOf(view, step.regBase);
-          expect(["Untrusted", "Failed"]).toContain(unit?.state);
+          expect(["Untrusted", "Failed", "Unknown"]).toContain(unit?.state);
           expect(unit?.tdxIommuId).toBeNull();
           expect(below(view, step.regBase).filter((fn) => fn.link.state !== "Insecure")).toEqual([]);
         }
@@ -93,7 +93,7 @@ describe("the plan", () => {
           if (step?.kind !== "Clear") continue;
           const unit = unitOf(view, step.regBase);
           expect(unit).toMatchObject({ tdxIommuId: step.tdxIommuId, setupSeq: step.setupSeq });
-          if (intent?.state !== "Cleared") expect(unit).toMatchObject({ state: "Failed", lastCall: { leaf: "TDH.IOMMU.CLEAR" } });
+          if (intent?.state !== "Cleared") expect(["Failed", "Unknown"]).toContain(unit?.state);
           expect(view.host.kind === "Read" && view.host.value.unreadableUnits).toEqual([]);
           for (const fn of below(view, step.regBase)) {
             expect(fn).toMatchObject({ link: { state: "Insecure", bound: "No" }, holders: { kind: "Known", pids: [] } });

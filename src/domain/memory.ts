@@ -129,16 +129,19 @@ function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): 
   const since = new Map<RegBase, number>();
   for (const [regBase, fact] of ground.units) {
     if (intent === null || !selectsUnit(intent, regBase) || fact.entry.tdxIommuId === null) continue;
-    if (intent.state === "Trusted" && !isHalfCleared(fact)) continue;
+    if (intent.state === "Trusted" && !isStranded(fact)) continue;
     const { uses, listed } = clearanceOf(memory, ground, regBase);
     if (uses.length === 0 && listed.length === 0) since.set(regBase, memory.freeSince.get(regBase) ?? ground.view.nowMs);
   }
   return since;
 }
 
-/** A CLEAR failed and the unit kept its id: it must be cleared to the end before it can be set up again, whatever the intent. */
-export function isHalfCleared({ entry }: UnitFact): boolean {
-  return entry.state === "Failed" && entry.tdxIommuId !== null && entry.lastCall?.leaf === "TDH.IOMMU.CLEAR";
+/**
+ * The unit has an id and no trust: a CLEAR failed, or the TDX module was out of reach for a while. No SETUP can take such an id back, so it is
+ * cleared to the end before the unit is set up again, whatever the intent: an id is never left lying (I6).
+ */
+export function isStranded({ entry }: UnitFact): boolean {
+  return entry.tdxIommuId !== null && (entry.state === "Failed" || entry.state === "Unknown");
 }
 
 /** What stands between a unit and CLEAR: uses of devices below, and devices that kubelet or our own lists still offer (I5: withdraw first). */

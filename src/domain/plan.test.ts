@@ -13,6 +13,7 @@ import type { BindingUnit } from "./unit.ts";
 import type { NodeView } from "./view.ts";
 
 const BUSY = 0x8000020000000001n;
+const REJECTED = 0xc000010000000001n;
 const PAGE_NOT_FREE = 0xc000030300000000n;
 const IDE_ON = 0xc0000f0400000008n;
 const CLEARED = anIntent({ state: "Cleared" });
@@ -78,8 +79,14 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["UnitMissing", null, { view: { binding: aBinding([]), ...hostUnits() } }],
   ["NotInBinding", null, { view: { binding: aBinding([]) } }],
   ["ForeignOwner", null, { unit: { state: "Foreign" } }],
-  ["TrustLost", null, { unit: { state: "Unknown" } }],
-  ["TrustLost", null, { unit: { state: "Failed", tdxIommuId: 1n, lastCall: null } }],
+  ["TrustLost", null, { view: { binding: aBinding([aUnit({ state: "Unknown" })], { environment: "Ud" }) } }],
+  ["SetupPending", "Setup", { unit: { state: "Unknown" } }],
+  ["ClearPending", "Clear", { unit: { state: "Unknown", tdxIommuId: 1n, setupSeq: 1n }, memory: FREE }],
+  ["ClearPending", "Clear", { unit: { state: "Unknown", tdxIommuId: 1n, setupSeq: 1n }, memory: FREE, intent: CLEARED }],
+  ["ClearPending", "Clear", { unit: { state: "Failed", tdxIommuId: 1n, lastCall: null }, memory: FREE }],
+  ["Cleared", null, { unit: { state: "Unknown" }, intent: CLEARED }],
+  ["Cleared", null, { unit: { ...clearEnded(PAGE_NOT_FREE), tdxIommuId: null }, intent: CLEARED }],
+  ["SetupPending", "Setup", { unit: setupEnded(REJECTED) }],
   ["ClearPending", "Clear", { unit: {}, intent: CLEARED, memory: FREE }],
   ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { publications: [published] } }],
   ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: aMemory({ freeSince: new Map([[REG_BASE, 95_000]]) }) }],

@@ -7,7 +7,7 @@ import { type Intent, selectsUnit } from "./intent.ts";
  * The plan: for every unit, what is to be done now, or why nothing is. Pure: the same inputs give the same plan, and a plan is only ever carried
  * out after the same function has said so again on a fresher view (agent/perform.ts).
  */
-import { clearanceOf, isHalfCleared, type Memory } from "./memory.ts";
+import { clearanceOf, isStranded, type Memory } from "./memory.ts";
 import type { UnitReason } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
 import type { Environment, RegBase } from "./unit.ts";
@@ -70,7 +70,11 @@ export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
     if (intent === null || !selected) return because("NotSelected");
     const settled = SETTLED_BY_STATE[fact.entry.state]?.(fact);
     if (settled) return settled;
+    if (fact.entry.state === "Unknown" && host.kind === "Read" && !hostUnit) return because("UnitMissing");
     const facts: UnitFacts = { ...inputs, intent, regBase, fact, hostUnit, below: functionsBelow(ground, regBase) };
+    // While TDX cannot be called nobody can tell what became of an id, or do anything about it.
+    if (environmentOf(facts) !== "Ok" && (fact.entry.state === "Unknown" || fact.entry.tdxIommuId !== null))
+      return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
     return intent.state === "Trusted" ? planTrusted(facts) : planCleared(facts);
   }
 }
@@ -82,13 +86,12 @@ const SETTLED_BY_STATE: Partial<Record<UnitFact["entry"]["state"], (fact: UnitFa
     because((entry.ecap & ECAP_TDX_CONNECT) === 0n ? "TdxConnectMissing" : "RejectedByModule", `ecap 0x${entry.ecap.toString(16)}`),
   SettingUp: () => because("SetupRunning"),
   Clearing: () => because("ClearRunning"),
-  Unknown: () => because("TrustLost"),
 };
 
 function planTrusted(facts: UnitFacts): Finding {
   const { entry, epoch } = facts.fact;
   if (epoch !== null) return facts.memory.verifying.has(facts.regBase) ? because("SetupRunning", VERIFYING) : because("SetupSucceeded");
-  if (isHalfCleared(facts.fact)) return planCleared(facts);
+  if (isStranded(facts.fact)) return planCleared(facts);
   if (entry.state === "Trusted" || entry.tdxIommuId !== null) return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
   for (const rule of SETUP_RULES) {
     const message = rule.refuses(facts);
@@ -144,7 +147,8 @@ const WITHDRAW_POLL_MS = 250;
 function planCleared(facts: UnitFacts): Finding {
   const { fact, memory, ground, regBase } = facts;
   const { tdxIommuId, setupSeq, state } = fact.entry;
-  if (tdxIommuId === null) return state === "Untrusted" ? because("Cleared") : because("SetupFailed", lastStatus(facts));
+  const isSetupFailed = state === "Failed" && fact.entry.lastCall?.leaf === "TDH.IOMMU.SETUP";
+  if (tdxIommuId === null) return isSetupFailed ? because("SetupFailed", lastStatus(facts)) : because("Cleared");
   const { uses, listed } = clearanceOf(memory, ground, regBase);
   // Kubelet and the API do not call us when a device is let go: these two are looked at again.
   const { nowMs } = ground.view;
@@ -177,9 +181,10 @@ function repeatable(facts: UnitFacts, leaf: "TDH.IOMMU.SETUP" | "TDH.IOMMU.CLEAR
   const { lastCall } = entry;
   const attempts = facts.memory.attempts.get(facts.regBase);
   const action = lastCall?.leaf === leaf ? decodeStatus(leaf, lastCall.status).action : null;
-  const goesOn = action === "success" || action === null;
+  // A unit that was refused and is Untrusted again has another TDX module now.
+  const goesOn = action === "success" || action === null || (action === "unsupported" && entry.state === "Untrusted");
   if (goesOn && !attempts) return { ...because(reasons.fresh), step: reasons.step };
-  if (action === "failed" || action === "unsupported") return because(reasons.failed, lastStatus(facts));
+  if (!goesOn && (action === "failed" || action === "unsupported")) return because(reasons.failed, lastStatus(facts));
   const dueMs = attempts
     ? attempts.lastMs + repeatDelayMs(attempts.count, action === "precondition" || action === "environment")
     : facts.ground.view.nowMs;
