@@ -41,6 +41,11 @@ export class Checker implements Witness {
     this.#violate("the program broke", messageOf(thrown));
   }
 
+  /** Something that a quiet world should not look like. */
+  complain(phase: string, what: string): void {
+    this.#violate(`at rest ${phase}`, what);
+  }
+
   setupIssued(process: AgentProcess, regBase: string): void {
     this.checked.setup += 1;
     const known = setupObjections(this.#world, process, regBase).filter((one) => one.sinceTick < this.#world.quiet.tick);

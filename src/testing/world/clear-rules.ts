@@ -6,7 +6,7 @@ import type { AgentProcess } from "./agent-process.ts";
 import type { HostFunction } from "./host-function.ts";
 import { CLEAR_LEAF, isFatal } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
-import { type Age, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow } from "./setup-rules.ts";
+import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
 export interface Moment {
@@ -53,14 +53,16 @@ function againstIntent({ process }: ClearEvidence, unit: ModuleUnit, found: Obje
   found.add(intent === null, "nobody wants anything", process.intent);
   if (intent === null) return;
   found.add(!isSelected(intent, unit.regBase), "the unit is not selected", process.intent);
-  const isHalfCleared = unit.state === "Failed" && unit.lastCall?.leaf === CLEAR_LEAF;
-  found.add(intent.state === "Trusted" && !isHalfCleared, "the intent is Trusted", process.intent);
+  // A unit with an id and without trust is cleared to its end first, and set up again then.
+  const isStranded = unit.id !== null && (unit.state === "Failed" || unit.state === "Unknown");
+  found.add(intent.state === "Trusted" && !isStranded, "the intent is Trusted", process.intent);
 }
 
 /** What cannot be read counts as in use. */
 function unreadable({ world }: ClearEvidence, found: Objections): void {
   const { host, kubelet, api, shape } = world;
   found.add(!host.isReadable.value, "the host cannot be read", host.isReadable);
+  found.add(world.module.environment.value !== "Ok", CANNOT_BE_CALLED, world.module.environment);
   found.add(shape.hasKubelet && !kubelet.isAnswering.value, "podresources cannot be read", kubelet.isAnswering);
   found.add(!shape.isStandalone && !api.isReachable.value, "the API server cannot be reached", api.isReachable);
   for (const unit of host.units) found.add(unit.isPresent.value && !unit.isReadable.value, `${unit.kernelName} cannot be read`, unit.isReadable);

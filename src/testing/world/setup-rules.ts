@@ -24,10 +24,11 @@ export class Objections {
   }
 }
 
+export const CANNOT_BE_CALLED = "TDX cannot be called";
 export const EVER = { sinceTick: -1 };
 
 /** A quarter of the 65,536 domain ids. */
-const MANY_DOMAIN_IDS = 16_384;
+export const MANY_DOMAIN_IDS = 16_384;
 
 export function setupObjections(world: World, process: AgentProcess, regBase: string): readonly Known[] {
   const { host, module, shape } = world;
@@ -42,7 +43,7 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
   found.add(!unit.isPresent.value, "the unit is gone", unit.isPresent);
   found.add(unit.isForeign, "the unit is somebody else's", EVER);
   found.add(!unit.canConnect, "the unit has no TDX Connect", EVER);
-  found.add(module.environment.value !== "Ok", "TDX cannot be called", module.environment);
+  found.add(module.environment.value !== "Ok", CANNOT_BE_CALLED, module.environment);
   found.add(!shape.isSimulated && !shape.realSetup, "real SETUP is not allowed", EVER);
   found.add(!host.isReadable.value, "the host cannot be read", host.isReadable);
   found.add(!world.isBindingReadable.value, "the binding cannot be read", world.isBindingReadable);
