@@ -20,7 +20,7 @@ import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers, deviceEnv, deviceNodesOf } from "./handlers.ts";
 import { observe } from "./observe.ts";
-import { decide, wakeAfterMs, withdrawals } from "./pass.ts";
+import { decide, mayHoldersChange, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
 import type { AgentState, Pass } from "./state.ts";
@@ -45,7 +45,7 @@ const PASS_BOUND_MS = 30_000;
 const STEP_BOUND_MS = 600_000;
 const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
-/** While an answer of ours is younger than this or a pod holds a device, its holder is looked at this often. */
+/** How often holders are looked at while they may change unannounced. */
 const HOLDER_POLL_MS = 2_000;
 /** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
@@ -170,7 +170,9 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
 }
 
 function nextLook(pass: Pass, nowMs: number, state: AgentState): { afterMs: number } | undefined {
-  const heldMs = state.answers.length > 0 || pass.status.devices.some((device) => device.usedBy !== null) ? HOLDER_POLL_MS : null;
+  const { answers, memory } = state;
+  const { podResources } = pass.ground.view;
+  const heldMs = mayHoldersChange({ answers, holds: memory.holds, podResources, nowMs, settleMs: memory.settleMs }) ? HOLDER_POLL_MS : null;
   const due = [wakeAfterMs(pass, nowMs), heldMs].filter((ms) => ms !== null);
   return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
 }

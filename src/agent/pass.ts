@@ -10,7 +10,7 @@ import { planUnits } from "../domain/plan.ts";
 import { reportFrom } from "../domain/report.ts";
 import { settlementFrom } from "../domain/settlement.ts";
 import type { NodeStatus } from "../domain/status.ts";
-import type { Binding, Reading } from "../domain/view.ts";
+import type { Answer, Binding, PodResourcesView, Reading } from "../domain/view.ts";
 import type { Pass } from "./state.ts";
 
 export interface DecideInputs {
@@ -62,4 +62,21 @@ export function withdrawals(pass: Pass, binding: Reading<Binding>, intent: Inten
 export function wakeAfterMs(pass: Pass, nowMs: number): number | null {
   const due = pass.unitVerdicts.flatMap((verdict) => (verdict.wakeAtMs === null ? [] : [verdict.wakeAtMs]));
   return due.length === 0 ? null : Math.max(0, Math.min(...due) - nowMs);
+}
+
+export interface HolderFacts {
+  readonly answers: readonly Answer[];
+  readonly holds: Memory["holds"];
+  readonly podResources: PodResourcesView;
+  readonly nowMs: number;
+  readonly settleMs: number;
+}
+
+/**
+ * True while who holds a device may change without anybody telling the agent: after an answer of ours, while a device is held or only just free,
+ * and after a kubelet start, when podresources leaves pods out that come back by themselves.
+ */
+export function mayHoldersChange({ answers, holds, podResources, nowMs, settleMs }: HolderFacts): boolean {
+  const isYoung = podResources.kind === "Read" && nowMs - podResources.kubeletSinceMs < settleMs;
+  return answers.length > 0 || holds.size > 0 || isYoung;
 }
