@@ -30,6 +30,7 @@ export async function calm(world: World, checker: Checker): Promise<void> {
 
 /** An agent that is stopping gets the time to; then one runs. */
 async function restart(world: World, checker: Checker): Promise<void> {
+  world.killAt = null;
   heal(world);
   if (world.process?.isStopping) await world.advance(CALM_MS, () => checker.atRest());
   if (world.process?.isStopping) checker.complain("at its stop", "the agent does not end");

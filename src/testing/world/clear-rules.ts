@@ -84,8 +84,9 @@ function againstPods({ world, process, target }: ClearEvidence, found: Objection
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
-    // Without an API server nothing shows a pod that is on its way out and has nothing open.
-    if (pod.isTerminating && (shape.isStandalone || !pod.isInApi) && !pod.isRunning) continue;
+    // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
+    const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value);
+    if (pod.isTerminating && (shape.isStandalone || !pod.isInApi) && !isOpen) continue;
     found.add(
       pod.ids.some((id) => below.has(id)),
       `${pod.name}${pod.isTerminating ? ", terminating," : ""} has a device below`,

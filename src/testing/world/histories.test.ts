@@ -1,14 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-import { expect, test } from "vitest";
-import { runHistory } from "./history.ts";
+import { describe, expect, test } from "vitest";
+import { worldEnvironment } from "./environment.ts";
+import { runHistory, STEPS_IN_A_HISTORY } from "./history.ts";
+import { explainFailure } from "./shrink.ts";
 import { Tally } from "./tally.ts";
 
-test("the invariants hold in random histories of the node", async () => {
-  const tally = new Tally();
-  const broken: string[] = [];
-  for (let seed = 1; seed <= 20; seed += 1) {
-    const { violations } = await runHistory(seed, tally);
-    if (violations.length > 0) broken.push(`seed ${seed}: ${violations[0]}`);
-  }
-  expect(broken).toEqual([]);
+const { seed: one, histories } = worldEnvironment();
+const FIRST_SEED = 1;
+/** About twenty seconds of one core; the soak runs a hundred thousand. */
+const HISTORIES = 1_000;
+
+describe("the whole agent in a simulated world", () => {
+  test.skipIf(one !== null)("keeps the invariants in random histories, and comes to rest as wanted after each", async () => {
+    const tally = new Tally();
+    const last = FIRST_SEED + (histories ?? HISTORIES);
+    for (let seed = FIRST_SEED; seed < last; seed += 1) {
+      const { steps, violations } = await runHistory(seed, tally);
+      if (violations.length > 0) expect.fail(await explainFailure(seed, violations));
+      expect(steps.length).toBe(STEPS_IN_A_HISTORY);
+    }
+    console.log(tally.lines().join("\n"));
+    expect(tally.missing()).toEqual([]);
+  });
+
+  test.runIf(one !== null)("keeps the invariants in the history of WORLD_SEED", async () => {
+    const { violations } = await runHistory(one ?? 0);
+    if (violations.length > 0) expect.fail(await explainFailure(one ?? 0, violations));
+  });
+
+  test("goes the same way again from the same seed", async () => {
+    const first = await runHistory(4711);
+    const second = await runHistory(4711);
+    expect(second).toEqual(first);
+  });
 });

@@ -74,10 +74,8 @@ export class Run {
     const { world, checker } = this;
     const atRest = (): void => checker.atRest();
     try {
-      const crashed = step.kind === "crashAgent" || step.kind === "reboot" ? (world.process?.number ?? null) : null;
-      const points = crashed === null ? [] : world.turnstile.points(crashed);
-      const isDone = step.kind === "advance" || step.kind === "hold" ? true : (STEP_KINDS[step.kind]?.apply(world, step.args) ?? false);
-      if (isDone) this.#tally?.step(step, crashed === null ? [] : points.length > 0 ? points : ["timer"]);
+      const isTime = step.kind === "advance" || step.kind === "hold";
+      if (isTime || (STEP_KINDS[step.kind]?.apply(world, step.args) ?? false)) this.#tally?.step(step);
       if (step.kind === "advance") await world.advance(step.args.ms ?? 0, atRest);
       else if (step.kind === "hold") await world.advanceHeld(step.args.ms ?? 0);
       else if (step.flow === "rest") {
@@ -98,7 +96,8 @@ export class Run {
         this.checker.fatal(thrown);
       }
     }
-    this.#tally?.history(this.checker.checked, this.world.module.faultsTaken);
+    const { crashes, module } = this.world;
+    this.#tally?.history({ crashes: [...crashes], faults: module.faultsTaken, checked: this.checker.checked });
     // Nothing of this world goes on in the next.
     this.world.killAgent();
   }

@@ -26,6 +26,8 @@ export interface WorldShape {
   readonly isMute: boolean;
   /** Another plugin's pod holds a device of its own, under an id that is no PCI address. */
   readonly hasForeignPod: boolean;
+  /** How much happens to the node from outside, from little to 1. */
+  readonly unrest: number;
   readonly spec: IntentView;
 }
 
@@ -76,6 +78,7 @@ export const PLAIN: WorldShape = {
   lingerMs: 0,
   isMute: false,
   hasForeignPod: false,
+  unrest: 1,
   spec: specOf(plainIntent()),
 };
 
@@ -110,6 +113,7 @@ export function randomShape(dice: Dice): WorldShape {
     lingerMs: dice.pick([0, 0, 400]),
     isMute: dice.chance(0.1),
     hasForeignPod: dice.chance(0.3),
+    unrest: dice.pick([0.1, 0.3, 0.3, 1]),
     spec: specOf(dice.chance(0.85) ? plainIntent() : null),
   };
 }

@@ -3,6 +3,7 @@ import type { IntentView } from "../../cluster/port.ts";
 import type { Intent } from "../../domain/intent.ts";
 import { GPU, GPU_VENDOR, NIC, NIC_VENDOR, plainIntent, RENAMED, specOf } from "./shape.ts";
 import type { Args, StepKind } from "./steps.ts";
+import { POINTS } from "./turnstile.ts";
 import type { World } from "./world.ts";
 
 /** The agent's own life, what the admin wants, and what the API server and the node's disk do to it. */
@@ -17,7 +18,7 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
     },
   },
   crashAgent: {
-    weight: ({ process, turnstile }) => (process === null ? 0 : turnstile.size > 0 ? 30 : 1.5),
+    weight: ({ process, turnstile, shape }) => (process === null ? 0 : (turnstile.size > 0 ? 15 : 1.5) * shape.unrest),
     propose: () => ({}),
     apply: (world) => {
       if (world.process === null) return false;
@@ -25,8 +26,16 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
       return true;
     },
   },
+  crashAgentAt: {
+    weight: ({ process, killAt, shape }) => (process === null || killAt !== null ? 0 : 6 * shape.unrest),
+    propose: (_world, dice) => ({ word: dice.pick(POINTS) }),
+    apply: (world, { word }) => {
+      world.killAt = POINTS.find((point) => point === word) ?? null;
+      return true;
+    },
+  },
   stopAgent: {
-    weight: ({ process }) => (process === null || process.isStopping ? 0 : 1),
+    weight: ({ process, shape }) => (process === null || process.isStopping ? 0 : shape.unrest),
     propose: () => ({}),
     apply: (world) => {
       if (world.process === null || world.process.isStopping) return false;
@@ -35,7 +44,7 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
     },
   },
   setIntent: {
-    weight: () => 8,
+    weight: ({ shape }) => 1 + 7 * shape.unrest,
     propose: (_world, dice) => ({ word: dice.pick(INTENT_CHOICES), at: dice.below(3) }),
     apply: (world, args) => {
       world.api.setSpec(intentOf(world, args));
@@ -88,7 +97,7 @@ function intentOf(world: World, { word, at }: Args): IntentView {
 /** Something that is mostly true, breaks now and then, and heals soon. */
 function toggle(breaks: number, heals: number, factOf: (world: World) => { readonly value: boolean; set(value: boolean): boolean }): StepKind {
   return {
-    weight: (world) => (factOf(world).value ? breaks : heals),
+    weight: (world) => (factOf(world).value ? breaks * world.shape.unrest : heals),
     propose: () => ({}),
     apply: (world) => factOf(world).set(!factOf(world).value),
   };

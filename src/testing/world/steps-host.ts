@@ -7,7 +7,7 @@ import type { World } from "./world.ts";
 /** A step that changes one of the functions, chosen at random. */
 function onFunction(weight: number, act: (world: World, fn: HostFunction, word: string) => boolean, words: readonly string[] = [""]): StepKind {
   return {
-    weight: () => weight,
+    weight: ({ shape }) => weight * shape.unrest,
     propose: (world, dice) => ({ at: dice.below(world.host.functions.length), word: dice.pick(words) }),
     apply: (world, { at, word }) => {
       const fn = world.host.functions[at ?? 0];
@@ -20,7 +20,7 @@ function onFunction(weight: number, act: (world: World, fn: HostFunction, word: 
 function flaw(breaks: number, isAnnounced: boolean, factsOf: (world: World) => readonly Fact<boolean>[]): StepKind {
   const broken = (world: World): number => factsOf(world).findIndex((fact) => !fact.value);
   return {
-    weight: (world) => (broken(world) >= 0 ? 8 : breaks),
+    weight: (world) => (broken(world) >= 0 ? 8 : breaks * world.shape.unrest),
     propose: (world, dice) => ({ at: broken(world) >= 0 ? broken(world) : dice.below(factsOf(world).length) }),
     apply: (world, { at }) => {
       const fact = factsOf(world)[at ?? 0];
@@ -87,7 +87,7 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   loseHostUnit: flaw(0.4, false, ({ host }) => host.units.map((unit) => unit.isPresent)),
   hideHost: flaw(0.7, false, ({ host }) => [host.isReadable]),
   fillDomainIds: {
-    weight: ({ shape }) => (shape.didUnreserved ? 3 : 0.2),
+    weight: ({ shape }) => (shape.didUnreserved ? 3 * shape.unrest : 0.2),
     propose: ({ host }, dice) => ({ at: dice.below(host.units.length), ms: dice.pick([8, 8, 8, 16_383, 16_384, 40_000]) }),
     apply: ({ host }, { at, ms }) => {
       const unit = host.units[at ?? 0];

@@ -20,7 +20,7 @@ export const FAULT_WORDS: readonly string[] = [...FAULTS, SLOW].flatMap((kind) =
 /** What happens to the TDX module, to the driver above it and to the machine. */
 export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
   scriptFault: {
-    weight: ({ module }) => (module.faults.filter((fault) => fault.count > 0).length < 2 ? 5 : 0),
+    weight: ({ module, shape }) => (module.faults.filter((fault) => fault.count > 0).length < 2 ? 5 * shape.unrest : 0),
     propose: ({ module }, dice) => ({ at: dice.below(module.units.length), word: dice.pick(FAULT_WORDS) }),
     apply: ({ module }, { at, word }) => {
       const [name, leaf] = (word ?? "").split(" ");
@@ -40,7 +40,7 @@ export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
     },
   },
   loseUnit: {
-    weight: ({ module }) => (module.units.some((unit) => !unit.isPresent.value) ? 0 : 1),
+    weight: ({ module, shape }) => (module.units.some((unit) => !unit.isPresent.value) ? 0 : shape.unrest),
     propose: ({ module }, dice) => ({ at: dice.below(module.units.length) }),
     apply: (world, { at }) => setUnit(world, at ?? 0, false),
   },
@@ -50,7 +50,7 @@ export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
     apply: (world, { at }) => setUnit(world, at ?? 0, true),
   },
   breakEnvironment: {
-    weight: ({ module }) => (module.environment.value === "Ok" ? 0.8 : 0),
+    weight: ({ module, shape }) => (module.environment.value === "Ok" ? 0.8 * shape.unrest : 0),
     propose: (_world, dice) => ({ word: dice.pick(["Ud", "VmFailInvalid", "NotReady"]) }),
     apply: ({ module }, { word }) => {
       if (module.environment.value !== "Ok") return false;
@@ -69,7 +69,7 @@ export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
     },
   },
   reloadDriver: {
-    weight: () => 0.5,
+    weight: ({ shape }) => 0.5 * shape.unrest,
     propose: () => ({}),
     apply: ({ module }) => {
       module.loadDriverAnew();
@@ -77,12 +77,12 @@ export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
     },
   },
   hideBinding: {
-    weight: ({ isBindingReadable }) => (isBindingReadable.value ? 0.7 : 10),
+    weight: ({ isBindingReadable, shape }) => (isBindingReadable.value ? 0.7 * shape.unrest : 10),
     propose: () => ({}),
     apply: ({ isBindingReadable }) => isBindingReadable.set(!isBindingReadable.value),
   },
   reboot: {
-    weight: () => 1,
+    weight: ({ shape }) => shape.unrest,
     propose: () => ({}),
     apply: (world) => {
       reboot(world);

@@ -30,7 +30,9 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
     weight: (world) => (world.shape.hasKubelet && alive(world).length < PODS ? 8 : 0),
     propose: (world: World, dice: Dice) => {
       const known = world.api.spec.intent?.resources.map((rule) => rule.name) ?? [];
-      return { word: dice.pick(known.length > 0 ? known : [GPU, NIC, RENAMED]), at: dice.chance(0.85) ? 1 : 2 };
+      const free = known.filter((resource) => world.kubelet.free(resource).length > 0);
+      const names = free.length > 0 && dice.chance(0.9) ? free : known.length > 0 ? known : [GPU, NIC, RENAMED];
+      return { word: dice.pick(names), at: dice.chance(0.85) ? 1 : 2 };
     },
     apply: (world, { word, at }) => {
       const pod = new Pod(world.api.pods.length, { resource: word ?? GPU, count: at ?? 1 });
@@ -81,7 +83,7 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
     },
   ),
   killKubelet: {
-    weight: ({ kubelet, shape }) => (kubelet.isRunning && shape.hasKubelet ? 2 : 0),
+    weight: ({ kubelet, shape }) => (kubelet.isRunning && shape.hasKubelet ? 2 * shape.unrest : 0),
     propose: () => ({}),
     apply: ({ kubelet }) => {
       if (!kubelet.isRunning) return false;
@@ -99,7 +101,7 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
     },
   },
   refuseRegistration: {
-    weight: ({ kubelet, shape }) => (shape.hasKubelet && kubelet.refusals === 0 ? 1 : 0),
+    weight: ({ kubelet, shape }) => (shape.hasKubelet && kubelet.refusals === 0 ? shape.unrest : 0),
     propose: (_world, dice) => ({ at: 1 + dice.below(2) }),
     apply: ({ kubelet }, { at }) => {
       kubelet.refusals = at ?? 1;
@@ -107,7 +109,7 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
     },
   },
   podresourcesDown: {
-    weight: ({ kubelet, shape }) => (!shape.hasKubelet ? 0 : kubelet.isReadable.value ? 1 : 10),
+    weight: ({ kubelet, shape }) => (!shape.hasKubelet ? 0 : kubelet.isReadable.value ? shape.unrest : 10),
     propose: () => ({}),
     apply: ({ kubelet }) => kubelet.setReadable(!kubelet.isReadable.value),
   },

@@ -14,6 +14,13 @@ export interface TallyCounts {
   readonly checks: Counts;
 }
 
+/** What one history has been through. */
+export interface Seen {
+  readonly crashes: readonly string[];
+  readonly faults: readonly string[];
+  readonly checked: Readonly<Record<string, number>>;
+}
+
 /** What a run has seen: a kind of step, a place to crash or a fault that never came proves nothing about it. */
 export class Tally {
   readonly counts: TallyCounts;
@@ -28,15 +35,15 @@ export class Tally {
     };
   }
 
-  step(step: Step, crashPoints: readonly string[]): void {
+  step(step: Step): void {
     add(this.counts.steps, step.kind, 1);
-    for (const point of new Set(crashPoints)) add(this.counts.crashes, point, 1);
   }
 
-  history(checked: Readonly<Record<string, number>>, faultsTaken: readonly string[]): void {
+  history(seen: Seen): void {
     this.counts.histories += 1;
-    for (const fault of faultsTaken) add(this.counts.faults, fault, 1);
-    for (const [name, count] of Object.entries(checked)) add(this.counts.checks, name, count);
+    for (const point of seen.crashes) add(this.counts.crashes, point, 1);
+    for (const fault of seen.faults) add(this.counts.faults, fault, 1);
+    for (const [name, count] of Object.entries(seen.checked)) add(this.counts.checks, name, count);
   }
 
   /** Adds what another worker has counted. */

@@ -9,7 +9,7 @@ import { HostModel } from "./host-model.ts";
 import { KubeletModel } from "./kubelet-model.ts";
 import { ModuleModel } from "./module-model.ts";
 import type { WorldShape } from "./shape.ts";
-import { settle, Turnstile } from "./turnstile.ts";
+import { type Point, settle, Turnstile } from "./turnstile.ts";
 import type { Witness } from "./witness.ts";
 import { WORLD, WorldTime } from "./world-time.ts";
 
@@ -34,6 +34,10 @@ export class World {
   readonly intentDelayMs: number;
   readonly witness: Witness;
   process: AgentProcess | null = null;
+  /** The agent is killed as soon as it waits here. */
+  killAt: Point | null = null;
+  /** Where agents waited when they were killed. */
+  readonly crashes: string[] = [];
   #processes = 0;
   #ended: (() => void)[] = [];
   /** When the agent last had nothing left to do, and the number of what had happened by then. */
@@ -76,8 +80,17 @@ export class World {
   killAgent(): void {
     const process = this.process;
     if (process === null) return;
+    const points = new Set(this.turnstile.points(process.number));
+    this.crashes.push(...(points.size > 0 ? points : ["timer"]));
     this.turnstile.kill(process.number);
     this.#gone(process);
+  }
+
+  /** The agent has come to where it is to be killed. */
+  #springTrap(): void {
+    if (this.killAt === null || this.process === null || !this.turnstile.points(this.process.number).includes(this.killAt)) return;
+    this.killAt = null;
+    this.killAgent();
   }
 
   stopAgent(): void {
@@ -114,6 +127,7 @@ export class World {
   async rest(): Promise<void> {
     await settle();
     for (let calls = 0; ; ) {
+      this.#springTrap();
       const { size } = this.turnstile;
       calls += size;
       if (calls > CALLS_WITHOUT_REST) throw new Error(`the agent made more than ${CALLS_WITHOUT_REST} calls in no time`);
@@ -127,9 +141,11 @@ export class World {
   /** Lets at most `count` calls through, and then holds everybody where they are. */
   async letThrough(count: number): Promise<void> {
     await settle();
+    this.#springTrap();
     for (let left = count; left > 0 && this.turnstile.size > 0; left -= 1) {
       this.turnstile.release(1);
       await settle();
+      this.#springTrap();
     }
   }
 
