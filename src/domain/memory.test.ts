@@ -61,6 +61,13 @@ describe("holds", () => {
     expect(remember(first, anIntent(), at(40_000)).holds.has(DEVICE)).toBe(false);
   });
 
+  it("do not end while the function's holders cannot be read", () => {
+    const first = remember(aMemory(), anIntent(), at(20_000, held()));
+    const hidden = aFunction({ holders: { kind: "Unreadable", why: "EACCES" } });
+    const blind: Partial<NodeView> = { host: { kind: "Read", value: aHost({ functions: [hidden] }) } };
+    expect(remember(first, anIntent(), at(90_000, blind)).holds.get(DEVICE)?.freeSinceMs).toBeNull();
+  });
+
   it("do not end while podresources cannot be read", () => {
     const first = remember(aMemory(), anIntent(), at(20_000, held()));
     const blind = { podResources: { kind: "Unreadable", why: "ENOENT" } } as const;

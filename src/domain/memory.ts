@@ -99,6 +99,11 @@ function isHeldOnHost(fn: PciFunction): boolean {
   return fn.link.bound === "Yes" || (fn.holders.kind === "Known" && fn.holders.pids.length > 0);
 }
 
+/** A holder that cannot be read may be there. A function that is not on the bus has nothing to hide. */
+function isHiddenOnHost(fn: PciFunction | undefined): boolean {
+  return fn !== undefined && (fn.holders.kind === "Unreadable" || fn.link.bound === "Unknown");
+}
+
 /** True when every view that could show a hold was read and has been up long enough to be believed. */
 function canShowFree(memory: Memory, ground: Ground): boolean {
   const { host, podResources, nowMs } = ground.view;
@@ -118,7 +123,8 @@ function holdsAfter(memory: Memory, ground: Ground): ReadonlyMap<Address, Hold> 
   const believed = canShowFree(memory, ground);
   for (const [address, hold] of holds) {
     if (held.has(address)) continue;
-    const freeSinceMs = believed ? (hold.freeSinceMs ?? view.nowMs) : null;
+    const isShown = believed && !isHiddenOnHost(ground.functions.get(address));
+    const freeSinceMs = isShown ? (hold.freeSinceMs ?? view.nowMs) : null;
     if (freeSinceMs !== null && view.nowMs - freeSinceMs >= memory.settleMs) holds.delete(address);
     else holds.set(address, { ...hold, freeSinceMs });
   }
