@@ -11,6 +11,7 @@ import { startGuardian } from "./guardian.ts";
 import { type Kubectl, kubectlFor } from "./kubectl.ts";
 import { type ClusterNode, startNode } from "./node.ts";
 import { findProgram } from "./packages.ts";
+import type { Program } from "./program.ts";
 import type { Progress } from "./progress.ts";
 import { openRunFolder, type RunFolder, releaseRun, releaseStaleRuns } from "./run-folder.ts";
 import { type Look, met, notYet, waitUntil } from "./waiting.ts";
@@ -41,6 +42,8 @@ export interface Cluster extends Kubectl {
   node(name: string): ClusterNode;
   /** Runs a command in the control plane's namespaces, with the administrator's kubeconfig in `KUBECONFIG`: kubectl, helm, the command-line tool. */
   exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Starts a long-running program there, with the same kubeconfig, logging to `logs/NAME.log`; it ends with the cluster at the latest. */
+  start(name: string, argv: readonly string[]): Program;
   /** What a node has to give now, by resource name, as the API server shows it: `{ "cpu": "2", "example.com/device": "4" }`. */
   allocatable(node: string): Promise<Record<string, string>>;
   /** Imports an OCI archive on every node. */
@@ -78,6 +81,7 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]
   progress("kubelets healthy");
   const exec: Cluster["exec"] = (argv, options = {}) =>
     controlPlane.namespace.run(argv, { ...options, env: { KUBECONFIG: controlPlane.kubeconfig, ...options.env } });
+  const start: Cluster["start"] = (name, argv) => controlPlane.namespace.start(name, ["env", `KUBECONFIG=${controlPlane.kubeconfig}`, ...argv]);
   const kubectl = kubectlFor((argv, options = {}) =>
     controlPlane.namespace.tryRun([join(binaries, "kubectl"), ...argv], { ...options, env: { KUBECONFIG: controlPlane.kubeconfig, ...options.env } }),
   );
@@ -91,7 +95,7 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]
   const importImage = async (archive: string): Promise<void> => void (await Promise.all(nodes.map((each) => each.importImage(archive))));
   const allocatable = async (name: string) => (await kubectl.kubectlJson(["get", "node", name], NODE)).status.allocatable;
   const controlPlanePid = controlPlane.namespace.pid;
-  return { ...kubectl, folder: run.scratch, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, allocatable, importImage, stop };
+  return { ...kubectl, folder: run.scratch, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, start, allocatable, importImage, stop };
 }
 
 /** Ready nodes, and the default ServiceAccount without which no pod is admitted. */
