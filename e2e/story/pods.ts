@@ -70,14 +70,21 @@ export async function untilAgent(stage: Stage, node: NodeName, holds: (container
 export async function untilPod(stage: Stage, name: string, sight: { readonly what: string; holds(pod: Pod): boolean }): Promise<Pod> {
   const pod = await until({
     what: `pod ${name}: ${sight.what}`,
-    read: () => readPod(stage, name),
+    read: () => tryReadPod(stage, name),
     holds: (seen) => seen !== null && sight.holds(seen),
     describe: (seen) => (seen === null ? "not there" : summaryOf(seen)),
   });
   return pod as Pod;
 }
 
-export function readPod(stage: Stage, name: string): Promise<Pod | null> {
+/** @throws when there is no such pod in the namespace `default` */
+export async function readPod(stage: Stage, name: string): Promise<Pod> {
+  const pod = await tryReadPod(stage, name);
+  if (pod === null) throw new Error(`no pod ${name}`);
+  return pod;
+}
+
+function tryReadPod(stage: Stage, name: string): Promise<Pod | null> {
   return stage.api.get(`/api/v1/namespaces/default/pods/${name}`, POD);
 }
 

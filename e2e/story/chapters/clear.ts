@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The intent becomes Cleared while a pod holds a device, and Trusted again.
 import { expect, test } from "vitest";
+import type { NodeStatus } from "../../../src/domain/status.ts";
 import { agentLog, untilRegistered } from "../agent-log.ts";
 import { untilAllocatable } from "../allocatable.ts";
 import { ACCELERATOR, ALL_OFFERED, condition, deviceOf, GPU, setIntent, UNITS, unitIn, untilStatus } from "../intents.ts";
@@ -28,7 +29,7 @@ export function tellOfClear(onStage: () => Stage): void {
     const waiting = await untilPod(stage, "next", { what: "unschedulable", holds: isUnschedulable });
     stage.tell(`next waits: ${waiting.status.conditions.find((each) => each.type === "PodScheduled")?.message}`);
 
-    const isAlone = (status: Parameters<typeof condition>[0]) => status.counts.unitsTrusted === 1;
+    const isAlone = (status: NodeStatus) => status.counts.unitsTrusted === 1;
     const status = await untilStatus(stage, "n1", { what: "only the held unit is left", holds: isAlone });
     const device = deviceOf(status, "train");
     unit = device?.regBase ?? "";
@@ -54,17 +55,17 @@ export function tellOfClear(onStage: () => Stage): void {
       },
       2 * SETTLE_SECONDS * 1000,
     );
-    const isNamed = (status: Parameters<typeof condition>[0]) => condition(status, "ClearBlocked").message.includes("in use by pod default/train");
+    const isNamed = (status: NodeStatus) => condition(status, "ClearBlocked").message.includes("in use by pod default/train");
     await untilStatus(stage, "n1", { what: "ClearBlocked names train", holds: isNamed });
-    expect(containerOf((await readPod(stage, "train")) as NonNullable<Awaited<ReturnType<typeof readPod>>>).containerID).toBe(container);
-    expect(isUnschedulable((await readPod(stage, "next")) as NonNullable<Awaited<ReturnType<typeof readPod>>>)).toBe(true);
+    expect(containerOf(await readPod(stage, "train")).containerID).toBe(container);
+    expect(isUnschedulable(await readPod(stage, "next"))).toBe(true);
   });
 
   test("when the last pod ends, its unit is cleared too, not before the settling time is over", async () => {
     const stage = onStage();
     const sinceMs = Date.now();
     await endPod(stage, "train");
-    const isDone = (status: Parameters<typeof condition>[0]) => condition(status, "Ready").status === "True";
+    const isDone = (status: NodeStatus) => condition(status, "Ready").status === "True";
     const status = await untilStatus(stage, "n1", { what: "Ready", holds: isDone });
     stage.tell(`n1: ${status.summary}`);
     const calls = agentLog(stage, "n1", sinceMs);
@@ -94,7 +95,7 @@ export function tellOfClear(onStage: () => Stage): void {
       "forever",
     );
     await setIntent(stage, "n1", "Trusted");
-    const isSettingUp = (status: Parameters<typeof condition>[0]) => unitIn(status, SLOW_UNIT).state === "SettingUp";
+    const isSettingUp = (status: NodeStatus) => unitIn(status, SLOW_UNIT).state === "SettingUp";
     await untilStatus(stage, "n1", { what: `${SLOW_UNIT} SettingUp`, holds: isSettingUp });
     const before = await readModule(stage, "n1");
     expect(moduleUnit(before, SLOW_UNIT)).toMatchObject({ phase: "Configuring" });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // While a pod holds a device: the agent is killed, kubelet is killed, the agent is taken off the node. Nothing is set up, cleared or lost.
 import { expect, test } from "vitest";
+import type { NodeStatus } from "../../../src/domain/status.ts";
 import { agentLog, untilRegistered } from "../agent-log.ts";
 import { untilAllocatable } from "../allocatable.ts";
 import { ACCELERATOR, ALL_OFFERED, condition, deviceOf, GPU, UNITS, untilStatus } from "../intents.ts";
@@ -55,7 +56,7 @@ export function tellOfCrashes(onStage: () => Stage): void {
       holds: (pods) => pods.length === 0,
       describe: (pods) => `${pods.length} pods`,
     });
-    const isStopped = (status: Parameters<typeof condition>[0]) => condition(status, "Ready").reason === "AgentStopped";
+    const isStopped = (status: NodeStatus) => condition(status, "Ready").reason === "AgentStopped";
     const status = await untilStatus(stage, "n1", { what: "AgentStopped", holds: isStopped });
     await untilAllocatable(stage, "n1", { [GPU]: "0", [ACCELERATOR]: "0" });
     stage.tell(`n1: ${status.summary}`);
@@ -71,13 +72,13 @@ export function tellOfCrashes(onStage: () => Stage): void {
 
 /** What none of these crashes may change: the module's table, the units' ids as reported, the pods' containers, and who holds what. */
 async function settledState(stage: Stage) {
-  const holds = (status: Parameters<typeof deviceOf>[0]) => deviceOf(status, "train") !== null && deviceOf(status, "infer") !== null;
+  const holds = (status: NodeStatus) => deviceOf(status, "train") !== null && deviceOf(status, "infer") !== null;
   const status = await untilStatus(stage, "n1", { what: "both pods named", holds });
   const pods = await Promise.all(["train", "infer"].map((name) => readPod(stage, name)));
   return {
     module: (await readModule(stage, "n1")).units,
     units: status.units.map(({ regBase, state, tdxIommuId, setupSeq }) => ({ regBase, state, tdxIommuId, setupSeq })),
     held: ["train", "infer"].map((name) => deviceOf(status, name)?.address),
-    containers: pods.map((pod) => pod && containerOf(pod).containerID),
+    containers: pods.map((pod) => containerOf(pod).containerID),
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trust is lost: the simulated host reboots under the running cluster, and its units are set up anew only after the story lets them.
 import { expect, test } from "vitest";
+import type { NodeStatus } from "../../../src/domain/status.ts";
 import { ours, untilAllocatable } from "../allocatable.ts";
 import { ACCELERATOR, ALL_OFFERED, condition, deviceIn, deviceOf, GPU, untilStatus } from "../intents.ts";
 import { until } from "../looking.ts";
@@ -23,12 +24,13 @@ export function tellOfLoss(onStage: () => Stage): void {
     await signalPod(stage, agent, "STOP");
     await stage.simulate("n1", "reboot");
     await stage.cluster.apply(workload("between", { resource: GPU, node: "n1" }));
-    await until({
+    const unread = await until({
       what: "a call of kubelet that waits for the agent",
       read: () => unreadCalls(stage),
-      holds: (lines) => lines.length > 0,
+      holds: (bytes) => bytes.length > 0,
       describe: () => "nothing unread",
     });
+    stage.tell(`kubelet has called: ${unread.join(", ")} bytes wait for the agent`);
     await signalPod(stage, agent, "CONT");
     const failed = await untilPod(stage, "between", { what: "failed", holds: (pod) => pod.status.phase === "Failed" });
     stage.tell(`between: ${failed.status.reason}: ${failed.status.message}`);
@@ -49,13 +51,13 @@ export function tellOfLoss(onStage: () => Stage): void {
     expect(condition(status, "Ready").status).toBe("False");
     expect(idsOf(await readModule(stage, "n1"))).toEqual({});
     expect(await ours(stage, "n1")).toMatchObject({ [GPU]: "0", [ACCELERATOR]: "0" });
-    expect(isRunning((await readPod(stage, "next")) as Pod)).toBe(true);
+    expect(isRunning(await readPod(stage, "next"))).toBe(true);
   });
 
   test("units are set up anew, and the device held across the loss stays withheld while the others are offered again", async () => {
     const stage = onStage();
     await stage.simulate("n1", "clear-faults");
-    const isBack = (seen: Parameters<typeof condition>[0]) => condition(seen, "Ready").status === "True";
+    const isBack = (seen: NodeStatus) => condition(seen, "Ready").status === "True";
     const status = await untilStatus(stage, "n1", { what: "Ready", holds: isBack });
     stage.tell(`n1: ${status.summary}; ${held} is ${deviceIn(status, held).reason}`);
     expect(deviceIn(status, held)).toMatchObject({ offered: false, reason: "HeldAcrossTrustLoss", usedBy: { pod: "default/next" } });
@@ -94,8 +96,12 @@ export function tellOfLoss(onStage: () => Stage): void {
   });
 }
 
-/** Connections of kubelet to the plugins on n1 on which something lies that the agent has not read. */
-async function unreadCalls(stage: Stage): Promise<string[]> {
+/** More than the frames with which gRPC keeps a connection; a call is at least its headers and the names of devices. */
+const CALL_BYTES = 64;
+
+/** Connections of kubelet to the plugins on n1 on which a call lies that the agent has not read. */
+async function unreadCalls(stage: Stage): Promise<number[]> {
   const { stdout } = await stage.cluster.node("n1").exec(["ss", "-x", "-n", "-H"]);
-  return stdout.split("\n").filter((line) => /ESTAB +[1-9].*\/device-plugins\/(?!kubelet\.sock)/.test(line));
+  const waiting = stdout.matchAll(/ESTAB +(\d+) .*\/device-plugins\/(?!kubelet\.sock)/g);
+  return [...waiting].map(([, bytes]) => Number(bytes)).filter((bytes) => bytes >= CALL_BYTES);
 }
