@@ -68,7 +68,7 @@ async function observe(reader: Reader): Promise<HostView> {
   };
   await inSlices(addresses, readOne, slices);
   for (const address of cache.keys()) if (!facts.has(address)) cache.delete(address);
-  const tsm = await readTsm(reader, facts, facts.values());
+  const tsm = await readTsm(reader, { facts, wanted: facts.values(), bound: "Always" });
   if ([...facts.values()].some(isVfio)) reader.lastScan = await scanHolders(paths.proc, slices);
   const functions: PciFunction[] = [];
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units.regBaseOf) });
@@ -85,7 +85,7 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
   const speaker = speakerOf(own);
   const zero = speaker === null || speaker === address ? null : readFunction(source, speaker);
   if (zero !== null) facts.set(zero.address, zero);
-  const tsm = await readTsm(reader, facts, [own]);
+  const tsm = await readTsm(reader, { facts, wanted: [own], bound: "WhenConnected" });
   return assembleFunction(own, surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) }));
 }
 
@@ -103,12 +103,15 @@ function isTsmRegistered(paths: HostPaths): boolean {
   return names.kind === "Unreadable" || (names.kind === "Value" && names.value.length > 0);
 }
 
+interface TsmWanted {
+  readonly facts: ReadonlyMap<Address, FunctionFacts>;
+  readonly wanted: Iterable<FunctionFacts>;
+  /** A TDI is bound only below a connected function 0. An observation reads both; one Allocate is spared the second trip to a thread. */
+  readonly bound: "Always" | "WhenConnected";
+}
+
 /** What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` of the function 0 that speaks for it. */
-async function readTsm(
-  reader: Reader,
-  facts: ReadonlyMap<Address, FunctionFacts>,
-  wanted: Iterable<FunctionFacts>,
-): Promise<Map<Address, TsmReading>> {
+async function readTsm(reader: Reader, { facts, wanted, bound }: TsmWanted): Promise<Map<Address, TsmReading>> {
   const readings = new Map<Address, TsmReading>();
   const read = async (one: FunctionFacts, slot: Address, attribute: TsmAttribute): Promise<void> => {
     const known = readings.get(one.address) ?? NO_TSM;
@@ -118,8 +121,11 @@ async function readTsm(
   };
   for (const one of wanted) {
     const slot = speakerOf(one) ?? one.address;
-    await read(facts.get(slot) ?? one, slot, "connect");
-    await read(one, slot, "bound");
+    const speaker = facts.get(slot) ?? one;
+    await read(speaker, slot, "connect");
+    const connect = readings.get(speaker.address)?.connect;
+    const isFree = connect?.kind === "Value" && connect.value === "";
+    if (bound === "Always" || !isFree) await read(one, slot, "bound");
   }
   return readings;
 }

@@ -81,7 +81,8 @@ export function baseName(target: string): string {
   return target.slice(target.lastIndexOf("/") + 1);
 }
 
-const ATTRIBUTE_BYTES = 4096;
+/** Enough for a device's name; small enough to come out of Node's pool. */
+const ATTRIBUTE_BYTES = 512;
 
 /**
  * Like `readText` for attributes whose read may block in the kernel: the read itself runs on a worker thread. Never rejects. The promise may
@@ -95,7 +96,7 @@ export function readBlockingText(path: string): Promise<Reading<string>> {
     } catch (thrown) {
       return resolve(readingOfError(thrown));
     }
-    const buffer = Buffer.alloc(ATTRIBUTE_BYTES);
+    const buffer = Buffer.allocUnsafe(ATTRIBUTE_BYTES);
     read(file, buffer, 0, ATTRIBUTE_BYTES, 0, (error, length) => {
       closeSync(file);
       resolve(error === null ? { kind: "Value", value: buffer.toString("utf8", 0, length).trim() } : readingOfError(error));
