@@ -5,24 +5,26 @@
  * hardware or to kubelet. Crash-only: everything it acts on is observed again.
  *
  *   wake ──► pass job: observe, decide, publish ──► step job: SEAMCALLs, one at a time ──► wake
+ *   table or intent changed ──► withdraw job: takes away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
 import { type Ground, groundFrom } from "../domain/ground.ts";
-import { emptyMemory, remember } from "../domain/memory.ts";
-import type { OfferedResource } from "../domain/offer.ts";
+import type { Intent } from "../domain/intent.ts";
+import { emptyMemory, type Memory, remember } from "../domain/memory.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { NodeStatus } from "../domain/status.ts";
-import type { CdiResource, DevicePluginPort } from "../kubelet/port.ts";
+import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { createJobs, type Jobs, type LoopJob } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
-import { createHandlers, deviceEnv, deviceNodesOf } from "./handlers.ts";
+import { createHandlers } from "./handlers.ts";
 import { observe } from "./observe.ts";
-import { decide, mayHoldersChange, wakeAfterMs, withdrawals } from "./pass.ts";
+import { decide, holderPollMs, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
+import { createPublisher } from "./publisher.ts";
 import type { AgentState, Pass } from "./state.ts";
 
 export interface Agent {
@@ -45,8 +47,8 @@ const PASS_BOUND_MS = 30_000;
 const STEP_BOUND_MS = 600_000;
 const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
-/** How often holders are looked at while they may change unannounced. */
-const HOLDER_POLL_MS = 2_000;
+const SPECS_AGAIN_MS = 2_000;
+const NO_SPEC_PROBLEM: Memory["specs"] = { problem: "", names: new Set() };
 /** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
 
@@ -66,9 +68,16 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   let passJob: LoopJob | null = null;
   let stepJob: LoopJob | null = null;
   let statusJob: LoopJob | null = null;
+  let withdrawJob: LoopJob | null = null;
   let written = "";
 
   const wake = (): void => passJob?.wake();
+  /** The table or the intent may close the gate: that does not wait for the pass that may be running. */
+  const wakeAll = (isNewIntent: boolean): void => {
+    withdrawJob?.wakeNow();
+    if (isNewIntent) passJob?.wakeNow();
+    else wake();
+  };
   let callsLook: Timer | null = null;
   const wakeAfterCalls = (): void => {
     callsLook ??= ports.clock.after(CALLS_LOOK_MS, () => {
@@ -76,18 +85,40 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       wake();
     });
   };
-  const binding: BindingHolder = createBinding({ open: ports.openSeamcall, driver: options.driver, onChange: wake });
+  const binding: BindingHolder = createBinding({ open: ports.openSeamcall, driver: options.driver, onChange: () => wakeAll(false) });
   const simulated = options.driver === "simulated";
   const handlers = createHandlers({ ports, binding, state, locks, simulated, onAnswered: wakeAfterCalls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
   const publisher = createPublisher(ports, plugins, simulated);
 
+  const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
+
   const look = async (): Promise<Ground> => {
-    const intent = ports.intent.current()?.intent ?? null;
     const reading = await binding.observe();
-    if (state.pass) await publisher.withdraw(withdrawals(state.pass, reading, intent, state.memory));
     const publications = plugins?.publications() ?? [];
-    return groundFrom(await observe({ ports, binding: reading, intent, publications, answers: state.answers }));
+    const { memory, answers } = state;
+    return groundFrom(await observe({ ports, binding: reading, intent: currentIntent(), memory, publications, answers }));
+  };
+
+  const withdraw = async (): Promise<undefined> => {
+    const reading = await binding.observe();
+    if (state.pass && !state.stopping) publisher.withdraw(withdrawals(state.pass, reading, currentIntent(), state.memory));
+    return undefined;
+  };
+
+  const decideOn = (ground: Ground, memory: Memory, previous: NodeStatus | null): Pass => {
+    const current = ports.intent.current();
+    return decide({
+      intent: current?.intent ?? null,
+      generation: current?.generation ?? 0,
+      intentProblem: current?.problem ?? "",
+      memory,
+      ground,
+      driver: options.driver,
+      previous,
+      hasKubelet: plugins !== null,
+      now: timestamp(ports),
+    });
   };
 
   const runPass = async (): Promise<{ afterMs: number } | undefined> => {
@@ -100,28 +131,25 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     const ground = await look();
     // What a closing binding looks like is not news: the last whole pass stands.
     if (state.stopping) return undefined;
-    const current = ports.intent.current();
-    const intent = current?.intent ?? null;
-    state.memory = remember(state.memory, intent, ground);
+    state.memory = remember(state.memory, currentIntent(), ground);
     state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < options.settleMs);
     const before = state.pass?.status ?? state.lastStatus;
-    const pass = decide({
-      intent,
-      generation: current?.generation ?? 0,
-      intentProblem: current?.problem ?? "",
-      memory: state.memory,
-      ground,
-      driver: options.driver,
-      previous: before,
-      hasKubelet: plugins !== null,
-      now: timestamp(ports),
-    });
+    const wanted = decideOn(ground, { ...state.memory, specs: NO_SPEC_PROBLEM }, before);
+    publisher.withdraw(wanted.offer);
+    const specs = await publisher.writeSpecs(wanted.offer, ground);
+    // An observation can take seconds; what the table says by now, and the intent, have the last word on what is listed.
+    const reading = await binding.observe();
+    if (state.stopping) return undefined;
+    state.memory = { ...state.memory, specs };
+    const pass = decideOn(ground, state.memory, before);
     state.pass = pass;
-    await publisher.publish(pass.offer, ground);
+    publisher.list(withdrawals(pass, reading, currentIntent(), state.memory));
     announce(ports, before, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
     if (JSON.stringify(pass.status) !== written) statusJob?.wake();
     for (const listener of listeners) listener();
+    await publisher.dropSpecs(ground);
+    if (specs.problem !== "") return { afterMs: SPECS_AGAIN_MS };
     return nextLook(pass, ports.clock.nowMs(), state);
   };
 
@@ -141,10 +169,11 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       statusJob = jobs.loop("status", { ...loop, boundMs: STATUS_BOUND_MS }, writeStatus);
       const perform = { ports, binding, state, locks, observeNow: look, onStep: wake };
       stepJob = jobs.loop("steps", { ...loop, boundMs: STEP_BOUND_MS }, (signal) => performSteps(perform, signal));
+      withdrawJob = jobs.loop("withdraw", { ...loop, boundMs: PASS_BOUND_MS }, withdraw);
       passJob = jobs.loop("pass", { ...loop, startAwake: true, everyMs: options.observeEveryMs, boundMs: PASS_BOUND_MS }, runPass);
       stops.push(
         ports.host.onChange(wake),
-        ports.intent.onChange(() => passJob?.wakeNow()),
+        ports.intent.onChange(() => wakeAll(true)),
       );
       if (plugins) stops.push(plugins.onChange((change) => (change === "CallsEnded" ? wakeAfterCalls() : wake())));
     },
@@ -160,79 +189,32 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       for (const stop of stops.splice(0)) stop();
       callsLook?.stop();
       await plugins?.close();
+      // Read while it can be: a CLEAR that goes on in the kernel must not be reported as trusted.
+      const reading = await binding.observe();
       // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
       await binding.close();
       await jobs.stop();
-      await publisher.withdrawSpecs();
-      if (state.pass) await ports.status.write(stoppedReport(state.pass.status, timestamp(ports)));
+      await publisher.end().catch((thrown: unknown) => ports.log.warn({ err: thrown }, "cdi specs not removed"));
+      if (!state.pass) return;
+      const ground = groundFrom({ ...state.pass.ground.view, binding: reading });
+      const { status } = decideOn(ground, state.memory, state.pass.status);
+      await ports.status
+        .write(stoppedReport(status, timestamp(ports)))
+        .catch((thrown: unknown) => ports.log.warn({ err: thrown }, "last status not written"));
     },
   };
 }
 
-function nextLook(pass: Pass, nowMs: number, state: AgentState): { afterMs: number } | undefined {
-  const { answers, memory } = state;
+function nextLook(pass: Pass, nowMs: number, { answers, memory }: AgentState): { afterMs: number } | undefined {
   const { podResources } = pass.ground.view;
-  const heldMs = mayHoldersChange({ answers, holds: memory.holds, podResources, nowMs, settleMs: memory.settleMs }) ? HOLDER_POLL_MS : null;
-  const due = [wakeAfterMs(pass, nowMs), heldMs].filter((ms) => ms !== null);
+  const holders = holderPollMs({ answers, memory, ground: pass.ground, podResources, nowMs });
+  const due = [wakeAfterMs(pass, nowMs), holders].filter((ms) => ms !== null);
   return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
 }
 
 /** RFC 3339 in whole seconds, as Kubernetes writes times. */
 function timestamp(ports: AgentPorts): string {
   return new Date(ports.clock.wallMs()).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-interface Publisher {
-  publish(offer: readonly OfferedResource[], ground: Ground): Promise<void>;
-  withdraw(offer: readonly OfferedResource[]): Promise<void>;
-  withdrawSpecs(): Promise<void>;
-}
-
-/**
- * Specs before lists when devices appear, lists before specs when they go: no container is ever given a name that does not resolve. When specs
- * cannot be written, nothing new is listed, and what is to go still goes.
- */
-function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | null, simulated: boolean): Publisher {
-  let published: readonly OfferedResource[] = [];
-  const list = (offer: readonly OfferedResource[]): void => {
-    published = offer;
-    plugins?.publish(offer);
-  };
-  return {
-    async publish(offer, ground) {
-      try {
-        await ports.cdi?.sync(cdiResources([...offer, ...published], ground, simulated));
-      } catch (thrown) {
-        list(onlyIn(offer, published));
-        throw thrown;
-      }
-      list(offer);
-      await ports.cdi?.sync(cdiResources(offer, ground, simulated));
-    },
-    async withdraw(offer) {
-      list(onlyIn(published, offer));
-    },
-    withdrawSpecs: async () => ports.cdi?.sync([]),
-  };
-}
-
-/** `offer` without the devices that `other` does not have. */
-function onlyIn(offer: readonly OfferedResource[], other: readonly OfferedResource[]): readonly OfferedResource[] {
-  return offer.map(({ resource, devices }) => {
-    const ids = new Set(other.find((list) => list.resource === resource)?.devices.map((device) => device.id));
-    return { resource, devices: devices.filter((device) => ids.has(device.id)) };
-  });
-}
-
-function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulated: boolean): readonly CdiResource[] {
-  const names = [...new Set(lists.map((list) => list.resource))];
-  return names.map((resource) => {
-    const ids = new Set(lists.filter((list) => list.resource === resource).flatMap((list) => list.devices.map((device) => device.id)));
-    const devices = [...ids]
-      .sort()
-      .map((id) => ({ id, deviceNodes: deviceNodesOf(ground.functions.get(id)?.vfioCdev ?? null, simulated), env: deviceEnv(simulated) }));
-    return { resource, devices };
-  });
 }
 
 /** Log, events and counts of what this pass changed. */

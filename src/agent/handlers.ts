@@ -68,9 +68,7 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
 
   return {
     async allocate(resource, ids) {
-      const answers = await counted(parts, () =>
-        Promise.all(ids.map((id) => admit(resource, id, (verdict, vfioCdev) => answer(verdict, vfioCdev, resource)))),
-      );
+      const answers = await Promise.all(ids.map((id) => admit(resource, id, (verdict, vfioCdev) => answer(verdict, vfioCdev, resource))));
       parts.onAnswered();
       return answers;
     },
@@ -124,17 +122,6 @@ export function deviceNodesOf(vfioCdev: string | null, simulated: boolean): read
 /** A container given a simulated device is told so. */
 export function deviceEnv(simulated: boolean): Readonly<Record<string, string>> {
   return simulated ? { TEEIO_SIMULATED: "true" } : {};
-}
-
-async function counted<T>({ ports }: HandlerParts, work: () => Promise<T>): Promise<T> {
-  try {
-    const result = await work();
-    ports.metrics.allocate("ok");
-    return result;
-  } catch (thrown) {
-    ports.metrics.allocate("refused");
-    throw thrown;
-  }
 }
 
 function sharedByAddress<T>(read: (address: Address) => Promise<T>): (address: Address) => Promise<T> {

@@ -2,11 +2,11 @@
 
 /** observe: one NodeView from every port. Reads only; what fails is a value. */
 import type { HostView } from "../domain/device.ts";
-import { unitFacts } from "../domain/ground.ts";
+import { groundFrom, unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
-import { isStranded } from "../domain/memory.ts";
-import type { Answer, Binding, NodePodsView, NodeView, Publication, Reading } from "../domain/view.ts";
+import { clearanceOf, hasStaleHold, isStranded, type Memory } from "../domain/memory.ts";
+import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { AgentPorts } from "./ports.ts";
 
@@ -14,23 +14,27 @@ export interface ObserveInputs {
   readonly ports: AgentPorts;
   readonly binding: Reading<Binding>;
   readonly intent: Intent | null;
+  readonly memory: Memory;
   readonly publications: readonly Publication[];
   readonly answers: readonly Answer[];
 }
 
-export async function observe(inputs: ObserveInputs): Promise<NodeView> {
-  const { ports, binding, intent } = inputs;
-  const nowMs = ports.clock.nowMs();
-  const [host, podResources, pods] = await Promise.all([
-    readHost(ports),
-    ports.podResources.observe(),
-    wantsClear(intent, binding) ? ports.pods.observe() : NOT_ASKED,
-  ]);
-  return { nowMs, host, binding, podResources, pods, publications: inputs.publications, answers: inputs.answers };
-}
+/** The API's answer may be this slow before everything else is read again. */
+const SLOW_API_MS = 1_000;
 
-/** Pods are only asked for when a CLEAR hangs on them; for every other decision, not asked reads as unreadable. */
-const NOT_ASKED: NodePodsView = { kind: "Unreadable", why: "not asked" };
+export async function observe(inputs: ObserveInputs): Promise<NodeView> {
+  const { ports, binding, publications, answers } = inputs;
+  const nowMs = ports.clock.nowMs();
+  const readNode = async () => {
+    const [host, podResources] = await Promise.all([readHost(ports), ports.podResources.observe()]);
+    return { nowMs, host, binding, podResources, publications, answers };
+  };
+  const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
+  if (!wantsPods(inputs, view)) return view;
+  const askedMs = ports.clock.nowMs();
+  const pods = await ports.pods.observe();
+  return ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...view, pods } : { ...(await readNode()), pods };
+}
 
 /** The host's tree now; what fails is Unreadable. */
 export async function readHost(ports: AgentPorts): Promise<Reading<HostView>> {
@@ -41,9 +45,17 @@ export async function readHost(ports: AgentPorts): Promise<Reading<HostView>> {
   }
 }
 
-function wantsClear(intent: Intent | null, binding: Reading<Binding>): boolean {
+/**
+ * Pods are asked for, by a quorum read, only when a decision hangs on them alone: a CLEAR for which everything else is free, or a hold of an
+ * earlier epoch that podresources no longer shows.
+ */
+function wantsPods({ intent, memory, binding }: ObserveInputs, view: NodeView): boolean {
+  const ground = groundFrom({ ...view, pods: { kind: "None" } });
+  if (hasStaleHold(memory, ground)) return true;
   if (intent === null) return false;
-  return [...unitFacts(binding).values()].some(
-    (fact) => selectsUnit(intent, fact.entry.regBase) && fact.entry.tdxIommuId !== null && (intent.state === "Cleared" || isStranded(fact)),
-  );
+  return [...unitFacts(binding).values()].some((fact) => {
+    const { regBase, tdxIommuId } = fact.entry;
+    if (tdxIommuId === null || !selectsUnit(intent, regBase) || (intent.state === "Trusted" && !isStranded(fact))) return false;
+    return clearanceOf(memory, ground, regBase).uses.length === 0;
+  });
 }

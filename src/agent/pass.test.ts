@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
+import { groundFrom } from "../domain/ground.ts";
 import type { PodResourcesView } from "../domain/view.ts";
-import { mayHoldersChange } from "./pass.ts";
+import { aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
+import { holderPollMs } from "./pass.ts";
 
 describe("holders are looked at again", () => {
+  const DEVICE = "0000:17:00.0";
   const read = (kubeletSinceMs: number): PodResourcesView => ({ kind: "Read", allocatable: [], pods: [], kubeletSinceMs });
-  const nothing = { answers: [], holds: new Map(), podResources: read(0), nowMs: 60_000, settleMs: 10_000 };
-  const hold = { epoch: "a/1", resource: "teeio.dev/gpu", freeSinceMs: null };
-  const answer = { address: "0000:17:00.0", resource: "teeio.dev/gpu", atMs: 59_000, epoch: "a/1" };
+  const holding = (hold: object) => {
+    const held = { epoch: `${INSTANCE}/0x1`, resource: GPU, pod: "ml/train", freeSinceMs: null, ...hold };
+    return { memory: { holds: new Map([[DEVICE, held]]), lastUnits: new Map([[DEVICE, REG_BASE]]), settleMs: 10_000 } };
+  };
+  const nobody = { holds: new Map(), lastUnits: new Map(), settleMs: 10_000 };
+  const nothing = { answers: [], memory: nobody, ground: groundFrom(aView()), podResources: read(0), nowMs: 60_000 };
+  const answer = { address: DEVICE, resource: GPU, atMs: 59_000, epoch: `${INSTANCE}/0x1` };
 
   test.each([
-    ["while a device is held, also when podresources leaves its pod out", { holds: new Map([["0000:17:00.0", hold]]) }, true],
-    ["while a device is only just free", { holds: new Map([["0000:17:00.0", { ...hold, freeSinceMs: 59_000 }]]) }, true],
-    ["after an answer of ours", { answers: [answer] }, true],
-    ["after a kubelet start, however empty podresources is", { podResources: read(55_000) }, true],
-    ["not when nobody holds anything", {}, false],
-    ["not on a machine without kubelet", { podResources: { kind: "None" as const } }, false],
+    ["later while a pod holds a device in the present epoch", holding({}), 15_000],
+    ["soon while a device is only just free", holding({ freeSinceMs: 59_000 }), 2_000],
+    ["soon while a hold of another epoch withholds its device", holding({ epoch: null }), 2_000],
+    ["soon after an answer of ours", { answers: [answer] }, 2_000],
+    ["soon after a kubelet start, however empty podresources is", { podResources: read(55_000) }, 2_000],
+    ["not when nobody holds anything", {}, null],
+    ["not on a machine without kubelet", { podResources: { kind: "None" as const } }, null],
   ])("%s", (_, facts, expected) => {
-    expect(mayHoldersChange({ ...nothing, ...facts })).toBe(expected);
+    expect(holderPollMs({ ...nothing, ...facts })).toBe(expected);
   });
 });

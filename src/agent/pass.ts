@@ -4,7 +4,7 @@
 import { judge } from "../domain/gate.ts";
 import { type Ground, unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
-import type { Memory } from "../domain/memory.ts";
+import { isAnyHoldStale, kubeletSettleMs, type Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
 import { planUnits } from "../domain/plan.ts";
 import { reportFrom } from "../domain/report.ts";
@@ -36,6 +36,10 @@ export function decide(inputs: DecideInputs): Pass {
     verdicts,
     unitVerdicts,
     hasIntent: intent !== null,
+    namedUnits: new Set(intent?.units.regBases ?? []),
+    holds: memory.holds,
+    specProblem: memory.specs.problem,
+    hasKubelet: inputs.hasKubelet,
     desiredState: intent?.state ?? null,
     generation: inputs.generation,
     intentProblem: inputs.intentProblem,
@@ -53,9 +57,14 @@ export function decide(inputs: DecideInputs): Pass {
 export function withdrawals(pass: Pass, binding: Reading<Binding>, intent: Intent | null, memory: Memory): readonly OfferedResource[] {
   const units = binding.kind === "Read" ? unitFacts(binding) : null;
   const bindingProblem = binding.kind === "Read" ? "" : binding.why;
-  const stays = (id: string): boolean =>
-    judge({ address: id, intent, fn: pass.ground.functions.get(id) ?? null, units, bindingProblem, memory }).offered;
-  return pass.offer.map((offered) => ({ ...offered, devices: offered.devices.filter((device) => !device.healthy || stays(device.id)) }));
+  const stays = (id: string, resource: string): boolean => {
+    const verdict = judge({ address: id, intent, fn: pass.ground.functions.get(id) ?? null, units, bindingProblem, memory });
+    return verdict.offered && verdict.resource?.name === resource;
+  };
+  return pass.offer.map(({ resource, devices }) => ({
+    resource,
+    devices: devices.filter((device) => !device.healthy || stays(device.id, resource)),
+  }));
 }
 
 /** Milliseconds until time alone may change a decision; null when nothing waits for time. */
@@ -66,17 +75,22 @@ export function wakeAfterMs(pass: Pass, nowMs: number): number | null {
 
 export interface HolderFacts {
   readonly answers: readonly Answer[];
-  readonly holds: Memory["holds"];
+  readonly memory: Pick<Memory, "holds" | "lastUnits" | "settleMs">;
+  readonly ground: Ground;
   readonly podResources: PodResourcesView;
   readonly nowMs: number;
-  readonly settleMs: number;
 }
 
+const SOON_MS = 2_000;
+const LATER_MS = 15_000;
+
 /**
- * True while who holds a device may change without anybody telling the agent: after an answer of ours, while a device is held or only just free,
- * and after a kubelet start, when podresources leaves pods out that come back by themselves.
+ * When to look at holders again, since nobody tells the agent that one changed. Soon after an answer of ours, after a kubelet start (podresources
+ * leaves pods out that come back by themselves), and while a hold is ending or withholds its device; later while pods just hold devices.
  */
-export function mayHoldersChange({ answers, holds, podResources, nowMs, settleMs }: HolderFacts): boolean {
-  const isYoung = podResources.kind === "Read" && nowMs - podResources.kubeletSinceMs < settleMs;
-  return answers.length > 0 || holds.size > 0 || isYoung;
+export function holderPollMs({ answers, memory, ground, podResources, nowMs }: HolderFacts): number | null {
+  const isYoung = podResources.kind === "Read" && nowMs - podResources.kubeletSinceMs < kubeletSettleMs(memory.settleMs);
+  const isEnding = [...memory.holds.values()].some((hold) => hold.freeSinceMs !== null);
+  if (answers.length > 0 || isYoung || isEnding || isAnyHoldStale(memory, ground)) return SOON_MS;
+  return memory.holds.size > 0 ? LATER_MS : null;
 }

@@ -42,12 +42,12 @@ async function setup(parts: PerformParts, step: Step): Promise<void> {
   const ground = await refreshNode(parts);
   if (ground === null || !stillAsked(parts, ground, step)) return;
   parts.state.memory = noteSetup(parts.state.memory, step.regBase);
-  await issue(parts, step, () => parts.binding.setup(step.regBase));
+  await issue(parts, { step, ground }, () => parts.binding.setup(step.regBase));
   // Read again after: a link that is secure now may have been so before SETUP took hold. What cannot be read may be.
   const after = await readHost(parts.ports);
   const below = functionsBelow(groundFrom({ ...ground.view, host: after.kind === "Read" ? after : ground.view.host }), step.regBase);
   const suspects = below.filter((fn) => after.kind !== "Read" || fn.link.state !== "Insecure").map((fn) => fn.address);
-  parts.state.memory = noteSuspects(parts.state.memory, step.regBase, suspects);
+  parts.state.memory = noteSuspects(parts.state.memory, step.regBase, { addresses: suspects, nowMs: parts.ports.clock.nowMs() });
 }
 
 /** Under the unit's exclusive lock: no Allocate or PreStart is between its question and its answer. */
@@ -55,7 +55,7 @@ async function clear(parts: PerformParts, step: Step): Promise<void> {
   const ground = await parts.observeNow();
   parts.state.memory = remember(parts.state.memory, currentIntent(parts), ground);
   if (!stillAsked(parts, ground, step) || step.kind !== "Clear") return;
-  await issue(parts, step, () => parts.binding.clear(step));
+  await issue(parts, { step, ground }, () => parts.binding.clear(step));
 }
 
 /** The newest view with binding and host read again: a function may have come, or the host become unreadable, since. Null when there is no view yet. */
@@ -80,8 +80,20 @@ function stillAsked(parts: PerformParts, ground: Ground, step: Step): boolean {
 
 const LEAF = { Setup: "TDH.IOMMU.SETUP", Clear: "TDH.IOMMU.CLEAR" } as const;
 
+interface Issued {
+  readonly step: Step;
+  /** The view on which it was planned. */
+  readonly ground: Ground;
+}
+
 /** Issues the call; a failure becomes an attempt to repeat, with its reason, and is logged here once. */
-async function issue({ ports, state }: PerformParts, step: Step, call: () => Promise<CallResult>): Promise<void> {
+async function issue({ ports, state }: PerformParts, { step, ground }: Issued, call: () => Promise<CallResult>): Promise<void> {
+  const { binding } = ground.view;
+  const instance = binding.kind === "Read" ? binding.value.table.instance : "";
+  const note = (repeat: boolean, problem: string): void => {
+    const end = { regBase: step.regBase, leaf: LEAF[step.kind], instance, repeat, nowMs: ports.clock.nowMs(), problem };
+    state.memory = noteCall(state.memory, end);
+  };
   const log = ports.log.child({ regBase: step.regBase, leaf: LEAF[step.kind] });
   log.info({}, "seamcall requested");
   try {
@@ -89,15 +101,9 @@ async function issue({ ports, state }: PerformParts, step: Step, call: () => Pro
     const status = unit.lastCall ? decodeStatus(unit.lastCall.leaf, unit.lastCall.status).name : "none";
     if (unit.lastCall && outcome !== "Already") ports.metrics.seamcall(unit.lastCall.leaf, status);
     log.info({ outcome, status, state: unit.state }, "seamcall answered");
-    state.memory = noteCall(state.memory, {
-      regBase: step.regBase,
-      repeat: outcome === "Retry" || outcome === "Failed",
-      nowMs: ports.clock.nowMs(),
-      problem: "",
-    });
+    note(outcome === "Retry" || outcome === "Failed", "");
   } catch (thrown) {
     log.warn({ err: thrown }, "seamcall not made");
-    const problem = `${isAppError(thrown) ? `${thrown.code}: ` : ""}${messageOf(thrown)}`;
-    state.memory = noteCall(state.memory, { regBase: step.regBase, repeat: true, nowMs: ports.clock.nowMs(), problem });
+    note(true, `${isAppError(thrown) ? `${thrown.code}: ` : ""}${messageOf(thrown)}`);
   }
 }

@@ -92,7 +92,7 @@ const device = field(
     ),
     usedBy: field(
       z.strictObject({
-        pod: words("namespace/name of the pod."),
+        pod: words("namespace/name of the pod. Empty when the holder is not a pod, or kubelet does not name it yet."),
       }),
       { description: "Who holds the device. Null when nobody does." },
     ).nullable(),

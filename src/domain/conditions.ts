@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** The six conditions of a TrustedIommu, each a function of the report so far. */
+import { ENVIRONMENT_TEXT } from "./plan.ts";
 import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
-/** The six conditions of a TrustedIommu, each a function of the report so far. */
 import type { ReportInputs } from "./report.ts";
 import type { Condition, NodeStatus, UnitStatus } from "./status.ts";
 
@@ -25,14 +26,11 @@ function draft(type: ConditionType, status: Condition["status"], reason: Conditi
 function supportedFrom({ ground }: ReportInputs, body: Body): Draft {
   const { binding, host } = ground.view;
   if (host.kind !== "Read") return draft("Supported", "Unknown", "HostUnreadable", host.why);
+  if (body.units.length === 0 && binding.kind === "Read") return draft("Supported", "False", "NoUnits");
+  if (isWithoutConnectAtAll(body)) return draft("Supported", "False", "TdxConnectMissing", `none of the ${body.units.length} units has TDX Connect`);
   if (binding.kind !== "Read") return draft("Supported", "Unknown", "BindingUnreadable", binding.why);
-  if (body.units.length === 0) return draft("Supported", "False", "NoUnits");
-  const capable = body.units.filter(
-    (unit) => unit.reason !== "TdxConnectMissing" && unit.reason !== "RejectedByModule" && unit.reason !== "UnitMissing",
-  );
-  if (!capable.some((unit) => unit.state !== "Unsupported")) return draft("Supported", "False", "TdxConnectMissing");
-  if (binding.value.info.environment !== "Ok")
-    return draft("Supported", "False", "EnvironmentNotReady", `environment ${binding.value.info.environment}`);
+  const { environment } = binding.value.info;
+  if (environment !== "Ok") return draft("Supported", "False", "EnvironmentNotReady", `environment ${environment}: ${ENVIRONMENT_TEXT[environment]}`);
   return draft("Supported", "True", "TdxConnectPresent");
 }
 
@@ -46,9 +44,11 @@ function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): D
   if (inputs.desiredState === "Cleared" && body.counts.unitsTrusted === 0) return draft("UnitsTrusted", "False", "IntentCleared");
   if (supported.status === "False" && supported.reason === "TdxConnectMissing") return draft("UnitsTrusted", "False", "TdxConnectMissing");
   const waiting = inputs.unitVerdicts.filter(
-    (verdict) => verdict.selected && verdict.reason !== "SetupSucceeded" && !isWithoutConnect(verdict.reason),
+    (verdict) =>
+      verdict.selected && verdict.reason !== "SetupSucceeded" && (!isWithoutConnect(verdict.reason) || inputs.namedUnits.has(verdict.regBase)),
   );
   const first = waiting[0];
+  if (!first && body.counts.unitsTrusted === 0) return draft("UnitsTrusted", "False", "TdxConnectMissing");
   if (!first)
     return draft("UnitsTrusted", "True", "AllTrusted", `${body.counts.unitsTrusted} of ${body.counts.unitsSelected} selected units are trusted`);
   const rest = waiting.length > 1 ? `; and ${waiting.length - 1} more` : "";
@@ -82,6 +82,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const outside = body.devices.find((device) => device.offered && device.link.state === "Secure");
   if (outside)
     return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
+  if (inputs.specProblem !== "") return draft("Degraded", "True", "CdiUnwritable", inputs.specProblem);
   const unregistered = view.publications.find((publication) => publication.problem !== "");
   if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
   return draft("Degraded", "False", "NoProblem");
@@ -110,6 +111,13 @@ function clearBlockedFrom(body: Body): Draft {
   return draft("ClearBlocked", "False", settling ? "Settling" : "NothingToClear");
 }
 
+/** An offered resource that kubelet does not have: offered in word, not in deed. */
+function unregisteredResource({ ground, hasKubelet }: ReportInputs, body: Body): string | null {
+  if (!hasKubelet) return null;
+  const registered = new Set(ground.view.publications.filter((publication) => publication.registered).map((publication) => publication.resource));
+  return body.devices.find((device) => device.offered && !registered.has(device.resource))?.resource ?? null;
+}
+
 function readyFrom(inputs: ReportInputs, body: Body, others: { supported: Draft; unitsTrusted: Draft; degraded: Draft }): Draft {
   const { supported, unitsTrusted, degraded } = others;
   if (!inputs.hasIntent) return draft("Ready", "False", "NoneSelected", "no TrustedIommu applies to this node");
@@ -127,5 +135,7 @@ function readyFrom(inputs: ReportInputs, body: Body, others: { supported: Draft;
     return draft("Ready", "True", "AsIntended", "every selected unit is cleared");
   }
   if (unitsTrusted.status !== "True") return draft("Ready", "False", unitsTrusted.reason, unitsTrusted.message);
+  const unregistered = unregisteredResource(inputs, body);
+  if (unregistered !== null) return draft("Ready", "False", "NotYetAsIntended", `${unregistered} is not registered with kubelet yet`);
   return draft("Ready", "True", "AsIntended", `${unitsTrusted.message}, ${body.counts.devicesOffered} devices offered`);
 }

@@ -19,7 +19,7 @@ const fnWith = (overrides: Partial<PciFunction>) => inputs({ fn: aFunction(overr
 const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } as const;
 const unknownLink = { state: "Unknown", tsm: "", bound: "Unknown", streamEnabled: "Unknown" } as const;
 const heldSince = (epoch: string | null, resource: string | null) =>
-  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, freeSinceMs: null }]]) });
+  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, pod: "", freeSinceMs: null }]]) });
 
 /** One world per reason in which exactly that rule says no. */
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
@@ -35,7 +35,7 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["IntentCleared", inputs({ intent: anIntent({ state: "Cleared" }) })],
   ["BindingUnreadable", inputs({ units: null })],
   ["LinkSecuredBeforeSetup", { ...inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) }), fn: aFunction({ link: secured }) }],
-  ["LinkSecuredBeforeSetup", inputs({ memory: aMemory({ suspects: new Set(["0000:17:00.0"]) }) })],
+  ["LinkSecuredBeforeSetup", inputs({ memory: aMemory({ suspects: new Map([["0000:17:00.0", 0]]) }) })],
   ["UnitNotTrusted", inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) })],
   ["UnitNotTrusted", inputs({ binding: aBinding([]) })],
   ["LinkUnknown", fnWith({ link: unknownLink })],
@@ -43,6 +43,7 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(null, "teeio.dev/gpu") })],
   ["HeldUnderOtherName", inputs({ memory: heldSince(EPOCH, "teeio.dev/old") })],
   ["NoVfioDevice", fnWith({ vfioCdev: null })],
+  ["CdiUnwritable", inputs({ memory: aMemory({ specs: { problem: "EROFS", names: new Set(["teeio.dev/old=0000:17:00.0"]) } }) })],
 ];
 
 describe("the gate", () => {

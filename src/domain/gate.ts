@@ -20,7 +20,7 @@ export interface GateInputs {
   /** Null: the binding cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly bindingProblem: string;
-  readonly memory: Pick<Memory, "suspects" | "verifying" | "holds">;
+  readonly memory: Pick<Memory, "suspects" | "verifying" | "holds" | "specs">;
 }
 
 /** One rule of the gate, applied. */
@@ -127,6 +127,11 @@ export const GATE_RULES: readonly Rule[] = [
     reason: "NoVfioDevice",
     passes: ({ fn }) => fn?.vfioCdev != null,
     read: ({ fn }) => `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}`,
+  },
+  {
+    reason: "CdiUnwritable",
+    passes: ({ address, memory, resource }) => memory.specs.problem === "" || memory.specs.names.has(`${resource?.name}=${address}`),
+    read: ({ memory }) => (memory.specs.problem === "" ? "CDI specs are written" : memory.specs.problem),
   },
 ];
 

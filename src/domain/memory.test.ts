@@ -4,7 +4,7 @@ import { aBinding, aFunction, aHost, aMemory, anIntent, aUnit, aView, GPU, INSTA
 import { deviceStatus, nodeStatus, unitStatus } from "../testing/node-status.ts";
 import { groundFrom } from "./ground.ts";
 import { clearanceOf, emptyMemory, noteAnswer, noteCall, noteSuspects, remember } from "./memory.ts";
-import type { DeviceStatus } from "./status.ts";
+import type { DeviceStatus, NodeStatus } from "./status.ts";
 import type { NodeView } from "./view.ts";
 
 const DEVICE = "0000:17:00.0";
@@ -19,7 +19,7 @@ describe("holds", () => {
   it("remember the epoch of our answer, however often trust changes afterwards", () => {
     const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, atMs: 1_000, epoch: EPOCH });
     const later = remember(answered, anIntent(), at(2_000, { ...held(), binding: aBinding([aUnit({ setupSeq: 9n })]) }));
-    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, freeSinceMs: null });
+    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, pod: "ml/train", freeSinceMs: null });
   });
 
   it("of which nobody knows the beginning have no epoch", () => {
@@ -95,7 +95,7 @@ describe("the settling time", () => {
 
 describe("suspects", () => {
   it("stay until their link reads insecure", () => {
-    const suspicious = noteSuspects(aMemory(), REG_BASE, [DEVICE]);
+    const suspicious = noteSuspects(aMemory(), REG_BASE, { addresses: [DEVICE], nowMs: 0 });
     const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } });
     expect(remember(suspicious, anIntent(), at(1, { host: { kind: "Read", value: aHost({ functions: [secure] }) } })).suspects.has(DEVICE)).toBe(
       true,
@@ -104,11 +104,79 @@ describe("suspects", () => {
   });
 });
 
+describe("an epoch that is seen for the first time", () => {
+  const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } });
+  const secured = (nowMs: number) => at(nowMs, { host: { kind: "Read", value: aHost({ functions: [secure] }) } });
+  const status = (unit: object, device: object) =>
+    ({
+      tdxModule: { instance: INSTANCE },
+      units: [{ regBase: REG_BASE, state: "Trusted", setupSeq: "0x1", reason: "SetupSucceeded", ...unit }],
+      devices: [{ address: DEVICE, regBase: REG_BASE, reason: "Offered", resource: GPU, usedBy: null, ...device }],
+    }) as unknown as NodeStatus;
+
+  it("makes every link that is not insecure suspect: nobody saw what came first", () => {
+    expect(remember(aMemory(), anIntent(), secured(1_000)).suspects.has(DEVICE)).toBe(true);
+  });
+
+  it("believes the status of an earlier process that had checked this epoch", () => {
+    expect(remember(emptyMemory(0, 10_000, status({}, {})), anIntent(), secured(1_000)).suspects.size).toBe(0);
+  });
+
+  it.each([
+    ["suspected the device", status({}, { reason: "LinkSecuredBeforeSetup" })],
+    ["knew another epoch", status({ setupSeq: "0x7" }, {})],
+    ["was still reading links again", status({ reason: "SetupRunning" }, {})],
+  ])("does not when that process %s", (_what, last) => {
+    expect(remember(emptyMemory(0, 10_000, last), anIntent(), secured(1_000)).suspects.has(DEVICE)).toBe(true);
+  });
+
+  it("suspects nobody who is secured later", () => {
+    const checked = remember(aMemory(), anIntent(), at(1_000));
+    expect(remember(checked, anIntent(), secured(2_000)).suspects.size).toBe(0);
+  });
+
+  it("keeps a suspect that an older view shows insecure", () => {
+    const noted = noteSuspects(aMemory(), REG_BASE, { addresses: [DEVICE], nowMs: 5_000 });
+    expect(remember(noted, anIntent(), at(4_000)).suspects.has(DEVICE)).toBe(true);
+    expect(remember(noted, anIntent(), at(6_000)).suspects.has(DEVICE)).toBe(false);
+  });
+});
+
+describe("a hold of another epoch", () => {
+  const stale = aMemory({
+    holds: new Map([[DEVICE, { epoch: null, resource: GPU, pod: "ml/old", freeSinceMs: 0 }]]),
+    lastUnits: new Map([[DEVICE, REG_BASE]]),
+    resources: new Set([GPU]),
+  });
+  const pod = { namespace: "ml", name: "old", uid: "1", phase: "Running", terminating: true, requests: { [GPU]: 1 } };
+
+  it("lasts while the API shows a terminating pod that podresources leaves out", () => {
+    expect(remember(stale, anIntent(), at(90_000, { pods: { kind: "Read", pods: [pod] } })).holds.has(DEVICE)).toBe(true);
+  });
+
+  it.each([{ kind: "NotAsked" as const }, { kind: "Unreadable" as const, why: "timeout" }])("lasts while the pods are %j", (pods) => {
+    expect(remember(stale, anIntent(), at(90_000, { pods })).holds.has(DEVICE)).toBe(true);
+  });
+
+  it("ends when the API agrees", () => {
+    expect(remember(stale, anIntent(), at(90_000)).holds.has(DEVICE)).toBe(false);
+  });
+});
+
+describe("resource names", () => {
+  it("of other plugins whose devices cannot do TEE-I/O are not taken for ours", () => {
+    const pods = [{ namespace: "ml", pod: "net", resource: "intel.com/nic", ids: [DEVICE] }];
+    const host = { kind: "Read" as const, value: aHost({ functions: [aFunction({ teeIo: "No" })] }) };
+    const view = at(1_000, { host, podResources: { kind: "Read", allocatable: [], pods, kubeletSinceMs: 0 } });
+    expect(remember(aMemory(), anIntent(), view).resources.has("intel.com/nic")).toBe(false);
+  });
+});
+
 describe("attempts", () => {
   it("count repeats and forget them at the first success", () => {
-    const call = { regBase: REG_BASE, repeat: true, nowMs: 5, problem: "WRITER_BUSY" };
+    const call = { regBase: REG_BASE, leaf: "TDH.IOMMU.SETUP" as const, instance: INSTANCE, repeat: true, nowMs: 5, problem: "WRITER_BUSY" };
     const twice = noteCall(noteCall(aMemory(), call), call);
-    expect(twice.attempts.get(REG_BASE)).toEqual({ count: 2, lastMs: 5, problem: "WRITER_BUSY" });
+    expect(twice.attempts.get(REG_BASE)).toMatchObject({ count: 2, lastMs: 5, problem: "WRITER_BUSY" });
     expect(noteCall(twice, { ...call, repeat: false }).attempts.size).toBe(0);
   });
 });

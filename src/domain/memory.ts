@@ -9,8 +9,8 @@ import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import type { NodeStatus } from "./status.ts";
-import type { RegBase } from "./unit.ts";
-import { type Use, usesOf } from "./use.ts";
+import type { Leaf, RegBase } from "./unit.ts";
+import { noPodLingers, type Use, usesOf } from "./use.ts";
 import type { Answer } from "./view.ts";
 
 /** A device somebody holds. `epoch` is the span of trust in which it was handed out; null when that cannot be proven. */
@@ -18,12 +18,17 @@ export interface Hold {
   readonly epoch: string | null;
   /** The extended resource under which it was handed out; null when no view says. */
   readonly resource: string | null;
+  /** `namespace/name` of the pod that podresources named; empty while no view has. */
+  readonly pod: string;
   /** Since when every view shows it free (monotonic ms); null while one shows it held. */
   readonly freeSinceMs: number | null;
 }
 
 /** SEAMCALLs for a unit that ended in something to repeat. */
 export interface Attempts {
+  /** The call they were for: what another instance of the module or another leaf answered is no reason to wait. */
+  readonly leaf: Leaf;
+  readonly instance: string;
   readonly count: number;
   readonly lastMs: number;
   /** Why the binding could not even make the call; empty when the TDX module answered (its answer is in the unit's lastCall). */
@@ -36,8 +41,17 @@ export interface Memory {
   /** Devices that the status of an earlier process showed in a pod's hands and offered all the same, with their epoch: it knew when they were given. */
   readonly priorHolds: ReadonlyMap<Address, string>;
   readonly holds: ReadonlyMap<Address, Hold>;
-  /** Devices whose link read secure right after SETUP: the order cannot be proven. Until it reads insecure. */
-  readonly suspects: ReadonlySet<Address>;
+  /** What the status of an earlier process proves of links: epochs it had checked, and devices it did not suspect. */
+  readonly priorLinks: PriorLinks;
+  /**
+   * Devices whose link was not insecure when their unit's epoch was first seen: the order cannot be proven. With the time of the note; until a
+   * newer view reads the link insecure.
+   */
+  readonly suspects: ReadonlyMap<Address, number>;
+  /** Epochs whose links have been looked at, by unit. */
+  readonly checked: ReadonlyMap<RegBase, string>;
+  /** CDI specs: why they could not be written last time (empty: they were), and the names, `resource=id`, that are in place. */
+  readonly specs: { readonly problem: string; readonly names: ReadonlySet<string> };
   /** Units whose links have not been read again since SETUP was issued: nothing below counts as trusted until they have. */
   readonly verifying: ReadonlySet<RegBase>;
   readonly lastUnits: ReadonlyMap<Address, RegBase>;
@@ -49,11 +63,27 @@ export interface Memory {
   readonly attempts: ReadonlyMap<RegBase, Attempts>;
 }
 
+export interface PriorLinks {
+  readonly epochs: ReadonlyMap<RegBase, string>;
+  readonly unsuspected: ReadonlySet<Address>;
+}
+
 export function emptyMemory(startedMs: number, settleMs: number, last: NodeStatus | null): Memory {
   const seen = { holds: new Map(), lastUnits: new Map(), knownUnits: new Set<RegBase>() };
-  const none = { ...seen, suspects: new Set<Address>(), verifying: new Set<RegBase>() };
+  const links = { priorLinks: priorLinksFrom(last), suspects: new Map(), checked: new Map(), verifying: new Set<RegBase>() };
+  const none = { ...seen, ...links, specs: { problem: "", names: new Set<string>() } };
   const resources = new Set((last?.devices ?? []).map((device) => device.resource).filter((name) => name !== ""));
   return { startedMs, settleMs, priorHolds: priorHoldsFrom(last), resources, ...none, freeSince: new Map(), attempts: new Map() };
+}
+
+/** SetupRunning with a trusted state: its links were still to be read again. */
+function priorLinksFrom(last: NodeStatus | null): PriorLinks {
+  const checked = (last?.units ?? []).filter((unit) => unit.state === "Trusted" && unit.setupSeq !== "" && unit.reason !== "SetupRunning");
+  const unsuspected = (last?.devices ?? []).filter((device) => device.reason !== "LinkSecuredBeforeSetup" && device.reason !== "LinkUnknown");
+  return {
+    epochs: new Map(checked.map((unit) => [unit.regBase, `${last?.tdxModule.instance}/${unit.setupSeq}`])),
+    unsuspected: new Set(unsuspected.map((device) => device.address)),
+  };
 }
 
 function priorHoldsFrom(last: NodeStatus | null): ReadonlyMap<Address, string> {
@@ -76,23 +106,56 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   if (view.host.kind === "Read") for (const unit of view.host.value.units) knownUnits.add(unit.regBase);
   const resources = new Set([...memory.resources, ...(intent?.resources ?? []).map((r) => r.name), ...view.publications.map((p) => p.resource)]);
   // After a rename and a restart nothing else tells under which name a pod was given one of ours.
-  for (const [, resource] of heldInPods(ground)) resources.add(resource);
-  const suspects = new Set([...memory.suspects].filter((address) => ground.functions.get(address)?.link.state !== "Insecure"));
-  const next = { ...memory, lastUnits, knownUnits, resources, suspects, holds: holdsAfter(memory, ground) };
+  for (const [address, { resource }] of heldInPods(ground)) if (mayBeOurs(ground, address)) resources.add(resource);
+  const seen = { ...memory, lastUnits, knownUnits, resources };
+  const next = { ...seen, ...linksAfter(memory, ground), holds: holdsAfter(seen, ground) };
   return { ...next, freeSince: freeSinceAfter(next, intent, ground) };
 }
 
-/** Devices that a view shows held right now, with the resource when the view says. */
-function heldNow(ground: Ground): ReadonlyMap<Address, string | null> {
-  const held = new Map<Address, string | null>();
-  for (const fn of ground.functions.values()) if (isHeldOnHost(fn)) held.set(fn.address, null);
-  for (const [address, resource] of heldInPods(ground)) held.set(address, resource);
+/**
+ * An epoch is first seen after our SETUP, or by a process that cannot know what came before it. Whatever link below is not insecure then is
+ * suspect, unless an earlier process's status vouches for it.
+ */
+function linksAfter(memory: Memory, ground: Ground): Pick<Memory, "suspects" | "checked"> {
+  const { host, nowMs } = ground.view;
+  const isOver = ([address, notedMs]: readonly [Address, number]): boolean =>
+    nowMs > notedMs && ground.functions.get(address)?.link.state === "Insecure";
+  const suspects = new Map([...memory.suspects].filter((suspect) => !isOver(suspect)));
+  const checked = new Map(memory.checked);
+  if (host.kind !== "Read") return { suspects, checked };
+  for (const [regBase, { epoch }] of ground.units) {
+    if (epoch === null || memory.verifying.has(regBase) || checked.get(regBase) === epoch) continue;
+    const vouched = memory.priorLinks.epochs.get(regBase) === epoch ? memory.priorLinks.unsuspected : new Set();
+    for (const fn of functionsBelow(ground, regBase)) if (fn.link.state !== "Insecure" && !vouched.has(fn.address)) suspects.set(fn.address, nowMs);
+    checked.set(regBase, epoch);
+  }
+  return { suspects, checked };
+}
+
+/** By whom, and under which name, as far as the view says. */
+interface Holder {
+  readonly resource: string | null;
+  readonly pod: string;
+}
+
+/** Devices that a view shows held right now. */
+function heldNow(ground: Ground): ReadonlyMap<Address, Holder> {
+  const held = new Map<Address, Holder>();
+  for (const fn of ground.functions.values()) if (isHeldOnHost(fn)) held.set(fn.address, { resource: null, pod: "" });
+  for (const [address, holder] of heldInPods(ground)) held.set(address, holder);
   return held;
 }
 
-function heldInPods({ view: { podResources } }: Ground): readonly (readonly [Address, string])[] {
+function heldInPods({ view: { podResources } }: Ground): readonly (readonly [Address, Holder & { resource: string }])[] {
   if (podResources.kind !== "Read") return [];
-  return podResources.pods.flatMap((pod) => pod.ids.filter(isPciAddress).map((id) => [id, pod.resource] as const));
+  return podResources.pods.flatMap((pod) =>
+    pod.ids.filter(isPciAddress).map((id) => [id, { resource: pod.resource, pod: `${pod.namespace}/${pod.pod}` }] as const),
+  );
+}
+
+/** Other plugins have PCI addresses as ids too: what cannot do TEE-I/O was never given out by us. */
+function mayBeOurs(ground: Ground, address: Address): boolean {
+  return ground.functions.get(address)?.teeIo !== "No";
 }
 
 function isHeldOnHost(fn: PciFunction): boolean {
@@ -104,31 +167,60 @@ function isHiddenOnHost(fn: PciFunction | undefined): boolean {
   return fn !== undefined && (fn.holders.kind === "Unreadable" || fn.link.bound === "Unknown");
 }
 
+/** For about a second after its start kubelet answers success and empty (seen on 1.37): no settling time is shorter than that. */
+export function kubeletSettleMs(settleMs: number): number {
+  return Math.max(settleMs, KUBELET_EMPTY_MS);
+}
+
+const KUBELET_EMPTY_MS = 2_000;
+
 /** True when every view that could show a hold was read and has been up long enough to be believed. */
 function canShowFree(memory: Memory, ground: Ground): boolean {
   const { host, podResources, nowMs } = ground.view;
   if (host.kind !== "Read" || podResources.kind === "Unreadable") return false;
-  return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= memory.settleMs;
+  return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs);
 }
 
 function holdsAfter(memory: Memory, ground: Ground): ReadonlyMap<Address, Hold> {
   const { view } = ground;
   const holds = new Map(memory.holds);
   const held = heldNow(ground);
-  for (const [address, resource] of held) {
+  for (const [address, { resource, pod }] of held) {
     const known = holds.get(address);
-    const prior = memory.priorHolds.get(address) ?? null;
-    holds.set(address, { epoch: known ? known.epoch : prior, resource: resource ?? known?.resource ?? null, freeSinceMs: null });
+    const epoch = known ? known.epoch : (memory.priorHolds.get(address) ?? null);
+    holds.set(address, { epoch, resource: resource ?? known?.resource ?? null, pod: pod === "" ? (known?.pod ?? "") : pod, freeSinceMs: null });
   }
   const believed = canShowFree(memory, ground);
+  const podsAgree = noPodLingers({ ground, resources: memory.resources });
   for (const [address, hold] of holds) {
     if (held.has(address)) continue;
-    const isShown = believed && !isHiddenOnHost(ground.functions.get(address));
+    // A hold of another epoch is all that keeps the device from the next pod: podresources, which leaves terminating pods out, is not enough.
+    const isAgreed = podsAgree || !isStale(memory, ground, address, hold);
+    const isShown = believed && isAgreed && !isHiddenOnHost(ground.functions.get(address));
     const freeSinceMs = isShown ? (hold.freeSinceMs ?? view.nowMs) : null;
     if (freeSinceMs !== null && view.nowMs - freeSinceMs >= memory.settleMs) holds.delete(address);
     else holds.set(address, { ...hold, freeSinceMs });
   }
   return holds;
+}
+
+/** Handed out in another span of trust than the unit's present one, or nobody knows in which. */
+function isStale(memory: Pick<Memory, "lastUnits">, ground: Ground, address: Address, hold: Hold): boolean {
+  const regBase = memory.lastUnits.get(address);
+  const epoch = regBase === undefined ? null : (ground.units.get(regBase)?.epoch ?? null);
+  return hold.epoch === null || hold.epoch !== epoch;
+}
+
+/** True when a hold of another epoch withholds its device, shown by a view or not. */
+export function isAnyHoldStale(memory: Pick<Memory, "holds" | "lastUnits">, ground: Ground): boolean {
+  return [...memory.holds].some(([address, hold]) => isStale(memory, ground, address, hold));
+}
+
+/** True when a hold waits for the API's pods to agree that it is over. */
+export function hasStaleHold(memory: Pick<Memory, "holds" | "lastUnits">, ground: Ground): boolean {
+  if (memory.holds.size === 0) return false;
+  const held = heldNow(ground);
+  return [...memory.holds].some(([address, hold]) => !held.has(address) && isStale(memory, ground, address, hold));
 }
 
 function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): ReadonlyMap<RegBase, number> {
@@ -162,11 +254,20 @@ export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): {
   return { uses, listed: [...new Set([...ours, ...kubelets])].filter((id) => below.has(id)) };
 }
 
+export interface CallEnd extends Pick<Attempts, "leaf" | "instance" | "problem"> {
+  readonly regBase: RegBase;
+  readonly repeat: boolean;
+  readonly nowMs: number;
+}
+
 /** Memory after a SEAMCALL that left something to repeat (`repeat` true) or did not. */
-export function noteCall(memory: Memory, call: { regBase: RegBase; repeat: boolean; nowMs: number; problem: string }): Memory {
+export function noteCall(memory: Memory, call: CallEnd): Memory {
   const attempts = new Map(memory.attempts);
-  if (call.repeat) attempts.set(call.regBase, { count: (attempts.get(call.regBase)?.count ?? 0) + 1, lastMs: call.nowMs, problem: call.problem });
-  else attempts.delete(call.regBase);
+  const { regBase, repeat, nowMs, ...about } = call;
+  const before = attempts.get(regBase);
+  const isSame = before?.leaf === call.leaf && before.instance === call.instance;
+  if (repeat) attempts.set(regBase, { ...about, lastMs: nowMs, count: (isSame ? before.count : 0) + 1 });
+  else attempts.delete(regBase);
   return { ...memory, attempts };
 }
 
@@ -174,7 +275,7 @@ export function noteCall(memory: Memory, call: { regBase: RegBase; repeat: boole
 export function noteAnswer(memory: Memory, answer: Answer): Memory {
   const known = memory.holds.get(answer.address);
   if (known !== undefined && known.freeSinceMs === null) return memory;
-  const hold = { epoch: answer.epoch, resource: answer.resource, freeSinceMs: answer.atMs };
+  const hold = { epoch: answer.epoch, resource: answer.resource, pod: "", freeSinceMs: answer.atMs };
   return { ...memory, holds: new Map(memory.holds).set(answer.address, hold) };
 }
 
@@ -184,7 +285,8 @@ export function noteSetup(memory: Memory, regBase: RegBase): Memory {
 }
 
 /** Memory after the links below a unit were read again, when its SETUP had ended. */
-export function noteSuspects(memory: Memory, regBase: RegBase, addresses: readonly Address[]): Memory {
+export function noteSuspects(memory: Memory, regBase: RegBase, found: { addresses: readonly Address[]; nowMs: number }): Memory {
   const verifying = new Set([...memory.verifying].filter((unit) => unit !== regBase));
-  return { ...memory, verifying, suspects: new Set([...memory.suspects, ...addresses]) };
+  const suspects = new Map([...memory.suspects, ...found.addresses.map((address): [Address, number] => [address, found.nowMs])]);
+  return { ...memory, verifying, suspects };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { aBinding, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, REG_BASE } from "../testing/builders.ts";
+import { aBinding, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
 import { randomIntent, randomMemory, randomView } from "../testing/random-world.ts";
 import { groundFrom } from "./ground.ts";
 import type { Intent } from "./intent.ts";
@@ -9,7 +9,7 @@ import { type Memory, remember } from "./memory.ts";
 import { offerFrom, verdictsFor } from "./offer.ts";
 import { planUnit, planUnits, repeatDelayMs } from "./plan.ts";
 import { UNIT_REASONS, type UnitReason } from "./reason.ts";
-import type { BindingUnit } from "./unit.ts";
+import type { BindingUnit, Leaf } from "./unit.ts";
 import type { NodeView } from "./view.ts";
 
 const BUSY = 0x8000020000000001n;
@@ -42,8 +42,8 @@ const clearEnded = (status: bigint): Partial<BindingUnit> => ({
   setupSeq: 1n,
   lastCall: ended("TDH.IOMMU.CLEAR", status),
 });
-const attempted = (lastMs: number) =>
-  aMemory({ attempts: new Map([[REG_BASE, { count: 1, lastMs, problem: "" }]]), freeSince: new Map([[REG_BASE, 0]]) });
+const attempted = (lastMs: number, leaf: Leaf = "TDH.IOMMU.SETUP") =>
+  aMemory({ attempts: new Map([[REG_BASE, { leaf, instance: INSTANCE, count: 1, lastMs, problem: "" }]]), freeSince: new Map([[REG_BASE, 0]]) });
 const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
   host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state, tsm: "", bound: "No", streamEnabled: "Unknown" } })] }) },
 });
@@ -98,8 +98,8 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ],
   ["ClearBlocked", null, { unit: {}, intent: CLEARED, memory: FREE, view: { podResources: { kind: "Unreadable", why: "ENOENT" } } }],
   ["ClearRunning", null, { unit: { state: "Clearing" }, intent: CLEARED }],
-  ["ClearRetrying", "Clear", { unit: clearEnded(BUSY), intent: CLEARED, memory: attempted(0) }],
-  ["ClearRetrying", "Clear", { unit: clearEnded(BUSY), intent: anIntent(), memory: attempted(0) }],
+  ["ClearRetrying", "Clear", { unit: clearEnded(BUSY), intent: CLEARED, memory: attempted(0, "TDH.IOMMU.CLEAR") }],
+  ["ClearRetrying", "Clear", { unit: clearEnded(BUSY), intent: anIntent(), memory: attempted(0, "TDH.IOMMU.CLEAR") }],
   ["ClearFailed", null, { unit: clearEnded(PAGE_NOT_FREE), intent: CLEARED, memory: FREE }],
   ["Cleared", null, { intent: CLEARED }],
 ];

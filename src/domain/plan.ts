@@ -7,10 +7,10 @@ import { type Intent, selectsUnit } from "./intent.ts";
  * The plan: for every unit, what is to be done now, or why nothing is. Pure: the same inputs give the same plan, and a plan is only ever carried
  * out after the same function has said so again on a fresher view (agent/perform.ts).
  */
-import { clearanceOf, isStranded, type Memory } from "./memory.ts";
+import { type Attempts, clearanceOf, isStranded, kubeletSettleMs, type Memory } from "./memory.ts";
 import type { UnitReason } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
-import type { Environment, RegBase } from "./unit.ts";
+import type { Environment, Leaf, RegBase } from "./unit.ts";
 import { compareRegBase, ECAP_TDX_CONNECT } from "./unit.ts";
 import { describeUses } from "./use.ts";
 
@@ -141,7 +141,7 @@ function domainIdsInUse({ ground, hostUnit }: UnitFacts): string | null {
   return used >= supported / 4 ? `${used} of ${supported}` : null;
 }
 
-const BLOCKED_POLL_MS = 1_000;
+const BLOCKED_POLL_MS = 2_000;
 const WITHDRAW_POLL_MS = 250;
 
 function planCleared(facts: UnitFacts): Finding {
@@ -164,8 +164,8 @@ function planCleared(facts: UnitFacts): Finding {
 /** The settling time counts from the first free view, from the agent's start, and from the first sight of this kubelet (I5). */
 function settledAt({ memory, ground, regBase }: UnitFacts): number {
   const { podResources, nowMs } = ground.view;
-  const kubeletSinceMs = podResources.kind === "Read" ? podResources.kubeletSinceMs : memory.startedMs;
-  return Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs, kubeletSinceMs) + memory.settleMs;
+  const ownMs = Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs) + memory.settleMs;
+  return podResources.kind === "Read" ? Math.max(ownMs, podResources.kubeletSinceMs + kubeletSettleMs(memory.settleMs)) : ownMs;
 }
 
 interface Repetition {
@@ -176,10 +176,10 @@ interface Repetition {
 }
 
 /** Issues the step at once when it is new, after a backoff when the last status allows a repeat, and never when it does not. */
-function repeatable(facts: UnitFacts, leaf: "TDH.IOMMU.SETUP" | "TDH.IOMMU.CLEAR", reasons: Repetition): Finding {
+function repeatable(facts: UnitFacts, leaf: Leaf, reasons: Repetition): Finding {
   const { entry } = facts.fact;
   const { lastCall } = entry;
-  const attempts = facts.memory.attempts.get(facts.regBase);
+  const attempts = attemptsAt(facts, leaf);
   const action = lastCall?.leaf === leaf ? decodeStatus(leaf, lastCall.status).action : null;
   // A unit that was refused and is Untrusted again has another TDX module now.
   const goesOn = action === "success" || action === null || (action === "unsupported" && entry.state === "Untrusted");
@@ -190,6 +190,12 @@ function repeatable(facts: UnitFacts, leaf: "TDH.IOMMU.SETUP" | "TDH.IOMMU.CLEAR
     : facts.ground.view.nowMs;
   const due = facts.ground.view.nowMs >= dueMs;
   return { reason: reasons.again, message: attempts?.problem || lastStatus(facts), step: due ? reasons.step : null, wakeAtMs: due ? null : dueMs };
+}
+
+function attemptsAt({ memory, ground: { view }, regBase }: UnitFacts, leaf: Leaf): Attempts | undefined {
+  const attempts = memory.attempts.get(regBase);
+  const instance = view.binding.kind === "Read" ? view.binding.value.table.instance : "";
+  return attempts?.leaf === leaf && attempts.instance === instance ? attempts : undefined;
 }
 
 /** Doubles from 0.25 s to 30 s. A precondition (and an environment) is looked at every 10 s: the host must change first, and a change wakes the agent anyway. */

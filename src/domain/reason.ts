@@ -50,6 +50,7 @@ export const DEVICE_REASONS = {
   LinkUnknown: "the state of the function's link cannot be read",
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
   HeldUnderOtherName: "a pod holds the device under another resource name; it is offered under this one when free",
+  CdiUnwritable: "the device's CDI spec cannot be written, so a container runtime could not resolve it",
   AgentStopped: "the agent of this node has stopped: nothing is offered until it is back",
   NoVfioDevice: "the function is not bound to vfio-pci with an IOMMUFD device node",
 } as const;
@@ -80,6 +81,7 @@ export const CONDITION_REASONS = {
   UnitFailed: "a unit failed, was lost, or holds retained pages",
   LinkSecuredBeforeSetup: "a link was secured before SETUP",
   LinkSecuredOutside: "a link was secured by somebody else after SETUP",
+  CdiUnwritable: "CDI specs cannot be written; what has no spec yet is withheld",
   RegistrationFailed: "a resource could not be registered with kubelet",
   IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force",
   DeviceInUse: "a device below a unit to clear is in use; the message names the holder",

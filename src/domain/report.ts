@@ -4,6 +4,7 @@
 import { conditionsFrom } from "./conditions.ts";
 import type { Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
+import type { Hold } from "./memory.ts";
 import type { UnitVerdict } from "./plan.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
@@ -17,6 +18,13 @@ export interface ReportInputs {
   readonly verdicts: readonly Verdict[];
   readonly unitVerdicts: readonly UnitVerdict[];
   readonly hasIntent: boolean;
+  /** Units that the intent names one by one: for these no TDX Connect is a failure. */
+  readonly namedUnits: ReadonlySet<string>;
+  /** What is known of holders over time; a view alone may leave them out. */
+  readonly holds: ReadonlyMap<string, Hold>;
+  readonly specProblem: string;
+  /** False: by configuration there is no kubelet to register with. */
+  readonly hasKubelet: boolean;
   readonly desiredState: "Trusted" | "Cleared" | null;
   readonly generation: number;
   /** Why a newer intent was refused; empty when none was. */
@@ -39,7 +47,7 @@ export function reportFrom(inputs: ReportInputs): NodeStatus {
     tdxModule: moduleStatus(inputs),
     counts: countsFrom(inputs),
     units: inputs.unitVerdicts.map((verdict) => unitStatus(verdict, ground)),
-    devices: inputs.verdicts.filter(isWorthListing).map((verdict) => deviceStatus(verdict, ground)),
+    devices: inputs.verdicts.filter(isWorthListing).map((verdict) => deviceStatus(verdict, inputs)),
   };
   const conditions = conditionsFrom(inputs, status).map((condition) => withTransition(condition, inputs));
   return { ...status, summary: conditions.find((condition) => condition.type === "Ready")?.message ?? "", conditions };
@@ -98,10 +106,15 @@ function lastCallStatus(call: LastCall): NonNullable<UnitStatus["lastCall"]> {
   return { leaf: call.leaf, status: hexStatus(call.status), name, operand, attempts: call.attempts, durationMs };
 }
 
-function deviceStatus(verdict: Verdict, ground: Ground): DeviceStatus {
+/** Held, as far as anybody knows: shown by a view now, or handed out by us and not shown yet. */
+function holderOf(hold: Hold | undefined): { pod: string } | null {
+  const isHeld = hold !== undefined && (hold.freeSinceMs === null || hold.pod === "");
+  return isHeld ? { pod: hold.pod } : null;
+}
+
+function deviceStatus(verdict: Verdict, { ground, holds }: ReportInputs): DeviceStatus {
   const fn = ground.functions.get(verdict.address);
-  const { podResources } = ground.view;
-  const holder = podResources.kind === "Read" ? podResources.pods.find((pod) => pod.ids.includes(verdict.address)) : undefined;
+  const hold = holds.get(verdict.address);
   return {
     address: verdict.address,
     regBase: fn?.unit.kind === "Unit" ? fn.unit.regBase : "",
@@ -109,10 +122,10 @@ function deviceStatus(verdict: Verdict, ground: Ground): DeviceStatus {
     offered: verdict.offered,
     reason: verdict.reason,
     message: verdict.message,
-    resource: verdict.resource?.name ?? holder?.resource ?? "",
+    resource: verdict.resource?.name ?? hold?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
     link: { state: fn?.link.state ?? "Unknown", tsm: fn?.link.tsm ?? "" },
-    usedBy: holder ? { pod: `${holder.namespace}/${holder.pod}` } : null,
+    usedBy: holderOf(hold),
   };
 }
 

@@ -79,6 +79,7 @@ export interface DeviceStatus {
   resource: string;
   ledger: string;
   link: { state: LinkState; tsm: string };
+  /** `pod` is `namespace/name`; empty when the holder is not a pod, or not named yet. */
   usedBy: { pod: string } | null;
 }
 

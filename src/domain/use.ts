@@ -38,7 +38,8 @@ export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
   else if (view.host.value.unreadableUnits.length > 0)
     uses.push(...view.host.value.unreadableUnits.map((u) => unreadable(`${u.kernelName}: ${u.why}`)));
   for (const fn of functionsBelow(ground, regBase)) uses.push(...usesOfFunction(fn));
-  uses.push(...podResourcesUses(inputs, isBelow), ...podUses(inputs));
+  for (const fn of detached(inputs, regBase)) uses.push(...usesOfFunction(fn));
+  uses.push(...podResourcesUses(inputs, isBelow));
   for (const answer of view.answers) {
     if (isBelow(answer.address) && view.nowMs - answer.atMs < inputs.settleMs)
       uses.push({ address: answer.address, kind: "Answer", by: "an allocation just answered" });
@@ -46,6 +47,8 @@ export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
   for (const publication of view.publications) {
     if (publication.callsInFlight > 0) uses.push({ address: null, kind: "CallInFlight", by: `a kubelet call for ${publication.resource}` });
   }
+  // The API is only asked when all else is free: then not asked is a use, before that it is no news.
+  if (uses.length === 0 || view.pods.kind !== "NotAsked") uses.push(...unplacedPods(inputs));
   return uses;
 }
 
@@ -56,9 +59,15 @@ function belowTest({ ground, lastUnits }: UseInputs, regBase: RegBase): (address
   return (address) => {
     const unit = ground.functions.get(address)?.unit;
     if (unit?.kind === "Unit") return unit.regBase === regBase;
-    if (unit?.kind === "None" || !isPciAddress(address)) return false;
+    if (!isPciAddress(address)) return false;
+    if (unit?.kind === "None") return lastUnits.get(address) === regBase;
     return (lastUnits.get(address) ?? regBase) === regBase;
   };
+}
+
+/** Functions that were below the unit and whose link to it is gone while they are still there. */
+function detached({ ground, lastUnits }: UseInputs, regBase: RegBase): readonly PciFunction[] {
+  return [...ground.functions.values()].filter((fn) => fn.unit.kind === "None" && lastUnits.get(fn.address) === regBase);
 }
 
 function usesOfFunction(fn: PciFunction): readonly Use[] {
@@ -86,16 +95,26 @@ function podResourcesUses({ ground }: UseInputs, isBelow: (address: Address) => 
  * A live pod that asks for one of our resources and whose devices podresources does not name may hold any device. Ours is every name in the domain
  * of one that we know: a terminating pod may have been given its device under a name that the intent no longer has, by an agent that is gone.
  */
-function podUses({ ground, resources }: UseInputs): readonly Use[] {
+function unplacedPods({ ground, resources }: Pick<UseInputs, "ground" | "resources">, onlyTerminating = false): readonly Use[] {
   const { pods, podResources } = ground.view;
   if (pods.kind === "None") return [];
+  if (pods.kind === "NotAsked") return [unreadable("pods of this node: not asked yet")];
   if (pods.kind === "Unreadable") return [unreadable(`pods of this node: ${pods.why}`)];
   const named = podResources.kind === "Read" ? podResources.pods : [];
   const domains = new Set([...resources].map(domainOf));
-  const asksUs = (pod: NodePod): readonly string[] => Object.keys(pod.requests).filter((resource) => domains.has(domainOf(resource)));
+  const asksUs = (pod: NodePod): readonly string[] =>
+    Object.keys(pod.requests).filter((resource) => resources.has(resource) || (pod.terminating && domains.has(domainOf(resource))));
   return pods.pods
-    .filter((pod) => isLive(pod) && asksUs(pod).some((resource) => isUnplaced(pod, resource, named)))
+    .filter((pod) => isLive(pod) && (pod.terminating || !onlyTerminating) && asksUs(pod).some((resource) => isUnplaced(pod, resource, named)))
     .map((pod): Use => ({ address: null, kind: "Pod", by: `pod ${pod.namespace}/${pod.name}${pod.terminating ? " (terminating)" : ""}` }));
+}
+
+/**
+ * True when no pod may still hold a device that podresources, which shows active pods only, no longer names. Pods that wait for a device are no
+ * reason: they would wait for ever.
+ */
+export function noPodLingers(inputs: Pick<UseInputs, "ground" | "resources">): boolean {
+  return unplacedPods(inputs, true).length === 0;
 }
 
 /** `teeio.dev` of `teeio.dev/gpu`; a core resource (`cpu`) is its own. */

@@ -53,6 +53,8 @@ export interface NodePod {
 export type NodePodsView =
   | { readonly kind: "Read"; readonly pods: readonly NodePod[] }
   | { readonly kind: "Unreadable"; readonly why: string }
+  /** No decision hung on them in this view. Never taken for free. */
+  | { readonly kind: "NotAsked" }
   /** Standalone: there is no API server, by configuration only. */
   | { readonly kind: "None" };
 

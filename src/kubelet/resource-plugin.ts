@@ -165,7 +165,11 @@ export class ResourcePlugin {
       return undefined;
     }
     const kubelet = this.#options.watch.kubelet();
-    if (kubelet === null) return this.#report("kubelet's socket is not there");
+    if (kubelet === null) {
+      this.#report("kubelet's socket is not there");
+      // It may come back as the same file (a folder mounted again), which no watch calls a new kubelet.
+      return { afterMs: this.#options.limits.pollMs };
+    }
     const waitMs = this.#notBeforeMs - this.#options.clock.nowMs();
     if (waitMs > 0) return { afterMs: waitMs };
     try {

@@ -12,7 +12,7 @@ export interface ChangeWatch {
   readonly stop: () => void;
 }
 
-/** Waiting again after news that nobody listed, or after a failure: no busy loop. */
+/** Waiting again after news that nobody listed, or after a failure: no busy loop. A failure is news too: the other side may be gone. */
 const PAUSE_MS = 500;
 
 /**
@@ -28,7 +28,7 @@ export function watchChanges(handle: Pick<NativeHandle, "waitChanged">, clock: C
     timer?.stop();
     timer = null;
     state = listeners.size === 0 ? "idle" : "waiting";
-    if (state === "waiting") handle.waitChanged().then(notify, pause);
+    if (state === "waiting") handle.waitChanged().then(notify, notify);
   };
   const pause = (): void => {
     if (state === "stopped") return;
@@ -36,6 +36,7 @@ export function watchChanges(handle: Pick<NativeHandle, "waitChanged">, clock: C
     timer = clock.after(PAUSE_MS, wait);
   };
   const notify = (): void => {
+    if (state === "stopped") return;
     pause();
     for (const listener of [...listeners]) listener();
   };

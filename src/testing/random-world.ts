@@ -188,6 +188,7 @@ export const randomMemory: fc.Arbitrary<Memory> = fc
       fc.record({
         epoch: fc.constantFrom(null, `${INSTANCE}/0x1`, `${INSTANCE}/0x2`),
         resource: fc.constantFrom(null, GPU),
+        pod: fc.constantFrom("", "default/a"),
         freeSinceMs: fc.constantFrom(null, 0, 99_000),
       }),
       { maxKeys: 1 },
@@ -195,7 +196,13 @@ export const randomMemory: fc.Arbitrary<Memory> = fc
     suspects: fc.uniqueArray(address, { maxLength: 1 }),
     attempts: fc.dictionary(
       base,
-      fc.record({ count: fc.integer({ min: 1, max: 9 }), lastMs: fc.constantFrom(0, 99_999), problem: fc.constantFrom("", "EBUSY") }),
+      fc.record({
+        leaf: fc.constantFrom("TDH.IOMMU.SETUP" as const, "TDH.IOMMU.CLEAR" as const),
+        instance: fc.constant(INSTANCE),
+        count: fc.integer({ min: 1, max: 9 }),
+        lastMs: fc.constantFrom(0, 99_999),
+        problem: fc.constantFrom("", "EBUSY"),
+      }),
       { maxKeys: 1 },
     ),
     freeSince: fc.dictionary(base, fc.constantFrom(0, 80_000, 95_000), { minKeys: 2, maxKeys: 3 }),
@@ -205,7 +212,7 @@ export const randomMemory: fc.Arbitrary<Memory> = fc
     aMemory({
       startedMs,
       holds: new Map(Object.entries(holds)),
-      suspects: new Set(suspects),
+      suspects: new Map(suspects.map((one) => [one, 0])),
       attempts: new Map(Object.entries(attempts)),
       freeSince: new Map(Object.entries(freeSince)),
       knownUnits: new Set(known),

@@ -53,9 +53,10 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
   const binding = createBinding({ open: ports.openSeamcall, driver, onChange: () => undefined });
   try {
     const last = await ports.status.readLast();
-    const view = await observe({ ports, binding: await binding.observe(), intent, publications: [], answers: [] });
+    const fresh = emptyMemory(ports.clock.nowMs(), settleMs, last);
+    const view = await observe({ ports, binding: await binding.observe(), intent, memory: fresh, publications: [], answers: [] });
     const ground: DomainGround = groundFrom(view);
-    const memory = remember(emptyMemory(view.nowMs, settleMs, last), intent, ground);
+    const memory = remember(fresh, intent, ground);
     return judge({
       address,
       intent,

@@ -32,7 +32,7 @@ export function reasonText(item: { readonly reason: string; readonly message: st
 /** A device says by whom it is used before it says anything else. */
 export function deviceReason(device: DeviceStatus): string {
   const reason = device.offered ? "" : reasonText(device);
-  const user = device.usedBy === null ? "" : `used by ${device.usedBy.pod}`;
+  const user = device.usedBy === null ? "" : `used by ${device.usedBy.pod === "" ? "someone who is not named yet" : device.usedBy.pod}`;
   return [user, reason].filter((part) => part !== "").join("; ");
 }
 

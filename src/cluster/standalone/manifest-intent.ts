@@ -76,10 +76,9 @@ export function createManifestIntent(options: ManifestIntentOptions): ManifestIn
     timer?.stop();
     if (isStopped) return;
     const mine = clock.after(delayMs, () => {
-      read().then(
-        () => timer === mine && readIn(POLL_MS),
-        (thrown: unknown) => log.error({ err: thrown }, "manifest reader broke"),
-      );
+      read()
+        .catch((thrown: unknown) => log.error({ err: thrown }, "manifest reader broke"))
+        .finally(() => timer === mine && readIn(POLL_MS));
     });
     timer = mine;
   };

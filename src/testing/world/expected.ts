@@ -78,10 +78,13 @@ function isOurs(asked: ReadonlySet<string>, resource: string): boolean {
 
 export function deviceComplaints(world: World): readonly string[] {
   const { api, host, kubelet, shape } = world;
+  const asked = new Set((api.spec.intent?.resources ?? []).map((rule) => rule.name));
   return host.functions.flatMap((fn) => {
     const shown = api.status?.devices.find((device) => device.address === fn.address);
     const reason = expectedDevice(world, fn);
-    const isHeld = fn.opens.value > 0 || fn.isBound.value || api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
+    // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
+    const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating && isOurs(asked, pod.resource));
+    const isHeld = lingers || fn.opens.value > 0 || fn.isBound.value || api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
     const resource = api.spec.intent?.resources.find((rule) => againstIntent(api.spec, { fn, resource: rule.name }) === "")?.name ?? "";
     const isListed = kubelet.healthy(resource).includes(fn.address);
     const complaints: string[] = [];

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { aBinding, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, REG_BASE } from "../testing/builders.ts";
+import { groundFrom } from "./ground.ts";
+import type { Intent } from "./intent.ts";
+import { remember } from "./memory.ts";
+import { verdictsFor } from "./offer.ts";
+import { planUnits } from "./plan.ts";
+import { reportFrom, stoppedReport } from "./report.ts";
+import type { Condition, NodeStatus } from "./status.ts";
+import type { NodeView } from "./view.ts";
+
+const REGISTERED = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
+
+interface World {
+  readonly view?: Partial<NodeView>;
+  readonly intent?: Intent | null;
+  readonly intentProblem?: string;
+  readonly specProblem?: string;
+  readonly hasKubelet?: boolean;
+}
+
+function report({ view = {}, intent = anIntent(), intentProblem = "", specProblem = "", hasKubelet = true }: World): NodeStatus {
+  const ground = groundFrom(aView({ publications: [REGISTERED], ...view }));
+  // An agent that has looked at the healthy node before.
+  const memory = remember(remember(aMemory(), intent, groundFrom(aView())), intent, ground);
+  return reportFrom({
+    ground,
+    driver: "simulated",
+    verdicts: verdictsFor(intent, ground, memory),
+    unitVerdicts: planUnits({ intent, ground, memory }),
+    hasIntent: intent !== null,
+    namedUnits: new Set(intent?.units.regBases ?? []),
+    holds: memory.holds,
+    specProblem,
+    hasKubelet,
+    desiredState: intent?.state ?? null,
+    generation: 3,
+    intentProblem,
+    previous: null,
+    now: "2026-01-01T00:00:00Z",
+  });
+}
+
+const summary = (status: NodeStatus): Record<string, string> =>
+  Object.fromEntries(status.conditions.map((condition: Condition) => [condition.type, `${condition.status} ${condition.reason}`]));
+const host = (value: Parameters<typeof aHost>[0]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost(value) } });
+const WITHOUT_CONNECT = aHostUnit({ ecap: 0x3ee9e86f050dfn });
+
+describe("the conditions", () => {
+  it("of a node that is as intended", () => {
+    expect(summary(report({}))).toEqual({
+      Supported: "True TdxConnectPresent",
+      UnitsTrusted: "True AllTrusted",
+      DevicesOffered: "True SomeOffered",
+      Ready: "True AsIntended",
+      Degraded: "False NoProblem",
+      ClearBlocked: "False NothingToClear",
+    });
+  });
+
+  it.each([
+    ["with a driver", aBinding([aUnit({ state: "Unsupported", ecap: 0n })])],
+    ["without any driver", { kind: "Unreadable", why: "no /dev/tdx_iommu" } as const],
+  ])("of a host without TDX Connect, %s, say so and are no error", (_what, binding) => {
+    expect(summary(report({ view: { binding, ...host({ units: [WITHOUT_CONNECT] }) } }))).toMatchObject({
+      Supported: "False TdxConnectMissing",
+      UnitsTrusted: "False TdxConnectMissing",
+      Ready: "False TdxConnectMissing",
+      Degraded: "False NoProblem",
+    });
+  });
+
+  it("count a unit without TDX Connect only when the intent names it", () => {
+    const units = [aUnit(), aUnit({ regBase: "0x1000", state: "Unsupported", ecap: 0n })];
+    expect(summary(report({ view: { binding: aBinding(units) } }))).toMatchObject({ UnitsTrusted: "True AllTrusted" });
+    const named = anIntent({ units: { regBases: [REG_BASE, "0x1000"] } });
+    expect(summary(report({ view: { binding: aBinding(units) }, intent: named }))).toMatchObject({ UnitsTrusted: "False SomeNotTrusted" });
+    const alone = anIntent({ units: { regBases: ["0x1000"] } });
+    expect(summary(report({ view: { binding: aBinding(units) }, intent: alone }))).toMatchObject({ Ready: "False SomeNotTrusted" });
+  });
+
+  it("are not ready while an offered resource is not registered with kubelet", () => {
+    const view = { publications: [{ ...REGISTERED, registered: false }] };
+    expect(summary(report({ view }))).toMatchObject({ Ready: "False NotYetAsIntended" });
+    expect(summary(report({ view, hasKubelet: false }))).toMatchObject({ Ready: "True AsIntended" });
+  });
+
+  it.each([
+    ["IntentInvalid", { intentProblem: "spec.units: wrong" }],
+    ["HostUnreadable", { view: { host: { kind: "Unreadable", why: "EIO" } } }],
+    ["BindingUnreadable", { view: { binding: { kind: "Unreadable", why: "EIO" } } }],
+    ["UnitFailed", { view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
+    ["UnitFailed", { view: { binding: aBinding([aUnit({ state: "Unknown", tdxIommuId: 1n })]) } }],
+    ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } })] }) }],
+    ["CdiUnwritable", { specProblem: "EROFS" }],
+    ["RegistrationFailed", { view: { publications: [{ ...REGISTERED, problem: "refused" }] } }],
+  ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {
+    expect(summary(report(world))["Degraded"]).toBe(`True ${reason}`);
+  });
+});
+
+describe("the report of a stopped agent", () => {
+  it("offers nothing and leaves units as they are", () => {
+    const stopped = stoppedReport(report({}), "2026-01-01T00:00:09Z");
+    expect(stopped.devices).toMatchObject([{ offered: false, reason: "AgentStopped" }]);
+    expect(stopped.units).toMatchObject([{ state: "Trusted" }]);
+    expect(summary(stopped)).toMatchObject({ Ready: "False AgentStopped", DevicesOffered: "False AgentStopped" });
+    expect(stopped.conditions.find((condition) => condition.type === "Ready")?.lastTransitionTime).toBe("2026-01-01T00:00:09Z");
+  });
+});
