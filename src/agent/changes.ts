@@ -2,7 +2,11 @@
 
 /** What changed between two statuses, as events, log lines and counts. Pure. */
 import type { NodeEvent } from "../cluster/port.ts";
+import type { UnitReason } from "../domain/reason.ts";
 import type { NodeStatus } from "../domain/status.ts";
+
+/** Work in progress: the status shows it, an event for each step of each unit would bury what matters. */
+const PASSING: ReadonlySet<UnitReason> = new Set(["SetupPending", "SetupRunning", "ClearPending", "ClearSettling", "ClearRunning"]);
 
 /** Events for people who run `describe`: units that changed state, and conditions that changed. */
 export function eventsBetween(before: NodeStatus | null, after: NodeStatus): readonly NodeEvent[] {
@@ -10,7 +14,7 @@ export function eventsBetween(before: NodeStatus | null, after: NodeStatus): rea
   const units = after.units.flatMap((unit): NodeEvent[] => {
     const old = before?.units.find((other) => other.regBase === unit.regBase);
     if (old?.state === unit.state && old.reason === unit.reason) return [];
-    if (before === null && unit.reason === "NotSelected") return [];
+    if (PASSING.has(unit.reason) || (before === null && unit.reason === "NotSelected")) return [];
     const type = unit.state === "Failed" || unit.state === "Unknown" ? "Warning" : "Normal";
     const detail = unit.message === "" ? "" : `: ${unit.message}`;
     return [{ type, reason: unit.reason, message: `unit ${unit.regBase} is ${unit.state}${simulated}${detail}` }];

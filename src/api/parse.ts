@@ -2,13 +2,14 @@
 import { LineCounter, parseDocument } from "yaml";
 import type * as z from "zod";
 import type { Intent } from "../domain/intent.ts";
-import type { NodeStatus } from "../domain/status.ts";
+
+export { parseStatus } from "./salvage.ts";
+
 import { API_VERSION, type KindNames, TRUSTED_IOMMU, TRUSTED_IOMMU_POLICY } from "./names.ts";
 import { policySpecSchema, type TrustedIommuPolicySpec } from "./policy.ts";
 import { type Problem, type Verdict, valueText } from "./problem.ts";
 import { type Place, unknownFieldFix, verdictOf } from "./problems-of.ts";
 import { intentOf, specSchema } from "./spec.ts";
-import { statusSchema } from "./status.ts";
 
 /** A valid TrustedIommu: what the agent needs of it. */
 export interface Manifest {
@@ -53,12 +54,6 @@ export function parseTrustedIommuPolicy(value: unknown): Verdict<PolicyManifest>
     ...head,
     spec,
   }));
-}
-
-/** The status that an agent wrote; null when it is none, or of a version with other fields. */
-export function parseStatus(value: unknown): NodeStatus | null {
-  const parsed = statusSchema.safeParse(value);
-  return parsed.success ? parsed.data : null;
 }
 
 interface Source {
