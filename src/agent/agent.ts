@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { IntentView } from "../cluster/port.ts";
 /**
  * The agent of one node: observe → plan → perform → offer → report, level-triggered. Any wake-up leads to the same pass; there is no other way to
  * hardware or to kubelet. Crash-only: everything it acts on is observed again.
@@ -21,7 +22,7 @@ import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers } from "./handlers.ts";
 import { observe } from "./observe.ts";
-import { decide, holderPollMs, wakeAfterMs, withdrawals } from "./pass.ts";
+import { type DecideInputs, decide, holderPollMs, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
 import { createPublisher } from "./publisher.ts";
@@ -106,20 +107,16 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     return undefined;
   };
 
-  const decideOn = (ground: Ground, memory: Memory, previous: NodeStatus | null): Pass => {
-    const current = ports.intent.current();
-    return decide({
-      intent: current?.intent ?? null,
-      generation: current?.generation ?? 0,
-      intentProblem: current?.problem ?? "",
-      memory,
-      ground,
+  const decideOn = (asked: IntentView | null, known: Pick<DecideInputs, "ground" | "memory" | "previous">): Pass =>
+    decide({
+      ...known,
+      intent: asked?.intent ?? null,
+      generation: asked?.generation ?? 0,
+      intentProblem: asked?.problem ?? "",
       driver: options.driver,
-      previous,
       hasKubelet: plugins !== null,
       now: timestamp(ports),
     });
-  };
 
   const runPass = async (): Promise<{ afterMs: number } | undefined> => {
     // Not even an empty offer is made before the intent is known: Register comes only after a whole first observation.
@@ -131,17 +128,19 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     const ground = await look();
     // What a closing binding looks like is not news: the last whole pass stands.
     if (state.stopping) return undefined;
-    state.memory = remember(state.memory, currentIntent(), ground);
+    // One intent for the whole pass: the specs that are written are those of what is listed.
+    const asked = ports.intent.current();
+    state.memory = remember(state.memory, asked?.intent ?? null, ground);
     state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < options.settleMs);
     const before = state.pass?.status ?? state.lastStatus;
-    const wanted = decideOn(ground, { ...state.memory, specs: NO_SPEC_PROBLEM }, before);
+    const wanted = decideOn(asked, { ground, memory: { ...state.memory, specs: NO_SPEC_PROBLEM }, previous: before });
     publisher.withdraw(wanted.offer);
     const specs = await publisher.writeSpecs(wanted.offer, ground);
     // An observation can take seconds; what the table says by now, and the intent, have the last word on what is listed.
     const reading = await binding.observe();
     if (state.stopping) return undefined;
     state.memory = { ...state.memory, specs };
-    const pass = decideOn(ground, state.memory, before);
+    const pass = decideOn(asked, { ground, memory: state.memory, previous: before });
     state.pass = pass;
     publisher.list(withdrawals(pass, reading, currentIntent(), state.memory));
     announce(ports, before, pass.status);
@@ -197,7 +196,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       await publisher.end().catch((thrown: unknown) => ports.log.warn({ err: thrown }, "cdi specs not removed"));
       if (!state.pass) return;
       const ground = groundFrom({ ...state.pass.ground.view, binding: reading });
-      const { status } = decideOn(ground, state.memory, state.pass.status);
+      const { status } = decideOn(ports.intent.current(), { ground, memory: state.memory, previous: state.pass.status });
       await ports.status
         .write(stoppedReport(status, timestamp(ports)))
         .catch((thrown: unknown) => ports.log.warn({ err: thrown }, "last status not written"));
