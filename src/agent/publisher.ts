@@ -38,7 +38,7 @@ export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | n
       const resources = cdiResources([...offer, ...listed], ground, simulated);
       try {
         await ports.cdi.sync(resources);
-        names = new Set(resources.flatMap(({ resource, devices }) => devices.map(({ id }) => `${resource}=${id}`)));
+        names = namesOf(resources);
         return { problem: "", names };
       } catch (thrown) {
         ports.log.warn({ err: thrown }, "cdi specs not written");
@@ -48,8 +48,12 @@ export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | n
     list,
     withdraw: (offer) => list(onlyIn(listed, offer)),
     async dropSpecs(ground) {
+      const resources = cdiResources(listed, ground, simulated);
+      // Gone from the moment it is asked for: a name that is believed in and does not resolve is worse than one written twice.
+      const left = namesOf(resources);
+      names = new Set([...names].filter((name) => left.has(name)));
       try {
-        await ports.cdi?.sync(cdiResources(listed, ground, simulated));
+        await ports.cdi?.sync(resources);
       } catch (thrown) {
         ports.log.debug({ err: thrown }, "cdi specs not removed");
       }
@@ -65,6 +69,11 @@ function onlyIn(offer: readonly OfferedResource[], other: readonly OfferedResour
     const left = devices.filter((device) => kept.has(device.id));
     return { resource, devices: left.map((device) => ({ ...device, healthy: device.healthy && kept.get(device.id) === true })) };
   });
+}
+
+/** CDI names, `resource=id`. */
+function namesOf(resources: readonly CdiResource[]): ReadonlySet<string> {
+  return new Set(resources.flatMap(({ resource, devices }) => devices.map(({ id }) => `${resource}=${id}`)));
 }
 
 function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulated: boolean): readonly CdiResource[] {
