@@ -12,6 +12,8 @@ const AIM_P99_MS = 50;
 const UNIT = "0xc97fc000";
 const DEVICE = "0000:38:00.0";
 const OFFERED = 9;
+/** A lost unit keeps its pages, as it must; the host is rebooted before they run out. */
+const LOSSES_A_BOOT = 40;
 
 /**
  * Unit lost to the stream update: from the moment before the simulated TDX module is told until a ListAndWatch stream of another process has
@@ -45,6 +47,10 @@ export const lostUnit: Figure = {
       samples.push(nowMs() - beganMs);
       simulation.restoreUnit(stage.host.simulatorState, UNIT);
       await reach("the list with the device again", () => healthy.has(DEVICE));
+      if ((i + 1) % LOSSES_A_BOOT > 0) continue;
+      simulation.reboot(stage.host.simulatorState);
+      await reach("the list without any device", () => healthy.size === 0);
+      await reach("the list with all devices again", () => healthy.size === OFFERED);
     }
     caller.close();
     await agent.stop();
