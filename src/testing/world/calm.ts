@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Liveness: when the world leaves the agent alone, the agent brings the node to what is wanted, or says what keeps it. First with what blocks it
- * left in place, then with nothing in the way, then back again.
+ * Liveness: when the world leaves the agent alone, the agent brings the node to what is wanted, or says what keeps it. First as it is, then
+ * with all readable but blockers left in place, then with nothing in the way, then back again.
  */
 import type { Checker } from "./checker.ts";
-import { deviceComplaints, unitComplaints } from "./expected.ts";
-import { finish } from "./pod-life.ts";
+import { deviceComplaints } from "./expected-device.ts";
+import { unitComplaints } from "./expected-unit.ts";
+import { finish, startContainer } from "./pod-life.ts";
 import { plainIntent, specOf } from "./shape.ts";
 import type { World } from "./world.ts";
 
@@ -16,9 +17,13 @@ const CALM_MS = 75_000;
 export async function calm(world: World, checker: Checker): Promise<void> {
   const rest = async (phase: string): Promise<void> => {
     await world.advance(CALM_MS, () => checker.atRest());
-    for (const complaint of [...unitComplaints(world), ...deviceComplaints(world)]) checker.complain(phase, complaint);
+    const isMoving = world.module.isRunning || world.module.faults.some((fault) => fault.count > 0);
+    if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
+    for (const complaint of deviceComplaints(world)) checker.complain(phase, complaint);
   };
   await restart(world, checker);
+  await rest("as it is");
+  await startContainers(world, checker);
   heal(world);
   await rest("with its blockers");
   unblock(world);
@@ -28,25 +33,42 @@ export async function calm(world: World, checker: Checker): Promise<void> {
   await rest("when all is to be cleared");
 }
 
-/** An agent that is stopping gets the time to; then one runs. */
+/** An agent runs, kubelet and the API server answer, and nobody holds anything up. An agent that is stopping gets the time to. */
 async function restart(world: World, checker: Checker): Promise<void> {
+  const { kubelet, api, turnstile } = world;
   world.killAt = null;
-  heal(world);
+  turnstile.stalled = null;
+  if (!kubelet.isRunning && world.shape.hasKubelet) kubelet.start();
+  kubelet.refusals = 0;
+  kubelet.setReadable(true);
+  api.isReachable.set(true);
   if (world.process?.isStopping) await world.advance(CALM_MS, () => checker.atRest());
   if (world.process?.isStopping) checker.complain("at its stop", "the agent does not end");
   if (world.process === null) world.startAgent();
 }
 
+/** A pod whose devices were given to it by this agent, in the span of trust that goes on, may start its container as often as it likes. */
+async function startContainers(world: World, checker: Checker): Promise<void> {
+  for (const pod of world.api.pods) {
+    const isOurs = pod.stage === "Held" && pod.givenBy === world.process?.number && !pod.isTerminating;
+    if (!isOurs || pod.isRunning || !pod.ids.every((id) => isListed(world, id, pod.resource))) continue;
+    startContainer(world, pod);
+    await world.rest();
+    if (!pod.isRunning) checker.complain("as it is", `${pod.name} cannot start a container with devices that are its own`);
+  }
+}
+
+function isListed(world: World, id: string, resource: string): boolean {
+  const isElsewhere = world.api.pods.some((pod) => pod.stage === "Held" && pod.resource !== resource && pod.ids.includes(id));
+  return !isElsewhere && world.kubelet.healthy(resource).includes(id);
+}
+
 /** Everything can be read, reached and called again. */
 function heal(world: World): void {
-  const { host, module, kubelet, api } = world;
-  if (!kubelet.isRunning && world.shape.hasKubelet) kubelet.start();
-  kubelet.refusals = 0;
-  kubelet.setReadable(true);
-  api.isReachable.set(true);
+  const { host, module } = world;
   world.specs.areWritable.set(true);
   world.isBindingReadable.set(true);
-  world.host.isReadable.set(true);
+  host.isReadable.set(true);
   for (const unit of host.units) {
     host.change(unit.isReadable, true, false);
     host.change(unit.isPresent, true, false);

@@ -113,7 +113,9 @@ export class Checker implements Witness {
   atRest(): void {
     this.checked.rest += 1;
     this.#forgetReleased();
-    const { process, specs, time } = this.#world;
+    const { process, specs, time, turnstile } = this.#world;
+    if (turnstile.stalled !== null) this.#specsBrokenMs = time.nowMs;
+    if (turnstile.stalled !== null) return;
     if (!specs.areWritable.value) this.#specsBrokenMs = time.nowMs;
     if (process === null || process.isStopping) return;
     for (const server of process.plugin?.servers.values() ?? []) {

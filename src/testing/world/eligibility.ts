@@ -56,6 +56,7 @@ export function objections(question: Question): readonly Objection[] {
   object(wish !== "", wish, process.intent);
   againstUnit(world, fn, object);
   againstHolder(world, fn, object);
+  againstOtherName(question, object);
   return against;
 }
 
@@ -78,9 +79,25 @@ function againstHolder(world: World, fn: HostFunction, object: Object): void {
   if (!trust || trust.value === null || !fn.areHoldersReadable.value) return;
   for (const pod of world.api.pods) {
     if (!pod.isRunning || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
-    object(true, `${pod.name} has held it since before a loss of trust`, trust.sinceTick > fn.opens.sinceTick ? trust : fn.opens);
+    const latest = [trust, fn.opens, fn.areHoldersReadable, fn.isPresent].reduce((one, other) => (other.sinceTick > one.sinceTick ? other : one));
+    object(true, `${pod.name} has held it since before a loss of trust`, { sinceTick: latest.sinceTick, sinceMs: latest.sinceMs, loud: false });
   }
 }
+
+/** Kubelet counts by resource: under another name it would give the device away a second time. */
+function againstOtherName({ world, process, address, resource }: Question, object: Object): void {
+  const { kubelet, time, api } = world;
+  const knownMs = Math.max(kubelet.showsSinceMs, process.startedMs);
+  if (!kubelet.isAnswering.value || time.nowMs - knownMs < NOTICED_MS) return;
+  for (const pod of api.pods) {
+    const isOther = pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(address);
+    const sinceTick = Math.max(pod.since.sinceTick, process.intent.sinceTick);
+    object(isOther, `${pod.name} has it as ${pod.resource}`, { sinceTick, sinceMs: Math.max(knownMs, process.intent.sinceMs), loud: false });
+  }
+}
+
+/** After so long an agent has looked at podresources again, whatever woke it. */
+const NOTICED_MS = 30_000;
 
 export function againstIntent(view: IntentView | null, asked: { readonly fn: HostFunction; readonly resource: string }): string {
   const intent = view?.intent ?? null;

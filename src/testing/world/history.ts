@@ -81,7 +81,8 @@ export class Run {
       else if (step.flow === "rest") {
         await world.rest();
         atRest();
-      } else await world.letThrough(step.flow);
+      } else if (typeof step.flow === "number") await world.letThrough(step.flow);
+      else await world.letThroughTo(step.flow);
     } catch (thrown) {
       checker.fatal(thrown);
     }

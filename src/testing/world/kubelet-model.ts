@@ -110,7 +110,8 @@ export class KubeletModel {
 
   /** Devices that a pod could be given right now. */
   free(resource: string): readonly string[] {
-    const taken = new Set(this.#pods.filter((pod) => pod.isAlive).flatMap((pod) => pod.ids));
+    // Kubelet counts by resource: it would give one device away twice, under two names.
+    const taken = new Set(this.#pods.filter((pod) => pod.isAlive && pod.resource === resource).flatMap((pod) => pod.ids));
     return this.healthy(resource).filter((id) => !taken.has(id));
   }
 
@@ -134,6 +135,11 @@ export class KubeletModel {
       .filter((pod) => pod.stage === "Held" && !pod.isTerminating)
       .map((pod) => ({ namespace: "default", pod: pod.name, resource: pod.resource, ids: pod.ids }));
     return [...ours, ...foreign];
+  }
+
+  /** Since when List shows what is; just after a start it does not. */
+  get showsSinceMs(): number {
+    return Math.max(this.startedMs + EMPTY_AFTER_START_MS, this.isAnswering.sinceMs);
   }
 
   allocatable(): readonly { readonly resource: string; readonly ids: readonly string[] }[] {

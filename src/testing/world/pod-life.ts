@@ -7,6 +7,8 @@ import type { Pod } from "./pod.ts";
 import type { Yes } from "./witness.ts";
 import type { World } from "./world.ts";
 
+const ANSWER_MS = 2_500;
+
 /** Admits a pod: Allocate, then its first container start. False when kubelet has nothing to give it. */
 export function admit(world: World, pod: Pod): boolean {
   const { kubelet } = world;
@@ -27,6 +29,7 @@ export function admit(world: World, pod: Pod): boolean {
       for (const id of ids) pod.spans.set(id, world.module.find(world.host.find(id)?.regBase ?? "")?.trust.value ?? null);
       if (!isSame()) return;
       pod.stage = "Held";
+      pod.givenBy = server.process;
       pod.since = { sinceTick: world.time.tick };
       startContainer(world, pod);
     },
@@ -121,9 +124,20 @@ function askPlugin(
   const { allocate, preStart } = server.handlers;
   const call: Promise<unknown> = ask.call === "Allocate" ? allocate(ask.resource, ask.ids) : preStart(ask.resource, ask.ids);
   const point = ask.call === "Allocate" ? "kubelet.allocate.answer" : "kubelet.preStart.answer";
+  // The plugin answers within a bound of its own, whatever becomes of the agent's handler.
+  let isOver = false;
+  world.time.after(process.number, ANSWER_MS, () => {
+    if (isOver) return;
+    isOver = true;
+    server.ended();
+    then.no();
+  });
   const answered = (isYes: boolean): void => {
     if (isYes) world.witness.answered(process, { ...ask, arrivedTick });
+    if (isOver) return;
     void world.turnstile.pass(process.number, point, () => {
+      if (isOver) return;
+      isOver = true;
       server.ended();
       if (isYes) then.yes();
       else then.no();

@@ -16,6 +16,8 @@ export class Pod {
   /** What kubelet gave it, and the span of trust in which our plugin said yes. */
   ids: readonly string[] = [];
   readonly spans = new Map<string, string | null>();
+  /** The agent process that said yes. */
+  givenBy = 0;
   /** Its container runs, and the VM in it has the devices open. */
   isRunning = false;
   isStarting = false;

@@ -34,6 +34,14 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
       return true;
     },
   },
+  stall: {
+    weight: ({ turnstile, shape }) => (turnstile.stalled === null ? 2 * shape.unrest : 20),
+    propose: ({ turnstile }, dice) => ({ word: turnstile.stalled === null ? dice.pick(POINTS) : "" }),
+    apply: ({ turnstile }, { word }) => {
+      turnstile.stalled = POINTS.find((point) => point === word) ?? null;
+      return true;
+    },
+  },
   stopAgent: {
     weight: ({ process, shape }) => (process === null || process.isStopping ? 0 : shape.unrest),
     propose: () => ({}),
@@ -70,6 +78,7 @@ const INTENT_CHOICES = [
   "renamed-cleared",
   "ledger",
   "swapped",
+  "gpu-only",
   "invalid",
 ] as const;
 
@@ -87,6 +96,7 @@ function intentOf(world: World, { word, at }: Args): IntentView {
     renamed: { resources: [{ ...gpu, name: RENAMED }, nic] },
     "renamed-cleared": { resources: [{ ...gpu, name: RENAMED }, nic], state: "Cleared" },
     ledger: { resources: [{ ...gpu, ledger: "DRA" }, nic] },
+    "gpu-only": { resources: [gpu] },
     swapped: { resources: [{ ...nic, match: { vendors: [NIC_VENDOR, GPU_VENDOR] } }, gpu] },
   };
   if (word === "none") return specOf(null, generation);

@@ -21,8 +21,9 @@ export const FAULT_WORDS: readonly string[] = [...FAULTS, SLOW].flatMap((kind) =
 export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
   scriptFault: {
     weight: ({ module, shape }) => (module.faults.filter((fault) => fault.count > 0).length < 2 ? 5 * shape.unrest : 0),
-    propose: ({ module }, dice) => ({ at: dice.below(module.units.length), word: dice.pick(FAULT_WORDS) }),
-    apply: ({ module }, { at, word }) => {
+    // Now and then a fault that stays: here ms is how often.
+    propose: ({ module }, dice) => ({ at: dice.below(module.units.length), word: dice.pick(FAULT_WORDS), ms: dice.chance(0.2) ? 20 : 1 }),
+    apply: ({ module }, { at, word, ms }) => {
       const [name, leaf] = (word ?? "").split(" ");
       const unit = module.units[at ?? 0];
       if (unit === undefined) return false;
@@ -34,7 +35,7 @@ export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
         regBase: unit.regBase,
         status: kind === null ? null : STATUS[kind],
         delayMs: kind === null ? 5_000 : 0,
-        count: kind === null ? 1 : FAULT_COUNT[kind],
+        count: kind === null ? 1 : FAULT_COUNT[kind] * (ms ?? 1),
       });
       return true;
     },

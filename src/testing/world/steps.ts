@@ -4,6 +4,7 @@ import { AGENT_STEPS } from "./steps-agent.ts";
 import { HOST_STEPS } from "./steps-host.ts";
 import { MODULE_STEPS } from "./steps-module.ts";
 import { POD_STEPS } from "./steps-pods.ts";
+import { POINTS, type Point } from "./turnstile.ts";
 import type { World } from "./world.ts";
 
 /** What a step is about: numbers and words only, so that a history can be written down, cut and run again. */
@@ -22,8 +23,8 @@ export interface StepKind {
   apply(world: World, args: Args): boolean;
 }
 
-/** After a step the agent goes on until it has nothing left to do, or is held after so many calls. */
-export type Flow = "rest" | number;
+/** After a step the agent goes on until it has nothing left to do, is held after so many calls, or when it waits at a point. */
+export type Flow = "rest" | number | Point;
 
 export interface Step {
   readonly kind: string;
@@ -44,7 +45,7 @@ export function chooseStep(world: World, dice: Dice): Step {
   const weights = KINDS.map(([, kind]) => kind.weight(world));
   const total = weights.reduce((sum, weight) => sum + weight, ADVANCE_WEIGHT + HOLD_WEIGHT);
   let left = dice.random() * total;
-  const flow: Flow = dice.chance(0.7) ? "rest" : dice.below(9);
+  const flow: Flow = dice.chance(0.7) ? "rest" : dice.chance(0.3) ? dice.pick(POINTS) : dice.below(9);
   for (const [at, [kind, { propose }]] of KINDS.entries()) {
     left -= weights[at] ?? 0;
     if (left < 0) return { kind, args: propose(world, dice), flow };

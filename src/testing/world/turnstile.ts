@@ -38,6 +38,8 @@ export class Turnstile {
   readonly #time: WorldTime;
   readonly #dead = new Set<number>();
   #waiting: Passage[] = [];
+  /** Nobody who waits here gets through for now: one slow answer, while all others come at once. */
+  stalled: Point | null = null;
 
   constructor(time: WorldTime) {
     this.#time = time;
@@ -58,8 +60,13 @@ export class Turnstile {
     });
   }
 
+  /** How many could go on. */
   get size(): number {
-    return this.#waiting.length;
+    return this.stalled === null ? this.#waiting.length : this.#waiting.filter((passage) => passage.point !== this.stalled).length;
+  }
+
+  isWaiting(point: Point): boolean {
+    return this.#waiting.some((passage) => passage.point === point);
   }
 
   points(process: number): readonly Point[] {
@@ -68,7 +75,9 @@ export class Turnstile {
 
   /** Lets `count` of those who wait now through, first come first served. */
   release(count: number): void {
-    for (const passage of this.#waiting.splice(0, count)) {
+    const going = this.#waiting.filter((passage) => passage.point !== this.stalled).slice(0, count);
+    this.#waiting = this.#waiting.filter((passage) => !going.includes(passage));
+    for (const passage of going) {
       this.#time.tick += 1;
       passage.go();
     }

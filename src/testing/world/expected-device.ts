@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What the status and kubelet's lists of a quiet node must say of its devices: the checker's own statement, from the models' truth. */
+import type { DeviceStatus } from "../../domain/status.ts";
+import type { HostFunction } from "./host-function.ts";
+import { isSelected } from "./setup-rules.ts";
+import type { World } from "./world.ts";
+
+type Reason = DeviceStatus["reason"];
+
+export function deviceComplaints(world: World): readonly string[] {
+  const { api, host, shape } = world;
+  if (!host.isReadable.value) return [];
+  return host.functions.flatMap((fn) => {
+    const shown = api.status?.devices.find((device) => device.address === fn.address);
+    const reason = expectedDevice(world, fn);
+    const complaints: string[] = [];
+    if (shown && !isFine(world, fn, { shown: shown.reason, expected: reason }))
+      complaints.push(`${fn.address} should be ${reason}, the status says ${shown.reason}${shown.message === "" ? "" : ` (${shown.message})`}`);
+    if (!shown && mustBeShown(world, fn, reason)) complaints.push(`${fn.address} should be ${reason} and is not in the status`);
+    const isListed = world.kubelet.healthy(takerOf(world, fn)?.name ?? "").includes(fn.address);
+    if (shape.hasKubelet && shown && isListed !== (shown.reason === "Offered"))
+      complaints.push(`${fn.address} is ${isListed ? "" : "not "}in kubelet's list, the status says ${shown.reason}`);
+    return complaints;
+  });
+}
+
+/** Where the truth alone does not decide: who looks cannot know when a holder or a link came. */
+function isFine({ api, shape, specs }: World, fn: HostFunction, reason: { readonly shown: Reason; readonly expected: Reason }): boolean {
+  if (reason.shown === reason.expected) return true;
+  // An agent does not know what an earlier one has written.
+  if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
+  const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value) && reason.shown === "LinkSecuredBeforeSetup";
+  const isHidden = !fn.areHoldersReadable.value || !fn.isBoundReadable.value;
+  // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
+  const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
+  const mayBeHeld =
+    isHidden || lingers || fn.opens.value > 0 || fn.isBound.value || api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
+  return isSuspect || (mayBeHeld && reason.shown.startsWith("Held"));
+}
+
+/** What is offered, what is undecided, and what a pod has in its hands. */
+function mustBeShown({ api }: World, fn: HostFunction, reason: Reason): boolean {
+  const isHeld = api.pods.some((pod) => pod.stage === "Held" && !pod.isTerminating && pod.ids.includes(fn.address));
+  return reason === "Offered" || reason === "CapabilityUnknown" || (reason === "DeviceMissing" && isHeld);
+}
+
+function takerOf({ api }: World, fn: HostFunction) {
+  return api.spec.intent?.resources.find((rule) => rule.match.vendors?.includes(fn.vendor));
+}
+
+/** Why a device is withheld, in the order in which people look for it: the device, the wish, the unit, the link, the holder. */
+function expectedDevice(world: World, fn: HostFunction): Reason {
+  const { intent } = world.api.spec;
+  const taker = takerOf(world, fn);
+  if (!fn.isPresent.value) return "DeviceMissing";
+  if (!fn.isConfigReadable.value) return "CapabilityUnknown";
+  if (!fn.isTeeCapable) return "NotTeeCapable";
+  if (intent === null) return "NoIntent";
+  if (taker === undefined) return "NoResourceMatches";
+  if (taker.ledger === "DRA") return "LedgerNotServed";
+  if (!world.host.showsUnitOf(fn)) return "UnitUnreadable";
+  if (fn.regBase === null) return "NoUnit";
+  if (!isSelected(intent, fn.regBase)) return "UnitNotSelected";
+  if (intent.state === "Cleared") return "IntentCleared";
+  if (!world.isBindingReadable.value) return "BindingUnreadable";
+  return byTrust(world, fn, taker.name);
+}
+
+function byTrust(world: World, fn: HostFunction, resource: string): Reason {
+  const isTrusted = world.module.find(fn.regBase ?? "")?.trust.value != null;
+  if (fn.link.value !== "Off" && fn.isLinkReadable.value && !isTrusted) return "LinkSecuredBeforeSetup";
+  if (!isTrusted) return "UnitNotTrusted";
+  if (!fn.isLinkReadable.value) return "LinkUnknown";
+  const isElsewhere = world.api.pods.some(
+    (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),
+  );
+  if (isElsewhere) return "HeldUnderOtherName";
+  if (!fn.isOnVfio.value) return "NoVfioDevice";
+  const { areWritable, names } = world.specs;
+  return areWritable.value || names.has(`${resource}=${fn.address}`) ? "Offered" : "CdiUnwritable";
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Runs each mutant of mutants.ts through scenarios and random histories until an invariant breaks: `node src/testing/world/mutation-run.ts`. One line
+ * of JSON for each, as MutantResult. A mutant is the agent's source with one edit, loaded beside the real one.
+ */
+import { registerHooks } from "node:module";
+import { fileURLToPath } from "node:url";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+
+export interface MutantResult {
+  readonly name: string;
+  /** Empty when nothing noticed. */
+  readonly caughtBy: string;
+  readonly histories: number;
+}
+
+const SRC = fileURLToPath(new URL("../../", import.meta.url));
+const HISTORIES = 1_500;
+const QUERY = /\?mutant=(\d+)$/;
+
+/** Modules asked for by a mutant's module are the mutant's own copies; the one that is edited gets its edit. */
+function loadMutants(mutants: readonly Mutant[]): void {
+  registerHooks({
+    resolve(specifier, context, next) {
+      const resolved = next(specifier, context);
+      const mark = QUERY.exec(context.parentURL ?? "")?.[0];
+      const isOurs = resolved.url.startsWith("file:") && fileURLToPath(resolved.url).startsWith(SRC);
+      return mark && isOurs && !QUERY.test(resolved.url) ? { ...resolved, url: `${resolved.url}${mark}` } : resolved;
+    },
+    load(url, context, next) {
+      const loaded = next(url, context);
+      const mutant = mutants[Number(QUERY.exec(url)?.[1] ?? Number.NaN)];
+      if (!mutant || fileURLToPath(url.replace(QUERY, "")) !== `${SRC}${mutant.file}`) return loaded;
+      return { ...loaded, source: edited(mutant, String(loaded.source)) };
+    },
+  });
+}
+
+function edited(mutant: Mutant, source: string): string {
+  const parts = source.split(mutant.find);
+  if (parts.length !== 2) throw new Error(`${mutant.name}: "${mutant.find}" occurs ${parts.length - 1} times in ${mutant.file}`);
+  return parts.join(mutant.replace);
+}
+
+async function run(number: number, mutant: Mutant): Promise<MutantResult> {
+  const { runHistory }: typeof import("./history.ts") = await import(`./history.ts?mutant=${number}`);
+  const { SCENARIOS, runScenario }: typeof import("./scenarios.ts") = await import(`./scenarios.ts?mutant=${number}`);
+  for (const scenario of SCENARIOS) {
+    const [violation] = await runScenario(scenario);
+    if (violation !== undefined) return { name: mutant.name, caughtBy: `${scenario.name}: ${violation}`, histories: 0 };
+  }
+  for (let seed = 1; seed <= HISTORIES; seed += 1) {
+    const [violation] = (await runHistory(seed)).violations;
+    if (violation !== undefined) return { name: mutant.name, caughtBy: violation, histories: seed };
+  }
+  return { name: mutant.name, caughtBy: "", histories: HISTORIES };
+}
+
+async function main(): Promise<void> {
+  loadMutants(MUTANTS);
+  // A mutant may also break by throwing where nobody waits: that is noticed, too.
+  const only = process.argv[2];
+  for (const [number, mutant] of MUTANTS.entries()) {
+    if (only !== undefined && !mutant.name.includes(only)) continue;
+    console.log(JSON.stringify(await run(number, mutant)));
+  }
+}
+
+await main();
