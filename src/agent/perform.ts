@@ -4,10 +4,12 @@
  * perform: carries out the plan's steps, one SEAMCALL at a time. A plan is old by the time its turn comes, so each step is planned again on a view
  * taken now, and is only issued when the same pure function still asks for it. Results are never believed: the loop observes again.
  */
+import type { HostView } from "../domain/device.ts";
 import { functionsBelow, type Ground, groundFrom } from "../domain/ground.ts";
 import { noteCall, noteSetup, noteSuspects, remember } from "../domain/memory.ts";
 import { planUnit, type Step } from "../domain/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";
+import type { Reading } from "../domain/view.ts";
 import { isAppError, messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { CallResult } from "../seamcall/port.ts";
@@ -30,17 +32,19 @@ export interface PerformParts {
 /** Steps of the newest plan, in order, until one is no longer asked for or `signal` is aborted. */
 export async function performSteps(parts: PerformParts, signal: AbortSignal): Promise<void> {
   const steps = (parts.state.pass?.unitVerdicts ?? []).flatMap((verdict) => (verdict.step ? [verdict.step] : []));
+  // What is read after one SETUP is what is read before the next: on a large host the tree is most of the cost.
+  let host: Reading<HostView> | null = null;
   for (const step of steps) {
     if (signal.aborted || parts.state.stopping) return;
-    if (step.kind === "Setup") await setup(parts, step);
-    else await parts.locks.exclusive(step.regBase, () => clear(parts, step));
+    host = step.kind === "Setup" ? await setup(parts, step, host) : await parts.locks.exclusive(step.regBase, () => clear(parts, step));
     parts.onStep();
   }
 }
 
-async function setup(parts: PerformParts, step: Step): Promise<void> {
-  const ground = await refreshNode(parts);
-  if (ground === null || !stillAsked(parts, ground, step)) return;
+/** @returns the host as it was read when this SETUP had ended; null when none was issued */
+async function setup(parts: PerformParts, step: Step, host: Reading<HostView> | null): Promise<Reading<HostView> | null> {
+  const ground = await refreshNode(parts, host);
+  if (ground === null || !stillAsked(parts, ground, step)) return null;
   parts.state.memory = noteSetup(parts.state.memory, step.regBase);
   await issue(parts, { step, ground }, () => parts.binding.setup(step.regBase));
   // Read again after: a link that is secure now may have been so before SETUP took hold. What cannot be read may be.
@@ -48,22 +52,23 @@ async function setup(parts: PerformParts, step: Step): Promise<void> {
   const below = functionsBelow(groundFrom({ ...ground.view, host: after.kind === "Read" ? after : ground.view.host }), step.regBase);
   const suspects = below.filter((fn) => after.kind !== "Read" || fn.link.state !== "Insecure").map((fn) => fn.address);
   parts.state.memory = noteSuspects(parts.state.memory, step.regBase, { addresses: suspects, nowMs: parts.ports.clock.nowMs() });
+  return after;
 }
 
 /** Under the unit's exclusive lock: no Allocate or PreStart is between its question and its answer. */
-async function clear(parts: PerformParts, step: Step): Promise<void> {
+async function clear(parts: PerformParts, step: Step): Promise<null> {
   const ground = await parts.observeNow();
   parts.state.memory = remember(parts.state.memory, currentIntent(parts), ground);
-  if (!stillAsked(parts, ground, step) || step.kind !== "Clear") return;
-  await issue(parts, { step, ground }, () => parts.binding.clear(step));
+  if (stillAsked(parts, ground, step) && step.kind === "Clear") await issue(parts, { step, ground }, () => parts.binding.clear(step));
+  return null;
 }
 
 /** The newest view with binding and host read again: a function may have come, or the host become unreadable, since. Null when there is no view yet. */
-async function refreshNode({ state, binding, ports }: PerformParts): Promise<Ground | null> {
+async function refreshNode({ state, binding, ports }: PerformParts, justRead: Reading<HostView> | null): Promise<Ground | null> {
   const known = state.pass?.ground;
   if (!known) return null;
   const nowMs = ports.clock.nowMs();
-  const [reading, host] = await Promise.all([binding.observe(), readHost(ports)]);
+  const [reading, host] = await Promise.all([binding.observe(), justRead ?? readHost(ports)]);
   return groundFrom({ ...known.view, nowMs, binding: reading, host });
 }
 

@@ -89,6 +89,7 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["SetupPending", "Setup", { unit: setupEnded(REJECTED) }],
   ["ClearPending", "Clear", { unit: {}, intent: CLEARED, memory: FREE }],
   ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { publications: [published] } }],
+  ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { pods: { kind: "NotAsked" } } }],
   ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: aMemory({ freeSince: new Map([[REG_BASE, 95_000]]) }) }],
   ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: { ...FREE, startedMs: 95_000 } }],
   [

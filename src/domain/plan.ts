@@ -152,6 +152,8 @@ function planCleared(facts: UnitFacts): Finding {
   const { uses, listed } = clearanceOf(memory, ground, regBase);
   // Kubelet and the API do not call us when a device is let go: these two are looked at again.
   const { nowMs } = ground.view;
+  if (uses.length > 0 && uses.every((use) => use.kind === "NotAsked"))
+    return { ...because("ClearPending", "the pods of this node are asked next"), wakeAtMs: nowMs + WITHDRAW_POLL_MS };
   if (uses.length > 0) return { ...because("ClearBlocked", describeUses(uses)), wakeAtMs: nowMs + BLOCKED_POLL_MS };
   if (listed.length > 0)
     return { ...because("ClearPending", `kubelet still lists ${listed.slice(0, 3).join(", ")}`), wakeAtMs: nowMs + WITHDRAW_POLL_MS };

@@ -12,7 +12,7 @@ import type { NodePod, PodDevices } from "./view.ts";
 export interface Use {
   /** Null when the view does not say which device. */
   readonly address: Address | null;
-  readonly kind: "Pod" | "Bound" | "Holder" | "Link" | "Answer" | "CallInFlight" | "Unreadable";
+  readonly kind: "Pod" | "Bound" | "Holder" | "Link" | "Answer" | "CallInFlight" | "Unreadable" | "NotAsked";
   /** Names the holder: `pod default/train`, `pid 4711`. */
   readonly by: string;
 }
@@ -98,7 +98,7 @@ function podResourcesUses({ ground }: UseInputs, isBelow: (address: Address) => 
 function unplacedPods({ ground, resources }: Pick<UseInputs, "ground" | "resources">, onlyTerminating = false): readonly Use[] {
   const { pods, podResources } = ground.view;
   if (pods.kind === "None") return [];
-  if (pods.kind === "NotAsked") return [unreadable("pods of this node: not asked yet")];
+  if (pods.kind === "NotAsked") return [{ address: null, kind: "NotAsked", by: "the pods of this node" }];
   if (pods.kind === "Unreadable") return [unreadable(`pods of this node: ${pods.why}`)];
   const named = podResources.kind === "Read" ? podResources.pods : [];
   const domains = new Set([...resources].map(domainOf));
@@ -135,7 +135,11 @@ function isUnplaced(pod: NodePod, resource: string, named: readonly PodDevices[]
 
 /** One sentence that names the blockers, at most three of them. */
 export function describeUses(uses: readonly Use[]): string {
-  const texts = [...new Set(uses.map((use) => (use.kind === "Unreadable" ? `cannot read ${at(use)}${use.by}` : `${at(use)}in use by ${use.by}`)))];
+  const texts = [
+    ...new Set(
+      uses.map((use) => (use.kind === "Unreadable" || use.kind === "NotAsked" ? `cannot read ${at(use)}${use.by}` : `${at(use)}in use by ${use.by}`)),
+    ),
+  ];
   return texts.length <= 3 ? texts.join("; ") : `${texts.slice(0, 3).join("; ")}; and ${texts.length - 3} more`;
 }
 
