@@ -11,11 +11,15 @@ import type { AgentProcess } from "./agent-process.ts";
 import { clearObjections, type Moment, NEVER } from "./clear-rules.ts";
 import { type Objection, objections } from "./eligibility.ts";
 import { setupObjections } from "./setup-rules.ts";
+import type { Point } from "./turnstile.ts";
 import type { Witness, Yes } from "./witness.ts";
 import type { World } from "./world.ts";
 
 /** How long a loss that wakes nobody, or that meets an agent that is backing off, may go unnoticed beyond the agent's own timer. */
 const NOTICE_SLACK_MS = 11_000;
+
+/** What a look at the node reads beside the table. */
+const SLOW_VIEWS: readonly Point[] = ["host.observe", "podresources.observe", "pods.observe", "cdi.sync", "status.write"];
 
 export class Checker implements Witness {
   readonly violations: string[] = [];
@@ -23,8 +27,8 @@ export class Checker implements Witness {
   /** Healthy devices of the newest lists, per process. */
   #published = new Map<string, string>();
   #publisher = 0;
-  /** Devices that were secured when SETUP of their unit began, while the process that issued it lives and the link stays. */
-  readonly #securedBefore = new Map<string, number>();
+  /** Devices that were secured when SETUP of their unit began, as long as the link stays and the trust lasts. */
+  readonly #securedBefore = new Set<string>();
   /** When a view last showed the unit busy. */
   readonly #busy = new Map<string, Moment>();
   readonly #answeredMs = new Map<string, number>();
@@ -53,9 +57,9 @@ export class Checker implements Witness {
     this.#pace(regBase, "SETUP");
   }
 
-  setupBegins(process: AgentProcess, regBase: string): void {
+  setupBegins(_process: AgentProcess, regBase: string): void {
     for (const fn of this.#world.host.below(regBase)) {
-      if (fn.isPresent.value && fn.link.value !== "Off") this.#securedBefore.set(fn.address, process.number);
+      if (fn.isPresent.value && fn.link.value !== "Off") this.#securedBefore.add(fn.address);
     }
   }
 
@@ -73,6 +77,8 @@ export class Checker implements Witness {
     this.#publisher = process.number;
     const now = new Map<string, string>();
     for (const { resource, devices } of resources) {
+      const rule = process.intent.value?.intent?.resources.find((one) => one.name === resource);
+      if (rule?.ledger === "DRA" && process.intent.sinceTick < this.#world.quiet.tick) this.#violate(`list of ${resource}`, "another ledger has it");
       for (const { id } of devices.filter((device) => device.healthy)) {
         this.checked.listed += 1;
         if (now.has(id)) this.#violate(`list of ${resource}`, `${id} is also in the list of ${now.get(id)}`);
@@ -115,18 +121,25 @@ export class Checker implements Witness {
     this.#forgetReleased();
     const { process, specs, time, turnstile } = this.#world;
     if (turnstile.stalled !== null) this.#specsBrokenMs = time.nowMs;
-    if (turnstile.stalled !== null) return;
+    const isSlow = turnstile.stalled !== null;
+    // A view that is slow to read delays no withdrawal that the table or the intent call for.
+    if (isSlow && !SLOW_VIEWS.includes(turnstile.stalled ?? "seamcall.list")) return;
     if (!specs.areWritable.value) this.#specsBrokenMs = time.nowMs;
     if (process === null || process.isStopping) return;
     for (const server of process.plugin?.servers.values() ?? []) {
-      for (const { id, healthy } of server.wanted ?? []) if (healthy) this.#overdue(process, id, server.resource);
+      for (const { id, healthy } of server.wanted ?? []) if (healthy) this.#overdue(process, { id, resource: server.resource, isSlow });
     }
   }
 
   /** A device that is still in the list although the agent has had the time to know better (I2). */
-  #overdue(process: AgentProcess, id: string, resource: string): void {
+  #overdue(process: AgentProcess, { id, resource, isSlow }: { id: string; resource: string; isSlow: boolean }): void {
     const { time, shape } = this.#world;
     for (const one of this.#against(process, id, resource)) {
+      if (isSlow) {
+        if (one.isLoud && one.isFast)
+          this.#violate(`list of ${resource}`, `${id} is still in it while ${this.#world.turnstile.stalled} is slow: ${one.why}`);
+        continue;
+      }
       const isPrompt = one.isLoud && time.nowMs - this.#specsBrokenMs > NOTICE_SLACK_MS;
       const allowedMs = isPrompt ? 0 : shape.observeEveryMs + NOTICE_SLACK_MS;
       if (time.nowMs - one.sinceMs > allowedMs || (allowedMs === 0 && one.sinceTick < this.#world.quiet.tick))
@@ -135,8 +148,7 @@ export class Checker implements Witness {
   }
 
   #against(process: AgentProcess, address: string, resource: string): readonly Objection[] {
-    const isSecuredBefore = (one: string): boolean => this.#securedBefore.get(one) === process.number;
-    return objections({ world: this.#world, process, address, resource, isSecuredBefore });
+    return objections({ world: this.#world, process, address, resource, isSecuredBefore: (one) => this.#securedBefore.has(one) });
   }
 
   #refute(what: string, id: string, against: readonly Objection[], knownTick: number): void {
@@ -144,9 +156,9 @@ export class Checker implements Witness {
   }
 
   #forgetReleased(): void {
-    for (const [address, process] of this.#securedBefore) {
+    for (const address of this.#securedBefore) {
       const fn = this.#world.host.find(address);
-      const isOver = !fn?.isPresent.value || fn.link.value === "Off" || this.#world.process?.number !== process;
+      const isOver = !fn?.isPresent.value || fn.link.value === "Off";
       if (isOver || this.#world.module.find(fn.regBase ?? "")?.trust.value === null) this.#securedBefore.delete(address);
     }
   }

@@ -17,6 +17,8 @@ export interface Objection {
   readonly sinceMs: number;
   /** The agent was woken by it. */
   readonly isLoud: boolean;
+  /** The table or the intent says so: it does not take a whole look at the node to know. */
+  readonly isFast: boolean;
 }
 
 const ALWAYS = { sinceTick: -1, sinceMs: 0, loud: true };
@@ -24,7 +26,7 @@ const ALWAYS = { sinceTick: -1, sinceMs: 0, loud: true };
 type Since = Pick<Fact<unknown>, "sinceTick" | "sinceMs" | "loud">;
 
 function objection(why: string, since: Since): Objection {
-  return { why, sinceTick: since.sinceTick, sinceMs: since.sinceMs, isLoud: since.loud };
+  return { why, sinceTick: since.sinceTick, sinceMs: since.sinceMs, isLoud: since.loud, isFast: false };
 }
 
 export interface Question {
@@ -53,7 +55,9 @@ export function objections(question: Question): readonly Objection[] {
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
   object(question.isSecuredBefore(address), "its link was secured before SETUP", fn.link);
   const wish = againstIntent(process.intent.value, { fn, resource });
-  object(wish !== "", wish, process.intent);
+  if (wish !== "") against.push({ ...objection(wish, process.intent), isFast: true });
+  const trust = world.module.find(fn.regBase ?? "")?.trust;
+  if (trust?.value === null) against.push({ ...objection("its unit is not trusted", trust), isFast: true });
   againstUnit(world, fn, object);
   againstHolder(world, fn, object);
   againstOtherName(question, object);
@@ -69,8 +73,6 @@ function againstUnit(world: World, fn: HostFunction, object: Object): void {
   object(!fn.isUnitReadable.value, "its unit cannot be told", fn.isUnitReadable);
   object(hostUnit?.isReadable.value === false, "its unit has no readable address", hostUnit?.isReadable ?? ALWAYS);
   object(hostUnit?.isPresent.value === false, "its unit is not on the host", hostUnit?.isPresent ?? ALWAYS);
-  const unit = world.module.find(fn.regBase);
-  object(unit?.trust.value == null, "its unit is not trusted", unit?.trust ?? ALWAYS);
 }
 
 /** A running pod has had it since another span of trust than today's. */

@@ -40,6 +40,7 @@ function expectedUnit(world: World, unit: ModuleUnit): Reason {
   if (unit.isForeign) return "ForeignOwner";
   if (!unit.canConnect) return "TdxConnectMissing";
   if (unit.state === "Unsupported") return "RejectedByModule";
+  if (unit.state === "Unknown" && host.isReadable.value && !isOnHost) return "UnitMissing";
   const isCallable = module.environment.value === "Ok";
   if (!isCallable && (unit.id !== null || unit.state === "Unknown")) return "TrustLost";
   if (unit.trust.value !== null && intent.state === "Trusted") return "SetupSucceeded";

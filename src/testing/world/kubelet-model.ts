@@ -92,8 +92,14 @@ export class KubeletModel {
 
   /** A list is on its way from the server's newest stream. */
   deliver(server: PluginServer): void {
-    if (this.listDelayMs === 0) this.#take(server);
-    else this.#time.after(WORLD, this.listDelayMs, () => this.#take(server));
+    const list = server.onTheWay.at(-1) ?? [];
+    if (this.listDelayMs === 0) {
+      server.handed(list);
+      this.#take(server);
+      return;
+    }
+    this.#time.after(WORLD, this.listDelayMs / 2, () => server.handed(list));
+    this.#time.after(WORLD, this.listDelayMs, () => this.#take(server));
   }
 
   /** The stream's last list, taken before it is closed. */

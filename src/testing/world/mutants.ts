@@ -23,6 +23,7 @@ const OFFER = "domain/offer.ts";
 const PERFORM = "agent/perform.ts";
 const HANDLERS = "agent/handlers.ts";
 const AGENT = "agent/agent.ts";
+const PUBLISHER = "agent/publisher.ts";
 
 const without = (name: string, file: string, edit: readonly [find: string, replace: string]): Mutant => ({
   name,
@@ -47,46 +48,43 @@ const setupRules = SETUP_RULES.map(({ reason }) =>
 
 /** What a CLEAR looks at, one kind of use at a time. */
 const uses = ["Pod", "Bound", "Holder", "Link", "Answer", "CallInFlight", "Unreadable"].map((kind) =>
-  without(`CLEAR without use ${kind}`, PLAN, [
-    "  if (uses.length > 0) return",
-    `  if (uses.filter((use) => use.kind !== "${kind}").length > 0) return`,
+  without(`CLEAR without use ${kind}`, USE, [
+    "  return uses;\n}\n\nconst unreadable",
+    `  return uses.filter((use) => use.kind !== "${kind}");\n}\n\nconst unreadable`,
   ]),
 );
 
-export const MUTANTS: readonly Mutant[] = [
-  ...gateRules,
-  ...setupRules,
-  ...uses,
-  without("CLEAR without podresources", USE, [
-    "uses.push(...podResourcesUses(inputs, isBelow), ...podUses(inputs));",
-    "uses.push(...podUses(inputs));",
+const CLEAR_STEP = 'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };';
+const LISTED = "listed: [...new Set([...ours, ...kubelets])].filter(";
+const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
+
+const clear: readonly Mutant[] = [
+  without("CLEAR without podresources", USE, ["  uses.push(...podResourcesUses(inputs, isBelow));\n", ""]),
+  without("CLEAR without the API's pods", USE, [") uses.push(...unplacedPods(inputs));", ") uses.push();"]),
+  without("CLEAR without terminating pods", USE, ["isLive(pod) && (pod.terminating || !onlyTerminating)", "isLive(pod) && !pod.terminating"]),
+  without("CLEAR without the names of before a restart", USE, [
+    "(pod.terminating && domains.has(domainOf(resource)))",
+    "pod.name === domains.size.toString()",
   ]),
-  without("CLEAR without the API's pods", USE, [
-    "uses.push(...podResourcesUses(inputs, isBelow), ...podUses(inputs));",
-    "uses.push(...podResourcesUses(inputs, isBelow));",
-  ]),
-  without("CLEAR without terminating pods", USE, [
-    'return pod.phase !== "Succeeded" && pod.phase !== "Failed";',
-    'return pod.phase !== "Succeeded" && pod.phase !== "Failed" && !pod.terminating;',
-  ]),
-  without("CLEAR without kubelet's allocatable", PLAN, ["  if (listed.length > 0)\n", "  if (listed.length > 999)\n"]),
+  without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets.slice(0, 0)])].filter("]),
+  without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0)].filter("]),
   without("CLEAR without the settling time", PLAN, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
   without("CLEAR without settling from the first free view", PLAN, [
-    "Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs, kubeletSinceMs)",
-    "Math.max(memory.startedMs, kubeletSinceMs)",
+    "Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs)",
+    "memory.startedMs",
   ]),
-  without("CLEAR without settling from the first sight of kubelet", PLAN, ["memory.startedMs, kubeletSinceMs)", "memory.startedMs)"]),
-  without("CLEAR with a guessed id", PLAN, [
-    'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };',
-    'const step: Step = { kind: "Clear", regBase, tdxIommuId: tdxIommuId + 1n, setupSeq };',
+  without("CLEAR without settling from the first sight of kubelet", PLAN, [
+    'return podResources.kind === "Read" ? Math.max(',
+    'return podResources.kind === "None" ? Math.max(',
   ]),
+  without("CLEAR with a guessed id", PLAN, [CLEAR_STEP, 'const step: Step = { kind: "Clear", regBase, tdxIommuId: tdxIommuId + 1n, setupSeq };']),
   without("CLEAR with an older SETUP's number", PLAN, [
-    'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };',
+    CLEAR_STEP,
     'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq: setupSeq - 1n };',
   ]),
   without("CLEAR of what is to be trusted", PLAN, [
-    'return intent.state === "Trusted" ? planTrusted(facts) : planCleared(facts);',
-    "return fact.epoch === null ? planTrusted(facts) : planCleared(facts);",
+    'return intent.state === "Trusted" ? planTrusted(facts)',
+    "return fact.epoch === null ? planTrusted(facts)",
   ]),
   without("CLEAR without a fresh view", PERFORM, [
     "  const ground = await parts.observeNow();\n",
@@ -97,95 +95,84 @@ export const MUTANTS: readonly Mutant[] = [
     "await clear(parts, step);",
   ]),
   without("no CLEAR at all", PLAN, [
-    'return repeatable(facts, "TDH.IOMMU.CLEAR"',
-    'return because("ClearPending") ?? repeatable(facts, "TDH.IOMMU.CLEAR"',
+    '  return repeatable(facts, "TDH.IOMMU.CLEAR"',
+    '  if (nowMs > 0) return because("ClearPending");\n  return repeatable(facts, "TDH.IOMMU.CLEAR"',
   ]),
-  without("SETUP of units that nobody selected", PLAN, [
-    '    if (intent === null || !selected) return because("NotSelected");',
-    '    if (intent === null) return because("NotSelected");',
-  ]),
+  without("an id without trust left lying", MEMORY, ['(entry.state === "Failed" || entry.state === "Unknown")', 'entry.state === "Foreign"']),
+];
+
+const setup: readonly Mutant[] = [
+  without("SETUP of units that nobody selected", PLAN, ["    if (intent === null || !selected) return", "    if (intent === null) return"]),
   without("SETUP of what is somebody else's", PLAN, ['  Foreign: () => because("ForeignOwner"),\n', ""]),
   without("SETUP of a trusted unit", PLAN, ["  if (epoch !== null) return", '  if (epoch === "") return']),
-  without("SETUP again after it failed for good", PLAN, [
-    'if (!goesOn && (action === "failed" || action === "unsupported"))',
-    'if (!goesOn && action === "unsupported")',
-  ]),
+  without("SETUP again after it failed for good", PLAN, ['(action === "failed" || action === "unsupported")', 'action === "unsupported"']),
   without("SETUP repeated at once", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs >= 0;"]),
-  without("SETUP never repeated", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = false;"]),
+  without("SETUP never repeated", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs < 0;"]),
   without("SETUP without a fresh view", PERFORM, [
     "  const ground = await refreshNode(parts);",
     "  const ground = parts.state.pass?.ground ?? null;",
   ]),
-  without("links not read again after SETUP", PERFORM, ["step.regBase, suspects);", "step.regBase, []);"]),
-  without("devices offered before their links are read again", PERFORM, [
-    "  parts.state.memory = noteSetup(parts.state.memory, step.regBase);\n",
-    "",
+  without("links not read again after SETUP", PERFORM, ["{ addresses: suspects, nowMs", "{ addresses: suspects.slice(0, 0), nowMs"]),
+  without("devices offered before their links are read again", GATE, ["!memory.verifying.has(fact.entry.regBase),", "true,"]),
+  without("links that nobody doubts after a restart", MEMORY, [
+    "!vouched.has(fn.address)) suspects.set",
+    "fn.address === vouched.size.toString()) suspects.set",
   ]),
-  without("a stranded id left lying", MEMORY, ['(entry.state === "Failed" || entry.state === "Unknown")', 'entry.state === "Foreign"']),
-  without("trust of another instance", "domain/ground.ts", ['info.environment === "Ok" && info.instance === table.instance', 'info.instance !== ""']),
-  without("trust without an id's state", "domain/ground.ts", [
+];
+
+const holds: readonly Mutant[] = [
+  without("trust without the unit's state", "domain/ground.ts", [
     'entry.state === "Trusted" && entry.tdxIommuId !== null',
     'entry.state !== "Untrusted"',
   ]),
   without("epochs that are all the same", "domain/ground.ts", ["`${table.instance}/0x${entry.setupSeq.toString(16)}`", '"the same"']),
   without("holds that nobody remembers", MEMORY, [
-    "    holds.set(address, { epoch: known ? known.epoch : prior, resource",
-    '    if (address === "") holds.set(address, { epoch: known ? known.epoch : prior, resource',
+    "    holds.set(address, { epoch, resource:",
+    '    if (address === "") holds.set(address, { epoch, resource:',
   ]),
   without("holds proven by nothing", MEMORY, [
-    "epoch: known ? known.epoch : prior,",
-    "epoch: known ? known.epoch : [...ground.units.values()].map((fact) => fact.epoch).find((epoch) => epoch !== null) ?? prior,",
+    "(memory.priorHolds.get(address) ?? null);",
+    "([...ground.units.values()].find((fact) => fact.epoch !== null)?.epoch ?? null);",
   ]),
   without("holds that end at the first free view", MEMORY, [
-    "view.nowMs - freeSinceMs >= memory.settleMs) holds.delete(address)",
-    "view.nowMs - freeSinceMs >= 0) holds.delete(address)",
+    "view.nowMs - freeSinceMs >= memory.settleMs) holds.delete",
+    "view.nowMs - freeSinceMs >= 0) holds.delete",
   ]),
-  without("holds that end with a young kubelet", MEMORY, [
-    'return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= memory.settleMs;',
-    "return true;",
-  ]),
-  without("holds that end in the dark", MEMORY, [
-    "const isShown = believed && !isHiddenOnHost(ground.functions.get(address));",
-    "const isShown = believed;",
-  ]),
-  without("names forgotten at a restart", USE, [
-    "  const domains = new Set([...resources].map(domainOf));",
-    "  const domains = new Set([...resources].filter(() => false).map(domainOf));",
-  ]),
-  without("every plugin's devices", "domain/device.ts", [
-    "  return /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]$/.test(id);",
-    '  return id !== "";',
-  ]),
-  without("a device in every list", OFFER, ["if (verdict.offered && verdict.resource?.name === resource)", "if (verdict.offered)"]),
-  without("another ledger's devices", OFFER, ['.filter((rule) => rule.ledger === "DevicePlugin")', '.filter((rule) => rule.name !== "")']),
-  without("withheld devices in the list", OFFER, [
-    "if (verdict.offered && verdict.resource?.name === resource)",
-    "if (verdict.resource?.name === resource)",
-  ]),
+  without("holds that end with a young kubelet", MEMORY, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
+  without("holds that end in the dark", MEMORY, ["isAgreed && !isHiddenOnHost(ground.functions.get(address));", "isAgreed;"]),
+  without("every plugin's devices", "domain/device.ts", ["return /^[0-9a-f]{4,8}:", 'return id !== "" || /^[0-9a-f]{4,8}:']),
+  without("PreStart that knows nothing of the hold", HANDLERS, ["    if (!state.memory.holds.has(address)) throw", '    if (address === "") throw']),
+  without("PreStart that asks nobody", HANDLERS, ["admit(resource, id, refuseUnproven)", "Promise.resolve(resource === id ? refuseUnproven : null)"]),
+  without("answers that nobody remembers", HANDLERS, ["    state.memory = noteAnswer(state.memory, noted);\n", ""]),
+];
+
+const offer: readonly Mutant[] = [
+  without("a device in every list", OFFER, [EVERY_LIST, "if (verdict.offered)"]),
+  without("withheld devices in the list", OFFER, [EVERY_LIST, "if (verdict.resource?.name === resource)"]),
+  without("another ledger's resources served", OFFER, ['.filter((rule) => rule.ledger === "DevicePlugin")', '.filter((rule) => rule.name !== "")']),
   without("Allocate that asks nobody", HANDLERS, ["      if (!verdict.offered) throw", '      if (!verdict.offered && address === "") throw']),
   without("Allocate under any name", HANDLERS, ["      if (verdict.resource?.name !== resource)\n", '      if (resource === "")\n']),
   without("Allocate by the last pass's intent", HANDLERS, [
-    "  return ports.intent.current()?.intent ?? null;",
-    "  return state?.pass?.intent ?? null;",
+    "function currentIntent({ ports }: HandlerParts): Intent | null {\n  return ports.intent.current()?.intent ?? null;",
+    "function currentIntent({ state }: HandlerParts): Intent | null {\n  return state.pass?.intent ?? null;",
   ]),
   without("Allocate without the unit's lock", HANDLERS, [
     "    return parts.locks.shared(regBase, async () => {",
     "    return parts.locks.shared(`${regBase} `, async () => {",
   ]),
-  without("PreStart that knows nothing of the hold", HANDLERS, ["    if (!state.memory.holds.has(address)) throw", '    if (address === "") throw']),
-  without("PreStart that asks nobody", HANDLERS, ["admit(resource, id, refuseUnproven)", "Promise.resolve(id)"]),
-  without("answers that nobody remembers", HANDLERS, ["    state.memory = noteAnswer(state.memory, noted);\n", ""]),
-  without("lists before specs", AGENT, ["        await ports.cdi?.sync(cdiResources([...offer, ...published], ground, simulated));\n", ""]),
+  without("lists before specs", AGENT, ["const specs = await publisher.writeSpecs(wanted.offer, ground);", "const specs = NO_SPEC_PROBLEM;"]),
+  without("removed specs believed in", PUBLISHER, [
+    "new Set([...names].filter((name) => left.has(name)))",
+    "new Set([...names].filter((name) => left.has(name) || true))",
+  ]),
   without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
-  without("no early withdrawal", AGENT, [
-    "    if (state.pass) await publisher.withdraw(withdrawals(state.pass, reading, intent, state.memory));\n",
-    "",
+  without("no withdrawal before the pass has ended", AGENT, [
+    "publisher.withdraw(withdrawals(state.pass, reading",
+    "void (withdrawals(state.pass, reading",
   ]),
-  without("no wake-up by the binding", AGENT, [
-    "driver: options.driver, onChange: wake });",
-    "driver: options.driver, onChange: () => undefined });",
-  ]),
+  without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),
   without("no wake-up by the host", AGENT, ["        ports.host.onChange(wake),\n", ""]),
   without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
-  without("an offer without an intent", AGENT, ["    if (ports.intent.current() === null) return undefined;\n", ""]),
 ];
+
+export const MUTANTS: readonly Mutant[] = [...gateRules, ...setupRules, ...uses, ...clear, ...setup, ...holds, ...offer];

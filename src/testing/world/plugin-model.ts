@@ -28,6 +28,8 @@ export class PluginServer {
   isOpen = false;
   /** Lists on the way to kubelet, oldest first. */
   readonly onTheWay: (readonly PublishedDevice[])[] = [];
+  /** The newest list that the transport took, and those after it: what whoever reads the stream may believe, for all this side can tell. */
+  #shown: (readonly PublishedDevice[])[] = [];
   /** The newest list that kubelet took from this server. */
   taken: readonly PublishedDevice[] = [];
   callsInFlight = 0;
@@ -47,7 +49,7 @@ export class PluginServer {
   }
 
   publication(): Publication {
-    const lists = this.isOpen ? [this.taken, ...this.onTheWay] : [];
+    const lists = this.isOpen ? this.#shown : [];
     return {
       resource: this.resource,
       serving: this.isOpen || this.#isStarting,
@@ -78,7 +80,15 @@ export class PluginServer {
     this.isOpen = false;
     this.onTheWay.length = 0;
     this.taken = [];
+    this.#shown = [];
     this.lookForKubelet();
+    this.#onChange();
+  }
+
+  /** The transport took a list: it is out of this side's hands, and kubelet may not have looked at it yet. */
+  handed(list: readonly PublishedDevice[]): void {
+    const at = this.#shown.indexOf(list);
+    if (at > 0) this.#shown = this.#shown.slice(at);
     this.#onChange();
   }
 
@@ -111,12 +121,14 @@ export class PluginServer {
 
   #send(list: readonly PublishedDevice[]): void {
     this.onTheWay.push(list);
+    this.#shown.push(list);
     this.#parts.kubelet.deliver(this);
   }
 
   #end(): void {
     this.isOpen = false;
     this.taken = [];
+    this.#shown = [];
     this.#parts.kubelet.streamEnded(this);
   }
 }

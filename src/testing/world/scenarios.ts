@@ -1,21 +1,296 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Run } from "./history.ts";
-import { PLAIN, type WorldShape } from "./shape.ts";
-import type { Step } from "./steps.ts";
 
-/** A short history with a point: each is about one thing that random ones seldom do. */
+/**
+ * Short histories with a point, about what random ones seldom do. All of them hold; each is there to break when one rule of the agent is taken out
+ * (mutants.ts).
+ */
+import { Run } from "./history.ts";
+import { GPU, GPU_VENDOR, NIC, PLAIN, REG_BASES, type WorldShape } from "./shape.ts";
+import type { Args, Flow, Step } from "./steps.ts";
+import type { World } from "./world.ts";
+
 export interface Scenario {
   readonly name: string;
-  readonly shape: Partial<WorldShape>;
+  readonly shape?: Partial<WorldShape>;
   readonly steps: readonly Step[];
+  /** What should be so at the end of the steps; empty when it is. */
+  readonly check?: (world: World) => readonly string[];
 }
 
-export const SCENARIOS: readonly Scenario[] = [];
+const step = (kind: string, args: Args = {}, flow: Flow = "rest"): Step => ({ kind, args, flow });
+const advance = (ms: number): Step => step("advance", { ms });
+const intent = (word: string, flow: Flow = "rest"): Step => step("setIntent", { word, at: 0 }, flow);
+const start = step("startAgent");
+/** An agent up for long enough, everything trusted and offered. */
+const UP = [start, advance(3_500)];
+const POD = [step("createPod", { word: GPU, at: 1 }), step("admitPod", { word: "pod-0" })];
+
+const TWO_UNITS: Partial<WorldShape> = {
+  units: REG_BASES.slice(0, 2).map((regBase) => ({ regBase, canConnect: true, isForeign: false })),
+  devices: [
+    { address: "0000:17:00.0", vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
+    { address: "0000:17:00.1", vendor: GPU_VENDOR, regBase: REG_BASES[1], isTeeCapable: true },
+  ],
+};
+
+/** The reason that the status gives for the first unit. */
+function firstUnit(reason: string): (world: World) => readonly string[] {
+  return ({ api }) => {
+    const shown = api.status?.units[0]?.reason;
+    return shown === reason ? [] : [`the first unit should be ${reason}, the status says ${shown}`];
+  };
+}
+
+/** Blockers of CLEAR, each alone: a step that makes it. */
+const BLOCKERS: readonly (readonly [name: string, block: Step])[] = [
+  ["a TD is bound", step("bindTdi", { at: 0 })],
+  ["a process has it open", step("openFromOutside", { at: 0 })],
+  ["its link is secured by a TSM", step("secureLink", { at: 0, word: "Tsm" })],
+  ["its link has a stream", step("secureLink", { at: 0, word: "Stream" })],
+  ["its link cannot be read", step("hideLink", { at: 0 })],
+  ["tsm/bound cannot be read", step("hideBound", { at: 0 })],
+  ["its holders cannot be read", step("hideHolders", { at: 0 })],
+  ["a unit cannot be read", step("hideUnit", { at: 0 })],
+  ["the host cannot be read", step("hideHost", { at: 0 })],
+  ["podresources cannot be read", step("podresourcesDown")],
+  ["the API server cannot be reached", step("apiDown")],
+];
+
+const blocked: readonly Scenario[] = BLOCKERS.map(([name, block]) => ({
+  name: `CLEAR waits while ${name}`,
+  steps: [...UP, block, intent("cleared"), advance(20_000)],
+}));
+
+/** What keeps SETUP from being issued, there before the agent starts. */
+const REFUSALS: readonly (readonly [name: string, refuse: Step, shape?: Partial<WorldShape>])[] = [
+  ["a link is secured by a TSM", step("secureLink", { at: 0, word: "Tsm" })],
+  ["a link cannot be read", step("hideLink", { at: 1 })],
+  ["the host cannot be read", step("hideHost", { at: 0 })],
+  ["TDX cannot be called", step("breakEnvironment", { word: "NotReady" })],
+  ["domain ids are in use", step("fillDomainIds", { at: 0, ms: 16_384 }), { didUnreserved: true }],
+  ["real SETUP is not allowed", advance(1), { isSimulated: false, realSetup: false }],
+  ["a function's unit cannot be told and its link is secured", step("hideUnitOfFunction", { at: 0 }, 0)],
+];
+
+const refused: readonly Scenario[] = REFUSALS.map(([name, refuse, shape = {}]) => ({
+  name: `SETUP waits while ${name}`,
+  shape,
+  steps: [refuse, ...(refuse.kind === "hideUnitOfFunction" ? [step("secureLink", { at: 0, word: "Tsm" })] : []), start, advance(20_000)],
+}));
+
+const pods: readonly Scenario[] = [
+  { name: "CLEAR waits for a pod", steps: [...UP, ...POD, intent("cleared"), advance(20_000)] },
+  {
+    name: "CLEAR waits for a terminating pod that only the API shows",
+    steps: [...UP, ...POD, step("stopContainer", { word: "pod-0" }), step("terminatePod", { word: "pod-0" }), intent("cleared"), advance(20_000)],
+  },
+  {
+    name: "CLEAR waits for a terminating pod whose resource has been renamed, after a restart",
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      step("terminatePod", { word: "pod-0" }),
+      intent("renamed-cleared"),
+      step("crashAgent"),
+      start,
+      advance(20_000),
+    ],
+  },
+  {
+    name: "CLEAR waits the settling time after a pod has ended",
+    steps: [...UP, ...POD, intent("cleared"), advance(20_000), step("completePod", { word: "pod-0" }), advance(2_900)],
+    check: firstUnit("ClearSettling"),
+  },
+  {
+    name: "CLEAR waits the settling time after the agent's start",
+    steps: [...UP, intent("cleared", 0), step("crashAgent"), advance(10_000), start, advance(2_900)],
+    check: firstUnit("ClearSettling"),
+  },
+  {
+    name: "CLEAR does not believe a kubelet that has just started",
+    steps: [...UP, ...POD, intent("cleared"), advance(10_000), step("killKubelet", {}, 0), step("startKubelet"), advance(900)],
+  },
+  {
+    name: "CLEAR settles anew after kubelet was replaced between two looks",
+    steps: [...UP, intent("cleared"), advance(2_500), step("killKubelet", {}, 0), step("startKubelet"), advance(1_000)],
+  },
+  {
+    name: "CLEAR waits until kubelet has taken the empty list",
+    shape: { listDelayMs: 5_000 },
+    steps: [start, advance(12_000), intent("cleared"), advance(4_500)],
+    check: firstUnit("ClearPending"),
+  },
+  {
+    name: "CLEAR waits while a call of kubelet is answered",
+    steps: [
+      ...UP,
+      step("createPod", { word: GPU, at: 1 }),
+      step("stall", { word: "host.observeFunction" }),
+      step("admitPod", { word: "pod-0" }),
+      intent("cleared"),
+      advance(2_000),
+    ],
+    check: firstUnit("ClearBlocked"),
+  },
+  {
+    name: "CLEAR waits after an answer that kubelet does not show yet",
+    steps: [
+      ...UP,
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }, "kubelet.allocate.answer"),
+      step("stall", { word: "kubelet.allocate.answer" }),
+      intent("cleared"),
+      advance(2_900),
+    ],
+    check: firstUnit("ClearBlocked"),
+  },
+  {
+    name: "CLEAR looks again when its turn comes",
+    shape: { ...TWO_UNITS, latencyMs: 700 },
+    steps: [...UP, intent("cleared"), advance(3_100), step("openFromOutside", { at: 1 }), advance(3_000)],
+  },
+  {
+    name: "no Allocate is answered while its unit is being cleared",
+    shape: { latencyMs: 700, observeEveryMs: 60_000 },
+    steps: [
+      ...UP,
+      step("createPod", { word: GPU, at: 1 }),
+      step("stall", { word: "host.observeFunction" }),
+      step("admitPod", { word: "pod-0" }),
+      intent("cleared"),
+      advance(6_500),
+      step("finishPod", { word: "pod-0" }),
+      intent("trusted", 0),
+      step("stall", { word: "" }),
+      advance(10_000),
+    ],
+  },
+];
+
+const trust: readonly Scenario[] = [
+  {
+    name: "a link secured between the last look and SETUP keeps its device back",
+    steps: [step("startAgent", {}, "seamcall.setup"), step("secureLink", { at: 0, word: "Tsm" }), advance(5_000)],
+  },
+  {
+    name: "a link secured before SETUP is not offered by a pass that runs before it is read again",
+    shape: { latencyMs: 50 },
+    steps: [
+      step("startAgent", {}, "seamcall.setup"),
+      step("secureLink", { at: 0, word: "Tsm" }),
+      step("stall", { word: "seamcall.setup.answer" }),
+      advance(5_000),
+      step("stall", { word: "" }),
+      advance(1),
+    ],
+  },
+  {
+    name: "SETUP looks again when its turn comes",
+    shape: { ...TWO_UNITS, latencyMs: 700 },
+    steps: [start, step("secureLink", { at: 1, word: "Tsm" }), advance(3_000)],
+  },
+  {
+    name: "SETUP of the next unit waits for a host that cannot be read any more",
+    shape: { ...TWO_UNITS, latencyMs: 700 },
+    steps: [start, step("hideHost", { at: 0 }), advance(3_000)],
+  },
+  {
+    name: "SETUP is not repeated at once",
+    steps: [step("scriptFault", { at: 0, word: "operandBusy setup", ms: 50 }), start, advance(3_000)],
+  },
+  {
+    name: "SETUP that failed for good is not repeated",
+    steps: [step("scriptFault", { at: 0, word: "unheardOf setup", ms: 1 }), start, advance(30_000)],
+    check: firstUnit("SetupFailed"),
+  },
+  {
+    name: "a pod does not start again in another span of trust",
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      step("loseUnit", { at: 0 }),
+      step("findUnit", { at: 0 }),
+      advance(8_000),
+      step("startContainer", { word: "pod-0" }),
+    ],
+  },
+  {
+    name: "a pod does not start again after a reboot, before podresources shows it",
+    steps: [...UP, ...POD, step("reboot"), step("startKubelet"), start, advance(100), step("startContainer", { word: "pod-0" })],
+  },
+  {
+    name: "a pod starts its container although podresources does not show it yet",
+    steps: [
+      ...UP,
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }, "kubelet.allocate.answer"),
+      step("stall", { word: "kubelet.allocate.answer" }),
+      advance(1_000),
+      step("stall", { word: "" }),
+      advance(1_000),
+    ],
+    check: ({ api }) => (api.pods[0]?.isRunning ? [] : ["the container does not start"]),
+  },
+  {
+    name: "a device held since before a loss of trust is not offered, also after a restart",
+    steps: [...UP, ...POD, step("loseUnit", { at: 0 }), step("findUnit", { at: 0 }), advance(8_000), step("crashAgent"), start, advance(8_000)],
+  },
+  {
+    name: "a device held under its old name is not offered under the new one",
+    steps: [...UP, ...POD, step("stopContainer", { word: "pod-0" }), intent("renamed"), advance(40_000)],
+  },
+  {
+    name: "a device held since before a loss of trust is held while its holders are hidden",
+    shape: { isStandalone: true },
+    steps: [
+      ...UP,
+      ...POD,
+      step("terminatePod", { word: "pod-0" }),
+      step("hideHolders", { at: 0 }),
+      step("loseUnit", { at: 0 }),
+      advance(7_000),
+      step("findUnit", { at: 0 }),
+      advance(5_000),
+      step("hideHolders", { at: 0 }),
+      advance(40_000),
+    ],
+  },
+  {
+    name: "an unplugged device that a pod holds says that it is missing",
+    steps: [...UP, ...POD, step("unplug", { at: 0 }), advance(20_000)],
+  },
+  {
+    name: "another plugin's pod blocks nothing",
+    shape: { hasForeignPod: true },
+    steps: [...UP, intent("cleared"), advance(10_000)],
+    check: firstUnit("Cleared"),
+  },
+  { name: "a device that no resource takes says so", steps: [intent("gpu-only"), ...UP] },
+  { name: "a device whose capability is hidden says so", steps: [...UP, step("hideCapability", { at: 0 }), advance(20_000)] },
+  { name: "a device whose unit is hidden says so", steps: [...UP, step("hideUnitOfFunction", { at: 0 }), advance(20_000)] },
+  { name: "an unreadable binding closes the gate", steps: [...UP, step("hideBinding"), advance(20_000)] },
+  { name: "a read-only CDI folder closes the gate", steps: [step("cdiReadOnly"), ...UP, advance(20_000)] },
+  {
+    name: "an id without trust is cleared and the unit set up again",
+    steps: [...UP, step("breakEnvironment", { word: "Ud" }), advance(20_000), step("mendEnvironment", { word: "kept" }), advance(40_000)],
+    check: firstUnit("SetupSucceeded"),
+  },
+  {
+    name: "the nic goes with its own list",
+    steps: [...UP, step("createPod", { word: NIC, at: 1 }), step("admitPod", { word: "pod-0" }), advance(1_000)],
+  },
+];
+
+export const SCENARIOS: readonly Scenario[] = [...blocked, ...refused, ...pods, ...trust];
 
 /** What broke; empty when all is well. */
-export async function runScenario({ shape, steps }: Scenario): Promise<readonly string[]> {
+export async function runScenario({ name, shape = {}, steps, check }: Scenario): Promise<readonly string[]> {
   const run = new Run({ ...PLAIN, ...shape }, null);
-  for (const step of steps) await run.take(step);
+  for (const one of steps) await run.take(one);
+  const complaints = check?.(run.world) ?? [];
+  for (const complaint of complaints) run.checker.complain(`after "${name}"`, complaint);
   await run.end();
   return run.violations;
 }
