@@ -70,11 +70,13 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
   const { host, api, shape } = world;
   if (!host.isReadable.value || host.units.some((one) => one.isPresent.value && !one.isReadable.value)) return "ClearBlocked";
   const below = host.functions.filter((fn) => mayBeBelow(world, fn, unit.regBase));
+  const asked = new Set((api.spec.intent?.resources ?? []).map((rule) => rule.name));
   const isHeld = api.pods.some((pod) => {
     const ids = pod.stage === "Held" ? pod.ids : [];
     if (ids.some((id) => below.some((fn) => fn.address === id)) && !pod.isTerminating) return true;
     // Nobody can tell what a pod that waits, or one that is on its way out, has or will have.
-    return !shape.isStandalone && pod.isInApi && pod.isAlive && (pod.stage === "Waiting" || pod.isTerminating) && isOurs(pod.resource);
+    if (shape.isStandalone || !pod.isInApi || !pod.isAlive) return false;
+    return pod.isTerminating ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
   });
   if (isHeld || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
   if (!shape.isSimulated && !shape.realSetup) return "ClearRetrying";
@@ -87,11 +89,14 @@ function isOurs(resource: string): boolean {
   return resource.startsWith("teeio.dev/");
 }
 
-/** A pod holds something of which nobody can tell below which unit it is: that blocks whatever it may. */
+/**
+ * A pod holds something of which nobody can tell below which unit it is, or waits for a name that was ours once: an agent that knows of it is blocked,
+ * one that came later is not.
+ */
 function isUnsure({ api, host }: World): boolean {
   const isHidden = (address: string): boolean => {
     const fn = host.find(address);
     return !fn?.isPresent.value || !host.showsUnitOf(fn);
   };
-  return api.pods.some((pod) => pod.stage === "Held" && pod.ids.some(isHidden));
+  return api.pods.some((pod) => (pod.stage === "Held" ? pod.ids.some(isHidden) : pod.stage === "Waiting" && pod.isAlive && isOurs(pod.resource)));
 }
