@@ -116,17 +116,18 @@ async function readTsm(reader: Reader, { facts, wanted, bound }: TsmWanted): Pro
   const readings = new Map<Address, TsmReading>();
   const read = async (one: FunctionFacts, slot: Address, attribute: TsmAttribute): Promise<void> => {
     const known = readings.get(one.address) ?? NO_TSM;
-    if (!one.hasTsm || known[attribute].kind !== "Missing") return;
+    if (known[attribute].kind !== "Missing") return;
     const reading = await reader.tsm.read(slot, `${reader.paths.functions}/${one.address}`, attribute);
     readings.set(one.address, { ...(readings.get(one.address) ?? NO_TSM), [attribute]: reading });
   };
   for (const one of wanted) {
     const slot = speakerOf(one) ?? one.address;
     const speaker = facts.get(slot) ?? one;
-    await read(speaker, slot, "connect");
+    // Most functions of a host have none: thousands of promises for nothing otherwise.
+    if (speaker.hasTsm) await read(speaker, slot, "connect");
     const connect = readings.get(speaker.address)?.connect;
     const isFree = connect?.kind === "Value" && connect.value === "";
-    if (bound === "Always" || !isFree) await read(one, slot, "bound");
+    if (one.hasTsm && (bound === "Always" || !isFree)) await read(one, slot, "bound");
   }
   return readings;
 }
