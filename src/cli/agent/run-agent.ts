@@ -16,7 +16,6 @@ import {
   STOP_SIGNALS,
 } from "../../runtime/lifecycle.ts";
 import { createLog, type RootLog } from "../../runtime/log.ts";
-import { createMemoryRest, type MemoryRest } from "../../runtime/memory-rest.ts";
 import { takeNodeLock } from "../../runtime/node-lock.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { type Context, DEBUG_SIGNAL } from "../context.ts";
@@ -115,34 +114,22 @@ async function assemble({ config, context, log, lifecycle, screen, options }: As
   const built = await buildPorts({ config, context, random: Math.random, log, metrics: metrics.metrics, onFatal });
   const agent = createAgent(built.ports, built.options);
   sources.push(built.jobs, () => agent.jobs().health());
-  const memory = memoryRest(context);
   agent.onPass(() => {
     const pass = agent.pass();
     if (pass === null) return;
     // An agent is killed more often than it ends: what it compiled is kept for the next one now.
     if (!isReady.pass) flushCompileCache();
     isReady.pass = true;
-    memory.touch();
     screen.show(built.nodeName() || hostname(), pass.status);
     options.onPass(pass, { screen, agent, cancel: lifecycle.cancel });
   });
-  const parts = [...options.before, lockPart(config.lock), ...metrics.parts, ...built.parts, agentPart(agent, memory)];
+  const parts = [...options.before, lockPart(config.lock), ...metrics.parts, ...built.parts, agentPart(agent)];
   for (const part of parts) lifecycle.add(part);
   return agent;
 }
 
-function agentPart(agent: Agent, memory: MemoryRest): Part {
-  const stop = async (): Promise<void> => {
-    await agent.stop();
-    memory.stop();
-  };
-  return { name: "agent", start: () => agent.start(), stop, stopWithinMs: AGENT_STOP_MS };
-}
-
-/** `gc` is there because bin/trusted-iommu asks Node for it; without it (tests, another starter) memory is left to V8. */
-function memoryRest({ clock }: Context): MemoryRest {
-  const collect = (): void => globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
-  return createMemoryRest({ clock, collect, residentBytes: () => process.memoryUsage.rss() });
+function agentPart(agent: Agent): Part {
+  return { name: "agent", start: () => agent.start(), stop: () => agent.stop(), stopWithinMs: AGENT_STOP_MS };
 }
 
 function lockPart(path: string): Part {
