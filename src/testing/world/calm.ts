@@ -17,6 +17,8 @@ const CALM_MS = 75_000;
 export async function calm(world: World, checker: Checker): Promise<void> {
   const rest = async (phase: string): Promise<void> => {
     await world.advance(CALM_MS, () => checker.atRest());
+    // The last scripted answer may have come a moment ago: the next attempt then waits out its backoff.
+    if (world.api.status?.units.some((unit) => unit.reason.endsWith("Retrying"))) await world.advance(CALM_MS, () => checker.atRest());
     const isMoving = world.module.isRunning || world.module.faults.some((fault) => fault.count > 0);
     if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
     for (const complaint of deviceComplaints(world)) checker.complain(phase, complaint);
