@@ -45,7 +45,7 @@ export function createScratches(): Scratches {
       return path;
     },
     removeAll() {
-      for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+      for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }); // A process just killed may still write.
     },
   };
 }
