@@ -99,6 +99,9 @@ export class Checker implements Witness {
       const fn = this.#world.host.find(id);
       const unit = this.#world.module.find(fn?.regBase ?? "");
       if (unit?.state === "Clearing") this.#violate(call, `${id}: yes while its unit is being cleared`);
+      // Whoever gave it away knows, whatever podresources shows meanwhile.
+      const other = this.#world.api.pods.find((one) => one !== pod && one.stage === "Held" && !one.isTerminating && one.ids.includes(id));
+      if (call === "Allocate" && other?.givenBy === process.number) this.#violate(call, `${id}: ${other.name} has it`);
       if (call === "Allocate") this.#answeredMs.set(id, this.#world.time.nowMs);
       else if (unit && pod.spans.get(id) !== unit.trust.value && unit.trust.sinceTick < arrivedTick)
         this.#violate(call, `${id}: ${pod.name} was given it in another span of trust`);
@@ -159,7 +162,8 @@ export class Checker implements Witness {
     for (const address of this.#securedBefore) {
       const fn = this.#world.host.find(address);
       const isOver = !fn?.isPresent.value || fn.link.value === "Off";
-      if (isOver || this.#world.module.find(fn.regBase ?? "")?.trust.value === null) this.#securedBefore.delete(address);
+      const unit = this.#world.module.find(fn?.regBase ?? "");
+      if (isOver || (unit?.trust.value === null && unit.state !== "SettingUp")) this.#securedBefore.delete(address);
     }
   }
 

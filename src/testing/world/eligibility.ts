@@ -59,7 +59,7 @@ export function objections(question: Question): readonly Objection[] {
   const trust = world.module.find(fn.regBase ?? "")?.trust;
   if (trust?.value === null) against.push({ ...objection("its unit is not trusted", trust), isFast: true });
   againstUnit(world, fn, object);
-  againstHolder(world, fn, object);
+  againstHolder(question, fn, object);
   againstOtherName(question, object);
   return against;
 }
@@ -76,10 +76,12 @@ function againstUnit(world: World, fn: HostFunction, object: Object): void {
 }
 
 /** A running pod has had it since another span of trust than today's. */
-function againstHolder(world: World, fn: HostFunction, object: Object): void {
+function againstHolder({ world, process }: Question, fn: HostFunction, object: Object): void {
   const trust = world.module.find(fn.regBase ?? "")?.trust;
-  if (!trust || trust.value === null || !fn.areHoldersReadable.value) return;
+  if (!trust || trust.value === null) return;
   for (const pod of world.api.pods) {
+    // Who gave it away remembers; another agent has to see it.
+    if (!fn.areHoldersReadable.value && pod.givenBy !== process.number) continue;
     if (!pod.isRunning || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
     const latest = [trust, fn.opens, fn.areHoldersReadable, fn.isPresent].reduce((one, other) => (other.sinceTick > one.sinceTick ? other : one));
     object(true, `${pod.name} has held it since before a loss of trust`, { sinceTick: latest.sinceTick, sinceMs: latest.sinceMs, loud: false });

@@ -70,6 +70,23 @@ export class Run {
     return this.checker.violations;
   }
 
+  /** Whether the step would be chosen at all, as the world is now. */
+  isPossible(step: Step): boolean {
+    if (step.kind === "advance" || step.kind === "hold") return true;
+    const { word } = step.args;
+    const isPods = word?.startsWith("pod-") ?? false;
+    if (isPods && !this.world.api.pods.some((pod) => pod.name === word && pod.isAlive)) return false;
+    if (step.kind === "createPod" && this.world.api.pods.length > 0) return false;
+    if (step.kind === "secureLink" && this.world.host.functions[0]?.link.value !== "Off") return false;
+    if (step.kind === "setIntent" && this.world.api.spec.intent?.state === (word === "cleared" ? "Cleared" : "Trusted")) return false;
+    return (STEP_KINDS[step.kind]?.weight(this.world) ?? 0) > 0;
+  }
+
+  /** Ends it without a verdict. */
+  abandon(): void {
+    this.world.killAgent();
+  }
+
   async take(step: Step): Promise<void> {
     const { world, checker } = this;
     const atRest = (): void => checker.atRest();

@@ -7,12 +7,17 @@
 import { GATE_RULES } from "../../domain/gate.ts";
 import { SETUP_RULES } from "../../domain/plan.ts";
 
-export interface Mutant {
-  readonly name: string;
+export interface Edit {
   /** Below src/. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  /** More than one where two rules guard the same thing, and either alone is enough. */
+  readonly edits: readonly Edit[];
 }
 
 const GATE = "domain/gate.ts";
@@ -25,12 +30,10 @@ const HANDLERS = "agent/handlers.ts";
 const AGENT = "agent/agent.ts";
 const PUBLISHER = "agent/publisher.ts";
 
-const without = (name: string, file: string, edit: readonly [find: string, replace: string]): Mutant => ({
-  name,
-  file,
-  find: edit[0],
-  replace: edit[1],
-});
+type Change = readonly [find: string, replace: string];
+
+const edit = (file: string, [find, replace]: Change): Edit => ({ file, find, replace });
+const without = (name: string, file: string, change: Change): Mutant => ({ name, edits: [edit(file, change)] });
 
 const gateRules = GATE_RULES.map(({ reason }) =>
   without(`the gate without ${reason}`, GATE, [
@@ -56,6 +59,8 @@ const uses = ["Pod", "Bound", "Holder", "Link", "Answer", "CallInFlight", "Unrea
 
 const CLEAR_STEP = 'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };';
 const LISTED = "listed: [...new Set([...ours, ...kubelets])].filter(";
+const PASS = "agent/pass.ts";
+const STAYS = "devices: devices.filter((device) => !device.healthy || stays(device.id, resource))";
 const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
 
 const clear: readonly Mutant[] = [
@@ -101,6 +106,8 @@ const clear: readonly Mutant[] = [
   without("an id without trust left lying", MEMORY, ['(entry.state === "Failed" || entry.state === "Unknown")', 'entry.state === "Foreign"']),
 ];
 
+const NO_DOUBT: Change = ["!vouched.has(fn.address)) suspects.set", "fn.address === vouched.size.toString()) suspects.set"];
+
 const setup: readonly Mutant[] = [
   without("SETUP of units that nobody selected", PLAN, ["    if (intent === null || !selected) return", "    if (intent === null) return"]),
   without("SETUP of what is somebody else's", PLAN, ['  Foreign: () => because("ForeignOwner"),\n', ""]),
@@ -109,15 +116,15 @@ const setup: readonly Mutant[] = [
   without("SETUP repeated at once", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs >= 0;"]),
   without("SETUP never repeated", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs < 0;"]),
   without("SETUP without a fresh view", PERFORM, [
-    "  const ground = await refreshNode(parts);",
+    "  const ground = await refreshNode(parts, host);",
     "  const ground = parts.state.pass?.ground ?? null;",
   ]),
-  without("links not read again after SETUP", PERFORM, ["{ addresses: suspects, nowMs", "{ addresses: suspects.slice(0, 0), nowMs"]),
+  {
+    name: "links not read again after SETUP",
+    edits: [edit(PERFORM, ["{ addresses: suspects, nowMs", "{ addresses: suspects.slice(0, 0), nowMs"]), edit(MEMORY, NO_DOUBT)],
+  },
   without("devices offered before their links are read again", GATE, ["!memory.verifying.has(fact.entry.regBase),", "true,"]),
-  without("links that nobody doubts after a restart", MEMORY, [
-    "!vouched.has(fn.address)) suspects.set",
-    "fn.address === vouched.size.toString()) suspects.set",
-  ]),
+  without("links that nobody doubts after a restart", MEMORY, NO_DOUBT),
 ];
 
 const holds: readonly Mutant[] = [
@@ -147,8 +154,14 @@ const holds: readonly Mutant[] = [
 ];
 
 const offer: readonly Mutant[] = [
-  without("a device in every list", OFFER, [EVERY_LIST, "if (verdict.offered)"]),
-  without("withheld devices in the list", OFFER, [EVERY_LIST, "if (verdict.resource?.name === resource)"]),
+  {
+    name: "a device in every list",
+    edits: [edit(OFFER, [EVERY_LIST, "if (verdict.offered)"]), edit(PASS, [STAYS, "devices: devices.filter(() => true)"])],
+  },
+  {
+    name: "withheld devices in the list",
+    edits: [edit(OFFER, [EVERY_LIST, "if (verdict.resource?.name === resource)"]), edit(PASS, [STAYS, "devices: devices.filter(() => true)"])],
+  },
   without("another ledger's resources served", OFFER, ['.filter((rule) => rule.ledger === "DevicePlugin")', '.filter((rule) => rule.name !== "")']),
   without("Allocate that asks nobody", HANDLERS, ["      if (!verdict.offered) throw", '      if (!verdict.offered && address === "") throw']),
   without("Allocate under any name", HANDLERS, ["      if (verdict.resource?.name !== resource)\n", '      if (resource === "")\n']),

@@ -6,7 +6,7 @@
  */
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
-import { MUTANTS, type Mutant } from "./mutants.ts";
+import { type Edit, MUTANTS, type Mutant } from "./mutants.ts";
 
 export interface MutantResult {
   readonly name: string;
@@ -16,7 +16,7 @@ export interface MutantResult {
 }
 
 const SRC = fileURLToPath(new URL("../../", import.meta.url));
-const HISTORIES = 1_500;
+const HISTORIES = 400;
 const QUERY = /\?mutant=(\d+)$/;
 
 /** Modules asked for by a mutant's module are the mutant's own copies; the one that is edited gets its edit. */
@@ -31,16 +31,17 @@ function loadMutants(mutants: readonly Mutant[]): void {
     load(url, context, next) {
       const loaded = next(url, context);
       const mutant = mutants[Number(QUERY.exec(url)?.[1] ?? Number.NaN)];
-      if (!mutant || fileURLToPath(url.replace(QUERY, "")) !== `${SRC}${mutant.file}`) return loaded;
-      return { ...loaded, source: edited(mutant, String(loaded.source)) };
+      const path = url.startsWith("file:") ? fileURLToPath(url.replace(QUERY, "")) : "";
+      const edits = (mutant?.edits ?? []).filter((edit) => path === `${SRC}${edit.file}`);
+      return edits.length === 0 ? loaded : { ...loaded, source: edits.reduce(edited, String(loaded.source)) };
     },
   });
 }
 
-function edited(mutant: Mutant, source: string): string {
-  const parts = source.split(mutant.find);
-  if (parts.length !== 2) throw new Error(`${mutant.name}: "${mutant.find}" occurs ${parts.length - 1} times in ${mutant.file}`);
-  return parts.join(mutant.replace);
+function edited(source: string, edit: Edit): string {
+  const parts = source.split(edit.find);
+  if (parts.length !== 2) throw new Error(`"${edit.find}" occurs ${parts.length - 1} times in ${edit.file}`);
+  return parts.join(edit.replace);
 }
 
 async function run(number: number, mutant: Mutant): Promise<MutantResult> {

@@ -5,7 +5,7 @@
  * (mutants.ts).
  */
 import { Run } from "./history.ts";
-import { GPU, GPU_VENDOR, NIC, PLAIN, REG_BASES, type WorldShape } from "./shape.ts";
+import { GPU, GPU_VENDOR, NIC, PLAIN, REG_BASES, RENAMED, type WorldShape } from "./shape.ts";
 import type { Args, Flow, Step } from "./steps.ts";
 import type { World } from "./world.ts";
 
@@ -123,6 +123,7 @@ const pods: readonly Scenario[] = [
   },
   {
     name: "CLEAR waits while a call of kubelet is answered",
+    shape: { isStandalone: true },
     steps: [
       ...UP,
       step("createPod", { word: GPU, at: 1 }),
@@ -159,11 +160,9 @@ const pods: readonly Scenario[] = [
       step("stall", { word: "host.observeFunction" }),
       step("admitPod", { word: "pod-0" }),
       intent("cleared"),
-      advance(6_500),
-      step("finishPod", { word: "pod-0" }),
-      intent("trusted", 0),
+      advance(5_700),
+      intent("trusted"),
       step("stall", { word: "" }),
-      advance(10_000),
     ],
   },
 ];
@@ -183,6 +182,16 @@ const trust: readonly Scenario[] = [
       advance(5_000),
       step("stall", { word: "" }),
       advance(1),
+    ],
+  },
+  {
+    name: "a link secured before SETUP keeps its device back after a restart, too",
+    steps: [
+      step("startAgent", {}, "seamcall.setup"),
+      step("secureLink", { at: 0, word: "Tsm" }, "seamcall.setup.answer"),
+      step("crashAgent"),
+      start,
+      advance(5_000),
     ],
   },
   {
@@ -242,6 +251,24 @@ const trust: readonly Scenario[] = [
     steps: [...UP, ...POD, step("stopContainer", { word: "pod-0" }), intent("renamed"), advance(40_000)],
   },
   {
+    name: "a device is not given away twice while podresources is empty",
+    shape: { settleMs: 500 },
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      intent("renamed"),
+      advance(3_000),
+      step("killKubelet", {}, 0),
+      step("startKubelet"),
+      advance(600),
+      step("unplug", { at: 1 }),
+      advance(50),
+      step("createPod", { word: RENAMED, at: 1 }),
+      step("admitPod", { word: "pod-1" }),
+    ],
+  },
+  {
     name: "a device held since before a loss of trust is held while its holders are hidden",
     shape: { isStandalone: true },
     steps: [
@@ -252,9 +279,27 @@ const trust: readonly Scenario[] = [
       step("loseUnit", { at: 0 }),
       advance(7_000),
       step("findUnit", { at: 0 }),
-      advance(5_000),
+      advance(40_000),
       step("hideHolders", { at: 0 }),
       advance(40_000),
+    ],
+  },
+  {
+    name: "a list that kubelet still believes in gives away nothing under an old name",
+    shape: { listDelayMs: 1_000 },
+    steps: [start, advance(8_000), step("createPod", { word: GPU, at: 1 }), intent("swapped"), step("admitPod", { word: "pod-0" })],
+  },
+  {
+    name: "a device is not offered with a CDI spec that has been removed meanwhile",
+    steps: [
+      ...UP,
+      step("stall", { word: "cdi.sync" }),
+      step("unplug", { at: 1 }),
+      intent("ledger"),
+      step("stall", { word: "" }, "host.observe"),
+      step("cdiReadOnly"),
+      intent("gpu-only"),
+      advance(5_000),
     ],
   },
   {

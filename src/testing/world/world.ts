@@ -136,6 +136,7 @@ export class World {
       await settle();
     }
     // Somebody who waits for a slow answer is not at rest: what he has read may be old.
+    this.time.tick += 1;
     if (this.turnstile.stalled === null) this.quiet = { tick: this.time.tick, ms: this.time.nowMs };
   }
 
