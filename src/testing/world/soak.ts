@@ -2,11 +2,13 @@
 
 /**
  * Random histories by the thousand: `node src/testing/world/soak.ts --histories 100000 [--seed N] [--workers 2]`. Prints progress and, at the end,
- * what was counted. Exit code 1 when an invariant broke, or when a kind of step, a place to crash or a fault never came.
+ * what was counted. With `--depth N`: every history of N steps of a small node instead. Exit code 1 when an invariant broke, or when a kind of
+ * step, a place to crash or a fault never came.
  */
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../runtime/clock.ts";
+import { ALPHABET, exhaust } from "./exhaustive.ts";
 import { explainFailure } from "./shrink.ts";
 import type { SoakNews, SoakShare } from "./soak-worker.ts";
 import { Tally } from "./tally.ts";
@@ -19,17 +21,20 @@ interface Soak {
   readonly histories: number;
   readonly seed: number;
   readonly workers: number;
+  /** Null: random histories. */
+  readonly depth: number | null;
 }
 
 function soakFrom(args: readonly string[]): Soak {
   const text = { type: "string" } as const;
-  const { values } = parseArgs({ args: [...args], options: { histories: text, seed: text, workers: text } });
+  const { values } = parseArgs({ args: [...args], options: { histories: text, seed: text, workers: text, depth: text } });
   const number = (name: keyof typeof values, otherwise: number): number => {
     const value = values[name] === undefined ? otherwise : Number(values[name]);
     if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} ${values[name]}: write a whole number above 0`);
     return value;
   };
-  return { histories: number("histories", 100_000), seed: number("seed", 1), workers: number("workers", 2) };
+  const depth = values.depth === undefined ? null : number("depth", 1);
+  return { histories: number("histories", 100_000), seed: number("seed", 1), workers: number("workers", 2), depth };
 }
 
 /** Runs the shares side by side; resolves when all have ended, or when enough is broken. */
@@ -53,8 +58,17 @@ async function run({ histories, seed, workers }: Soak, onNews: (news: SoakNews) 
   );
 }
 
+/** Every history of so many steps; see exhaustive.ts. */
+async function runAll(depth: number): Promise<number> {
+  const { histories, states, broken } = await exhaust({ depth, isCalmed: false });
+  console.log(`${histories} histories of ${depth} steps over ${ALPHABET.length} letters, ${states.size} different states, ${broken.length} broken`);
+  for (const { steps, violations } of broken.slice(0, ENOUGH_BROKEN)) console.log(JSON.stringify({ steps, violations }));
+  return broken.length > 0 ? 1 : 0;
+}
+
 async function main(): Promise<number> {
   const soak = soakFrom(process.argv.slice(2));
+  if (soak.depth !== null) return await runAll(soak.depth);
   const startedMs = systemClock.nowMs();
   const tally = new Tally();
   const broken: SoakNews["broken"][number][] = [];
