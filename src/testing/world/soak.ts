@@ -81,6 +81,7 @@ async function main(): Promise<number> {
   await run(soak, (news) => {
     tally.add(news.counts);
     broken.push(...news.broken);
+    for (const { seed, violations } of news.broken) console.log(`seed ${seed}: ${violations[0]}`);
     if (systemClock.nowMs() - saidMs > PROGRESS_MS) {
       saidMs = systemClock.nowMs();
       say();
