@@ -14,12 +14,20 @@ import type { World } from "./world.ts";
 /** Longer than the longest backoff (30 s), the longest look without a wake-up, and two settling times. */
 const CALM_MS = 75_000;
 
+/** Twenty answers of the longest backoff are used up well within these. */
+const MANY_CALMS = 12;
+
 export async function calm(world: World, checker: Checker): Promise<void> {
   const rest = async (phase: string): Promise<void> => {
     await world.advance(CALM_MS, () => checker.atRest());
-    // The last scripted answer may have come a moment ago: the next attempt then waits out its backoff.
-    if (world.api.status?.units.some((unit) => unit.reason.endsWith("Retrying"))) await world.advance(CALM_MS, () => checker.atRest());
-    const isMoving = world.module.isRunning || world.module.faults.some((fault) => fault.count > 0);
+    const hasFaults = (): boolean => world.module.faults.some((fault) => fault.count > 0);
+    // Scripted answers are used up first; after the last one the next attempt waits out its backoff.
+    const isRetrying = (): boolean => world.api.status?.units.some((unit) => unit.reason.endsWith("Retrying")) ?? false;
+    for (let more = MANY_CALMS; more > 0 && isRetrying(); more -= 1) {
+      if (!hasFaults()) more = 1;
+      await world.advance(CALM_MS, () => checker.atRest());
+    }
+    const isMoving = world.module.isRunning || hasFaults();
     if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
     for (const complaint of deviceComplaints(world)) checker.complain(phase, complaint);
   };
