@@ -140,7 +140,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     const reading = await binding.observe();
     if (state.stopping) return undefined;
     state.memory = { ...state.memory, specs };
-    const pass = decideOn(asked, { ground, memory: state.memory, previous: before });
+    const pass = specs.problem === "" ? wanted : decideOn(asked, { ground, memory: state.memory, previous: before });
     state.pass = pass;
     publisher.list(withdrawals(pass, reading, currentIntent(), state.memory));
     announce(ports, before, pass.status);
