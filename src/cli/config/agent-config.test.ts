@@ -19,7 +19,7 @@ function file(content: string): string {
 }
 
 function config(flags: Record<string, string>, configFile: string | null = null) {
-  return agentConfig(flags, { workingFolder: "/work", configFile });
+  return agentConfig(flags, { workingFolder: "/there", configFile });
 }
 
 function refusal(flags: Record<string, string>): string[] {
@@ -35,7 +35,7 @@ function refusal(flags: Record<string, string>): string[] {
 describe("defaults", () => {
   test("are those of a real node without a cluster", () => {
     expect(config({ manifest: "node.yaml" })).toEqual({
-      source: { kind: "Manifest", manifest: "/work/node.yaml", status: "/run/trusted-iommu/status.json" },
+      source: { kind: "Manifest", manifest: "/there/node.yaml", status: "/run/trusted-iommu/status.json" },
       hostRoot: "/",
       driver: { kind: "Real", driver: "auto" },
       kubelet: { deviceDir: "/var/lib/kubelet/device-plugins", podResources: "/var/lib/kubelet/pod-resources/kubelet.sock" },
@@ -50,10 +50,10 @@ describe("defaults", () => {
   test("of a simulated host stay in its folder", () => {
     expect(config({ node: "n1", simulator: "sim" })).toMatchObject({
       source: { kind: "Cluster", node: "n1", kubeconfig: null },
-      hostRoot: "/work/sim/host",
-      driver: { kind: "Simulated", stateDir: "/work/sim/tdx" },
-      cdiDir: "/work/sim/cdi",
-      lock: "/work/sim/agent.lock",
+      hostRoot: "/there/sim/host",
+      driver: { kind: "Simulated", stateDir: "/there/sim/tdx" },
+      cdiDir: "/there/sim/cdi",
+      lock: "/there/sim/agent.lock",
     });
   });
 });
@@ -95,10 +95,10 @@ describe("problems", () => {
   test("lie in what contradicts itself, too", () => {
     expect(refusal({})).toEqual(["--manifest is (missing): give --manifest FILE (standalone) or --node NAME (in a cluster)"]);
     expect(refusal({ manifest: "a", node: "n1", status: "s", simulator: "d", driver: "tdx_iommu", kubelet: "none", kubeletDir: "k" })).toEqual([
-      '--manifest is "/work/a": give either --manifest FILE or --node NAME, not both',
-      '--simulator is "/work/d": remove --driver tdx_iommu: a simulated host has its own driver',
-      '--status is "/work/s": remove it: with --node the status goes to the TrustedIommu in the cluster',
-      '--kubelet-dir is "/work/k": remove it, or --kubelet none',
+      '--manifest is "/there/a": give either --manifest FILE or --node NAME, not both',
+      '--simulator is "/there/d": remove --driver tdx_iommu: a simulated host has its own driver',
+      '--status is "/there/s": remove it: with --node the status goes to the TrustedIommu in the cluster',
+      '--kubelet-dir is "/there/k": remove it, or --kubelet none',
     ]);
     expect(refusal({ manifest: "a", settle: "-1", kubeconfig: "k" })).toEqual(["--settle is -1: write seconds from 0 to 3600"]);
     expect(refusal({ manifest: "a", settle: "" })).toEqual(['--settle is "": write seconds from 0 to 3600']);
