@@ -45,7 +45,7 @@ function againstTarget({ target }: ClearEvidence, unit: ModuleUnit, found: Objec
   found.add(!isRight, `id ${target.tdxIommuId} of SETUP ${target.setupSeq} is not the unit's`, unit.settled);
   found.add(unit.isForeign, "the unit is somebody else's", EVER);
   const { lastCall } = unit;
-  found.add(unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(CLEAR_LEAF, lastCall.status), "CLEAR failed for good", unit.settled);
+  found.add(unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(lastCall.status), "CLEAR failed for good", unit.settled);
 }
 
 function againstIntent({ process }: ClearEvidence, unit: ModuleUnit, found: Objections): void {

@@ -62,7 +62,7 @@ function againstSetup(world: World, unit: ModuleUnit): Reason {
   const used = hostUnit?.isPresent.value && hostUnit.isReadable.value ? hostUnit.domainsUsed.value : Number.POSITIVE_INFINITY;
   if (shape.didUnreserved && used >= MANY_DOMAIN_IDS) return "DomainIdsInUse";
   const { lastCall } = unit;
-  return unit.state === "Failed" && lastCall?.leaf === SETUP_LEAF && isFatal(SETUP_LEAF, lastCall.status) ? "SetupFailed" : "SetupSucceeded";
+  return unit.state === "Failed" && lastCall?.leaf === SETUP_LEAF && isFatal(lastCall.status) ? "SetupFailed" : "SetupSucceeded";
 }
 
 /** A unit that should be cleared and is not. */
@@ -81,7 +81,7 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
   if (isHeld || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
   if (!shape.isSimulated && !shape.realSetup) return "ClearRetrying";
   const { lastCall } = unit;
-  return unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(CLEAR_LEAF, lastCall.status) ? "ClearFailed" : "Cleared";
+  return unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(lastCall.status) ? "ClearFailed" : "Cleared";
 }
 
 /** All our resources, under old names and new, are of one domain. */

@@ -6,8 +6,6 @@ import type { ModuleUnit } from "./module-unit.ts";
 
 export interface Attempt {
   readonly unit: ModuleUnit;
-  /** Which attempt of the operation it is, from 1. */
-  readonly number: number;
   /** Scripted; null: the module answers for itself. */
   readonly scripted: bigint | null;
   /** How often the module interrupts itself. */
@@ -22,9 +20,10 @@ export function answerSetup(attempt: Attempt): bigint {
   if (scripted !== null && !isHolding(scripted)) return scripted;
   if (unit.phase === "Configured" || unit.phase === "Clearing") return STATUS.invalidState;
   if (unit.phase === "None" && attempt.isIdeOn) return STATUS.ideOn;
+  if (unit.phase === "None") unit.interrupted = 0;
   unit.phase = "Configuring";
   if (scripted !== null) return scripted;
-  if (attempt.number <= attempt.interruptions) return STATUS.resumable;
+  if (interrupts(attempt)) return STATUS.resumable;
   unit.phase = "Configured";
   return STATUS.success;
 }
@@ -37,7 +36,14 @@ export function answerClear(attempt: Attempt): bigint {
   if (unit.phase === "Configured" && attempt.isIdeOn) return STATUS.invalidState;
   unit.phase = "Clearing";
   if (scripted !== null) return scripted;
-  if (attempt.number <= attempt.interruptions) return STATUS.resumable;
+  if (interrupts(attempt)) return STATUS.resumable;
   unit.phase = "None";
   return STATUS.success;
+}
+
+/** The module interrupts itself so often before it comes to an end. */
+function interrupts({ unit, interruptions }: Attempt): boolean {
+  const isInterrupted = unit.interrupted < interruptions;
+  unit.interrupted = isInterrupted ? unit.interrupted + 1 : 0;
+  return isInterrupted;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { BindingInfo, BindingTable, BindingUnit, Environment } from "../../domain/unit.ts";
+import type { BindingInfo, BindingTable, Environment } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { CallResult, ClearTarget } from "../../seamcall/port.ts";
 import { Fact } from "./fact.ts";
+import { endClear, endSetup, entryOf, isHalfCleared, PAGES } from "./module-entry.ts";
 import { answerClear, answerSetup } from "./module-leaves.ts";
-import { CLEAR_LEAF, type LeafName, SETUP_LEAF, verdictOf } from "./module-status.ts";
+import { type LeafName, SETUP_LEAF, tookNothing, verdictOf } from "./module-status.ts";
 import { type ModuleUnit, moduleUnit, type UnitShape } from "./module-unit.ts";
 import { WORLD, type WorldTime } from "./world-time.ts";
 
@@ -46,7 +47,6 @@ interface Operation {
 }
 
 const ENTROPY_ATTEMPTS = 10;
-const PAGES = 6;
 
 /** The TDX module and the driver's table above it, in one. Operations run on their own: no caller's death stops one that has begun. */
 export class ModuleModel {
@@ -145,7 +145,12 @@ export class ModuleModel {
   /** The TDX module is loaded anew: it knows no unit any more. Nobody is told. */
   loadModuleAnew(): void {
     this.#incarnation += 1;
-    for (const unit of this.units) unit.phase = unit.isForeign ? "Configured" : "None";
+    // A module that is loaded anew counts its ids from the start: an old id may be another unit's now.
+    this.#nextId = 0n;
+    for (const unit of this.units) {
+      unit.phase = unit.isForeign ? "Configured" : "None";
+      unit.interrupted = 0;
+    }
     this.environment.set("Ok");
     this.#trust(false);
   }
@@ -163,6 +168,8 @@ export class ModuleModel {
   reboot(): void {
     this.#renew("BACKEND_GONE");
     this.#incarnation += 1;
+    // A module that is loaded anew counts its ids from the start: an old id may be another unit's now.
+    this.#nextId = 0n;
     for (const unit of this.units) {
       unit.isForeign = unit.isForeignAtBoot;
       unit.retained = 0;
@@ -232,7 +239,7 @@ export class ModuleModel {
       const answer = leaf === SETUP_LEAF ? answerSetup : answerClear;
       const isCallable = this.environment.value === "Ok";
       const { interruptions } = this.#shape;
-      const attempt = { unit, number: operation.attempts, scripted: fault?.status ?? null, interruptions, isCallable };
+      const attempt = { unit, scripted: fault?.status ?? null, interruptions, isCallable };
       this.#settle(operation, answer({ ...attempt, isIdeOn: this.#shape.ideOn(unit.regBase) }));
     });
   }
@@ -240,6 +247,7 @@ export class ModuleModel {
   #settle(operation: Operation, status: bigint): void {
     const { unit, leaf } = operation;
     const verdict = verdictOf(leaf, status);
+    if (leaf === SETUP_LEAF && !tookNothing(status)) unit.isTainted = true;
     operation.entropy = verdict === "NoEntropy" ? operation.entropy + 1 : 0;
     if (verdict === "Resume" || (verdict === "NoEntropy" && operation.entropy < ENTROPY_ATTEMPTS)) {
       this.#attempt(operation);
@@ -249,37 +257,17 @@ export class ModuleModel {
     this.#refresh();
     const durationNs = BigInt(this.#time.nowMs - operation.startedMs) * 1_000_000n;
     unit.lastCall = { leaf, status, attempts: operation.attempts, durationNs };
-    const outcome = leaf === SETUP_LEAF ? this.#endSetup(unit, verdict) : this.#endClear(unit, verdict);
+    const outcome = leaf === SETUP_LEAF ? endSetup(unit, verdict, () => this.#trusted(unit)) : endClear(unit, verdict);
     this.#bump();
     operation.ticket.done({ outcome, unit: entryOf(unit) });
     this.#pump();
   }
 
-  #endSetup(unit: ModuleUnit, verdict: ReturnType<typeof verdictOf>): CallResult["outcome"] {
-    if (verdict === "Done") {
-      unit.id = this.#nextId++;
-      unit.seq = this.#nextSeq++;
-      unit.incarnation = this.#incarnation;
-      unit.state = this.environment.value === "Ok" ? "Trusted" : "Unknown";
-      return "Done";
-    }
-    unit.state = "Failed";
-    unit.isRetryable = verdict === "Retry" || verdict === "NoEntropy";
-    if (unit.isRetryable) return "Retry";
-    if (verdict !== "Unsupported" || unit.id !== null) return "Failed";
-    unit.state = "Unsupported";
-    return "Unsupported";
-  }
-
-  #endClear(unit: ModuleUnit, verdict: ReturnType<typeof verdictOf>): CallResult["outcome"] {
-    if (verdict === "Done") {
-      unit.id = null;
-      unit.state = "Untrusted";
-      return "Done";
-    }
-    unit.state = "Failed";
-    unit.isRetryable = verdict === "Retry" || verdict === "NoEntropy";
-    return unit.isRetryable ? "Retry" : "Failed";
+  #trusted(unit: ModuleUnit): void {
+    unit.id = this.#nextId++;
+    unit.seq = this.#nextSeq++;
+    unit.incarnation = this.#incarnation;
+    unit.state = this.environment.value === "Ok" ? "Trusted" : "Unknown";
   }
 
   /** The table reads the module's identity again, as LIST and every call do. */
@@ -307,26 +295,4 @@ export class ModuleModel {
       unit.trust.set(isTrusted ? `${this.instance}/${unit.seq}` : null, isLoud);
     }
   }
-}
-
-function isHalfCleared(unit: ModuleUnit): boolean {
-  return unit.state === "Failed" && unit.id !== null && unit.lastCall?.leaf === CLEAR_LEAF;
-}
-
-export function entryOf(unit: ModuleUnit): BindingUnit {
-  return {
-    regBase: unit.regBase,
-    segment: 0,
-    numaNode: 0,
-    cap: 0n,
-    ecap: unit.canConnect ? 1n << 50n : 0n,
-    gsts: 0,
-    state: unit.state,
-    tdxIommuId: unit.id,
-    setupSeq: unit.seq,
-    retryable: unit.isRetryable,
-    lastCall: unit.lastCall,
-    pagesDonated: unit.id === null ? 0 : PAGES,
-    pagesRetained: unit.retained,
-  };
 }

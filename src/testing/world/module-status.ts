@@ -50,8 +50,14 @@ export function isHolding(status: bigint): boolean {
   return status === STATUS.resumable || status === STATUS.ecmdTimeout;
 }
 
+/** Refused before it began: the module has none of the pages. */
+export function tookNothing(status: bigint): boolean {
+  const masked = status & 0xffff_ffff_0000_0000n;
+  const refusals = [STATUS.operandBusy, STATUS.noEntropy, STATUS.rejectedUnit, STATUS.notReady, STATUS.ideOn, STATUS.invalidState];
+  return refusals.some((refusal) => (refusal & 0xffff_ffff_0000_0000n) === masked);
+}
+
 /** A person must look: nobody may issue the leaf for this unit again. */
-export function isFatal(leaf: LeafName, status: bigint): boolean {
-  if (status === STATUS.rejectedUnit) return leaf === CLEAR_LEAF;
-  return status === STATUS.rejectedPages || status === STATUS.unheardOf;
+export function isFatal(status: bigint): boolean {
+  return status === STATUS.rejectedUnit || status === STATUS.rejectedPages || status === STATUS.unheardOf;
 }

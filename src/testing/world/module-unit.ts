@@ -29,6 +29,10 @@ export class ModuleUnit {
   id: bigint | null = null;
   seq = 0n;
   incarnation = 0;
+  /** How often the module has interrupted itself for this unit. */
+  interrupted = 0;
+  /** The module may have taken pages of a SETUP that did not end well. */
+  isTainted = false;
   isRetryable = false;
   lastCall: LastCall | null = null;
   retained = 0;
@@ -47,6 +51,9 @@ export class ModuleUnit {
   /** As after a reset: no id, no history. */
   forget(phase: Phase = "None"): void {
     this.phase = phase;
+    this.interrupted = 0;
+    this.isTainted = false;
+    this.isRetryable = false;
     this.state = this.#rest();
     this.id = null;
     this.lastCall = null;

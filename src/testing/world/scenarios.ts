@@ -5,78 +5,9 @@
  * (mutants.ts).
  */
 import { Run } from "./history.ts";
-import { GPU, GPU_VENDOR, NIC, PLAIN, REG_BASES, RENAMED, type WorldShape } from "./shape.ts";
-import type { Args, Flow, Step } from "./steps.ts";
-import type { World } from "./world.ts";
-
-export interface Scenario {
-  readonly name: string;
-  readonly shape?: Partial<WorldShape>;
-  readonly steps: readonly Step[];
-  /** What should be so at the end of the steps; empty when it is. */
-  readonly check?: (world: World) => readonly string[];
-}
-
-const step = (kind: string, args: Args = {}, flow: Flow = "rest"): Step => ({ kind, args, flow });
-const advance = (ms: number): Step => step("advance", { ms });
-const intent = (word: string, flow: Flow = "rest"): Step => step("setIntent", { word, at: 0 }, flow);
-const start = step("startAgent");
-/** An agent up for long enough, everything trusted and offered. */
-const UP = [start, advance(3_500)];
-const POD = [step("createPod", { word: GPU, at: 1 }), step("admitPod", { word: "pod-0" })];
-
-const TWO_UNITS: Partial<WorldShape> = {
-  units: REG_BASES.slice(0, 2).map((regBase) => ({ regBase, canConnect: true, isForeign: false })),
-  devices: [
-    { address: "0000:17:00.0", vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
-    { address: "0000:17:00.1", vendor: GPU_VENDOR, regBase: REG_BASES[1], isTeeCapable: true },
-  ],
-};
-
-/** The reason that the status gives for the first unit. */
-function firstUnit(reason: string): (world: World) => readonly string[] {
-  return ({ api }) => {
-    const shown = api.status?.units[0]?.reason;
-    return shown === reason ? [] : [`the first unit should be ${reason}, the status says ${shown}`];
-  };
-}
-
-/** Blockers of CLEAR, each alone: a step that makes it. */
-const BLOCKERS: readonly (readonly [name: string, block: Step])[] = [
-  ["a TD is bound", step("bindTdi", { at: 0 })],
-  ["a process has it open", step("openFromOutside", { at: 0 })],
-  ["its link is secured by a TSM", step("secureLink", { at: 0, word: "Tsm" })],
-  ["its link has a stream", step("secureLink", { at: 0, word: "Stream" })],
-  ["its link cannot be read", step("hideLink", { at: 0 })],
-  ["tsm/bound cannot be read", step("hideBound", { at: 0 })],
-  ["its holders cannot be read", step("hideHolders", { at: 0 })],
-  ["a unit cannot be read", step("hideUnit", { at: 0 })],
-  ["the host cannot be read", step("hideHost", { at: 0 })],
-  ["podresources cannot be read", step("podresourcesDown")],
-  ["the API server cannot be reached", step("apiDown")],
-];
-
-const blocked: readonly Scenario[] = BLOCKERS.map(([name, block]) => ({
-  name: `CLEAR waits while ${name}`,
-  steps: [...UP, block, intent("cleared"), advance(20_000)],
-}));
-
-/** What keeps SETUP from being issued, there before the agent starts. */
-const REFUSALS: readonly (readonly [name: string, refuse: Step, shape?: Partial<WorldShape>])[] = [
-  ["a link is secured by a TSM", step("secureLink", { at: 0, word: "Tsm" })],
-  ["a link cannot be read", step("hideLink", { at: 1 })],
-  ["the host cannot be read", step("hideHost", { at: 0 })],
-  ["TDX cannot be called", step("breakEnvironment", { word: "NotReady" })],
-  ["domain ids are in use", step("fillDomainIds", { at: 0, ms: 16_384 }), { didUnreserved: true }],
-  ["real SETUP is not allowed", advance(1), { isSimulated: false, realSetup: false }],
-  ["a function's unit cannot be told and its link is secured", step("hideUnitOfFunction", { at: 0 }, 0)],
-];
-
-const refused: readonly Scenario[] = REFUSALS.map(([name, refuse, shape = {}]) => ({
-  name: `SETUP waits while ${name}`,
-  shape,
-  steps: [refuse, ...(refuse.kind === "hideUnitOfFunction" ? [step("secureLink", { at: 0, word: "Tsm" })] : []), start, advance(20_000)],
-}));
+import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP } from "./scenario.ts";
+import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
+import { GPU, NIC, PLAIN, RENAMED } from "./shape.ts";
 
 const pods: readonly Scenario[] = [
   { name: "CLEAR waits for a pod", steps: [...UP, ...POD, intent("cleared"), advance(20_000)] },
@@ -328,7 +259,7 @@ const trust: readonly Scenario[] = [
   },
 ];
 
-export const SCENARIOS: readonly Scenario[] = [...blocked, ...refused, ...pods, ...trust];
+export const SCENARIOS: readonly Scenario[] = [...CLEAR_WAITS, ...SETUP_WAITS, ...pods, ...trust];
 
 /** What broke; empty when all is well. */
 export async function runScenario({ name, shape = {}, steps, check }: Scenario): Promise<readonly string[]> {

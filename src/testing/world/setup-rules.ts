@@ -48,7 +48,7 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
   found.add(!host.isReadable.value, "the host cannot be read", host.isReadable);
   found.add(!world.isBindingReadable.value, "the binding cannot be read", world.isBindingReadable);
   const { lastCall } = unit;
-  found.add(unit.state === "Failed" && lastCall?.leaf === SETUP_LEAF && isFatal(SETUP_LEAF, lastCall.status), "it failed for good", unit.settled);
+  found.add(unit.state === "Failed" && lastCall?.leaf === SETUP_LEAF && isFatal(lastCall.status), "it failed for good", unit.settled);
   const used = host.unit(regBase)?.domainsUsed;
   found.add(shape.didUnreserved && used !== undefined && used.value >= MANY_DOMAIN_IDS, "its domain ids are in use", used ?? EVER);
   for (const fn of host.functions) {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import { GPU, GPU_VENDOR, REG_BASES, type WorldShape } from "./shape.ts";
+import type { Args, Flow, Step } from "./steps.ts";
+import type { World } from "./world.ts";
+
+export interface Scenario {
+  readonly name: string;
+  readonly shape?: Partial<WorldShape>;
+  readonly steps: readonly Step[];
+  /** What should be so at the end of the steps; empty when it is. */
+  readonly check?: (world: World) => readonly string[];
+}
+
+export const step = (kind: string, args: Args = {}, flow: Flow = "rest"): Step => ({ kind, args, flow });
+export const advance = (ms: number): Step => step("advance", { ms });
+export const intent = (word: string, flow: Flow = "rest"): Step => step("setIntent", { word, at: 0 }, flow);
+export const start = step("startAgent");
+/** An agent up for long enough, everything trusted and offered. */
+export const UP = [start, advance(3_500)];
+export const POD = [step("createPod", { word: GPU, at: 1 }), step("admitPod", { word: "pod-0" })];
+
+export const TWO_UNITS: Partial<WorldShape> = {
+  units: REG_BASES.slice(0, 2).map((regBase) => ({ regBase, canConnect: true, isForeign: false })),
+  devices: [
+    { address: "0000:17:00.0", vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
+    { address: "0000:17:00.1", vendor: GPU_VENDOR, regBase: REG_BASES[1], isTeeCapable: true },
+  ],
+};
+
+/** The reason that the status gives for the first unit. */
+export function firstUnit(reason: string): (world: World) => readonly string[] {
+  return ({ api }) => {
+    const shown = api.status?.units[0]?.reason;
+    return shown === reason ? [] : [`the first unit should be ${reason}, the status says ${shown}`];
+  };
+}
