@@ -90,13 +90,22 @@ describe("the conditions", () => {
     ["IntentInvalid", { intentProblem: "spec.units: wrong" }],
     ["HostUnreadable", { view: { host: { kind: "Unreadable", why: "EIO" } } }],
     ["BindingUnreadable", { view: { binding: { kind: "Unreadable", why: "EIO" } } }],
-    ["UnitFailed", { view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
+    ["PagesRetained", { view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
     ["UnitFailed", { view: { binding: aBinding([aUnit({ state: "Unknown", tdxIommuId: 1n })]) } }],
     ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } })] }) }],
     ["CdiUnwritable", { specProblem: "EROFS" }],
     ["RegistrationFailed", { view: { publications: [{ ...REGISTERED, problem: "refused" }] } }],
   ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {
     expect(summary(report(world))["Degraded"]).toBe(`True ${reason}`);
+  });
+});
+
+describe("a node that has lost pages", () => {
+  it("is degraded and ready: its units are trusted all the same", () => {
+    expect(summary(report({ view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }))).toMatchObject({
+      Degraded: "True PagesRetained",
+      Ready: "True AsIntended",
+    });
   });
 });
 

@@ -74,9 +74,11 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (inputs.intentProblem !== "") return draft("Degraded", "True", "IntentInvalid", inputs.intentProblem);
   if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
   if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body)) return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
-  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || isLost(unit) || leaks(unit));
+  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || isLost(unit));
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
+  const leaking = body.units.find(leaks);
+  if (leaking) return draft("Degraded", "True", "PagesRetained", `${leaking.regBase}: ${leaking.pagesRetained} pages`);
   const before = body.devices.find((device) => device.reason === "LinkSecuredBeforeSetup");
   if (before) return draft("Degraded", "True", "LinkSecuredBeforeSetup", before.address);
   const outside = body.devices.find((device) => device.offered && device.link.state === "Secure");
@@ -97,6 +99,9 @@ function isLost(unit: UnitStatus): boolean {
 function leaks(unit: UnitStatus): boolean {
   return unit.pagesRetained > 0 && unit.state !== "SettingUp" && unit.state !== "Clearing" && unit.reason !== "SetupRetrying";
 }
+
+/** Worth a person's look, and no reason to keep work away from the node. */
+const WORKS_ALL_THE_SAME: ReadonlySet<ConditionReason> = new Set(["LinkSecuredOutside", "PagesRetained"]);
 
 /** Unit reasons that a person must look at. */
 const FAILURES: ReadonlySet<string> = new Set(["SetupFailed", "ClearFailed", "TrustLost", "UnitMissing", "NotInBinding", "ForeignOwner"]);
@@ -122,7 +127,7 @@ function readyFrom(inputs: ReportInputs, body: Body, others: { supported: Draft;
   const { supported, unitsTrusted, degraded } = others;
   if (!inputs.hasIntent) return draft("Ready", "False", "NoneSelected", "no TrustedIommu applies to this node");
   if (supported.status !== "True") return draft("Ready", supported.status, supported.reason, supported.message);
-  if (degraded.status === "True" && degraded.reason !== "LinkSecuredOutside") return draft("Ready", "False", degraded.reason, degraded.message);
+  if (degraded.status === "True" && !WORKS_ALL_THE_SAME.has(degraded.reason)) return draft("Ready", "False", degraded.reason, degraded.message);
   if (inputs.desiredState === "Cleared") {
     const waiting = inputs.unitVerdicts.find((verdict) => verdict.selected && !isWithoutConnect(verdict.reason) && verdict.reason !== "Cleared");
     if (waiting)
