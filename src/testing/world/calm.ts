@@ -19,15 +19,14 @@ const MANY_CALMS = 12;
 
 export async function calm(world: World, checker: Checker): Promise<void> {
   const rest = async (phase: string): Promise<void> => {
-    await world.advance(CALM_MS, () => checker.atRest());
-    const hasFaults = (): boolean => world.module.faults.some((fault) => fault.count > 0);
-    // Scripted answers are used up first; after the last one the next attempt waits out its backoff.
     const isRetrying = (): boolean => world.api.status?.units.some((unit) => unit.reason.endsWith("Retrying")) ?? false;
-    for (let more = MANY_CALMS; more > 0 && isRetrying(); more -= 1) {
-      if (!hasFaults()) more = 1;
+    const faultsLeft = (): number => world.module.faults.reduce((sum, fault) => sum + fault.count, 0);
+    // Scripted answers are used up first: a node is quiet when a whole calm has passed without one.
+    for (let calms = 0, left = -1; calms < MANY_CALMS && (left !== faultsLeft() || isRetrying()); calms += 1) {
+      left = faultsLeft();
       await world.advance(CALM_MS, () => checker.atRest());
     }
-    const isMoving = world.module.isRunning || hasFaults();
+    const isMoving = world.module.isRunning || faultsLeft() > 0;
     if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
     for (const complaint of deviceComplaints(world)) checker.complain(phase, complaint);
   };
