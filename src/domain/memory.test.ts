@@ -22,6 +22,11 @@ describe("holds", () => {
     expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, pod: "ml/train", freeSinceMs: null });
   });
 
+  it("under another name than the one we answered for are not ours to vouch for", () => {
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: "teeio.dev/other", atMs: 1_000, epoch: EPOCH });
+    expect(remember(answered, anIntent(), at(2_000, held())).holds.get(DEVICE)).toMatchObject({ epoch: null, resource: GPU });
+  });
+
   it("of which nobody knows the beginning have no epoch", () => {
     expect(remember(aMemory(), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch).toBeNull();
   });

@@ -187,7 +187,9 @@ function holdsAfter(memory: Memory, ground: Ground): ReadonlyMap<Address, Hold> 
   const held = heldNow(ground);
   for (const [address, { resource, pod }] of held) {
     const known = holds.get(address);
-    const epoch = known ? known.epoch : (memory.priorHolds.get(address) ?? null);
+    // A holder under another name is another holder: what is known of the one says nothing of the other.
+    const isSame = known !== undefined && (known.resource === null || resource === null || known.resource === resource);
+    const epoch = isSame ? known.epoch : known ? null : (memory.priorHolds.get(address) ?? null);
     holds.set(address, { epoch, resource: resource ?? known?.resource ?? null, pod: pod === "" ? (known?.pod ?? "") : pod, freeSinceMs: null });
   }
   const believed = canShowFree(memory, ground);
