@@ -141,6 +141,7 @@ const holds: readonly Mutant[] = [
     "(memory.priorHolds.get(address) ?? null);",
     "([...ground.units.values()].find((fact) => fact.epoch !== null)?.epoch ?? null);",
   ]),
+  without("holds of one pod taken for another's", MEMORY, ["known.resource === resource);", 'known.resource !== "");']),
   without("holds that end at the first free view", MEMORY, [
     "view.nowMs - freeSinceMs >= memory.settleMs) holds.delete",
     "view.nowMs - freeSinceMs >= 0) holds.delete",
