@@ -18,13 +18,19 @@ export function unitComplaints(world: World): readonly string[] {
   if (written === null) return ["there is no status"];
   return module.units.flatMap((unit) => {
     const shown = written.units.find((one) => one.regBase === unit.regBase);
-    if (shown === undefined) return unit.isPresent.value ? [`${unit.regBase} is not in the status`] : [];
+    // An agent that has seen a unit in neither view since it started does not know of it.
+    if (shown === undefined) return unit.isPresent.value && isShown(world, unit) ? [`${unit.regBase} is not in the status`] : [];
     const id = unit.id === null || !isBindingReadable.value ? "" : `0x${unit.id.toString(16)}`;
     if (shown.tdxIommuId !== id) return [`${unit.regBase} has id "${id}", the status says "${shown.tdxIommuId}"`];
     const expected = expectedUnit(world, unit);
     if (shown.reason === expected || (isUnsure(world) && shown.reason === "ClearBlocked")) return [];
     return [`${unit.regBase} should be ${expected}, the status says ${shown.reason}${shown.message === "" ? "" : ` (${shown.message})`}`];
   });
+}
+
+function isShown({ host, isBindingReadable }: World, { regBase }: ModuleUnit): boolean {
+  const hostUnit = host.unit(regBase);
+  return isBindingReadable.value || (host.isReadable.value && hostUnit?.isPresent.value === true && hostUnit.isReadable.value);
 }
 
 function expectedUnit(world: World, unit: ModuleUnit): Reason {
