@@ -14,8 +14,8 @@ import type { World } from "./world.ts";
 /** Longer than the longest backoff (30 s), the longest look without a wake-up, and two settling times. */
 const CALM_MS = 75_000;
 
-/** Twenty answers of the longest backoff are used up well within these. */
-const MANY_CALMS = 12;
+/** Two scripts of forty busy answers, each half a minute from the next, are used up within these. */
+const MANY_CALMS = 40;
 
 export async function calm(world: World, checker: Checker): Promise<void> {
   const rest = async (phase: string): Promise<void> => {
