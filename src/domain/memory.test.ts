@@ -27,6 +27,19 @@ describe("holds", () => {
     expect(remember(answered, anIntent(), at(2_000, held())).holds.get(DEVICE)).toMatchObject({ epoch: null, resource: GPU });
   });
 
+  it("of one device by two pods, under our name and under another, prove nothing", () => {
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, atMs: 1_000, epoch: EPOCH });
+    const ours = { namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] };
+    const other = { namespace: "ml", pod: "older", resource: "teeio.dev/other", ids: [DEVICE] };
+    for (const pods of [
+      [ours, other],
+      [other, ours],
+    ]) {
+      const podResources = { kind: "Read" as const, allocatable: [], pods, kubeletSinceMs: 0 };
+      expect(remember(answered, anIntent(), at(2_000, { podResources })).holds.get(DEVICE)?.epoch).toBeNull();
+    }
+  });
+
   it("of which nobody knows the beginning have no epoch", () => {
     expect(remember(aMemory(), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch).toBeNull();
   });

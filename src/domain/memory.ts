@@ -138,11 +138,11 @@ interface Holder {
   readonly pod: string;
 }
 
-/** Devices that a view shows held right now. */
-function heldNow(ground: Ground): ReadonlyMap<Address, Holder> {
-  const held = new Map<Address, Holder>();
-  for (const fn of ground.functions.values()) if (isHeldOnHost(fn)) held.set(fn.address, { resource: null, pod: "" });
-  for (const [address, holder] of heldInPods(ground)) held.set(address, holder);
+/** Devices that a view shows held right now, each with all its holders: kubelet counts by name, so under two names it can give one out twice. */
+function heldNow(ground: Ground): ReadonlyMap<Address, readonly Holder[]> {
+  const held = new Map<Address, readonly Holder[]>();
+  for (const [address, holder] of heldInPods(ground)) held.set(address, [...(held.get(address) ?? []), holder]);
+  for (const fn of ground.functions.values()) if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "" }]);
   return held;
 }
 
@@ -181,16 +181,19 @@ function canShowFree(memory: Memory, ground: Ground): boolean {
   return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs);
 }
 
+/** A holder under another name is another holder: what is known of the one says nothing of the other. */
+function holdOf({ resource, pod }: Holder, known: Hold | undefined, priorEpoch: string | null): Hold {
+  if (known === undefined) return { epoch: priorEpoch, resource, pod, freeSinceMs: null };
+  const isSame = known.resource === null || resource === null || known.resource === resource;
+  return { epoch: isSame ? known.epoch : null, resource: resource ?? known.resource, pod: pod === "" ? known.pod : pod, freeSinceMs: null };
+}
+
 function holdsAfter(memory: Memory, ground: Ground): ReadonlyMap<Address, Hold> {
   const { view } = ground;
   const holds = new Map(memory.holds);
   const held = heldNow(ground);
-  for (const [address, { resource, pod }] of held) {
-    const known = holds.get(address);
-    // A holder under another name is another holder: what is known of the one says nothing of the other.
-    const isSame = known !== undefined && (known.resource === null || resource === null || known.resource === resource);
-    const epoch = isSame ? known.epoch : known ? null : (memory.priorHolds.get(address) ?? null);
-    holds.set(address, { epoch, resource: resource ?? known?.resource ?? null, pod: pod === "" ? (known?.pod ?? "") : pod, freeSinceMs: null });
+  for (const [address, holders] of held) {
+    for (const holder of holders) holds.set(address, holdOf(holder, holds.get(address), memory.priorHolds.get(address) ?? null));
   }
   const believed = canShowFree(memory, ground);
   const podsAgree = noPodLingers({ ground, resources: memory.resources });
