@@ -3,9 +3,10 @@
 /** observe: one NodeView from every port. Reads only; what fails is a value. */
 import type { HostView } from "../domain/device.ts";
 import { groundFrom, unitFacts } from "../domain/ground.ts";
+import { hasStaleHold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
-import { clearanceOf, hasStaleHold, isStranded, type Memory } from "../domain/memory.ts";
+import { clearanceOf, isStranded, type Memory } from "../domain/memory.ts";
 import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { AgentPorts } from "./ports.ts";

@@ -3,8 +3,9 @@
 /** The pure middle of a pass: one observation becomes verdicts, plan, offer, report and settlement. */
 import { judge } from "../domain/gate.ts";
 import { type Ground, unitFacts } from "../domain/ground.ts";
+import { isAnyHoldStale, kubeletSettleMs } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
-import { isAnyHoldStale, kubeletSettleMs, type Memory } from "../domain/memory.ts";
+import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
 import { planUnits } from "../domain/plan.ts";
 import { reportFrom } from "../domain/report.ts";

@@ -4,25 +4,15 @@
  * What must be known over time, and only that. A process that lost it (crash) starts with an empty one and is safe: settling begins anew, and a
  * device found held without proof of when is withheld until it is free.
  */
-import { type Address, isPciAddress, type PciFunction } from "./device.ts";
+import type { Address } from "./device.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
+import { type HoldMemory, heldInPods, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import type { NodeStatus } from "./status.ts";
 import type { Leaf, RegBase } from "./unit.ts";
-import { noPodLingers, type Use, usesOf } from "./use.ts";
+import { type Use, usesOf } from "./use.ts";
 import type { Answer } from "./view.ts";
-
-/** A device somebody holds. `epoch` is the span of trust in which it was handed out; null when that cannot be proven. */
-export interface Hold {
-  readonly epoch: string | null;
-  /** The extended resource under which it was handed out; null when no view says. */
-  readonly resource: string | null;
-  /** `namespace/name` of the pod that podresources named; empty while no view has. */
-  readonly pod: string;
-  /** Since when every view shows it free (monotonic ms); null while one shows it held. */
-  readonly freeSinceMs: number | null;
-}
 
 /** SEAMCALLs for a unit that ended in something to repeat. */
 export interface Attempts {
@@ -35,12 +25,8 @@ export interface Attempts {
   readonly problem: string;
 }
 
-export interface Memory {
+export interface Memory extends HoldMemory {
   readonly startedMs: number;
-  readonly settleMs: number;
-  /** Devices that the status of an earlier process showed in a pod's hands and offered all the same, with their epoch: it knew when they were given. */
-  readonly priorHolds: ReadonlyMap<Address, string>;
-  readonly holds: ReadonlyMap<Address, Hold>;
   /** What the status of an earlier process proves of links: epochs it had checked, and devices it did not suspect. */
   readonly priorLinks: PriorLinks;
   /**
@@ -54,10 +40,7 @@ export interface Memory {
   readonly specs: { readonly problem: string; readonly names: ReadonlySet<string> };
   /** Units whose links have not been read again since SETUP was issued: nothing below counts as trusted until they have. */
   readonly verifying: ReadonlySet<RegBase>;
-  readonly lastUnits: ReadonlyMap<Address, RegBase>;
   readonly knownUnits: ReadonlySet<RegBase>;
-  /** Extended resources that are or were ours. */
-  readonly resources: ReadonlySet<string>;
   /** Units to clear: since when everything below is withdrawn and free in every view. */
   readonly freeSince: ReadonlyMap<RegBase, number>;
   readonly attempts: ReadonlyMap<RegBase, Attempts>;
@@ -132,100 +115,9 @@ function linksAfter(memory: Memory, ground: Ground): Pick<Memory, "suspects" | "
   return { suspects, checked };
 }
 
-/** By whom, and under which name, as far as the view says. */
-interface Holder {
-  readonly resource: string | null;
-  readonly pod: string;
-}
-
-/** Devices that a view shows held right now, each with all its holders: kubelet counts by name, so under two names it can give one out twice. */
-function heldNow(ground: Ground): ReadonlyMap<Address, readonly Holder[]> {
-  const held = new Map<Address, readonly Holder[]>();
-  for (const [address, holder] of heldInPods(ground)) held.set(address, [...(held.get(address) ?? []), holder]);
-  for (const fn of ground.functions.values()) if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "" }]);
-  return held;
-}
-
-function heldInPods({ view: { podResources } }: Ground): readonly (readonly [Address, Holder & { resource: string }])[] {
-  if (podResources.kind !== "Read") return [];
-  return podResources.pods.flatMap((pod) =>
-    pod.ids.filter(isPciAddress).map((id) => [id, { resource: pod.resource, pod: `${pod.namespace}/${pod.pod}` }] as const),
-  );
-}
-
 /** Other plugins have PCI addresses as ids too: what cannot do TEE-I/O was never given out by us. */
 function mayBeOurs(ground: Ground, address: Address): boolean {
   return ground.functions.get(address)?.teeIo !== "No";
-}
-
-function isHeldOnHost(fn: PciFunction): boolean {
-  return fn.link.bound === "Yes" || (fn.holders.kind === "Known" && fn.holders.pids.length > 0);
-}
-
-/** A holder that cannot be read may be there. A function that is not on the bus has nothing to hide. */
-function isHiddenOnHost(fn: PciFunction | undefined): boolean {
-  return fn !== undefined && (fn.holders.kind === "Unreadable" || fn.link.bound === "Unknown");
-}
-
-/** For about a second after its start kubelet answers success and empty (seen on 1.37): no settling time is shorter than that. */
-export function kubeletSettleMs(settleMs: number): number {
-  return Math.max(settleMs, KUBELET_EMPTY_MS);
-}
-
-const KUBELET_EMPTY_MS = 2_000;
-
-/** True when every view that could show a hold was read and has been up long enough to be believed. */
-function canShowFree(memory: Memory, ground: Ground): boolean {
-  const { host, podResources, nowMs } = ground.view;
-  if (host.kind !== "Read" || podResources.kind === "Unreadable") return false;
-  return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs);
-}
-
-/** A holder under another name is another holder: what is known of the one says nothing of the other. */
-function holdOf({ resource, pod }: Holder, known: Hold | undefined, priorEpoch: string | null): Hold {
-  if (known === undefined) return { epoch: priorEpoch, resource, pod, freeSinceMs: null };
-  const isSame = known.resource === null || resource === null || known.resource === resource;
-  return { epoch: isSame ? known.epoch : null, resource: resource ?? known.resource, pod: pod === "" ? known.pod : pod, freeSinceMs: null };
-}
-
-function holdsAfter(memory: Memory, ground: Ground): ReadonlyMap<Address, Hold> {
-  const { view } = ground;
-  const holds = new Map(memory.holds);
-  const held = heldNow(ground);
-  for (const [address, holders] of held) {
-    for (const holder of holders) holds.set(address, holdOf(holder, holds.get(address), memory.priorHolds.get(address) ?? null));
-  }
-  const believed = canShowFree(memory, ground);
-  const podsAgree = noPodLingers({ ground, resources: memory.resources });
-  for (const [address, hold] of holds) {
-    if (held.has(address)) continue;
-    // A hold of another epoch is all that keeps the device from the next pod: podresources, which leaves terminating pods out, is not enough.
-    const isAgreed = podsAgree || !isStale(memory, ground, address, hold);
-    const isShown = believed && isAgreed && !isHiddenOnHost(ground.functions.get(address));
-    const freeSinceMs = isShown ? (hold.freeSinceMs ?? view.nowMs) : null;
-    if (freeSinceMs !== null && view.nowMs - freeSinceMs >= memory.settleMs) holds.delete(address);
-    else holds.set(address, { ...hold, freeSinceMs });
-  }
-  return holds;
-}
-
-/** Handed out in another span of trust than the unit's present one, or nobody knows in which. */
-function isStale(memory: Pick<Memory, "lastUnits">, ground: Ground, address: Address, hold: Hold): boolean {
-  const regBase = memory.lastUnits.get(address);
-  const epoch = regBase === undefined ? null : (ground.units.get(regBase)?.epoch ?? null);
-  return hold.epoch === null || hold.epoch !== epoch;
-}
-
-/** True when a hold of another epoch withholds its device, shown by a view or not. */
-export function isAnyHoldStale(memory: Pick<Memory, "holds" | "lastUnits">, ground: Ground): boolean {
-  return [...memory.holds].some(([address, hold]) => isStale(memory, ground, address, hold));
-}
-
-/** True when a hold waits for the API's pods to agree that it is over. */
-export function hasStaleHold(memory: Pick<Memory, "holds" | "lastUnits">, ground: Ground): boolean {
-  if (memory.holds.size === 0) return false;
-  const held = heldNow(ground);
-  return [...memory.holds].some(([address, hold]) => !held.has(address) && isStale(memory, ground, address, hold));
 }
 
 function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): ReadonlyMap<RegBase, number> {

@@ -4,7 +4,7 @@
 import { conditionsFrom } from "./conditions.ts";
 import type { Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
-import type { Hold } from "./memory.ts";
+import type { Hold } from "./holds.ts";
 import type { UnitVerdict } from "./plan.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";

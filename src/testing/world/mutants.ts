@@ -24,6 +24,7 @@ const GATE = "domain/gate.ts";
 const PLAN = "domain/plan.ts";
 const USE = "domain/use.ts";
 const MEMORY = "domain/memory.ts";
+const HOLDS = "domain/holds.ts";
 const OFFER = "domain/offer.ts";
 const PERFORM = "agent/perform.ts";
 const HANDLERS = "agent/handlers.ts";
@@ -133,21 +134,21 @@ const holds: readonly Mutant[] = [
     'entry.state !== "Untrusted"',
   ]),
   without("epochs that are all the same", "domain/ground.ts", ["entry.setupSeq.toString(16)", '"1"']),
-  without("holds that nobody remembers", MEMORY, [
-    "    holds.set(address, { epoch, resource:",
-    '    if (address === "") holds.set(address, { epoch, resource:',
+  without("holds that nobody remembers", HOLDS, [
+    "for (const holder of holders) holds.set",
+    'for (const holder of holders) if (address === "") holds.set',
   ]),
-  without("holds proven by nothing", MEMORY, [
-    "(memory.priorHolds.get(address) ?? null);",
-    "([...ground.units.values()].find((fact) => fact.epoch !== null)?.epoch ?? null);",
+  without("holds proven by nothing", HOLDS, [
+    "memory.priorHolds.get(address) ?? null)",
+    "[...ground.units.values()].find((fact) => fact.epoch !== null)?.epoch ?? null)",
   ]),
-  without("holds of one pod taken for another's", MEMORY, ["known.resource === resource);", 'known.resource !== "");']),
-  without("holds that end at the first free view", MEMORY, [
+  without("holds of one pod taken for another's", HOLDS, ["known.resource === resource;", 'known.resource !== "";']),
+  without("holds that end at the first free view", HOLDS, [
     "view.nowMs - freeSinceMs >= memory.settleMs) holds.delete",
     "view.nowMs - freeSinceMs >= 0) holds.delete",
   ]),
-  without("holds that end with a young kubelet", MEMORY, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
-  without("holds that end in the dark", MEMORY, ["isAgreed && !isHiddenOnHost(ground.functions.get(address));", "isAgreed;"]),
+  without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
+  without("holds that end in the dark", HOLDS, ["isAgreed && !isHiddenOnHost(ground.functions.get(address));", "isAgreed;"]),
   without("every plugin's devices", "domain/device.ts", ["return /^[0-9a-f]{4,8}:", 'return id !== "" || /^[0-9a-f]{4,8}:']),
   without("PreStart that knows nothing of the hold", HANDLERS, ["    if (!state.memory.holds.has(address)) throw", '    if (address === "") throw']),
   without("PreStart that asks nobody", HANDLERS, ["admit(resource, id, refuseUnproven)", "Promise.resolve(resource === id ? refuseUnproven : null)"]),

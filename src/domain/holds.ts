@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Devices in somebody's hands: who has them, since which span of trust, and when they count as free again. */
+import { type Address, isPciAddress, type PciFunction } from "./device.ts";
+import type { Ground } from "./ground.ts";
+import type { RegBase } from "./unit.ts";
+import { noPodLingers } from "./use.ts";
+
+/** A device somebody holds. `epoch` is the span of trust in which it was handed out; null when that cannot be proven. */
+export interface Hold {
+  readonly epoch: string | null;
+  /** The extended resource under which it was handed out; null when no view says. */
+  readonly resource: string | null;
+  /** `namespace/name` of the pod that podresources named; empty while no view has. */
+  readonly pod: string;
+  /** Since when every view shows it free (monotonic ms); null while one shows it held. */
+  readonly freeSinceMs: number | null;
+}
+
+/** What the holds follow from, as far as it must be known over time. */
+export interface HoldMemory {
+  readonly settleMs: number;
+  /** Devices that the status of an earlier process showed in a pod's hands and offered all the same, with their epoch: it knew when they were given. */
+  readonly priorHolds: ReadonlyMap<Address, string>;
+  readonly holds: ReadonlyMap<Address, Hold>;
+  readonly lastUnits: ReadonlyMap<Address, RegBase>;
+  /** Extended resources that are or were ours. */
+  readonly resources: ReadonlySet<string>;
+}
+
+/** By whom, and under which name, as far as the view says. */
+interface Holder {
+  readonly resource: string | null;
+  readonly pod: string;
+}
+
+/** Devices that a view shows held right now, each with all its holders: kubelet counts by name, so under two names it can give one out twice. */
+function heldNow(ground: Ground): ReadonlyMap<Address, readonly Holder[]> {
+  const held = new Map<Address, readonly Holder[]>();
+  for (const [address, holder] of heldInPods(ground)) held.set(address, [...(held.get(address) ?? []), holder]);
+  for (const fn of ground.functions.values()) if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "" }]);
+  return held;
+}
+
+/** Every PCI function that podresources shows in a pod's hands, ours or not. */
+export function heldInPods({ view: { podResources } }: Ground): readonly (readonly [Address, Holder & { resource: string }])[] {
+  if (podResources.kind !== "Read") return [];
+  return podResources.pods.flatMap((pod) =>
+    pod.ids.filter(isPciAddress).map((id) => [id, { resource: pod.resource, pod: `${pod.namespace}/${pod.pod}` }] as const),
+  );
+}
+
+function isHeldOnHost(fn: PciFunction): boolean {
+  return fn.link.bound === "Yes" || (fn.holders.kind === "Known" && fn.holders.pids.length > 0);
+}
+
+/** A holder that cannot be read may be there. A function that is not on the bus has nothing to hide. */
+function isHiddenOnHost(fn: PciFunction | undefined): boolean {
+  return fn !== undefined && (fn.holders.kind === "Unreadable" || fn.link.bound === "Unknown");
+}
+
+/** For about a second after its start kubelet answers success and empty (seen on 1.37): no settling time is shorter than that. */
+export function kubeletSettleMs(settleMs: number): number {
+  return Math.max(settleMs, KUBELET_EMPTY_MS);
+}
+
+const KUBELET_EMPTY_MS = 2_000;
+
+/** True when every view that could show a hold was read and has been up long enough to be believed. */
+function canShowFree(memory: HoldMemory, ground: Ground): boolean {
+  const { host, podResources, nowMs } = ground.view;
+  if (host.kind !== "Read" || podResources.kind === "Unreadable") return false;
+  return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs);
+}
+
+/** A holder under another name is another holder: what is known of the one says nothing of the other. */
+function holdOf({ resource, pod }: Holder, known: Hold | undefined, priorEpoch: string | null): Hold {
+  if (known === undefined) return { epoch: priorEpoch, resource, pod, freeSinceMs: null };
+  const isSame = known.resource === null || resource === null || known.resource === resource;
+  return { epoch: isSame ? known.epoch : null, resource: resource ?? known.resource, pod: pod === "" ? known.pod : pod, freeSinceMs: null };
+}
+
+/** The holds after one more observation. */
+export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Address, Hold> {
+  const { view } = ground;
+  const holds = new Map(memory.holds);
+  const held = heldNow(ground);
+  for (const [address, holders] of held) {
+    for (const holder of holders) holds.set(address, holdOf(holder, holds.get(address), memory.priorHolds.get(address) ?? null));
+  }
+  const believed = canShowFree(memory, ground);
+  const podsAgree = noPodLingers({ ground, resources: memory.resources });
+  for (const [address, hold] of holds) {
+    if (held.has(address)) continue;
+    // A hold of another epoch is all that keeps the device from the next pod: podresources, which leaves terminating pods out, is not enough.
+    const isAgreed = podsAgree || !isStale(memory, ground, address, hold);
+    const isShown = believed && isAgreed && !isHiddenOnHost(ground.functions.get(address));
+    const freeSinceMs = isShown ? (hold.freeSinceMs ?? view.nowMs) : null;
+    if (freeSinceMs !== null && view.nowMs - freeSinceMs >= memory.settleMs) holds.delete(address);
+    else holds.set(address, { ...hold, freeSinceMs });
+  }
+  return holds;
+}
+
+/** Handed out in another span of trust than the unit's present one, or nobody knows in which. */
+function isStale(memory: Pick<HoldMemory, "lastUnits">, ground: Ground, address: Address, hold: Hold): boolean {
+  const regBase = memory.lastUnits.get(address);
+  const epoch = regBase === undefined ? null : (ground.units.get(regBase)?.epoch ?? null);
+  return hold.epoch === null || hold.epoch !== epoch;
+}
+
+/** True when a hold of another epoch withholds its device, shown by a view or not. */
+export function isAnyHoldStale(memory: Pick<HoldMemory, "holds" | "lastUnits">, ground: Ground): boolean {
+  return [...memory.holds].some(([address, hold]) => isStale(memory, ground, address, hold));
+}
+
+/** True when a hold waits for the API's pods to agree that it is over. */
+export function hasStaleHold(memory: Pick<HoldMemory, "holds" | "lastUnits">, ground: Ground): boolean {
+  if (memory.holds.size === 0) return false;
+  const held = heldNow(ground);
+  return [...memory.holds].some(([address, hold]) => !held.has(address) && isStale(memory, ground, address, hold));
+}
