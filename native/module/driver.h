@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of tdx_iommu.ko share.
+ *
+ *   chardev.c ──► worker.c ──► table/ ──► ops.c ──► seamcall.c | the registered backend
+ *
+ * Lock order: PCI/TSM's semaphore (held by whoever calls into a backend's link TSM), then driver.change, then driver.lock. Nothing here
+ * ever takes PCI/TSM's semaphore.
+ */
+#ifndef TDX_IOMMU_DRIVER_H
+#define TDX_IOMMU_DRIVER_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "backend.h"
+
+struct tdx_driver {
+	struct tdx_table table;
+	struct tdx_table_head head;
+	struct tdx_unit_facts *facts; /* as read from DMAR and the registers, before a backend's ecap() */
+	u32 fact_count;
+	spinlock_t lock; /* the table */
+	wait_queue_head_t changed;
+	struct mutex change; /* backend, stopping; held for the time of an operation by the worker */
+	const struct tdx_iommu_backend *backend;
+	void *backend_ctx;
+	bool backend_gone; /* it answered -EIO when last asked */
+	bool pinned; /* this module and the backend's, while a unit is not clean */
+	bool stopping; /* no new SETUP */
+	unsigned long writer; /* bit 0: taken */
+};
+
+extern struct tdx_driver tdx_driver;
+extern const struct tdx_table_ops tdx_driver_ops;
+extern bool real_setup;
+
+/* dmar.c: -ENODEV without a DMAR table or units. */
+int tdx_dmar_read(struct tdx_driver *driver);
+void tdx_dmar_free(struct tdx_driver *driver);
+/* registers.c: -EIO when they can't be mapped. Why SETUP would be refused, or NULL. */
+int tdx_registers_read(struct tdx_unit_facts *facts);
+const char *tdx_registers_obstacle(u64 reg_base, u32 *gsts);
+
+/* seamcall.c: one attempt on this CPU; faults come back as statuses. */
+void tdx_seamcall(struct tdx_seamcall_regs *regs);
+/* identity.c: under driver.lock. */
+void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity);
+/* One attempt by whoever answers; must be called with driver.lock or driver.change held. */
+int tdx_driver_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *regs);
+
+/* backend.c */
+int tdx_table_renew(struct tdx_driver *driver);
+/* Holds both modules while a unit is not clean. Under driver.change. */
+void tdx_driver_pin(struct tdx_driver *driver, bool wanted);
+bool tdx_driver_is_clean(struct tdx_driver *driver);
+
+/* worker.c: 0 and the outcome in the argument, or the errno of the contract. */
+int tdx_worker_start(void);
+void tdx_worker_stop(void);
+int tdx_worker_setup(struct tdx_iommu_setup *setup);
+int tdx_worker_clear(struct tdx_iommu_clear *clear);
+/* Stops new SETUPs and clears what can be cleared; for reboot and kexec. */
+void tdx_worker_clear_all(void);
+
+/* chardev.c, power.c, testing.c */
+int tdx_chardev_start(void);
+void tdx_chardev_stop(void);
+int tdx_power_start(void);
+void tdx_power_stop(void);
+#ifdef TDX_TESTING
+void tdx_testing_start(void);
+void tdx_testing_stop(void);
+bool tdx_testing_fails_alloc(void);
+bool tdx_testing_fails_seamcall(void);
+#else
+static inline void tdx_testing_start(void) {}
+static inline void tdx_testing_stop(void) {}
+static inline bool tdx_testing_fails_alloc(void)
+{
+	return false;
+}
+
+static inline bool tdx_testing_fails_seamcall(void)
+{
+	return false;
+}
+#endif
+
+#endif

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the portable table needs of a kernel: a lock, memory, time, and the SEAMCALL. */
+#include <linux/cacheflush.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+
+#include "driver.h"
+
+#define FEATURES0_CLFLUSH_BEFORE_ALLOC BIT_ULL(23)
+
+static void take_lock(void *ctx)
+{
+	struct tdx_driver *driver = ctx;
+
+	spin_lock(&driver->lock);
+}
+
+static void drop_lock(void *ctx)
+{
+	struct tdx_driver *driver = ctx;
+
+	spin_unlock(&driver->lock);
+}
+
+/* Nothing of the table outlives the kernel. */
+static int durable(void *ctx)
+{
+	return 0;
+}
+
+int tdx_driver_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *regs)
+{
+	if (driver->backend)
+		return driver->backend->seamcall(driver->backend_ctx, regs);
+	tdx_seamcall(regs);
+	return 0;
+}
+
+/* On the worker, under driver.change. */
+static int issue(void *ctx, struct tdx_call *call)
+{
+	struct tdx_driver *driver = ctx;
+	struct tdx_seamcall_regs regs = { .rax = call->regs.rax, .rcx = call->regs.rcx, .rdx = call->regs.rdx };
+	int rc;
+
+	cond_resched();
+	take_lock(driver);
+	tdx_identity_read(driver, &call->identity);
+	drop_lock(driver);
+	if (driver->backend_gone)
+		return -EIO;
+	if (call->incarnation && call->incarnation != call->identity.incarnation)
+		return -ESTALE;
+	if (tdx_testing_fails_seamcall())
+		regs.rax = TDX_OPERAND_BUSY;
+	else
+		rc = tdx_driver_seamcall(driver, &regs);
+	if (rc)
+		return rc;
+	call->regs.rax = regs.rax;
+	call->regs.rcx = regs.rcx;
+	call->regs.rdx = regs.rdx;
+	return 0;
+}
+
+static void identity(void *ctx, struct tdx_identity *identity)
+{
+	tdx_identity_read(ctx, identity);
+}
+
+static u64 pages_alloc(void *ctx, s32 numa_node, u32 order)
+{
+	struct tdx_driver *driver = ctx;
+	struct page *pages;
+
+	if (tdx_testing_fails_alloc())
+		return 0;
+	pages = alloc_pages_node(numa_node, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, order);
+	if (!pages)
+		return 0;
+	if (driver->head.identity.features0 & FEATURES0_CLFLUSH_BEFORE_ALLOC)
+		clflush_cache_range(page_address(pages), PAGE_SIZE << order);
+	return page_to_phys(pages);
+}
+
+static void pages_free(void *ctx, u64 address, u32 order)
+{
+	__free_pages(pfn_to_page(PHYS_PFN(address)), order);
+}
+
+static u64 *entry_of(u64 page, u32 index)
+{
+	return (u64 *)page_address(pfn_to_page(PHYS_PFN(page))) + index;
+}
+
+static u64 entry_read(void *ctx, u64 page, u32 index)
+{
+	return READ_ONCE(*entry_of(page, index));
+}
+
+static void entry_write(void *ctx, u64 page, u32 index, u64 value)
+{
+	WRITE_ONCE(*entry_of(page, index), value);
+}
+
+static u64 now_ns(void *ctx)
+{
+	return ktime_get_ns();
+}
+
+static void changed(void *ctx)
+{
+	struct tdx_driver *driver = ctx;
+
+	wake_up_interruptible_poll(&driver->changed, EPOLLIN);
+}
+
+const struct tdx_table_ops tdx_driver_ops = {
+	.lock = take_lock,
+	.unlock = drop_lock,
+	.begin = durable,
+	.commit = durable,
+	.seamcall = issue,
+	.identity = identity,
+	.pages_alloc = pages_alloc,
+	.pages_free = pages_free,
+	.entry_read = entry_read,
+	.entry_write = entry_write,
+	.now_ns = now_ns,
+	.changed = changed,
+};

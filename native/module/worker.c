@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SETUP and CLEAR, one at a time, on a worker of their own. A caller that is killed goes; the operation goes on, and the same request made
+ * again while it runs waits for it instead of issuing another.
+ */
+#include <linux/completion.h>
+#include <linux/kref.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "driver.h"
+
+struct request {
+	struct work_struct work;
+	struct list_head entry; /* in pending, under pending_lock, until it has been carried out */
+	struct kref users;
+	struct completion done;
+	int rc;
+	bool is_setup;
+	union {
+		struct tdx_iommu_setup setup;
+		struct tdx_iommu_clear clear;
+	};
+};
+
+static struct workqueue_struct *queue;
+static LIST_HEAD(pending);
+static DEFINE_SPINLOCK(pending_lock);
+
+static void request_release(struct kref *users)
+{
+	kfree(container_of(users, struct request, users));
+	module_put(THIS_MODULE);
+}
+
+/* 0 when the unit may be set up as far as its registers say, and no longer needs it. Under driver.change. */
+static bool is_obstructed(struct tdx_driver *driver, u64 reg_base)
+{
+	struct tdx_unit *unit = NULL;
+	const char *obstacle;
+	u32 gsts = 0, i;
+	bool asks = false;
+
+	spin_lock(&driver->lock);
+	for (i = 0; i < driver->head.unit_count; i++) {
+		if (driver->table.units[i].reg_base == reg_base)
+			unit = &driver->table.units[i];
+	}
+	/* A trusted unit's registers are the TDX module's. */
+	asks = unit && unit->state != TDX_IOMMU_TRUSTED && (unit->ecap & TDX_ECAP_CONNECT);
+	spin_unlock(&driver->lock);
+	if (!asks)
+		return false;
+	obstacle = tdx_registers_obstacle(reg_base, &gsts);
+	spin_lock(&driver->lock);
+	unit->gsts = gsts;
+	spin_unlock(&driver->lock);
+	if (obstacle)
+		pr_warn("tdx_iommu: unit 0x%llx is not set up: %s\n", reg_base, obstacle);
+	return obstacle;
+}
+
+static int carry_out_setup(struct tdx_driver *driver, struct tdx_iommu_setup *setup)
+{
+	struct tdx_iommu_list list;
+	u64 reg_base = setup->reg_base;
+	struct tdx_iommu_unit *units;
+	u32 i;
+
+	if (driver->stopping)
+		return -EIO;
+	if (!is_obstructed(driver, reg_base))
+		return tdx_table_setup(&driver->table, setup);
+	units = kcalloc(driver->fact_count, sizeof(*units), GFP_KERNEL);
+	if (!units)
+		return -ENOMEM;
+	tdx_table_fill(&driver->table, units, driver->fact_count, &list);
+	for (i = 0; i < list.count; i++) {
+		if (units[i].reg_base == reg_base)
+			setup->unit = units[i];
+	}
+	setup->outcome = TDX_IOMMU_OUT_FAILED;
+	kfree(units);
+	return 0;
+}
+
+static void carry_out(struct work_struct *work)
+{
+	struct request *request = container_of(work, struct request, work);
+	struct tdx_driver *driver = &tdx_driver;
+
+	mutex_lock(&driver->change);
+	tdx_driver_pin(driver, true);
+	if (request->is_setup)
+		request->rc = carry_out_setup(driver, &request->setup);
+	else
+		request->rc = tdx_table_clear(&driver->table, &request->clear);
+	tdx_driver_pin(driver, !tdx_driver_is_clean(driver));
+	mutex_unlock(&driver->change);
+	spin_lock(&pending_lock);
+	list_del_init(&request->entry);
+	spin_unlock(&pending_lock);
+	complete_all(&request->done);
+	kref_put(&request->users, request_release);
+}
+
+static bool is_same(const struct request *one, const struct request *other)
+{
+	if (one->is_setup != other->is_setup)
+		return false;
+	if (one->is_setup)
+		return one->setup.reg_base == other->setup.reg_base;
+	return one->clear.reg_base == other->clear.reg_base && one->clear.tdx_iommu_id == other->clear.tdx_iommu_id &&
+	       one->clear.setup_seq == other->clear.setup_seq;
+}
+
+/* The request that is to be waited for: an equal one under way, or this one, queued. The caller's reference comes with it. */
+static struct request *join(struct request *fresh)
+{
+	struct request *known;
+
+	spin_lock(&pending_lock);
+	list_for_each_entry(known, &pending, entry) {
+		if (!is_same(known, fresh))
+			continue;
+		kref_get(&known->users);
+		spin_unlock(&pending_lock);
+		kref_put(&fresh->users, request_release);
+		return known;
+	}
+	list_add_tail(&fresh->entry, &pending);
+	kref_get(&fresh->users);
+	queue_work(queue, &fresh->work);
+	spin_unlock(&pending_lock);
+	return fresh;
+}
+
+static struct request *request_new(bool is_setup)
+{
+	struct request *request = kzalloc(sizeof(*request), GFP_KERNEL);
+
+	if (!request)
+		return NULL;
+	/* Its caller may be gone, and the file with it, before the worker comes to it. */
+	__module_get(THIS_MODULE);
+	INIT_WORK(&request->work, carry_out);
+	INIT_LIST_HEAD(&request->entry);
+	kref_init(&request->users);
+	init_completion(&request->done);
+	request->is_setup = is_setup;
+	return request;
+}
+
+int tdx_worker_setup(struct tdx_iommu_setup *setup)
+{
+	struct request *request = request_new(true);
+	int rc;
+
+	if (!request)
+		return -ENOMEM;
+	request->setup = *setup;
+	request = join(request);
+	rc = wait_for_completion_killable(&request->done) ? -EINTR : request->rc;
+	if (!rc)
+		*setup = request->setup;
+	kref_put(&request->users, request_release);
+	return rc;
+}
+
+int tdx_worker_clear(struct tdx_iommu_clear *clear)
+{
+	struct request *request = request_new(false);
+	int rc;
+
+	if (!request)
+		return -ENOMEM;
+	request->clear = *clear;
+	request = join(request);
+	rc = wait_for_completion_killable(&request->done) ? -EINTR : request->rc;
+	if (!rc)
+		*clear = request->clear;
+	kref_put(&request->users, request_release);
+	return rc;
+}
+
+void tdx_worker_clear_all(void)
+{
+	struct tdx_driver *driver = &tdx_driver;
+	u32 i;
+
+	mutex_lock(&driver->change);
+	driver->stopping = true;
+	for (i = 0; i < driver->head.unit_count; i++) {
+		struct tdx_unit *unit = &driver->table.units[i];
+		struct tdx_iommu_clear clear = {
+			.size = sizeof(clear),
+			.reg_base = unit->reg_base,
+			.tdx_iommu_id = unit->id,
+			.setup_seq = unit->setup_seq,
+		};
+
+		if (!(unit->flags & TDX_UNIT_ID_VALID))
+			continue;
+		if (tdx_table_clear(&driver->table, &clear) || clear.outcome != TDX_IOMMU_DONE)
+			pr_warn("tdx_iommu: unit 0x%llx stays in TDX mode over the reboot\n", unit->reg_base);
+	}
+	mutex_unlock(&driver->change);
+}
+
+int tdx_worker_start(void)
+{
+	queue = alloc_ordered_workqueue("tdx_iommu", 0);
+	return queue ? 0 : -ENOMEM;
+}
+
+void tdx_worker_stop(void)
+{
+	destroy_workqueue(queue);
+}
