@@ -15,6 +15,8 @@ struct sim_unit *sim_unit_with_id(struct sim_module *sim, __u64 id);
 int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *unit, struct sim_fault *taken);
 
 int sim_in_memory(const struct sim_module *sim, __u64 address);
+/* A page, and the module owns nothing of it. */
+int sim_is_hosts(struct sim_module *sim, __u64 page);
 /* Reads the root page and checks all of it: 0 or the status to answer with. */
 __u64 sim_root_check(struct sim_module *sim, __u64 root);
 /* Takes the pages of the root page last checked. */

@@ -24,6 +24,11 @@ int sim_in_memory(const struct sim_module *sim, __u64 address)
 	return address >= sim->head->memory_base && address < address_of(sim, sim->head->page_count);
 }
 
+int sim_is_hosts(struct sim_module *sim, __u64 page)
+{
+	return !(page & TDX_PAGE_MASK) && sim_in_memory(sim, page) && !page_at(sim, page)->owner;
+}
+
 static __u64 pattern_word(__u64 address, __u32 word)
 {
 	return (address + word + 1) * 0x9E3779B97F4A7C15ULL;
@@ -99,7 +104,7 @@ __u64 sim_root_check(struct sim_module *sim, __u64 root)
 	__u64 status = 0;
 	__u32 i;
 
-	if ((root & TDX_PAGE_MASK) || !sim_in_memory(sim, root) || page_at(sim, root)->owner)
+	if (!sim_is_hosts(sim, root))
 		return TDX_OPERAND_INVALID | TDX_OPERAND_RDX;
 	sim->memory->read(sim->ctx, root, sim->root, sizeof(sim->root));
 	for (i = 0; i < used && !status; i++)

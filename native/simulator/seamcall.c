@@ -84,11 +84,10 @@ static __u64 clear_check(struct sim_module *sim, const struct sim_unit *unit, __
 {
 	if (!unit)
 		return TDX_OPERAND_INVALID | TDX_OPERAND_RCX;
-	if (unit->phase == SIM_CLEARING)
-		return 0;
-	if (sim_links_below(sim, unit->reg_base))
+	if (unit->phase != SIM_CLEARING && sim_links_below(sim, unit->reg_base))
 		return TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX;
-	if (sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 && ((root & TDX_PAGE_MASK) || !sim_in_memory(sim, root)))
+	/* At a resumption too: the list of released pages is written there. */
+	if (sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 && !sim_is_hosts(sim, root))
 		return TDX_OPERAND_INVALID | TDX_OPERAND_RDX;
 	return 0;
 }

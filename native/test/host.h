@@ -10,7 +10,9 @@
 #include "../table/table.h"
 
 #define HOST_UNITS 3
+#ifndef HOST_PAGES
 #define HOST_PAGES 512
+#endif
 #define HOST_BASE 0x100000000ULL
 #define UNIT_A 0xfed90000ULL
 #define UNIT_B 0xfed91000ULL
