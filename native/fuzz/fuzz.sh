@@ -69,7 +69,7 @@ run_target() {
 run_mutant() {
 	name=$1 file=$2 expression=$3 tree=$OUT/mutants/$1
 	rm -rf "$tree"
-	mkdir -p "$tree/objects" "$tree/$(dirname "$file")"
+	mkdir -p "$tree/objects" "$tree/new" "$tree/$(dirname "$file")"
 	cp table/*.h simulator/*.h "$tree/$(dirname "$file")/" 2>/dev/null
 	sed -e "$expression" "$file" >"$tree/$file"
 	if cmp -s "$file" "$tree/$file"; then echo "    $name: the expression changes nothing" && return 1; fi
@@ -80,7 +80,7 @@ run_mutant() {
 	case $file in simulator/*) target=module ;; *) target=table ;; esac
 	link "$target" "$tree/objects" "$tree/fuzz"
 	found=1
-	timeout 120 "$tree/fuzz" -seed=1 -runs="$(runs $target)" -max_len=256 -timeout=10 -artifact_prefix="$tree/" "fuzz/corpus/$target" >"$tree/log" 2>&1 || found=0
+	timeout 120 "$tree/fuzz" -seed=1 -runs="$(runs $target)" -max_len=256 -timeout=10 -artifact_prefix="$tree/" "$tree/new" "fuzz/corpus/$target" >"$tree/log" 2>&1 || found=0
 	grep -qE 'INVARIANT|AddressSanitizer|runtime error' "$tree/log" || found=1
 	return $found
 }
