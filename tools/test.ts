@@ -7,6 +7,8 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readEnvironment } from "../e2e/cluster/environment.ts";
+import { fuzzObstacle } from "./fuzz.ts";
 
 interface Count {
   passed: number;
@@ -31,8 +33,8 @@ function run(command: string, args: readonly string[]): Promise<{ code: number; 
 }
 
 /** The C tests print the same closing line as this program. */
-async function native(): Promise<Count> {
-  const { code, output } = await run("make", ["-s", "-C", "native", "test"]);
+async function makeTests(target: string): Promise<Count> {
+  const { code, output } = await run("make", ["-s", "-C", "native", target]);
   const lines = [...output.matchAll(/^(\d+) passed, (\d+) failed/gm)];
   const count = { passed: 0, failed: 0, skipped: 0 };
   for (const [, passed, failed] of lines) {
@@ -41,6 +43,19 @@ async function native(): Promise<Count> {
   }
   if ((code !== 0 || lines.length === 0) && count.failed === 0) count.failed = 1;
   return count;
+}
+
+/** The C tests, then the fuzzers, which need clang. */
+async function native(): Promise<Count> {
+  const tests = await makeTests("test");
+  const obstacle = await fuzzObstacle();
+  if (obstacle === null) {
+    const fuzz = await makeTests("fuzz");
+    return { passed: tests.passed + fuzz.passed, failed: tests.failed + fuzz.failed, skipped: tests.skipped + fuzz.skipped };
+  }
+  const ci = readEnvironment().ci;
+  process.stdout.write(`  ${ci ? "FAILED" : "SKIPPED"} the fuzzers: ${obstacle}\n`);
+  return { ...tests, failed: tests.failed + (ci ? 1 : 0), skipped: tests.skipped + (ci ? 0 : 1) };
 }
 
 interface VitestReport {
