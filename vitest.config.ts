@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 /**
  * The rungs of the test ladder: `pure` needs nothing, `world` is the whole agent in one process, `seams` need the native build, real sockets and
- * files, `cluster` needs Kubernetes' own binaries and root.
+ * files, `kernel` needs root and boots virtual machines, `cluster` needs Kubernetes' own binaries and root.
  */
 const pureRooms = ["domain", "api", "runtime", "cli"].map((room) => `src/${room}/**/*.test.ts`);
 const seamRooms = ["host", "seamcall", "kubelet", "cluster", "simulate", "agent"].map((room) => `src/${room}/**/*.test.ts`);
@@ -18,6 +18,15 @@ export default defineConfig({
           name: "seams",
           include: [...seamRooms, "src/testing/*.test.ts", "src/testing/!(world)/**/*.test.ts", "e2e/journeys/**/*.test.ts"],
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "kernel",
+          include: ["e2e/kernel/**/*.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 1_800_000,
+          fileParallelism: false,
         },
       },
       {

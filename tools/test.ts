@@ -90,6 +90,7 @@ const RUNGS: Readonly<Record<string, () => Promise<Count>>> = {
   native,
   seams: () => vitest("seams"),
   world: () => vitest("world"),
+  kernel: () => vitest("kernel"),
   cluster: () => vitest("cluster"),
 };
 

@@ -95,6 +95,9 @@ static void carry_out(struct work_struct *work)
 		request->rc = carry_out_setup(driver, &request->setup);
 	else
 		request->rc = tdx_table_clear(&driver->table, &request->clear);
+	/* The table can't tell a backend that has gone from a TDX module that is not ready. */
+	if (request->rc == -ENODEV && READ_ONCE(driver->backend_gone))
+		request->rc = -EIO;
 	tdx_driver_pin(driver, !tdx_driver_is_clean(driver));
 	mutex_unlock(&driver->change);
 	spin_lock(&pending_lock);
