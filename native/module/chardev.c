@@ -78,7 +78,7 @@ static int device_info(void __user *user)
 	rc = fetch(&info, sizeof(info), user, &size);
 	if (rc)
 		return rc;
-	if (info.flags)
+	if (info.flags || info.reserved)
 		return -EINVAL;
 	rc = refresh();
 	if (rc)

@@ -45,7 +45,7 @@ static int issue(void *ctx, struct tdx_call *call)
 {
 	struct tdx_driver *driver = ctx;
 	struct tdx_seamcall_regs regs = { .rax = call->regs.rax, .rcx = call->regs.rcx, .rdx = call->regs.rdx };
-	int rc;
+	int rc = 0;
 
 	cond_resched();
 	take_lock(driver);

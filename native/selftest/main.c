@@ -1,39 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0
-/* selftest [all|sweep|bench|setup-and-clear]: TAP on standard output, exit code 1 when a test failed. */
-#include "selftest.h"
+/*
+ * The contract of /dev/tdx_iommu, held against the driver over the simulated TDX module, as root, in a machine of its own.
+ *
+ *   selftest                  every case; leaves pages retained, so that the modules can't be unloaded afterwards
+ *   selftest sweep            each allocation and each SEAMCALL fails in turn (a driver built with TDX_TESTING=1)
+ *   selftest setup-and-clear  one cycle
+ *   selftest bench            how long LIST takes
+ *
+ * The modules' files are looked for in / or in a second argument.
+ */
+#include <stdio.h>
+#include <string.h>
 
-bool test_failed;
-static int count, failures;
+#include "device.h"
+#include "tap.h"
+#include "tests.h"
 
-static void run_all(const struct test *tests)
-{
-	for (; tests->name; tests++) {
-		test_failed = false;
-		script("fault", "clear");
-		tests->run();
-		close_all();
-		failures += test_failed;
-		printf("%s %d - %s\n", test_failed ? "not ok" : "ok", ++count, tests->name);
-		fflush(stdout);
-	}
-}
+static const struct test_case cases[] = {
+	{ "structs that are too short are EINVAL, unknown tails E2BIG, and refusals write nothing", sizes },
+	{ "every unknown flag and all padding that is not zero is EINVAL", flags_and_padding },
+	{ "unknown commands are ENOTTY, and the size in a command does not matter", commands },
+	{ "memory that can't be read or written is EFAULT", addresses },
+	{ "LIST copies what there is room for, in entries of the caller's size", list_shapes },
+	{ "answers are the driver's own to the last byte", answers_leak_nothing },
+	{ "a 32 bit caller has the same contract", compat_callers },
+	{ "one writer at a time, EBUSY for the next", one_writer },
+	{ "many readers see consistent snapshots while units change", many_readers },
+	{ "a descriptor shared by fork is one writer", forked_descriptor },
+	{ "SETUP and CLEAR on a read-only descriptor are EBADF", read_only_descriptor },
+	{ "without CAP_SYS_ADMIN every open and every call is EPERM", without_capability },
+	{ "an ordinary user gets nowhere, whatever the file's mode", as_nobody },
+	{ "SETUP and CLEAR take a unit into trust and out of it", setup_and_clear },
+	{ "a stale id or sequence is ESTALE and makes no SEAMCALL", stale_keys },
+	{ "a refused SETUP keeps, frees or retains its pages by its status", refused_setups },
+	{ "a refused CLEAR keeps id and pages", refused_clears },
+	{ "interrupted calls are resumed", interruptions },
+	{ "INFO, LIST, open and poll do not wait for a slow SETUP", readers_do_not_wait },
+	{ "a caller killed during SETUP is gone, the operation goes on, and a repeat joins it", killed_caller },
+	{ "several callers of one SETUP share one SEAMCALL", joined_callers },
+	{ "poll tells of each change once per open file", poll_tells },
+	{ "poll wakes for a SETUP, for a lost module and for a detached backend", poll_wakes },
+	{ "a TDX module that can't be called is ENODEV, and trust is gone with it", environments },
+	{ "a TDX module without TDX Connect leaves units unsupported", not_opted_in },
+	{ "a detached backend is EIO for every call", detached_backend },
+	{ "a backend that goes in the middle of SETUP is EIO, and pages are kept", detached_in_setup },
+	{ "modules can't be unloaded while a unit is trusted or in transition", pinned_modules },
+	{ "the machine does not sleep while a unit is trusted", no_sleep },
+	{ "another load of the simulator is another instance, and every profile of CLEAR works", other_backends },
+	{ "without a backend units are unsupported and real SETUP is off, and finds no module when on", no_backend },
+	{ "retained pages are counted, stay, and pin the modules", retained_pages },
+	{ "a TDX module loaded anew makes ids stale and their pages retained", another_module },
+};
 
 int main(int argc, char **argv)
 {
-	const char *what = argc > 1 ? argv[1] : "all";
+	const char *mode = argc > 1 ? argv[1] : "test";
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!strcmp(what, "sweep"))
+	if (argc > 2)
+		modules_folder = argv[2];
+	if (!strcmp(mode, "sweep"))
 		return run_sweep();
-	if (!strcmp(what, "bench"))
+	if (!strcmp(mode, "setup-and-clear"))
+		return run_setup_and_clear();
+	if (!strcmp(mode, "bench"))
 		return run_bench();
-	if (!strcmp(what, "setup-and-clear"))
-		return run_once();
-	printf("TAP version 13\n");
-	run_all(field_tests);
-	run_all(state_tests);
-	run_all(process_tests);
-	run_all(loss_tests);
-	printf("1..%d\n# %d passed, %d failed\n", count, count - failures, failures);
-	return failures ? 1 : 0;
+	if (!strcmp(mode, "test"))
+		return tap_run(cases, sizeof(cases) / sizeof(cases[0]), clean_up) ? 1 : 0;
+	fprintf(stderr, "usage: selftest [test|sweep|setup-and-clear|bench] [FOLDER OF THE MODULES]\n");
+	return 2;
 }
