@@ -87,10 +87,10 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     });
   };
   const binding: BindingHolder = createBinding({ open: ports.openSeamcall, driver: options.driver, onChange: () => wakeAll(false) });
-  const simulated = options.driver === "simulated";
-  const handlers = createHandlers({ ports, binding, state, locks, simulated, onAnswered: wakeAfterCalls });
+  const simulatedHost = options.driver === "simulated";
+  const handlers = createHandlers({ ports, binding, state, locks, simulatedHost, onAnswered: wakeAfterCalls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
-  const publisher = createPublisher(ports, plugins, simulated);
+  const publisher = createPublisher(ports, plugins, simulatedHost);
 
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
 
@@ -227,6 +227,7 @@ function announce(ports: AgentPorts, before: NodeStatus | null, after: NodeStatu
   for (const _ of closed) ports.metrics.gateChange("closed");
   if (opened.length > 0) ports.log.info({ devices: opened }, "gate opened");
   if (closed.length > 0) ports.log.info({ devices: closed }, "gate closed");
+  ports.metrics.simulated(after.simulated);
   ports.metrics.units(countBy(after.units, (unit) => unit.state));
   ports.metrics.devices(countBy(after.devices, (device) => device.reason));
 }

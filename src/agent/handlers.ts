@@ -21,54 +21,66 @@ export interface HandlerParts {
   readonly state: AgentState;
   /** Keyed by register base: shared by these calls, exclusive for CLEAR. */
   readonly locks: KeyedLocks;
-  readonly simulated: boolean;
+  /** A simulated host: it has no device nodes to give. */
+  readonly simulatedHost: boolean;
   /** The loop should look soon: kubelet is about to show a new holder. */
   readonly onAnswered: () => void;
+}
+
+/** One device, judged on what the binding and its function say now. */
+interface Judged {
+  readonly verdict: Verdict;
+  readonly vfioCdev: string | null;
+  /** SEAMCALLs are answered by a simulator. */
+  readonly simulated: boolean;
 }
 
 export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
   const { ports, state } = parts;
   const readFunction = sharedByAddress((address) => ports.host.observeFunction(address));
 
-  const judgeNow = async (address: Address): Promise<{ verdict: Verdict; vfioCdev: string | null }> => {
+  const judgeNow = async (address: Address): Promise<Judged> => {
     const [binding, fn] = await Promise.all([parts.binding.observeShared(), readFunction(address)]);
     const units = binding.kind === "Read" ? unitFacts(binding) : null;
     const bindingProblem = binding.kind === "Read" ? "" : binding.why;
     const { memory } = state;
-    return { verdict: judge({ address, intent: currentIntent(parts), fn, units, bindingProblem, memory }), vfioCdev: fn?.vfioCdev ?? null };
+    const verdict = judge({ address, intent: currentIntent(parts), fn, units, bindingProblem, memory });
+    return { verdict, vfioCdev: fn?.vfioCdev ?? null, simulated: binding.kind === "Read" && binding.value.info.simulated };
   };
 
   /** The work runs under the unit's shared lock, in the same turn in which the gate was found open. */
-  const admit = async <T>(resource: string, address: Address, then: (verdict: Verdict, vfioCdev: string | null) => T): Promise<T> => {
+  const admit = async <T>(resource: string, address: Address, then: (judged: Judged) => T): Promise<T> => {
     refuseEarly(parts);
     // A device nobody has seen has no unit to lock, and the gate refuses it.
     const regBase = state.memory.lastUnits.get(address) ?? "";
     return parts.locks.shared(regBase, async () => {
-      const { verdict, vfioCdev } = await judgeNow(address);
+      const judged = await judgeNow(address);
+      const { verdict } = judged;
       refuseEarly(parts);
       if (!verdict.offered) throw refused(address, verdict.reason, verdict.message);
       if (verdict.resource?.name !== resource)
         throw refused(address, "NoResourceMatches", `it belongs to ${verdict.resource?.name ?? "no resource"}`);
-      return then(verdict, vfioCdev);
+      return then(judged);
     });
   };
 
-  const answer = (verdict: Verdict, vfioCdev: string | null, resource: string): AllocatedDevice => {
+  const answer = (judged: Judged, resource: string): AllocatedDevice => {
+    const { verdict } = judged;
     const noted: Answer = { address: verdict.address, resource, atMs: ports.clock.nowMs(), epoch: verdict.epoch ?? "" };
     // The newest answer for a device stands for the older ones: the list stays as short as the devices are many, however fast kubelet asks.
     state.answers = [...state.answers.filter((one) => one.address !== noted.address), noted];
     state.memory = noteAnswer(state.memory, noted);
-    return allocated(verdict, vfioCdev, parts);
+    return allocated(judged, parts);
   };
 
   /** An Allocate answer outlives a reboot, trust does not: without knowing that the device was given in this epoch, the container waits. */
-  const refuseUnproven = ({ address }: Verdict): void => {
+  const refuseUnproven = ({ verdict: { address } }: Judged): void => {
     if (!state.memory.holds.has(address)) throw refused(address, "HeldAcrossTrustLoss", "no view shows yet since when it is held");
   };
 
   return {
     async allocate(resource, ids) {
-      const answers = await Promise.all(ids.map((id) => admit(resource, id, (verdict, vfioCdev) => answer(verdict, vfioCdev, resource))));
+      const answers = await Promise.all(ids.map((id) => admit(resource, id, (judged) => answer(judged, resource))));
       parts.onAnswered();
       return answers;
     },
@@ -104,19 +116,19 @@ function refused(address: Address, reason: string, message: string): AppError {
   return new AppError("NOT_OFFERED", `${address} is withheld, ${reason}${tail}`, { details: { address, reason } });
 }
 
-function allocated(verdict: Verdict, vfioCdev: string | null, parts: HandlerParts): AllocatedDevice {
+function allocated({ verdict, vfioCdev, simulated }: Judged, parts: HandlerParts): AllocatedDevice {
   const { address, resource } = verdict;
   return {
     id: address,
-    env: deviceEnv(parts.simulated),
-    deviceNodes: deviceNodesOf(vfioCdev, parts.simulated),
+    env: deviceEnv(simulated),
+    deviceNodes: deviceNodesOf(vfioCdev, parts.simulatedHost),
     cdiDevices: parts.ports.cdi && resource ? [`${resource.name}=${address}`] : [],
   };
 }
 
 /** The device's own IOMMUFD node and the host's IOMMUFD, which a VMM opens beside it. A simulated host has no nodes to give. */
-export function deviceNodesOf(vfioCdev: string | null, simulated: boolean): readonly string[] {
-  return simulated || vfioCdev === null ? [] : [vfioCdev, "/dev/iommu"];
+export function deviceNodesOf(vfioCdev: string | null, simulatedHost: boolean): readonly string[] {
+  return simulatedHost || vfioCdev === null ? [] : [vfioCdev, "/dev/iommu"];
 }
 
 /** A container given a simulated device is told so. */

@@ -25,7 +25,7 @@ export interface Publisher {
   end(): Promise<void>;
 }
 
-export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | null, simulated: boolean): Publisher {
+export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | null, simulatedHost: boolean): Publisher {
   let listed: readonly OfferedResource[] = [];
   let names: ReadonlySet<string> = new Set();
   const list = (offer: readonly OfferedResource[]): void => {
@@ -35,7 +35,7 @@ export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | n
   return {
     async writeSpecs(offer, ground) {
       if (!ports.cdi) return { problem: "", names };
-      const resources = cdiResources([...offer, ...listed], ground, simulated);
+      const resources = cdiResources([...offer, ...listed], ground, simulatedHost);
       try {
         await ports.cdi.sync(resources);
         names = namesOf(resources);
@@ -48,7 +48,7 @@ export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | n
     list,
     withdraw: (offer) => list(onlyIn(listed, offer)),
     async dropSpecs(ground) {
-      const resources = cdiResources(listed, ground, simulated);
+      const resources = cdiResources(listed, ground, simulatedHost);
       // Gone from the moment it is asked for: a name that is believed in and does not resolve is worse than one written twice.
       const left = namesOf(resources);
       names = new Set([...names].filter((name) => left.has(name)));
@@ -76,13 +76,15 @@ function namesOf(resources: readonly CdiResource[]): ReadonlySet<string> {
   return new Set(resources.flatMap(({ resource, devices }) => devices.map(({ id }) => `${resource}=${id}`)));
 }
 
-function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulated: boolean): readonly CdiResource[] {
+function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulatedHost: boolean): readonly CdiResource[] {
+  const { binding } = ground.view;
+  const env = deviceEnv(binding.kind === "Read" ? binding.value.info.simulated : simulatedHost);
   const names = [...new Set(lists.map((one) => one.resource))];
   return names.map((resource) => {
     const wanted = new Set(lists.filter((one) => one.resource === resource).flatMap((one) => one.devices.map((device) => device.id)));
     const devices = [...wanted]
       .sort()
-      .map((id) => ({ id, deviceNodes: deviceNodesOf(ground.functions.get(id)?.vfioCdev ?? null, simulated), env: deviceEnv(simulated) }));
+      .map((id) => ({ id, deviceNodes: deviceNodesOf(ground.functions.get(id)?.vfioCdev ?? null, simulatedHost), env }));
     return { resource, devices };
   });
 }

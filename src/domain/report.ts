@@ -43,7 +43,7 @@ export function reportFrom(inputs: ReportInputs): NodeStatus {
   const status: Omit<NodeStatus, "conditions" | "summary"> = {
     observedGeneration: inputs.generation,
     bootId: (host.kind === "Read" && host.value.bootId) || "",
-    simulated: inputs.driver === "simulated",
+    simulated: isSimulated(inputs),
     tdxModule: moduleStatus(inputs),
     counts: countsFrom(inputs),
     units: inputs.unitVerdicts.map((verdict) => unitStatus(verdict, ground)),
@@ -51,6 +51,13 @@ export function reportFrom(inputs: ReportInputs): NodeStatus {
   };
   const conditions = conditionsFrom(inputs, status).map((condition) => withTransition(condition, inputs));
   return { ...status, summary: conditions.find((condition) => condition.type === "Ready")?.message ?? "", conditions };
+}
+
+/** A kernel's SEAMCALLs may be simulated too. While the binding can't be read it is what it was. */
+function isSimulated({ driver, ground, previous }: ReportInputs): boolean {
+  const { binding } = ground.view;
+  if (driver === "simulated") return true;
+  return binding.kind === "Read" ? binding.value.info.simulated : (previous?.simulated ?? false);
 }
 
 /** TEE-I/O-capable, matched and undecided functions; all others are a count. */

@@ -25,6 +25,8 @@ export interface Log {
 export interface RootLog extends Log {
   setLevel(level: LogLevel): void;
   level(): LogLevel;
+  /** From now on every line says `simulated: true`: what is found out only when the binding answers. */
+  markSimulated(): void;
 }
 
 export interface LogOptions {
@@ -58,12 +60,12 @@ type WriteLevel = "debug" | "info" | "warn" | "error";
 /** JSON lines by pino. */
 export function createLog(options: LogOptions): RootLog {
   const destination = options.write ? { write: options.write } : pino.destination({ dest: 2, sync: true });
-  const state = { level: options.level };
+  const state = { level: options.level, simulated: options.simulated };
   const root = pino(
     {
       // Pino itself lets everything through: the level is `state`'s, so that one switch serves children made before it.
       level: "debug",
-      base: { ...options.base, ...(options.simulated ? { simulated: true } : {}) },
+      base: { ...options.base },
       redact: { paths: [...REDACTED_PATHS], censor: "[redacted]" },
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: "message",
@@ -79,6 +81,9 @@ export function createLog(options: LogOptions): RootLog {
       state.level = level;
     },
     level: () => state.level,
+    markSimulated() {
+      state.simulated = true;
+    },
   };
 }
 
@@ -91,10 +96,11 @@ export const silentLog: Log = {
   child: () => silentLog,
 };
 
-function wrap(logger: pino.Logger, state: { readonly level: LogLevel }): Log {
+function wrap(logger: pino.Logger, state: { readonly level: LogLevel; readonly simulated: boolean }): Log {
   const writer = (level: WriteLevel) => (fields: LogFields, message: string) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(state.level)) return;
-    logger[level](plainFields(fields, state.level === "debug"), message);
+    const said = state.simulated ? { simulated: true, ...fields } : fields;
+    logger[level](plainFields(said, state.level === "debug"), message);
   };
   return {
     debug: writer("debug"),

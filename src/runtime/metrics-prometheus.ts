@@ -24,15 +24,19 @@ const JOB_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 export function createPrometheusMetrics(options: PrometheusOptions): PrometheusMetrics {
   const registry = new Registry();
   registerProcessMetrics(registry, performance.timeOrigin);
-  constants(registry, options);
-  return { ...gauges(registry, options.lists), ...counters(registry, options.lists), ...served(registry) };
+  return {
+    simulated: constants(registry, options),
+    ...gauges(registry, options.lists),
+    ...counters(registry, options.lists),
+    ...served(registry),
+  };
 }
 
 function served(registry: Registry): Pick<PrometheusMetrics, "contentType" | "render"> {
   return { contentType: registry.contentType, render: () => registry.metrics() };
 }
 
-function constants(registry: Registry, options: PrometheusOptions): void {
+function constants(registry: Registry, options: PrometheusOptions): (yes: boolean) => void {
   const simulated = new Gauge({
     name: "trusted_iommu_simulated",
     help: "1 when SETUP and CLEAR go to the simulator: nothing here is real",
@@ -41,6 +45,7 @@ function constants(registry: Registry, options: PrometheusOptions): void {
   simulated.set(options.simulated ? 1 : 0);
   const build = new Gauge({ name: "trusted_iommu_build_info", help: "Always 1", labelNames: ["version", "driver"], registers: [registry] });
   build.set({ ...options.build }, 1);
+  return (yes) => simulated.set(yes ? 1 : 0);
 }
 
 function gauges(registry: Registry, lists: MetricLists): Pick<Metrics, "units" | "devices"> {
@@ -61,7 +66,7 @@ function gauges(registry: Registry, lists: MetricLists): Pick<Metrics, "units" |
   };
 }
 
-function counters(registry: Registry, lists: MetricLists): Omit<Metrics, "units" | "devices"> {
+function counters(registry: Registry, lists: MetricLists): Omit<Metrics, "simulated" | "units" | "devices"> {
   const counter = (name: string, help: string, labels: Labels) => zeroedCounter(registry, { name: `trusted_iommu_${name}_total`, help, labels });
   const seamcalls = counter("seamcalls", "SEAMCALLs by leaf and decoded status", [
     ["leaf", lists.leaves],

@@ -5,6 +5,8 @@
  * served. Label values come from the closed lists passed to it; anything else is counted under `Other`.
  */
 export interface Metrics {
+  /** SETUP and CLEAR go to a simulator. */
+  simulated(yes: boolean): void;
   /** Number of units per state now; states not named become 0. */
   units(byState: Readonly<Record<string, number>>): void;
   /** Number of devices per reason now; reasons not named become 0. */
@@ -43,6 +45,7 @@ export interface MetricLists {
 
 /** Counts nothing: metrics are off. */
 export const noMetrics: Metrics = {
+  simulated: () => undefined,
   units: () => undefined,
   devices: () => undefined,
   seamcall: () => undefined,

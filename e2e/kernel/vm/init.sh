@@ -14,11 +14,19 @@ ip link set lo up
 export PATH=/bin:/usr/bin HOME=/root
 echo /bin/busybox > /proc/sys/kernel/modprobe
 stty -F /dev/ttyS1 raw -echo
-exec 3<> /dev/ttyS1
-echo "ready 0 $(uname -r | base64)" >&3
-while read -r id commands <&3; do
-  echo "$commands" | base64 -d > /run/commands
-  sh /run/commands > /run/output 2>&1 3>&- < /dev/null
-  code=$?
-  echo "$id $code $(base64 /run/output | tr -d '\n')" >&3
+# Not in this process: what a command leaves behind becomes a child of the first process, and its end would cut a read short.
+serve() {
+  exec 3<> /dev/ttyS1
+  echo "ready 0 $(uname -r | base64)" >&3
+  while read -r id commands <&3; do
+    echo "$commands" | base64 -d > /run/commands
+    sh /run/commands > /run/output 2>&1 3>&- < /dev/null
+    code=$?
+    echo "$id $code $(base64 /run/output | tr -d '\n')" >&3
+  done
+}
+serve &
+while :; do
+  wait
+  sleep 1
 done

@@ -120,6 +120,7 @@ async function assemble({ config, context, log, lifecycle, screen, options }: As
     // An agent is killed more often than it ends: what it compiled is kept for the next one now.
     if (!isReady.pass) flushCompileCache();
     isReady.pass = true;
+    if (pass.status.simulated) log.markSimulated();
     screen.show(built.nodeName() || hostname(), pass.status);
     options.onPass(pass, { screen, agent, cancel: lifecycle.cancel });
   });

