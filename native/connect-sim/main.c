@@ -3,6 +3,7 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 
+#include "link.h"
 #include "sim.h"
 
 static uint mt_page_count = 4;
@@ -14,6 +15,8 @@ module_param(abi_profile, uint, 0444);
 MODULE_PARM_DESC(abi_profile, "how CLEAR is called: 1 with the root page, 2 with the id only");
 
 struct connect_sim connect_sim;
+u32 link_auth_fails;
+bool link_before_setup;
 
 /* Looked up by name, not linked: the pose as tdx_host runs without tdx_iommu.ko. */
 static typeof(tdx_iommu_backend_register) *backend_register;
@@ -63,18 +66,27 @@ static int __init connect_sim_start(void)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 	pr_warn("tdx_connect_sim: SIMULATED TDX Connect: nothing on this machine is protected\n");
 	rc = attach();
-	if (rc) {
-		answer_stop();
-		return rc;
-	}
+	if (rc)
+		goto stop_answers;
+	rc = link_start();
+	if (rc)
+		goto detach;
 	script_start();
 	return 0;
+
+detach:
+	backend_unregister(&connect_sim_backend);
+	release_border();
+stop_answers:
+	answer_stop();
+	return rc;
 }
 
 /* Refused while a unit is not clean: tdx_iommu.ko holds this module then. */
 static void __exit connect_sim_stop(void)
 {
 	script_stop();
+	link_stop();
 	backend_unregister(&connect_sim_backend);
 	release_border();
 	answer_stop();

@@ -6,6 +6,7 @@
  *   environment    ok, ud, gp, vmfailinvalid, not_ready, not_opted_in; `lost`: a module loaded anew, which knows nothing
  *   detached       1: nobody answers any more
  *   latency_ms, interruptions
+ *   link_auth_fails, link_before_setup, stream_lost (a line `0000:01:00.0`): see link.h
  *   table          read only: the module's own units and pages
  */
 #include <linux/debugfs.h>
@@ -14,6 +15,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "link.h"
 #include "sim.h"
 
 #define LINE 256
@@ -203,6 +205,23 @@ static int detached_set(void *data, u64 value)
 
 DEFINE_DEBUGFS_ATTRIBUTE(detached_operations, detached_get, detached_set, "%llu\n");
 
+static ssize_t stream_lost_write(struct file *file, const char __user *from, size_t bytes, loff_t *offset)
+{
+	char line[LINE];
+	int rc = line_from(line, from, bytes);
+
+	if (!rc)
+		rc = link_lose(line);
+	return rc ? rc : bytes;
+}
+
+static const struct file_operations stream_lost_operations = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = stream_lost_write,
+	.llseek = noop_llseek,
+};
+
 static u64 owned_pages(const struct connect_sim *sim)
 {
 	u64 owned = 0;
@@ -244,6 +263,9 @@ void script_start(void)
 	debugfs_create_file("detached", 0600, folder, NULL, &detached_operations);
 	debugfs_create_u32("latency_ms", 0600, folder, &connect_sim.head.latency_ms);
 	debugfs_create_u32("interruptions", 0600, folder, &connect_sim.head.interruptions);
+	debugfs_create_u32("link_auth_fails", 0600, folder, &link_auth_fails);
+	debugfs_create_bool("link_before_setup", 0600, folder, &link_before_setup);
+	debugfs_create_file("stream_lost", 0200, folder, NULL, &stream_lost_operations);
 	debugfs_create_file("table", 0400, folder, NULL, &table_fops);
 }
 

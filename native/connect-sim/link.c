@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The link TSM: what writing to a device's tsm/connect does. A session needs a trusted unit (TDH.SPDM.CREATE answers IOMMU_INVALID_STATE
+ * otherwise), and while one exists the unit can't be cleared: the model is told of each.
+ *
+ * All of it runs under PCI/TSM's semaphore. It never takes the rescan lock: removal of a device takes that one first.
+ */
+#include <linux/err.h>
+#include <linux/pci.h>
+#include <linux/pci-ide.h>
+#include <linux/pci-tsm.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/tsm.h>
+
+#include "link.h"
+#include "overlay.h"
+#include "sim.h"
+
+/* One function below the TSM. Only function 0 has a session. */
+struct link {
+	struct pci_tsm_pf0 pf0;
+	struct pci_ide *ide;
+	u64 reg_base; /* the unit that was told of the session */
+};
+
+static struct platform_device *parent;
+static struct tsm_dev *tsm;
+
+static struct link *link_of(struct pci_dev *pdev)
+{
+	return container_of(pdev->tsm, struct link, pf0.base_tsm);
+}
+
+/* A context is wrapped in ours, and freed by remove. NULL, never an error pointer: the core looks for NULL only. */
+static struct pci_tsm *link_probe(struct tsm_dev *tsm_dev, struct pci_dev *pdev)
+{
+	struct link *link;
+
+	if (is_pci_tsm_pf0(pdev) && !overlay_has(pdev))
+		return NULL;
+	link = kzalloc(sizeof(*link), GFP_KERNEL);
+	if (!link)
+		return NULL;
+	/* Not pci_tsm_pf0_constructor(): it wants a mailbox, and nobody here speaks SPDM. */
+	mutex_init(&link->pf0.lock);
+	if (pci_tsm_link_constructor(pdev, &link->pf0.base_tsm, tsm_dev)) {
+		kfree(link);
+		return NULL;
+	}
+	return &link->pf0.base_tsm;
+}
+
+static void link_remove(struct pci_tsm *base)
+{
+	struct link *link = container_of(base, struct link, pf0.base_tsm);
+
+	mutex_destroy(&link->pf0.lock);
+	kfree(link);
+}
+
+/* Tells the model. 0, or why it refuses. All devices are below the one unit that a virtual machine has. */
+static int note_session(struct link *link, struct pci_dev *pdev)
+{
+	struct connect_sim *sim = &connect_sim;
+	struct sim_unit *unit = sim->module.units;
+	int rc = -ENXIO;
+
+	spin_lock(&sim->lock);
+	if (unit && sim->head.unit_count == 1) {
+		link->reg_base = unit->reg_base;
+		rc = unit->phase == SIM_CONFIGURED || link_before_setup ? 0 : -EPERM;
+		if (!rc)
+			rc = sim_link_set(&sim->module, unit->reg_base, pci_dev_id(pdev), 1);
+	}
+	spin_unlock(&sim->lock);
+	return rc;
+}
+
+static void forget_session(struct link *link, struct pci_dev *pdev)
+{
+	spin_lock(&connect_sim.lock);
+	sim_link_set(&connect_sim.module, link->reg_base, pci_dev_id(pdev), 0);
+	spin_unlock(&connect_sim.lock);
+}
+
+static int secure(struct link *link, struct pci_dev *pdev)
+{
+	struct pci_dev *port = pcie_find_root_port(pdev);
+	struct pci_ide *ide = pci_ide_stream_alloc(pdev);
+	int rc;
+
+	if (!ide)
+		return -ENOMEM;
+	ide->stream_id = ide->host_bridge_stream;
+	rc = pci_ide_stream_register(ide);
+	if (rc)
+		goto release;
+	pci_ide_stream_setup(port, ide);
+	pci_ide_stream_setup(pdev, ide);
+	rc = pci_ide_stream_enable(port, ide);
+	if (!rc)
+		rc = pci_ide_stream_enable(pdev, ide);
+	if (rc)
+		goto release;
+	link->ide = ide;
+	return 0;
+
+release:
+	pci_ide_stream_release(ide);
+	return rc;
+}
+
+static int link_connect(struct pci_dev *pdev)
+{
+	struct link *link = link_of(pdev);
+	int rc = note_session(link, pdev);
+
+	if (rc) {
+		pci_warn(pdev, "SIMULATED: no session, its unit is not trusted (%d)\n", rc);
+		return rc;
+	}
+	if (link_auth_fails) {
+		link_auth_fails--;
+		rc = -EKEYREJECTED;
+	} else {
+		rc = secure(link, pdev);
+	}
+	if (rc)
+		forget_session(link, pdev);
+	return rc;
+}
+
+static void link_disconnect(struct pci_dev *pdev)
+{
+	struct link *link = link_of(pdev);
+
+	pci_ide_stream_release(link->ide);
+	link->ide = NULL;
+	forget_session(link, pdev);
+}
+
+static struct pci_tdi *link_bind(struct pci_dev *pdev, struct kvm *kvm, u32 tdi_id)
+{
+	struct pci_tdi *tdi = kzalloc(sizeof(*tdi), GFP_KERNEL);
+
+	if (!tdi)
+		return ERR_PTR(-ENOMEM);
+	pci_tsm_tdi_constructor(pdev, tdi, kvm, tdi_id);
+	return tdi;
+}
+
+static void link_unbind(struct pci_tdi *tdi)
+{
+	kfree(tdi);
+}
+
+static ssize_t link_guest_req(struct pci_tdi *tdi, enum pci_tsm_req_scope scope, sockptr_t req_in, size_t in_len, sockptr_t req_out,
+			      size_t out_len, u64 *tsm_code)
+{
+	return -ENXIO;
+}
+
+static struct pci_tsm_ops operations = {
+	.link_ops = {
+		.probe = link_probe,
+		.remove = link_remove,
+		.connect = link_connect,
+		.disconnect = link_disconnect,
+		.bind = link_bind,
+		.unbind = link_unbind,
+		.guest_req = link_guest_req,
+	},
+};
+
+int link_start(void)
+{
+	int rc = overlay_start();
+
+	if (rc)
+		return rc;
+	parent = platform_device_register_simple("tdx_connect_sim", PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(parent)) {
+		rc = PTR_ERR(parent);
+		goto stop_overlay;
+	}
+	tsm = tsm_register(&parent->dev, &operations);
+	if (IS_ERR(tsm)) {
+		rc = PTR_ERR(tsm);
+		goto remove_parent;
+	}
+	return 0;
+
+remove_parent:
+	platform_device_unregister(parent);
+stop_overlay:
+	overlay_stop();
+	return rc;
+}
+
+/* Unregistering disconnects every device: no operation runs after it. */
+void link_stop(void)
+{
+	tsm_unregister(tsm);
+	platform_device_unregister(parent);
+	overlay_stop();
+}
+
+int link_lose(const char *address)
+{
+	unsigned int segment, bus, slot, function;
+
+	if (sscanf(address, "%x:%x:%x.%x", &segment, &bus, &slot, &function) != 4)
+		return -EINVAL;
+	return overlay_lose_streams(segment, bus, PCI_DEVFN(slot, function));
+}
