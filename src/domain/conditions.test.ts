@@ -92,7 +92,7 @@ describe("the conditions", () => {
     ["BindingUnreadable", { view: { binding: { kind: "Unreadable", why: "EIO" } } }],
     ["PagesRetained", { view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
     ["UnitFailed", { view: { binding: aBinding([aUnit({ state: "Unknown", tdxIommuId: 1n })]) } }],
-    ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } })] }) }],
+    ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } })] }) }],
     ["CdiUnwritable", { specProblem: "EROFS" }],
     ["RegistrationFailed", { view: { publications: [{ ...REGISTERED, problem: "refused" }] } }],
   ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {

@@ -37,8 +37,8 @@ export interface Link {
   readonly tsm: string;
   /** `tsm/bound` is not empty: a TDI is bound to a TD. No `tsm/` group: No. */
   readonly bound: Tristate;
-  /** At least one IDE stream is enabled on the function (registers). */
-  readonly streamEnabled: Tristate;
+  /** At least one IDE stream of the function, or of its slot's function 0, is enabled and in state secure (registers). */
+  readonly streamSecure: Tristate;
 }
 
 /** Who has the function's vfio device open. Unreadable counts as held. */

@@ -16,8 +16,8 @@ function inputs(overrides: Partial<GateInputs> & { binding?: Reading<Binding> } 
 }
 
 const fnWith = (overrides: Partial<PciFunction>) => inputs({ fn: aFunction(overrides) });
-const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } as const;
-const unknownLink = { state: "Unknown", tsm: "", bound: "Unknown", streamEnabled: "Unknown" } as const;
+const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
+const unknownLink = { state: "Unknown", tsm: "", bound: "Unknown", streamSecure: "Unknown" } as const;
 const heldSince = (epoch: string | null, resource: string | null) =>
   aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, pod: "", freeSinceMs: null }]]) });
 
@@ -39,6 +39,9 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["UnitNotTrusted", inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) })],
   ["UnitNotTrusted", inputs({ binding: aBinding([]) })],
   ["LinkUnknown", fnWith({ link: unknownLink })],
+  ["LinkBroken", fnWith({ link: { ...secured, streamSecure: "No" } })],
+  ["LinkBroken", fnWith({ link: { ...secured, streamSecure: "Unknown" } })],
+  ["LinkBroken", fnWith({ link: { ...secured, tsm: "", streamSecure: "No" } })],
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(`${INSTANCE}/0x0`, "teeio.dev/gpu") })],
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(null, "teeio.dev/gpu") })],
   ["HeldUnderOtherName", inputs({ memory: heldSince(EPOCH, "teeio.dev/old") })],

@@ -111,7 +111,13 @@ export const GATE_RULES: readonly Rule[] = [
   {
     reason: "LinkUnknown",
     passes: ({ fn }) => fn !== null && fn.link.state !== "Unknown",
-    read: ({ fn }) => `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream on ${fn?.link.streamEnabled ?? "unread"}`,
+    read: ({ fn }) => `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`,
+  },
+  {
+    // The core takes no notice of a reset: tsm/connect still names the TSM when the stream is off.
+    reason: "LinkBroken",
+    passes: ({ fn }) => fn !== null && (fn.link.state !== "Secure" || fn.link.streamSecure === "Yes"),
+    read: ({ fn }) => `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`,
   },
   {
     reason: "HeldAcrossTrustLoss",

@@ -114,7 +114,7 @@ describe("the settling time", () => {
 describe("suspects", () => {
   it("stay until their link reads insecure", () => {
     const suspicious = noteSuspects(aMemory(), REG_BASE, { addresses: [DEVICE], nowMs: 0 });
-    const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } });
+    const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } });
     expect(remember(suspicious, anIntent(), at(1, { host: { kind: "Read", value: aHost({ functions: [secure] }) } })).suspects.has(DEVICE)).toBe(
       true,
     );
@@ -123,7 +123,7 @@ describe("suspects", () => {
 });
 
 describe("an epoch that is seen for the first time", () => {
-  const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" } });
+  const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } });
   const secured = (nowMs: number) => at(nowMs, { host: { kind: "Read", value: aHost({ functions: [secure] }) } });
   const status = (unit: object, device: object) =>
     ({

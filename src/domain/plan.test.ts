@@ -45,7 +45,7 @@ const clearEnded = (status: bigint): Partial<BindingUnit> => ({
 const attempted = (lastMs: number, leaf: Leaf = "TDH.IOMMU.SETUP") =>
   aMemory({ attempts: new Map([[REG_BASE, { leaf, instance: INSTANCE, count: 1, lastMs, problem: "" }]]), freeSince: new Map([[REG_BASE, 0]]) });
 const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
-  host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state, tsm: "", bound: "No", streamEnabled: "Unknown" } })] }) },
+  host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state, tsm: "", bound: "No", streamSecure: "Unknown" } })] }) },
 });
 const hostUnits = (...units: ReturnType<typeof aHostUnit>[]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost({ units }) } });
 const published = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
@@ -136,7 +136,7 @@ describe("the plan of one unit", () => {
     [
       "a TD",
       {
-        host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state: "Insecure", tsm: "", bound: "Yes", streamEnabled: "No" } })] }) },
+        host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state: "Insecure", tsm: "", bound: "Yes", streamSecure: "No" } })] }) },
       },
     ],
     ["an answer younger than the settling time", { answers: [{ address: "0000:17:00.0", resource: GPU, atMs: 95_000, epoch: "" }] }],

@@ -48,6 +48,7 @@ export const DEVICE_REASONS = {
   LinkSecuredBeforeSetup: "the function's link was secured before SETUP of its unit",
   UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
   LinkUnknown: "the state of the function's link cannot be read",
+  LinkBroken: "a TSM is connected or a stream is on, but no stream can be read to be secure: the link was reset or lost; disconnect it",
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
   HeldUnderOtherName: "a pod holds the device under another resource name; it is offered under this one when free",
   CdiUnwritable: "the device's CDI spec cannot be written, so a container runtime could not resolve it",

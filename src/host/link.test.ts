@@ -27,7 +27,7 @@ const streaming = capable(true, true);
 describe("a link", () => {
   it("is insecure when every register and the TSM say so", () => {
     const tsm = { connect: text(""), bound: text("") };
-    expect(decideLink({ own: quiet, zero: quiet }, tsm)).toEqual({ state: "Insecure", tsm: "", bound: "No", streamEnabled: "No" });
+    expect(decideLink({ own: quiet, zero: quiet }, tsm)).toEqual({ state: "Insecure", tsm: "", bound: "No", streamSecure: "No" });
   });
 
   it("is secure as soon as a stream is enabled, or secure, or a TSM is connected", () => {
@@ -44,7 +44,18 @@ describe("a link", () => {
 
   it("after a function-level reset is secure by the TSM, with no stream enabled", () => {
     const link = decideLink({ own: quiet, zero: quiet }, { connect: text("tsm0"), bound: text("") });
-    expect(link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "No" });
+    expect(link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "No" });
+  });
+
+  it("whose stream is on and not secure, or secure and off, is no safe one and has no secure stream", () => {
+    for (const lost of [capable(true, false), capable(false, true)]) {
+      for (const connect of ["tsm0", ""]) {
+        expect(decideLink({ own: lost, zero: lost }, { connect: text(connect), bound: text("") })).toMatchObject({
+          state: "Secure",
+          streamSecure: "No",
+        });
+      }
+    }
   });
 
   it("is unknown when registers or the TSM cannot be read and nothing says secure", () => {
@@ -55,7 +66,7 @@ describe("a link", () => {
   });
 
   it("of a sub-function or virtual function is that of its function 0", () => {
-    expect(decideLink({ own: plain, zero: streaming }, NO_TSM)).toMatchObject({ state: "Secure", streamEnabled: "Yes" });
+    expect(decideLink({ own: plain, zero: streaming }, NO_TSM)).toMatchObject({ state: "Secure", streamSecure: "Yes" });
     expect(decideLink({ own: null, zero: streaming }, NO_TSM).state).toBe("Secure");
     expect(decideLink({ own: plain, zero: UNREADABLE_CAPABILITIES }, NO_TSM).state).toBe("Unknown");
   });

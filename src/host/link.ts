@@ -23,19 +23,20 @@ export function decideTeeIo({ own, zero }: SlotEvidence): Tristate {
 
 /**
  * The link of a function. Secure as soon as a TSM is connected or a stream is enabled or secure; Unknown when nothing says so and something
- * could not be read. After a function-level reset the registers read insecure while the TSM is still connected: that is Secure with no stream.
+ * could not be read. After a function-level reset the registers read insecure while the TSM is still connected: that is Secure, so that nothing
+ * is set up or cleared below it, and `streamSecure` No, so that the gate does not take it for secured.
  */
 export function decideLink(evidence: SlotEvidence, tsm: { connect: Reading<string>; bound: Reading<string> }): Link {
   const spaces = spacesOf(evidence);
-  const streamEnabled = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled)));
-  const streamSecure = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled || stream.secure)));
+  const streamSecure = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled && stream.secure)));
+  const streamOn = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled || stream.secure)));
   const name = tsm.connect.kind === "Value" ? tsm.connect.value : "";
-  const unsure = streamSecure === "Unknown" || tsm.connect.kind === "Unreadable";
+  const unsure = streamOn === "Unknown" || tsm.connect.kind === "Unreadable";
   return {
-    state: name !== "" || streamSecure === "Yes" ? "Secure" : unsure ? "Unknown" : "Insecure",
+    state: name !== "" || streamOn === "Yes" ? "Secure" : unsure ? "Unknown" : "Insecure",
     tsm: name,
     bound: decideBound(tsm.bound),
-    streamEnabled,
+    streamSecure,
   };
 }
 

@@ -146,13 +146,13 @@ describe("functions", () => {
     host.directory("sys/devices/pci0000:00/0000:03:00.0/config");
     addFunction("0000:03:00.0");
     for (const address of ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0"]) {
-      expect(await observeOne(address)).toMatchObject({ teeIo: "Unknown", ideStreams: null, link: { state: "Unknown", streamEnabled: "Unknown" } });
+      expect(await observeOne(address)).toMatchObject({ teeIo: "Unknown", ideStreams: null, link: { state: "Unknown", streamSecure: "Unknown" } });
     }
   });
 
   it("as captured with a secured link are seen so", async () => {
     addFunction("0000:01:00.0", { config: capturedSpace("tee-io-endpoint") });
-    expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "Yes", ideStreams: 1, link: { state: "Secure", tsm: "", streamEnabled: "Yes" } });
+    expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "Yes", ideStreams: 1, link: { state: "Secure", tsm: "", streamSecure: "Yes" } });
   });
 
   it("with unreadable attributes keep what can be read", async () => {

@@ -75,7 +75,7 @@ function expectedFunction(host: HostDescription, one: FunctionDescription): Omit
   const unit = host.units.find((other) => other.name === one.unit);
   const readable = zero.configBytes > 64;
   const extended = zero.configBytes === 4096;
-  const streamEnabled = readable ? (zero.secured ? "Yes" : "No") : "Unknown";
+  const streamSecure = readable ? (zero.secured ? "Yes" : "No") : "Unknown";
   return {
     address: one.address,
     vendor: one.vendor,
@@ -92,7 +92,7 @@ function expectedFunction(host: HostDescription, one: FunctionDescription): Omit
       state: zero.secured ? "Secure" : readable ? "Insecure" : "Unknown",
       tsm: zero.secured ? (host.tsm ?? "") : "",
       bound: "No",
-      streamEnabled,
+      streamSecure,
     },
     hostBridge: one.hostBridge,
     rootPort: one.bridge,

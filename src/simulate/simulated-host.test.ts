@@ -58,7 +58,7 @@ describe("a link", () => {
     host.secureLink(GPU);
     host.secureLink(GPU);
     expect(await states(GPU, GPU_AUDIO, PHYSICAL)).toEqual(["Secure", "Secure", "Insecure"]);
-    expect((await read(GPU_AUDIO))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "Yes" });
+    expect((await read(GPU_AUDIO))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" });
     host.releaseLink(GPU);
     expect(await states(GPU, GPU_AUDIO)).toEqual(["Insecure", "Insecure"]);
     expect(control.calls.filter((call) => call.startsWith("setLink"))).toEqual([
@@ -70,7 +70,7 @@ describe("a link", () => {
   it("of a physical function secures its virtual ones; a TDI is bound one by one", async () => {
     host.secureLink(PHYSICAL);
     host.bindTdi(VIRTUAL);
-    expect((await read(VIRTUAL))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "Yes", streamEnabled: "Yes" });
+    expect((await read(VIRTUAL))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "Yes", streamSecure: "Yes" });
     expect((await read("0000:16:04.1"))?.link.bound).toBe("No");
     host.unbindTdi(VIRTUAL);
     expect((await read(VIRTUAL))?.link.bound).toBe("No");
@@ -79,7 +79,7 @@ describe("a link", () => {
   it("after a function-level reset has a TSM and no stream", async () => {
     host.secureLink(GPU);
     host.resetFunction(GPU);
-    expect((await read(GPU))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamEnabled: "No" });
+    expect((await read(GPU))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "No" });
   });
 
   it("that the TDX module refuses to secure leaves the files as they were", async () => {

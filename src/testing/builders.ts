@@ -25,7 +25,7 @@ export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
     physicalFunction: null,
     teeIo: "Yes",
     ideStreams: 1,
-    link: { state: "Insecure", tsm: "", bound: "No", streamEnabled: "No" },
+    link: { state: "Insecure", tsm: "", bound: "No", streamSecure: "No" },
     hostBridge: "pci0000:16",
     rootPort: "0000:16:01.0",
     driver: "vfio-pci",

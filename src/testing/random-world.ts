@@ -40,7 +40,7 @@ const link: fc.Arbitrary<Link> = fc.record({
   state: mostly<Link["state"]>("Insecure", "Secure", "Unknown"),
   tsm: fc.constantFrom("", "tsm0"),
   bound: mostly<Link["bound"]>("No", "Yes", "Unknown"),
-  streamEnabled: fc.constantFrom("No", "Yes", "Unknown"),
+  streamSecure: fc.constantFrom("No", "Yes", "Unknown"),
 });
 
 const functionAt = (at: string): fc.Arbitrary<PciFunction> =>

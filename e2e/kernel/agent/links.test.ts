@@ -82,6 +82,17 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     expect((await node.status()).units[0]).toMatchObject({ state: "Trusted" });
   });
 
+  it("that are reset, or lose their stream, are broken: the kernel still names the TSM, the registers do not agree", async () => {
+    await vm.run(`echo 1 > ${sys(FIRST, "reset")}`);
+    expect((await vm.run(`cat ${sys(FIRST, "tsm/connect")}`)).trim()).toBe("tsm0");
+    expect(await deviceIn(FIRST, "LinkBroken", (one) => one.reason === "LinkBroken")).toMatchObject({ offered: false });
+    await vm.run(`${disconnect(FIRST)} && ${connect(FIRST)}`);
+    await deviceIn(FIRST, "in order again", (one) => one.reason === "NoVfioDevice" && one.link.state === "Secure");
+    await vm.run(`echo ${FIRST} > ${SIM}/stream_lost`);
+    await deviceIn(FIRST, "LinkBroken", (one) => one.reason === "LinkBroken");
+    await vm.run(`${disconnect(FIRST)} && ${connect(FIRST)}`);
+  });
+
   it("hold up a CLEAR in the TDX module, and the agent does not ask for one", async () => {
     await vm.run("cp /cleared.yaml /node.yaml.new && mv /node.yaml.new /node.yaml");
     const status = await node.until("a verdict", (now) => now.units[0]?.reason.startsWith("Clear") ?? false);

@@ -52,6 +52,7 @@ export function objections(question: Question): readonly Objection[] {
   object(!fn.isTeeCapable, "it has no TEE-I/O", ALWAYS);
   object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
   object(!fn.isLinkReadable.value, "its link cannot be read", fn.isLinkReadable);
+  object(fn.link.value === "Broken", "its link was reset below the TSM", fn.link);
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
   object(question.isSecuredBefore(address), "its link was secured before SETUP", fn.link);
   const wish = againstIntent(process.intent.value, { fn, resource });

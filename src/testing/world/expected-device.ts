@@ -72,6 +72,7 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   if (fn.link.value !== "Off" && fn.isLinkReadable.value && !isTrusted) return "LinkSecuredBeforeSetup";
   if (!isTrusted) return "UnitNotTrusted";
   if (!fn.isLinkReadable.value) return "LinkUnknown";
+  if (fn.link.value === "Broken") return "LinkBroken";
   const isElsewhere = world.api.pods.some(
     (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),
   );

@@ -12,7 +12,8 @@ export interface DeviceShape {
 }
 
 /** Off, a TSM connected without a stream (which the TDX module does not see), or an IDE stream that is on. */
-export type LinkTruth = "Off" | "Tsm" | "Stream";
+/** Broken: the TSM is connected, and the stream is off since a reset. */
+export type LinkTruth = "Off" | "Tsm" | "Stream" | "Broken";
 
 /** One PCI function: what is true of it, and which parts of it can be read. */
 export class HostFunction {
@@ -89,9 +90,9 @@ export class HostFunction {
     const link = this.link.value;
     return {
       state: !isReadable ? "Unknown" : link === "Off" ? "Insecure" : "Secure",
-      tsm: isReadable && link === "Tsm" ? "tsm0" : "",
+      tsm: isReadable && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
       bound: !this.isBoundReadable.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
-      streamEnabled: !isReadable ? "Unknown" : link === "Stream" ? "Yes" : "No",
+      streamSecure: !isReadable ? "Unknown" : link === "Stream" || link === "Tsm" ? "Yes" : "No",
     };
   }
 }

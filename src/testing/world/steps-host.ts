@@ -34,7 +34,7 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   secureLink: onFunction(
     3,
     (world, fn, word) => fn.isPresent.value && fn.link.value === "Off" && world.host.change(fn.link, word as LinkTruth, false),
-    ["Tsm", "Stream"],
+    ["Tsm", "Tsm", "Stream", "Stream", "Broken"],
   ),
   releaseLink: {
     weight: ({ host }) => (host.functions.some((fn) => fn.link.value !== "Off") ? 9 : 0),
