@@ -213,6 +213,17 @@ void script(const char *format, ...)
 		bail_out("the simulator takes no fault: %s", strerror(error));
 }
 
+unsigned int sim_faults(void)
+{
+	char text[4096], *at;
+	unsigned int lines = 0;
+
+	read_file(SIM_FOLDER, "fault", text, sizeof(text));
+	for (at = text; *at; at++)
+		lines += *at == '\n';
+	return lines;
+}
+
 void clean_up(void)
 {
 	int fd, tries, outcome = ERRNO(EBUSY);

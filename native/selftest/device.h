@@ -53,6 +53,8 @@ uint64_t knob_value(const char *folder, const char *name);
 /* A number of the simulator's `table`, e.g. "pages_owned". */
 uint64_t sim_table(const char *name);
 void script(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* How many scripted faults have not come to their end. */
+unsigned int sim_faults(void);
 
 /* Everything scripted goes, and the unit is cleared: how a case finds the world. */
 void clean_up(void);

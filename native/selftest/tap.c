@@ -28,6 +28,12 @@ bool tap_case_has_failed(void)
 	return case_has_failed;
 }
 
+void tap_begin(void)
+{
+	case_has_failed = false;
+	differences = 0;
+}
+
 int tap_run(const struct test_case *cases, unsigned int count, void (*before_each)(void))
 {
 	unsigned int i, failed = 0;
@@ -36,8 +42,7 @@ int tap_run(const struct test_case *cases, unsigned int count, void (*before_eac
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("TAP version 13\n1..%u\n", count);
 	for (i = 0; i < count; i++) {
-		case_has_failed = false;
-		differences = 0;
+		tap_begin();
 		before_each();
 		cases[i].run();
 		failed += case_has_failed;

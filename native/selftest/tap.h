@@ -14,6 +14,8 @@ struct test_case {
 int tap_run(const struct test_case *cases, unsigned int count, void (*before_each)(void));
 /* The running case has failed; what differed. */
 void tap_differs(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A case of its own begins, for what is no part of tap_run(). */
+void tap_begin(void);
 bool tap_case_has_failed(void);
 
 #define CHECK_EQ(got, want)                                                                                    \
