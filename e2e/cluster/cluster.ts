@@ -37,6 +37,10 @@ export interface Cluster extends Kubectl {
   readonly binaries: string;
   /** First process of the control plane's namespaces, to enter them by hand. */
   readonly controlPlanePid: number;
+  /** The control plane itself: for whoever adds a node that is made in another way. */
+  readonly controlPlane: ControlPlane;
+  /** OCI archives that every node has imported. */
+  readonly archives: readonly string[];
   readonly nodes: readonly ClusterNode[];
   /** @throws when there is no such node */
   node(name: string): ClusterNode;
@@ -95,7 +99,8 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]
   const importImage = async (archive: string): Promise<void> => void (await Promise.all(nodes.map((each) => each.importImage(archive))));
   const allocatable = async (name: string) => (await kubectl.kubectlJson(["get", "node", name], NODE)).status.allocatable;
   const controlPlanePid = controlPlane.namespace.pid;
-  return { ...kubectl, folder: run.scratch, logs: run.logs, binaries, controlPlanePid, nodes, node, exec, start, allocatable, importImage, stop };
+  const places = { folder: run.scratch, logs: run.logs, binaries, archives, controlPlanePid, controlPlane };
+  return { ...kubectl, ...places, nodes, node, exec, start, allocatable, importImage, stop };
 }
 
 /** Ready nodes, and the default ServiceAccount without which no pod is admitted. */

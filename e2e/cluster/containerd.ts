@@ -22,8 +22,9 @@ export interface ContainerdSpec {
 /** Starts containerd in the node's namespace; it answers when this returns. */
 export async function startContainerd(namespace: Namespace, spec: ContainerdSpec): Promise<Program> {
   const configFile = join(spec.folder, "containerd.toml");
-  writeFileSync(configFile, renderContainerdConfig(spec));
-  writeFileSync(join(spec.folder, "cni/10-e2e.conflist"), JSON.stringify(cniConfig(spec.podRange), null, 2));
+  const { pauseImage, runc, folder } = spec;
+  writeFileSync(configFile, renderContainerdConfig({ pauseImage, runc, rootFolder: join(folder, "containerd"), cniFolder: join(folder, "cni") }));
+  writeFileSync(join(folder, "cni/10-e2e.conflist"), renderCniConfig(spec.podRange));
   const program = namespace.start(`${namespace.name}-containerd`, [join(spec.binaries, "containerd"), "--config", configFile]);
   const look = async (): Promise<Look<true>> => {
     program.assertRunning();
@@ -34,11 +35,22 @@ export async function startContainerd(namespace: Namespace, spec: ContainerdSpec
   return program;
 }
 
-function renderContainerdConfig(spec: ContainerdSpec): string {
+/** What containerd's configuration says of a node. */
+export interface ContainerdPlace {
+  readonly pauseImage: string;
+  readonly runc: string;
+  /** Images and containers. */
+  readonly rootFolder: string;
+  /** Networks for pods. */
+  readonly cniFolder: string;
+}
+
+/** containerd's configuration, in TOML. */
+export function renderContainerdConfig(spec: ContainerdPlace): string {
   const runtime = `plugins."io.containerd.cri.v1.runtime"`;
   const images = `plugins."io.containerd.cri.v1.images"`;
   return `version = 3
-root = "${join(spec.folder, "containerd")}"
+root = "${spec.rootFolder}"
 state = "/run/containerd/state"
 [grpc]
   address = "${CONTAINERD_SOCKET}"
@@ -60,12 +72,13 @@ state = "/run/containerd/state"
   SystemdCgroup = false
 [${runtime}.cni]
   bin_dirs = ["/usr/lib/cni"]
-  conf_dir = "${join(spec.folder, "cni")}"
+  conf_dir = "${spec.cniFolder}"
 `;
 }
 
-function cniConfig(podRange: string): unknown {
+/** The network of a node's pods, as CNI's plugins read it. */
+export function renderCniConfig(podRange: string): string {
   const ipam = { type: "host-local", ranges: [[{ subnet: podRange }]], routes: [{ dst: "0.0.0.0/0" }] };
   const bridge = { type: "bridge", bridge: "cni0", isGateway: true, ipMasq: false, ipam };
-  return { cniVersion: "1.0.0", name: "e2e", plugins: [bridge] };
+  return JSON.stringify({ cniVersion: "1.0.0", name: "e2e", plugins: [bridge] }, null, 2);
 }

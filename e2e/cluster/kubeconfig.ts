@@ -7,7 +7,7 @@ import type { Authority, Certificate } from "./pki.ts";
 export type Credential = { readonly certificate: Certificate } | { readonly token: string };
 
 /** Writes a kubeconfig (as JSON, which is YAML too) that refers to the certificates' files. */
-export function writeKubeconfig(file: string, authority: Authority, credential: Credential): void {
+export function writeKubeconfig(file: string, authority: Pick<Authority, "certificateFile">, credential: Credential): void {
   const user =
     "token" in credential
       ? { token: credential.token }

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CONTAINERD_SOCKET } from "./containerd.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
-import type { Authority } from "./pki.ts";
+import type { Authority, Certificate } from "./pki.ts";
 
 /** What a node's kubelet is configured with. */
 export interface KubeletSpec {
@@ -19,27 +19,45 @@ export interface KubeletSpec {
 /** Writes a kubelet's certificate, kubeconfig and configuration; returns the command that starts it.
  *  Its identity is the one a real kubelet has (system:node:NAME), so that the node authorizer and NodeRestriction judge it. */
 export async function prepareKubelet(authority: Authority, spec: KubeletSpec): Promise<string[]> {
-  const certificate = await authority.issue(`kubelet-${spec.nodeName}`, {
-    commonName: `system:node:${spec.nodeName}`,
+  const certificate = await issueKubeletCertificate(authority, spec);
+  return writeKubelet({ folder: spec.folder, seenFolder: spec.folder, authority, certificate }, spec);
+}
+
+/** The certificate of a kubelet, for calling the API server and for serving it. */
+export function issueKubeletCertificate(authority: Authority, node: Pick<KubeletSpec, "nodeName" | "address">): Promise<Certificate> {
+  return authority.issue(`kubelet-${node.nodeName}`, {
+    commonName: `system:node:${node.nodeName}`,
     organizations: ["system:nodes"],
-    alternativeNames: [`DNS:${spec.nodeName}`, `IP:${spec.address}`],
+    alternativeNames: [`DNS:${node.nodeName}`, `IP:${node.address}`],
   });
-  const kubeconfig = join(spec.folder, "kubelet.kubeconfig");
-  const configFile = join(spec.folder, "kubelet.json");
-  writeKubeconfig(kubeconfig, authority, { certificate });
+}
+
+/** Where a kubelet's files are written, and where it will find them: not the same when it runs on another machine. */
+export interface KubeletFiles {
+  readonly folder: string;
+  readonly seenFolder: string;
+  /** The two as the kubelet sees them. */
+  readonly authority: Pick<Authority, "certificateFile">;
+  readonly certificate: Certificate;
+}
+
+/** Writes a kubelet's kubeconfig and configuration; returns the command that starts it. */
+export function writeKubelet(files: KubeletFiles, spec: Omit<KubeletSpec, "folder">): string[] {
+  const { folder, seenFolder, authority, certificate } = files;
+  writeKubeconfig(join(folder, "kubelet.kubeconfig"), authority, { certificate });
   const serving = { tlsCertFile: certificate.certificateFile, tlsPrivateKeyFile: certificate.keyFile };
-  writeFileSync(configFile, JSON.stringify({ ...kubeletConfig(authority, spec), ...serving }, null, 2));
+  writeFileSync(join(folder, "kubelet.json"), JSON.stringify({ ...kubeletConfig(authority, spec), ...serving }, null, 2));
   return [
     join(spec.binaries, "kubelet"),
-    `--config=${configFile}`,
-    `--kubeconfig=${kubeconfig}`,
+    `--config=${join(seenFolder, "kubelet.json")}`,
+    `--kubeconfig=${join(seenFolder, "kubelet.kubeconfig")}`,
     `--hostname-override=${spec.nodeName}`,
     // Without an address that is not loopback, the node has none, and exec and logs fail.
     `--node-ip=${spec.address}`,
   ];
 }
 
-function kubeletConfig(authority: Authority, spec: KubeletSpec): Record<string, unknown> {
+function kubeletConfig(authority: KubeletFiles["authority"], spec: Pick<KubeletSpec, "cgroupRoot">): Record<string, unknown> {
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",

@@ -38,20 +38,38 @@ export async function createBridge(controlPlane: Namespace): Promise<void> {
 
 /** Links a node to the bridge and routes its pods; `nodeCount` says how many other nodes there are to route to. */
 export async function connectNode(controlPlane: Namespace, node: Namespace, place: { index: number; nodeCount: number }): Promise<void> {
-  const { index, nodeCount } = place;
-  const others = Array.from({ length: nodeCount }, (_, i) => i + 1).filter((other) => other !== index);
+  const { index } = place;
   await runAll(controlPlane, [`ip link add node${index} type veth peer name eth0 netns ${node.pid}`, `ip link set node${index} master ${BRIDGE} up`]);
-  await runAll(node, [
+  await runAll(node, nodeNetwork(place));
+  await node.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+  // Pods are dialled by the API server directly (--enable-aggregator-routing).
+  await runAll(controlPlane, [routeToPods(index)]);
+}
+
+/** What a node does to its own network: the lines of `ip`, and no others, for a node whose `eth0` is on the bridge. */
+export function nodeNetwork({ index, nodeCount }: { index: number; nodeCount: number }): readonly string[] {
+  const others = Array.from({ length: nodeCount }, (_, i) => i + 1).filter((other) => other !== index);
+  return [
     `ip addr add ${nodeAddress(index)}/16 dev eth0`,
     "ip link set eth0 up",
     `ip route add ${API_SERVER_SERVICE_ADDRESS}/32 via ${CONTROL_PLANE_ADDRESS}`,
     // Without this, traffic to other service addresses would look for a default route instead of failing at once.
     `ip route add unreachable ${SERVICE_RANGE}`,
-    ...others.map((other) => `ip route add ${podRange(other)} via ${nodeAddress(other)}`),
-  ]);
-  await node.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
-  // Pods are dialled by the API server directly (--enable-aggregator-routing).
-  await runAll(controlPlane, [`ip route add ${podRange(index)} via ${nodeAddress(index)}`]);
+    ...others.map(routeToPods),
+  ];
+}
+
+/** Puts a tap device on the bridge, for the machine that becomes node `index`, and routes its pods from everywhere. Returns the device's name:
+ *  it exists in the control plane's network only, and goes with it. */
+export async function connectTap(controlPlane: Namespace, nodes: readonly Namespace[], index: number): Promise<string> {
+  const tap = `node${index}`;
+  await runAll(controlPlane, [`ip tuntap add dev ${tap} mode tap`, `ip link set ${tap} master ${BRIDGE} up`]);
+  for (const each of [controlPlane, ...nodes]) await runAll(each, [routeToPods(index)]);
+  return tap;
+}
+
+function routeToPods(index: number): string {
+  return `ip route add ${podRange(index)} via ${nodeAddress(index)}`;
 }
 
 async function runAll(namespace: Namespace, lines: readonly string[]): Promise<void> {

@@ -11,6 +11,8 @@ export interface QemuPlan {
   readonly memoryMb: number;
   /** Sockets and logs. */
   readonly folder: string;
+  /** Further arguments: disks, networks. */
+  readonly more?: readonly string[];
 }
 
 export const SHELL_SOCKET = "shell.sock";
@@ -59,6 +61,7 @@ export function qemuCommand(plan: QemuPlan): readonly string[] {
     ...["setpriv", "--pdeathsig", "KILL", ...loader],
     ...[...firmware, ...machine, ...unit, ...kernel, ...ports, ...rest],
     ...plan.devices.flatMap((device) => ["-device", device]),
+    ...(plan.more ?? []),
   ];
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One virtual machine for a test: started, spoken to, ended.
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Program, startProgram, tailOf } from "../../cluster/program.ts";
+import { type Program, startProgram } from "../../cluster/program.ts";
 import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
 import type { Kernel } from "../kit/kernels.ts";
 import { type Contents, makeInitramfs } from "./initramfs.ts";
@@ -17,6 +17,14 @@ export interface VmOptions {
   readonly contents: Contents;
   readonly devices?: readonly string[];
   readonly memoryMb?: number;
+  /** Further arguments of QEMU. */
+  readonly more?: readonly string[];
+  /** Where its sockets and logs are, and what it boots from; a folder of its own in the system's place for such, unless given. Removed in the end. */
+  readonly folder?: string;
+  /** The script that the VM begins with; the one that answers, unless given. */
+  readonly init?: string;
+  /** Starts QEMU; as a program of this process, unless given. What starts it must see this machine's files under the same paths. */
+  readonly start?: (name: string, argv: readonly string[]) => Program;
 }
 
 export interface Vm {
@@ -28,6 +36,10 @@ export interface Vm {
   complaints(): Promise<readonly string[]>;
   /** A command of QEMU's own, e.g. `device_del`. */
   qmp(command: string, args: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Cuts the power and gives it back: the same machine boots again, with its disks as they were. Returns when it answers. */
+  reset(): Promise<void>;
+  /** What the VM has written to its console. */
+  console(): string;
   /** Ends it at once, as a power cut does. */
   stop(): Promise<void>;
 }
@@ -38,30 +50,46 @@ const COMMAND_MS = 60_000;
 
 /** Boots a VM and waits until it answers. @throws with the end of its console */
 export async function startVm(options: VmOptions): Promise<Vm> {
-  const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-vm-"));
-  const { chroot, kernel, contents, devices = [], memoryMb = 1024 } = options;
-  let shell: Shell | null = null;
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "trusted-iommu-vm-"));
+  const { chroot, kernel, contents, devices = [], memoryMb = 1024, more = [], start = startHere(folder) } = options;
+  let line: Line | null = null;
   let program: Program | null = null;
   const stop = async (): Promise<void> => {
-    shell?.close();
+    line?.shell.close();
     await program?.stop("kill");
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const initramfs = await makeInitramfs(folder, { "bin/busybox": join(chroot, "usr/bin/busybox"), ...contents });
-    const argv = qemuCommand({ chroot, image: kernel.image, initramfs, devices, memoryMb, folder });
-    program = startProgram({ name: `VM ${kernel.name}`, argv, env: { PATH: "/usr/bin:/bin" }, logFile: join(folder, "qemu.log") });
-    shell = await reach(program, folder);
-    return vmOf({ shell, folder, stop });
+    const initramfs = await makeInitramfs(folder, { "bin/busybox": join(chroot, "usr/bin/busybox"), ...contents }, options.init);
+    const argv = qemuCommand({ chroot, image: kernel.image, initramfs, devices, memoryMb, folder, more });
+    program = start(`vm-${kernel.name}`, argv);
+    line = await reach(program, folder);
+    await line.up();
+    return vmOf({ line, program, folder, stop });
   } catch (cause) {
-    const log = join(folder, CONSOLE_LOG);
-    const end = existsSync(log) ? tailOf(log, 40) : "";
+    const end = consoleOf(folder).trimEnd().split("\n").slice(-40).join("\n");
     await stop();
     throw new Error(`the VM with kernel ${kernel.release} did not come up\n${end}`, { cause });
   }
 }
 
-async function reach(program: Program, folder: string): Promise<Shell> {
+function startHere(folder: string): (name: string, argv: readonly string[]) => Program {
+  return (name, argv) => startProgram({ name, argv, env: { PATH: "/usr/bin:/bin" }, logFile: join(folder, "qemu.log") });
+}
+
+function consoleOf(folder: string): string {
+  const log = join(folder, CONSOLE_LOG);
+  return existsSync(log) ? readFileSync(log, "utf8") : "";
+}
+
+/** A line to a VM that may still be booting. */
+interface Line {
+  readonly shell: Shell;
+  /** Resolves when the first process answers. */
+  up(): Promise<void>;
+}
+
+async function reach(program: Program, folder: string): Promise<Line> {
   const socket = join(folder, SHELL_SOCKET);
   const look = () => {
     program.assertRunning();
@@ -81,12 +109,20 @@ async function reach(program: Program, folder: string): Promise<Shell> {
     if (lost !== null) throw lost;
     return isUp ? met(true) : notYet<boolean>("still booting");
   };
-  await waitUntil("the VM's first process", lookUp, { deadlineMs: BOOT_MS, everyMs: 50 });
-  return shell;
+  return { shell, up: async () => void (await waitUntil("the VM's first process", lookUp, { deadlineMs: BOOT_MS, everyMs: 50 })) };
 }
 
-function vmOf({ shell, folder, stop }: { shell: Shell; folder: string; stop: () => Promise<void> }): Vm {
-  const attempt = (commands: string, deadlineMs = COMMAND_MS): Promise<Ended> => shell.run(commands, deadlineMs);
+interface Running {
+  line: Line;
+  readonly program: Program;
+  readonly folder: string;
+  readonly stop: () => Promise<void>;
+}
+
+function vmOf(running: Running): Vm {
+  const { folder, program } = running;
+  const qmp: Vm["qmp"] = (command, args) => callQmp(join(folder, QMP_SOCKET), command, args);
+  const attempt = (commands: string, deadlineMs = COMMAND_MS): Promise<Ended> => running.line.shell.run(commands, deadlineMs);
   const run = async (commands: string, deadlineMs?: number): Promise<string> => {
     const { code, output } = await attempt(commands, deadlineMs);
     if (code !== 0) throw new Error(`in the VM: ${commands}: exit code ${code}\n${output}`);
@@ -96,8 +132,22 @@ function vmOf({ shell, folder, stop }: { shell: Shell; folder: string; stop: () 
     try: attempt,
     run,
     complaints: async () => (await run("dmesg")).split("\n").filter((line) => COMPLAINT.test(line)),
-    qmp: (command, args) => callQmp(join(folder, QMP_SOCKET), command, args),
-    stop,
+    qmp,
+    async reset() {
+      running.line.shell.close();
+      // Before the reset: what the VM writes while nobody listens is lost.
+      running.line = await reach(program, folder);
+      // A guest that reboots by itself ends the VM, and only then.
+      await qmp("set-action", { reboot: "reset" });
+      await qmp("system_reset", {});
+      await running.line.up();
+      await qmp("set-action", { reboot: "shutdown" });
+    },
+    console: () => consoleOf(folder),
+    stop: async () => {
+      running.line.shell.close();
+      await running.stop();
+    },
   };
 }
 
