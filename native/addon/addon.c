@@ -19,11 +19,20 @@ static void forget(napi_env env, void *state, void *hint)
 	free(environment);
 }
 
-static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)(const char *, int, struct backend **), const char *command)
+static napi_value new_handle(napi_env env, struct backend *backend)
 {
 	struct environment *environment = NULL;
+	napi_value constructor = NULL;
+
+	napi_get_instance_data(env, (void **)&environment);
+	napi_get_reference_value(env, environment->constructor, &constructor);
+	return handle_new(env, constructor, backend);
+}
+
+static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)(const char *, int, struct backend **), const char *command)
+{
 	struct backend *backend = NULL;
-	napi_value values[2], constructor = NULL;
+	napi_value values[2];
 	bool writable = false;
 	char *path;
 	int rc;
@@ -39,9 +48,7 @@ static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)
 		napi_throw(env, value_error(env, -rc, command));
 		return NULL;
 	}
-	napi_get_instance_data(env, (void **)&environment);
-	napi_get_reference_value(env, environment->constructor, &constructor);
-	return handle_new(env, constructor, backend);
+	return new_handle(env, backend);
 }
 
 static napi_value open_device(napi_env env, napi_callback_info info)
@@ -52,6 +59,20 @@ static napi_value open_device(napi_env env, napi_callback_info info)
 static napi_value open_simulator(napi_env env, napi_callback_info info)
 {
 	return open_with(env, info, simulated_open, "openSimulator");
+}
+
+static napi_value open_uevents(napi_env env, napi_callback_info info)
+{
+	struct backend *backend = NULL;
+	int rc;
+
+	if (!take_arguments(env, info, 0, NULL))
+		return NULL;
+	rc = uevents_open(&backend);
+	if (!rc)
+		return new_handle(env, backend);
+	napi_throw(env, value_error(env, -rc, "openUevents"));
+	return NULL;
 }
 
 static void export_function(napi_env env, napi_value exports, const char *name, napi_callback function)
@@ -74,6 +95,8 @@ NAPI_MODULE_INIT()
 	napi_set_instance_data(env, environment, forget, NULL);
 	export_function(env, exports, "open", open_device);
 	export_function(env, exports, "openSimulator", open_simulator);
+	export_function(env, exports, "openUevents", open_uevents);
+	export_function(env, exports, "readAttribute", read_attribute);
 	set(env, exports, "simulation", simulation_value(env));
 	return exports;
 }

@@ -9,6 +9,8 @@
 
 /* The `simulation` object. */
 napi_value simulation_value(napi_env env);
+/* readAttribute(path, deadline in ms): a promise of the text; ETIMEDOUT. */
+napi_value read_attribute(napi_env env, napi_callback_info info);
 napi_value dump_value(napi_env env, const struct store *store);
 
 /* The class of what open and openSimulator return; kept per environment. */

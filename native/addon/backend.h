@@ -35,6 +35,8 @@ struct backend {
 
 int device_open(const char *path, int writable, struct backend **backend);
 int simulated_open(const char *path, int writable, struct backend **backend);
+/* Only waits: for news from the kernel about devices. */
+int uevents_open(struct backend **backend);
 /* wait that also returns, with -ECANCELED, when `other` is readable. */
 int simulated_wait(struct backend *backend, int other);
 

@@ -5,7 +5,7 @@ import type { RegBase } from "../domain/unit.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
-import { watchHost } from "./change.ts";
+import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
 import { type FactsCache, type FunctionFacts, readFunction } from "./functions.ts";
 import { type HolderScan, holdersOf, NOBODY, scanHolders } from "./holders.ts";
 import { type HostPaths, hostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
@@ -13,7 +13,7 @@ import type { HostPort } from "./port.ts";
 import { isPresent, type Reading, readNames, readText } from "./reading.ts";
 import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
 import { compareAddress, isAddress } from "./topology.ts";
-import { createTsmReader, NO_TSM, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
+import { createTsmReader, NO_TSM, type ReadAttribute, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
 import { readRegBase, readUnits } from "./units.ts";
 
 /** What the reader is given. Only `root` is needed outside tests. */
@@ -24,6 +24,10 @@ export interface HostReaderOptions {
   /** How long one `tsm/*` attribute may take. */
   readonly tsmDeadlineMs?: number;
   readonly pause?: Pause;
+  /** Interrupts a read that hangs in the kernel. Without it such a read keeps a thread until the kernel lets go. */
+  readonly readAttribute?: ReadAttribute;
+  /** The kernel's news; a simulated host has none. */
+  readonly uevents?: Omit<UeventOptions, "clock"> | null;
 }
 
 /** Ten times what a busy machine needs for an attribute; a read that takes longer is stuck behind a disconnect. */
@@ -40,18 +44,22 @@ interface Reader {
 
 /** The one reader of a host's tree, real or simulated. Holds no handle besides its watches; every reading starts from the files. */
 export function createHostReader(options: HostReaderOptions): HostPort {
-  const { root, clock = systemClock, tsmDeadlineMs = TSM_DEADLINE_MS, pause = nextTurn } = options;
+  const { root, clock = systemClock, tsmDeadlineMs = TSM_DEADLINE_MS, pause = nextTurn, readAttribute, uevents = null } = options;
   const reader: Reader = {
     paths: hostPaths(root),
     cache: new Map(),
-    tsm: createTsmReader({ clock, deadlineMs: tsmDeadlineMs }),
+    tsm: createTsmReader({ clock, deadlineMs: tsmDeadlineMs, ...(readAttribute ? { readAttribute } : {}) }),
     slices: { clock, pause },
     lastScan: { kind: "Unreadable", why: "no process was looked at yet" },
   };
   return {
     observe: () => observe(reader),
     observeFunction: (address) => observeFunction(reader, address),
-    onChange: (listener) => watchHost(reader.paths, listener),
+    onChange: (listener) => {
+      const stops = [watchHost(reader.paths, listener)];
+      if (uevents) stops.push(watchUevents({ ...uevents, clock }, listener));
+      return () => stops.forEach((stop) => void stop());
+    },
   };
 }
 

@@ -21,6 +21,11 @@ export function readingOfError(thrown: unknown): Reading<never> {
   return GONE.has(code) ? MISSING : { kind: "Unreadable", why: code };
 }
 
+/** The reading that an attribute's text stands for: without its line end. */
+export function readingOfText(text: string): Reading<string> {
+  return { kind: "Value", value: text.trim() };
+}
+
 /** Content of an attribute without its line end. Synchronous: an attribute is at most a page, and a thread hop costs more than the read. */
 export function readText(path: string): Reading<string> {
   try {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describe, expect, it } from "vitest";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
 import { createFakeClock } from "../testing/fake-clock.ts";
+import { loadFlavour } from "../testing/native/flavours.ts";
 import type { Reading } from "./reading.ts";
 import { createTsmReader } from "./tsm.ts";
 
@@ -64,5 +69,25 @@ describe("tsm files", () => {
     }
     expect(await reader.read("s2", "s2", "connect")).toMatchObject({ kind: "Unreadable" });
     expect(started).toEqual(["s0/tsm/connect", "s1/tsm/connect"]);
+  });
+});
+
+describe("the addon's reading of an attribute", () => {
+  const { readAttribute } = loadFlavour("release");
+  const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-attribute-"));
+  const fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("gives the text, or the errno", async () => {
+    writeFileSync(join(folder, "text"), "tsm0\n");
+    expect(await readAttribute(join(folder, "text"), 100)).toBe("tsm0\n");
+    await expect(readAttribute(join(folder, "absent"), 100)).rejects.toMatchObject({ code: "ENOENT", command: "readAttribute" });
+    expect(() => Reflect.apply(readAttribute, undefined, ["/dev/null"])).toThrow(TypeError);
+  });
+
+  it("is interrupted in the kernel at its deadline, however many hang, and leaves every thread free", async () => {
+    const hanging = Array.from({ length: 12 }, () => readAttribute(fifo, 20).catch((thrown: { code: string }) => thrown.code));
+    expect(await Promise.all(hanging)).toEqual(Array.from({ length: 12 }, () => "ETIMEDOUT"));
   });
 });

@@ -23,11 +23,21 @@ export interface TsmReader {
 /** Threads of the pool that may be stuck in the kernel at once: the rest must stay free for everything else. */
 const MOST_STUCK = 2;
 
+/** Reads one file that may block. Is asked to give up after `deadlineMs`; whoever calls has a later deadline of its own. */
+export type ReadAttribute = (path: string, deadlineMs: number) => Promise<Reading<string>>;
+
+export interface TsmReaderOptions {
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  readonly readAttribute?: ReadAttribute;
+}
+
 /**
  * The one place where `tsm/*` is read. Reading an attribute of a sub-function while its function 0 disconnects can hang in the kernel for ever,
- * so reads are made one at a time per slot, each with a deadline; a slot whose read is still stuck is not read again.
+ * and the disconnect with it. So reads are made one at a time per slot, and each is interrupted in the kernel at half its deadline, which lets
+ * the disconnect go on. A slot whose read is still stuck at the whole deadline is not read again until it comes back.
  */
-export function createTsmReader(options: { clock: Clock; deadlineMs: number; readAttribute?: typeof readBlockingText }): TsmReader {
+export function createTsmReader(options: TsmReaderOptions): TsmReader {
   const { clock, deadlineMs, readAttribute = readBlockingText } = options;
   const turns = new Map<Address, Promise<unknown>>();
   const stuck = new Set<Address>();
@@ -35,7 +45,7 @@ export function createTsmReader(options: { clock: Clock; deadlineMs: number; rea
   async function guarded(slot: Address, path: string): Promise<Reading<string>> {
     if (stuck.has(slot)) return unreadable("an earlier read of this slot's tsm files has not come back");
     if (stuck.size >= MOST_STUCK) return unreadable("reads of other slots' tsm files have not come back");
-    const reading = readAttribute(path);
+    const reading = readAttribute(path, deadlineMs / 2);
     const answer = await withDeadline(reading, clock, deadlineMs);
     if (answer !== null) return answer;
     stuck.add(slot);

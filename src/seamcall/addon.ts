@@ -162,6 +162,10 @@ export interface Addon {
   /** Opens table and simulator over a state directory; a second writable opener gets EBUSY. */
   openSimulator(dir: string, writable: boolean): NativeHandle;
   readonly simulation: NativeSimulation;
+  /** The kernel's news about devices (uevents). Of `waitChanged` each settles with the next; throws a NativeError. */
+  openUevents(): Pick<NativeHandle, "waitChanged" | "close">;
+  /** The text of a small file whose read may block in the kernel; after `deadlineMs` it is interrupted there, and rejects with ETIMEDOUT. */
+  readAttribute(path: string, deadlineMs: number): Promise<string>;
 }
 
 /** Beside a shipped bundle; else where `make` leaves it, seen from src/seamcall and from a bundle one folder below the root. */

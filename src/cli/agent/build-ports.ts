@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AgentOptions, AgentPorts } from "../../agent/ports.ts";
+import type { HostPort } from "../../host/port.ts";
 import { createHostReader } from "../../host/reader.ts";
+import { readingOfError, readingOfText } from "../../host/reading.ts";
 import type { Random } from "../../runtime/backoff.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
@@ -37,6 +39,18 @@ export interface BuiltPorts {
 /** The whole tree is read at least this often: bounds what a lost wake-up costs, and costs 20 ms for a large host. */
 const OBSERVE_EVERY_MS = 30_000;
 
+/** The reader of the host's files, with what native code adds. A simulated host is plain files: its kernel has no news. */
+async function buildHost({ config, log }: Ground): Promise<HostPort> {
+  const { loadAddon } = await import("../../seamcall/addon.ts");
+  const addon = loadAddon();
+  const onProblem = (why: string): void => log.warn({ why }, "no news from the kernel about devices: the timer finds changes");
+  return createHostReader({
+    root: config.hostRoot,
+    readAttribute: (path, deadlineMs) => addon.readAttribute(path, deadlineMs).then(readingOfText, readingOfError),
+    uevents: config.driver.kind === "Simulated" ? null : { open: () => addon.openUevents(), onProblem },
+  });
+}
+
 /**
  * The agent's ports from its configuration. What a configuration does not use is not loaded: no API client without --node, no gRPC without a
  * kubelet. Nothing is started and nothing connected yet.
@@ -51,7 +65,7 @@ export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
       random,
       log,
       metrics,
-      host: createHostReader({ root: config.hostRoot }),
+      host: await buildHost(ground),
       openSeamcall: driver.open,
       devicePlugins: kubelet.devicePlugins,
       cdi: kubelet.cdi,

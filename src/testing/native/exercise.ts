@@ -4,6 +4,9 @@
  * Uses every way into the addon and every way out of it, in the main thread and in workers; run under the sanitizer build. Argument: the
  * addon. Ends with "exercised" on standard output.
  */
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { type Addon, loadAddon } from "../../seamcall/addon.ts";
 import { openSimulated } from "../../seamcall/drivers.ts";
@@ -39,6 +42,8 @@ function misuse(addon: Addon): number {
     () => Reflect.apply(addon.simulation.addFault, undefined, ["/absent", null]),
     () => addon.open("/dev/null/absent", true),
     () => addon.simulation.dump("/absent"),
+    () => Reflect.apply(addon.openUevents, undefined, [1]),
+    () => Reflect.apply(addon.readAttribute, undefined, ["/dev/null", "soon"]),
   ];
   let thrown = 0;
   for (const call of wrong) {
@@ -79,6 +84,16 @@ async function round(addon: Addon, dir: string): Promise<void> {
   simulation.reboot(dir);
 }
 
+/** Waits for the kernel's news, and reads what does not answer: both end by themselves or with the environment. */
+function listen(addon: Addon, dir: string): Promise<unknown>[] {
+  const fifo = join(dir, "fifo");
+  if (!existsSync(fifo)) execFileSync("mkfifo", [fifo]);
+  const uevents = addon.openUevents();
+  const settled = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
+  const waiting = settled(uevents.waitChanged());
+  return [settled(addon.readAttribute(fifo, 30)), settled(addon.readAttribute("/proc/self/comm", 30)), uevents.close(), waiting];
+}
+
 async function main(addonPath: string): Promise<void> {
   const addon = loadAddon(addonPath);
   const state = stateDirectory();
@@ -86,6 +101,7 @@ async function main(addonPath: string): Promise<void> {
   if (misuse(addon) !== 0) throw new Error("a wrong argument was accepted");
   await misusedHandle(addon, state.dir);
   for (let n = 0; n < 5; n++) await round(addon, state.dir);
+  await Promise.all(listen(addon, state.dir));
   for (let n = 0; n < 4; n++) await inWorker(addonPath, n % 2 === 0);
   Reflect.apply(Reflect.get(globalThis, "gc") as () => void, undefined, []);
   const truth = simulationOf(addon).dump(state.dir);
@@ -112,7 +128,8 @@ async function workerMain(order: { addonPath: string; terminated: boolean }): Pr
   const port = await openSimulated(state.dir, { addon });
   simulationOf(addon).addFault(state.dir, { delayMs: 60_000, count: null });
   if (!order.terminated) return port.close();
-  void Promise.all(abandon(port));
+  void Promise.all([...abandon(port), ...listen(addon, state.dir)]);
+  void addon.openUevents().waitChanged();
   const { parentPort } = await import("node:worker_threads");
   parentPort?.postMessage("in flight");
 }
