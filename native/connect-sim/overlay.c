@@ -143,6 +143,9 @@ static void overlay_store(struct overlaid *one, int where, int size, u32 value)
 	if (at >= block && ((at - block) % (BLOCK / 4) == PCI_IDE_SEL_CAP / 4 || (at - block) % (BLOCK / 4) == PCI_IDE_SEL_STS / 4))
 		return;
 	one->words[at] = (one->words[at] & ~mask) | (value << shift & mask);
+	/* A stream that is taken down may be set up again. */
+	if (at >= block && (at - block) % (BLOCK / 4) == PCI_IDE_SEL_CTL / 4 && !(one->words[at] & PCI_IDE_SEL_CTL_EN))
+		one->lost = false;
 }
 
 /* What a write does besides: resets. */
