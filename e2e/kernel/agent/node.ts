@@ -52,7 +52,7 @@ export function vmNode(vm: Vm): VmNode {
         async () => {
           if ((await vm.try(`test -s ${STATUS}`)).code !== 0) return notYet<NodeStatus>("no status");
           const now = await status();
-          return isMet(now) ? met(now) : notYet(JSON.stringify({ summary: now.summary, units: now.units }));
+          return isMet(now) ? met(now) : notYet(JSON.stringify({ summary: now.summary, units: now.units, devices: now.devices }));
         },
         { deadlineMs: WAIT_MS },
       ),
