@@ -6,7 +6,7 @@ import { groundFrom, unitFacts } from "../domain/ground.ts";
 import { hasStaleHold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
-import { clearanceOf, isStranded, type Memory } from "../domain/memory.ts";
+import { clearanceOf, isSetUp, isStranded, type Memory } from "../domain/memory.ts";
 import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -55,8 +55,8 @@ function wantsPods({ intent, memory, binding }: ObserveInputs, view: NodeView): 
   if (hasStaleHold(memory, ground)) return true;
   if (intent === null) return false;
   return [...unitFacts(binding).values()].some((fact) => {
-    const { regBase, tdxIommuId } = fact.entry;
-    if (tdxIommuId === null || !selectsUnit(intent, regBase) || (intent.state === "Trusted" && !isStranded(fact))) return false;
+    const { regBase } = fact.entry;
+    if (!isSetUp(fact) || !selectsUnit(intent, regBase) || (intent.state === "Trusted" && !isStranded(fact))) return false;
     return clearanceOf(memory, ground, regBase).uses.length === 0;
   });
 }

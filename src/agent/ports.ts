@@ -39,7 +39,7 @@ export interface AgentPorts {
 }
 
 export interface AgentOptions {
-  readonly driver: Driver;
+  readonly driver: Driver | "auto";
   /** How long everything below a unit must be free before CLEAR. */
   readonly settleMs: number;
   /** The whole tree is read at least this often; bounds what a lost wake-up costs. */

@@ -21,7 +21,9 @@ const tdxModule = field(
   z.strictObject({
     version: words("Version of the TDX module, such as 2.0.18. Empty when unreadable."),
     connect: yes("The module has TDX Connect (TDX_FEATURES0 bit 6)."),
-    driver: words("What issues SETUP and CLEAR: tdx_iommu (this project's kernel module), tdx_host (the kernel's own), simulated, or empty."),
+    driver: words(
+      "What issues SETUP and CLEAR: tdx_iommu (this project's kernel module), tdx_host (the kernel's own), simulated; auto while none is found.",
+    ),
     environment: words("Ok, or why TDX cannot be called on this host. Empty when the binding cannot be read."),
     instance: words("32 hex digits, new at each load of the binding's module: ids of another instance are history. Empty when unreadable."),
   }),

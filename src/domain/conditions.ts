@@ -104,7 +104,15 @@ function leaks(unit: UnitStatus): boolean {
 const WORKS_ALL_THE_SAME: ReadonlySet<ConditionReason> = new Set(["LinkSecuredOutside", "PagesRetained"]);
 
 /** Unit reasons that a person must look at. */
-const FAILURES: ReadonlySet<string> = new Set(["SetupFailed", "ClearFailed", "TrustLost", "UnitMissing", "NotInBinding", "ForeignOwner"]);
+const FAILURES: ReadonlySet<string> = new Set([
+  "SetupFailed",
+  "ClearFailed",
+  "EvidenceIncomplete",
+  "TrustLost",
+  "UnitMissing",
+  "NotInBinding",
+  "ForeignOwner",
+]);
 
 function clearBlockedFrom(body: Body): Draft {
   const blocked = body.units.find((unit) => unit.reason === "ClearBlocked");

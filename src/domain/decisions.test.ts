@@ -42,7 +42,9 @@ describe("the offer", () => {
             expect(fn).toMatchObject({ teeIo: "Yes", unit: { kind: "Unit" }, vfioCdev: expect.any(String) });
             expect(fn?.link.state).not.toBe("Unknown");
             const unit = fn?.unit.kind === "Unit" ? unitOf(view, fn.unit.regBase) : undefined;
-            expect(unit).toMatchObject({ state: "Trusted", tdxIommuId: expect.anything() });
+            expect(unit?.state).toBe("Trusted");
+            const isKernelOwned = view.binding.kind === "Read" && view.binding.value.info.kernelOwned;
+            if (!isKernelOwned) expect(unit?.tdxIommuId).not.toBeNull();
             expect(view.binding).toMatchObject({
               value: { info: { environment: "Ok", instance: view.binding.kind === "Read" && view.binding.value.table.instance } },
             });

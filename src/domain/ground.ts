@@ -44,7 +44,7 @@ export function functionsBelow(ground: Ground, regBase: RegBase): readonly PciFu
 
 /**
  * Trusted means: listed Trusted with an id, by the module instance that INFO names, in an environment where TDX can be called. Anything else has
- * no epoch.
+ * no epoch. A kernel that owns SETUP tells no id: there the state itself follows from enough evidence only.
  */
 export function unitFacts(binding: Reading<Binding>): ReadonlyMap<RegBase, UnitFact> {
   if (binding.kind !== "Read") return new Map();
@@ -52,7 +52,7 @@ export function unitFacts(binding: Reading<Binding>): ReadonlyMap<RegBase, UnitF
   const proven = info.environment === "Ok" && info.instance === table.instance;
   return new Map(
     table.units.map((entry) => {
-      const trusted = proven && entry.state === "Trusted" && entry.tdxIommuId !== null;
+      const trusted = proven && entry.state === "Trusted" && (entry.tdxIommuId !== null || info.kernelOwned);
       return [entry.regBase, { entry, epoch: trusted ? `${table.instance}/0x${entry.setupSeq.toString(16)}` : null }];
     }),
   );

@@ -123,12 +123,17 @@ function mayBeOurs(ground: Ground, address: Address): boolean {
 function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): ReadonlyMap<RegBase, number> {
   const since = new Map<RegBase, number>();
   for (const [regBase, fact] of ground.units) {
-    if (intent === null || !selectsUnit(intent, regBase) || fact.entry.tdxIommuId === null) continue;
+    if (intent === null || !selectsUnit(intent, regBase) || !isSetUp(fact)) continue;
     if (intent.state === "Trusted" && !isStranded(fact)) continue;
     const { uses, listed } = clearanceOf(memory, ground, regBase);
     if (uses.length === 0 && listed.length === 0) since.set(regBase, memory.freeSince.get(regBase) ?? ground.view.nowMs);
   }
   return since;
+}
+
+/** There is something to clear: an id, or trust whose id the kernel keeps to itself. */
+export function isSetUp({ entry, epoch }: UnitFact): boolean {
+  return entry.tdxIommuId !== null || epoch !== null;
 }
 
 /**

@@ -50,6 +50,14 @@ const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
 const hostUnits = (...units: ReturnType<typeof aHostUnit>[]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost({ units }) } });
 const published = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
 
+/** What a kernel that owns SETUP shows: no ids, no calls. */
+const owned = (...units: Partial<BindingUnit>[]): Partial<NodeView> => ({
+  binding: aBinding(
+    units.map((unit) => aUnit({ tdxIommuId: null, lastCall: null, evidence: "tsm0", ...unit })),
+    { kernelOwned: true },
+  ),
+});
+
 /** A world per reason, and the step that goes with it. */
 const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[] = [
   ["SetupSucceeded", null, { unit: {} }],
@@ -64,6 +72,8 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["NotSelected", null, { intent: anIntent({ units: { regBases: ["0x1000"] } }) }],
   ["TdxConnectMissing", null, { unit: { state: "Unsupported", ecap: 0n } }],
   ["TdxConnectMissing", null, { view: { binding: { kind: "Unreadable", why: "no driver" }, ...hostUnits(aHostUnit({ ecap: 0n })) } }],
+  ["EvidenceIncomplete", null, { view: owned({ state: "Unknown" }) }],
+  ["KernelOwned", null, { view: owned({ state: "Untrusted" }) }],
   ["RejectedByModule", null, { unit: { state: "Unsupported" } }],
   ["LinkSecuredBeforeSetup", null, { view: withLink("Secure") }],
   ["LinkUnknown", null, { view: withLink("Unknown") }],
@@ -173,7 +183,54 @@ describe("the plan of one unit", () => {
   });
 });
 
+describe("a kernel that owns SETUP", () => {
+  const OTHER = "0x1000";
+  it("has trusted units without an id, and says what that was concluded from", () => {
+    expect(plan({ view: owned({}) })).toMatchObject({ reason: "SetupSucceeded", message: "tsm0", step: null });
+  });
+
+  it("is told apart from one whose evidence is not enough, whatever is asked", () => {
+    for (const intent of [anIntent(), CLEARED]) {
+      expect(plan({ intent, memory: FREE, view: owned({ state: "Unknown" }) })).toMatchObject({
+        reason: "EvidenceIncomplete",
+        message: "tsm0",
+        step: null,
+      });
+    }
+  });
+
+  it("is never asked: a person loads its driver, and unloads it once no pod has a device", () => {
+    expect(plan({ view: owned({ state: "Untrusted" }) })).toMatchObject({ reason: "KernelOwned", message: expect.stringContaining("load tdx_host") });
+    expect(plan({ intent: CLEARED, memory: FREE, view: owned({}) })).toMatchObject({
+      reason: "KernelOwned",
+      message: expect.stringContaining("unload"),
+    });
+    expect(plan({ intent: CLEARED, view: owned({ state: "Untrusted" }) })).toMatchObject({ reason: "Cleared" });
+    const held = aHost({ functions: [aFunction({ holders: { kind: "Known", pids: [7] } })] });
+    expect(plan({ intent: CLEARED, memory: FREE, view: { ...owned({}), host: { kind: "Read", value: held } } }).reason).toBe("ClearBlocked");
+  });
+
+  it("clears all units or none, and says so to who asks for some", () => {
+    const some = anIntent({ state: "Cleared", units: { regBases: [REG_BASE] } });
+    expect(plan({ intent: some, memory: FREE, view: owned({}, { regBase: OTHER }) })).toMatchObject({
+      reason: "KernelOwned",
+      message: "1 of 2 units are to be cleared: it clears all or none",
+    });
+  });
+});
+
 describe("random worlds", () => {
+  it("never ask a kernel that owns SETUP for anything", () => {
+    fc.assert(
+      fc.property(randomView, randomIntent, randomMemory, (view, intent, before) => {
+        const ground = groundFrom(view);
+        if (view.binding.kind !== "Read" || !view.binding.value.info.kernelOwned) return;
+        for (const verdict of planUnits({ intent, ground, memory: remember(before, intent, ground) })) expect(verdict.step).toBeNull();
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it("reach offers, set-ups and clears, so that the properties about them say something", () => {
     let seen = { offers: 0, setups: 0, clears: 0 };
     const worlds = fc.sample(fc.record({ view: randomView, intent: randomIntent, memory: randomMemory }), { numRuns: 3_000, seed: 1 });

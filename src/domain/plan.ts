@@ -8,7 +8,7 @@ import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
  */
 import { kubeletSettleMs } from "./holds.ts";
 import { type Intent, selectsUnit } from "./intent.ts";
-import { type Attempts, clearanceOf, isStranded, type Memory } from "./memory.ts";
+import { type Attempts, clearanceOf, isSetUp, isStranded, type Memory } from "./memory.ts";
 import type { UnitReason } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
 import type { Environment, Leaf, RegBase } from "./unit.ts";
@@ -91,7 +91,9 @@ const SETTLED_BY_STATE: Partial<Record<UnitFact["entry"]["state"], (fact: UnitFa
 
 function planTrusted(facts: UnitFacts): Finding {
   const { entry, epoch } = facts.fact;
-  if (epoch !== null) return facts.memory.verifying.has(facts.regBase) ? because("SetupRunning", VERIFYING) : because("SetupSucceeded");
+  if (epoch !== null)
+    return facts.memory.verifying.has(facts.regBase) ? because("SetupRunning", VERIFYING) : because("SetupSucceeded", entry.evidence);
+  if (isKernelOwned(facts)) return unproven(facts) ?? because("KernelOwned", `${LOAD}${entry.evidence}`);
   if (isStranded(facts.fact)) return planCleared(facts);
   if (entry.state === "Trusted" || entry.tdxIommuId !== null) return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
   for (const rule of SETUP_RULES) {
@@ -100,6 +102,27 @@ function planTrusted(facts: UnitFacts): Finding {
   }
   const step: Step = { kind: "Setup", regBase: facts.regBase };
   return repeatable(facts, "TDH.IOMMU.SETUP", { step, fresh: "SetupPending", again: "SetupRetrying", failed: "SetupFailed" });
+}
+
+/** tdx_host is on the faux bus, whose devices can't be bound or unbound by hand: loading and unloading it is the only way there is. */
+const LOAD = "load tdx_host: it sets up all units; ";
+const UNLOAD = "no pod uses a device: unload tdx_host, it clears all units";
+
+function isKernelOwned({ ground: { view } }: UnitFacts): boolean {
+  return view.binding.kind === "Read" && view.binding.value.info.kernelOwned;
+}
+
+function unproven({ fact }: UnitFacts): Finding | null {
+  return fact.entry.state === "Unknown" ? because("EvidenceIncomplete", fact.entry.evidence) : null;
+}
+
+/** All or nothing: what is asked of some units the kernel can only do to all. */
+function partOfUnits({ intent, ground }: UnitFacts): Finding | null {
+  const all = [...ground.units.values()].filter(isSetUp).map((fact) => fact.entry.regBase);
+  const selected = all.filter((regBase) => selectsUnit(intent, regBase));
+  return selected.length === all.length
+    ? null
+    : because("KernelOwned", `${selected.length} of ${all.length} units are to be cleared: it clears all or none`);
 }
 
 const VERIFYING = "the links below are read again";
@@ -149,7 +172,11 @@ function planCleared(facts: UnitFacts): Finding {
   const { fact, memory, ground, regBase } = facts;
   const { tdxIommuId, setupSeq, state } = fact.entry;
   const isSetupFailed = state === "Failed" && fact.entry.lastCall?.leaf === "TDH.IOMMU.SETUP";
-  if (tdxIommuId === null) return isSetupFailed ? because("SetupFailed", lastStatus(facts)) : because("Cleared");
+  if (isKernelOwned(facts)) {
+    const refusal = unproven(facts) ?? partOfUnits(facts);
+    if (refusal) return refusal;
+  }
+  if (!isSetUp(fact)) return isSetupFailed ? because("SetupFailed", lastStatus(facts)) : because("Cleared");
   const { uses, listed } = clearanceOf(memory, ground, regBase);
   // Kubelet and the API do not call us when a device is let go: these two are looked at again.
   const { nowMs } = ground.view;
@@ -160,6 +187,7 @@ function planCleared(facts: UnitFacts): Finding {
     return { ...because("ClearPending", `kubelet still lists ${listed.slice(0, 3).join(", ")}`), wakeAtMs: nowMs + WITHDRAW_POLL_MS };
   const readyAtMs = settledAt(facts);
   if (nowMs < readyAtMs) return { ...because("ClearSettling", `free for less than ${memory.settleMs / 1000} s`), wakeAtMs: readyAtMs };
+  if (tdxIommuId === null || isKernelOwned(facts)) return because("KernelOwned", UNLOAD);
   const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };
   return repeatable(facts, "TDH.IOMMU.CLEAR", { step, fresh: "ClearPending", again: "ClearRetrying", failed: "ClearFailed" });
 }

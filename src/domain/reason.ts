@@ -20,6 +20,8 @@ export const UNIT_REASONS = {
   UnitMissing: "the unit is named by the intent or was seen before, and is not there now",
   NotInBinding: "the kernel lists the unit and the binding does not",
   ForeignOwner: "the unit is in TDX mode without an id of ours: it is never touched",
+  EvidenceIncomplete: "the kernel owns SETUP, and what it shows does not prove the unit trusted; the message lists what was found",
+  KernelOwned: "the kernel's own driver sets up and clears all units together; the message says what to do",
   TrustLost: "the binding no longer proves the unit trusted",
   ClearPending: "the intent is Cleared; devices are being withdrawn",
   ClearSettling: "every view shows the devices free; waiting out the settling time",

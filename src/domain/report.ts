@@ -13,7 +13,7 @@ import type { LastCall } from "./unit.ts";
 
 export interface ReportInputs {
   readonly ground: Ground;
-  /** The driver that is configured, named even when the binding cannot be read. */
+  /** The driver that is configured, for when the binding cannot be read and nobody says which one it is. */
   readonly driver: string;
   readonly verdicts: readonly Verdict[];
   readonly unitVerdicts: readonly UnitVerdict[];
@@ -69,8 +69,9 @@ function moduleStatus({ ground, driver }: ReportInputs): TdxModuleStatus {
   const { binding } = ground.view;
   if (binding.kind !== "Read") return { version: "", connect: false, driver, environment: "", instance: "" };
   const { info } = binding.value;
-  const connect = info.features0 !== null && (info.features0 & TDX_CONNECT) !== 0n;
-  return { version: info.module?.version ?? "", connect, driver, environment: info.environment, instance: info.instance };
+  // A kernel that owns SETUP does not show the module's features; that it has set up a unit says as much.
+  const connect = info.features0 !== null ? (info.features0 & TDX_CONNECT) !== 0n : [...ground.units.values()].some((fact) => fact.epoch !== null);
+  return { version: info.module?.version ?? "", connect, driver: binding.value.driver, environment: info.environment, instance: info.instance };
 }
 
 function countsFrom({ ground, verdicts, unitVerdicts }: ReportInputs): StatusCounts {

@@ -43,6 +43,8 @@ export interface BindingUnit {
   readonly pagesDonated: number;
   /** Pages the TDX module may still own although no id holds them. */
   readonly pagesRetained: number;
+  /** What a state that nobody could ask for was concluded from, for people. Empty when the binding answers for the unit itself. */
+  readonly evidence: string;
 }
 
 /** One atomic LIST. `generation` changes with every change of the table. */
@@ -65,6 +67,11 @@ export interface BindingInfo {
   readonly simulated: boolean;
   /** The kernel side is allowed to issue real SEAMCALLs. */
   readonly realSetup: boolean;
+  /**
+   * The kernel's own driver calls SETUP and CLEAR, for all units together, when it is loaded and unloaded. It tells nobody the ids, so a unit can be
+   * trusted without one; nothing can be asked of it.
+   */
+  readonly kernelOwned: boolean;
   /** Upper domain ids are not reserved by the kernel (flag DID_UNRESERVED). */
   readonly didUnreserved: boolean;
   readonly abiVersion: number;

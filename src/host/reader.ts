@@ -14,7 +14,7 @@ import { isPresent, type Reading, readNames, readText } from "./reading.ts";
 import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
 import { compareAddress, isAddress } from "./topology.ts";
 import { createTsmReader, NO_TSM, type ReadAttribute, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
-import { readRegBase, readUnits } from "./units.ts";
+import { readRegBase, readUnits, type UnitReadings } from "./units.ts";
 
 /** What the reader is given. Only `root` is needed outside tests. */
 export interface HostReaderOptions {
@@ -61,6 +61,11 @@ export function createHostReader(options: HostReaderOptions): HostPort {
       return () => stops.forEach((stop) => void stop());
     },
   };
+}
+
+/** The units alone, as `observe` reads them. @throws HOST_UNREADABLE when they can't be listed */
+export function listUnits(root: string): Promise<UnitReadings> {
+  return readUnits(hostPaths(root).units, { clock: systemClock, pause: nextTurn });
 }
 
 async function observe(reader: Reader): Promise<HostView> {

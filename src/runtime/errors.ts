@@ -32,7 +32,7 @@ export const ERROR_CODES = {
   BINDING_CLOSED: { retry: "never", grpc: UNAVAILABLE, meaning: "the binding was closed" },
   BINDING_FAILED: { retry: "backoff", grpc: INTERNAL, meaning: "the binding failed in a way its contract does not name" },
   DRIVER_MISSING: { retry: "onChange", grpc: UNAVAILABLE, meaning: "no driver for SETUP and CLEAR was found on this host" },
-  DRIVER_NOT_BUILT: { retry: "never", grpc: UNAVAILABLE, meaning: "this driver is not built yet" },
+  KERNEL_OWNED: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the kernel's own driver does this, for all units, and can't be asked" },
   HOST_UNREADABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the host's sysfs tree cannot be read" },
   MANIFEST_INVALID: { retry: "onChange", grpc: INVALID_ARGUMENT, meaning: "the manifest breaks its schema" },
   CONFIG_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "a flag or the config file is wrong" },

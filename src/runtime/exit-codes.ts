@@ -30,7 +30,7 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
   NOT_PERMITTED: EXIT_CODES.NotPermitted,
   API_REFUSED: EXIT_CODES.NotPermitted,
   DRIVER_MISSING: EXIT_CODES.Unavailable,
-  DRIVER_NOT_BUILT: EXIT_CODES.Unavailable,
+  KERNEL_OWNED: EXIT_CODES.Unavailable,
   NO_TDX_MODULE: EXIT_CODES.Unavailable,
   HOST_UNREADABLE: EXIT_CODES.Unavailable,
   API_UNREACHABLE: EXIT_CODES.Unavailable,

@@ -95,6 +95,7 @@ export function unitOf(raw: RawUnit): BindingUnit {
     lastCall: lastCallOf(raw),
     pagesDonated: raw.pagesDonated,
     pagesRetained: raw.pagesRetained,
+    evidence: "",
   };
 }
 
@@ -121,6 +122,7 @@ export function infoOf(raw: RawInfo): BindingInfo {
   return {
     simulated: (raw.flags & INFO_SIMULATED) !== 0,
     realSetup: (raw.flags & INFO_REAL_SETUP) !== 0,
+    kernelOwned: false,
     didUnreserved: (raw.flags & INFO_DID_UNRESERVED) !== 0,
     abiVersion: raw.abiVersion,
     abiProfile: ABI_PROFILES[raw.abiProfile] ?? "Unknown",

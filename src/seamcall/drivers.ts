@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Opening a binding. Which driver is wanted the composition root knows: nothing here probes, least of all for the simulator. */
+/** Opening a binding. Which driver is wanted the composition root knows; only `openFound` probes, and never for the simulator. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { AppError } from "../runtime/errors.ts";
 import type { Addon, NativeHandle } from "./addon.ts";
 import { loadAddon } from "./addon.ts";
 import { bindHandle } from "./binding.ts";
 import { fromNative } from "./errors.ts";
 import type { Driver, SeamcallPort } from "./port.ts";
+import { createTdxHost, findTsm, type TdxHostOptions } from "./tdx-host/driver.ts";
 
 export interface OpenOptions {
   /** False: INFO, LIST and changes only, beside the one writer. */
@@ -28,9 +31,15 @@ export function openTdxIommu(devicePath: string, options: OpenOptions = {}): Pro
   return opened("tdx_iommu", () => (options.addon ?? loadAddon()).open(devicePath, options.writable ?? true));
 }
 
-/** A kernel that owns TDX Connect: DRIVER_NOT_BUILT. */
-export async function openTdxHost(): Promise<SeamcallPort> {
-  throw new AppError("DRIVER_NOT_BUILT", "the driver tdx_host, for kernels that own TDX Connect, is not built yet: use tdx_iommu");
+/**
+ * What `auto` stands for on this host now: the kernel module's device node, else the driver of a kernel that owns TDX Connect, if it has a TSM.
+ * @throws DRIVER_MISSING when there is neither. Never the simulator.
+ */
+export async function openFound(host: TdxHostOptions, options: OpenOptions = {}): Promise<SeamcallPort> {
+  const devicePath = join(host.root, "dev/tdx_iommu");
+  if (existsSync(devicePath)) return openTdxIommu(devicePath, options);
+  if (findTsm(host.root) !== null) return createTdxHost(host);
+  throw new AppError("DRIVER_MISSING", `${devicePath} is not there, and the kernel's own driver tdx_host has no TSM`);
 }
 
 async function opened(driver: Driver, open: () => NativeHandle): Promise<SeamcallPort> {

@@ -60,6 +60,7 @@ export function aUnit(overrides: Partial<BindingUnit> = {}): BindingUnit {
     lastCall: trusted ? { leaf: "TDH.IOMMU.SETUP", status: 0n, attempts: 1, durationNs: 21_000_000n } : null,
     pagesDonated: trusted ? 6 : 0,
     pagesRetained: 0,
+    evidence: "",
     ...overrides,
   };
 }
@@ -68,6 +69,7 @@ export function anInfo(overrides: Partial<BindingInfo> = {}): BindingInfo {
   return {
     simulated: true,
     realSetup: false,
+    kernelOwned: false,
     didUnreserved: false,
     abiVersion: 1,
     abiProfile: "Newest",

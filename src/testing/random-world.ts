@@ -100,6 +100,7 @@ const binding: fc.Arbitrary<Reading<Binding>> = reading(
       bases: fc.uniqueArray(base),
       environment: mostly(...ENVIRONMENTS),
       instance: mostly(INSTANCE, "f".repeat(32)),
+      kernelOwned: mostly(false, true),
       didUnreserved: fc.boolean(),
       simulated: fc.boolean(),
       realSetup: mostly(true, false),

@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { listUnits } from "../../host/reader.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { Driver, SeamcallPort } from "../../seamcall/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 
 export interface BuiltDriver {
   /** The one that is configured; what is written into the status, also while it can't be opened. */
-  readonly driver: Driver;
+  readonly driver: Driver | "auto";
   readonly open: () => Promise<SeamcallPort>;
 }
 
 /** The way to SETUP and CLEAR that the configuration names. The simulator is never chosen by probing: only --simulator leads to it. */
 export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot">, readOnly: boolean): Promise<BuiltDriver> {
   const { driver, hostRoot } = config;
-  const { openSimulated, openTdxHost, openTdxIommu } = await import("../../seamcall/drivers.ts");
+  const { openFound, openSimulated, openTdxIommu } = await import("../../seamcall/drivers.ts");
   const options = { writable: !readOnly };
+  const { createTdxHost } = await import("../../seamcall/tdx-host/driver.ts");
   if (driver.kind === "Simulated") {
     if (!existsSync(driver.stateDir)) throw simulatorMissing(driver.stateDir);
     return { driver: "simulated", open: () => openSimulated(driver.stateDir, options) };
   }
-  if (driver.driver === "tdx_host") return { driver: "tdx_host", open: openTdxHost };
-  // auto: of the real ways only one is built. Without its device node opening says DRIVER_MISSING, and is tried again.
-  return { driver: "tdx_iommu", open: () => openTdxIommu(join(hostRoot, "dev/tdx_iommu"), options) };
+  const host = { root: hostRoot, units: async () => (await listUnits(hostRoot)).units };
+  if (driver.driver === "tdx_host") return { driver: "tdx_host", open: async () => createTdxHost(host) };
+  if (driver.driver === "tdx_iommu") return { driver: "tdx_iommu", open: () => openTdxIommu(join(hostRoot, "dev/tdx_iommu"), options) };
+  return { driver: "auto", open: () => openFound(host, options) };
 }
 
 function simulatorMissing(stateDir: string): AppError {

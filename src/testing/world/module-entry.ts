@@ -56,5 +56,6 @@ export function entryOf(unit: ModuleUnit): BindingUnit {
     lastCall: unit.lastCall,
     pagesDonated: unit.id === null ? 0 : PAGES,
     pagesRetained: unit.retained,
+    evidence: "",
   };
 }

@@ -99,6 +99,7 @@ export class ModuleModel {
     const isOk = this.#seen.environment === "Ok";
     return {
       ...this.#shape.info,
+      kernelOwned: false,
       abiVersion: 1,
       abiProfile: isOk ? "Newest" : "Unknown",
       environment: this.#seen.environment,
