@@ -1,65 +1,188 @@
 // SPDX-License-Identifier: Apache-2.0
-// A virtual machine as a node of the real cluster, beside the nodes that are namespaces.
-import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
+// A virtual machine as a node of the real cluster, beside the nodes that are namespaces, and the agent on it as on a user's machine: kernel 7.2,
+// a VT-d unit, SETUP by ioctl, devices for pods. The TDX module's half is simulated in its kernel. Told in order, on one cluster.
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from "vitest";
+import type { NodeStatus } from "../../../src/domain/status.ts";
 import { type Cluster, startCluster } from "../../cluster/cluster.ts";
 import { openRung } from "../../cluster/rung.ts";
-import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
-import { BUSYBOX_IMAGE } from "../../image/busybox-image.ts";
+import { writeAgentImage } from "../../image/agent-image.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
+import type { Vm } from "../vm/vm.ts";
+import { type Agents, agentsOn, RESOURCE, ROOT } from "./agents.ts";
+import {
+  DEVICES,
+  GIVE_TO_VFIO,
+  HOLD_SETUP,
+  LET_SETUP_GO_ON,
+  LOAD_OURS,
+  LOSE_UNITS,
+  machineContents,
+  PREPARE_WITH_SETUP_HELD,
+  TABLE,
+} from "./machine.ts";
+import { deploymentOf, isReady, podOf, untilLog, untilPod } from "./pods.ts";
 import { startVmNode, type VmNode } from "./vm-node.ts";
 
 const rung = await openKernelRung();
 const clusterRung = await openRung();
 
-describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a virtual machine as a node", () => {
+const NODE = "vm1";
+/** Opens what it was given for writing, which the device cgroup allows for nothing else. */
+const OPEN_DEVICES =
+  "ls -l /dev/iommu /dev/vfio/devices; for node in /dev/iommu /dev/vfio/devices/*; do exec 3<> $node || exit 1; done; env | grep TEEIO; echo opened";
+
+/** Why each of the devices is offered or not, in their order. */
+const reasons = (status: NodeStatus) => DEVICES.map((address) => status.devices.find((one) => one.address === address)?.reason);
+const isEach = (status: NodeStatus, reason: string) =>
+  isDeepStrictEqual(
+    reasons(status),
+    DEVICES.map(() => reason),
+  );
+
+describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a virtual machine as a node of the real cluster", () => {
   let cluster: Cluster;
   let node: VmNode;
-  let failed = false;
-  const noteFailure = () =>
-    onTestFailed(() => {
-      failed = true;
-    });
+  let vm: Vm;
+  let agents: Agents;
+  let wentWrong = false;
+  const tell = rung.progress;
+  const show = async (...args: readonly string[]): Promise<string> => {
+    const { stdout } = await cluster.kubectl(args);
+    tell(`kubectl ${args.join(" ")}\n${stdout.trimEnd()}`);
+    return stdout;
+  };
 
   beforeAll(async () => {
-    const { environment, progress } = rung;
+    const { environment } = rung;
     const { chroot, kernels } = await rung.kit();
-    cluster = await startCluster({ nodes: ["n1", "n2"], binaries: await clusterRung.binaries(), environment, progress });
+    const [kernel] = kernels;
+    const contents = await machineContents(kernel, environment, tell);
+    cluster = await startCluster({ nodes: ["n1", "n2"], binaries: await clusterRung.binaries(), environment, progress: tell });
+    const image = join(cluster.folder, "agent.tar");
+    await writeAgentImage(ROOT, image);
     const devices = behindPorts(["nvme,serial=a", "nvme,serial=b"]);
-    node = await startVmNode(cluster, { name: "vm1", chroot, kernel: kernels[0], devices, environment, progress });
+    node = await startVmNode(cluster, { name: NODE, chroot, kernel, devices, archives: [image], contents, environment, progress: tell });
+    vm = node.vm;
+    agents = agentsOn(cluster, NODE);
   }, 1_800_000);
-  afterAll(async () => {
-    if (failed) rung.progress(await node.logs());
-    await cluster?.stop({ failed });
+  beforeEach(({ task, skip }) => {
+    skip(wentWrong, "something went wrong before");
+    tell(`# ${task.name}`);
+    onTestFailed(async () => {
+      wentWrong = true;
+      tell(await node.logs());
+      tell((await cluster.tryKubectl(["get", "pods", "-A", "-o", "wide"])).stdout);
+      tell(await agents.log());
+    });
   });
+  afterAll(() => cluster?.stop({ failed: wentWrong }));
 
-  it("is Ready with a kernel of its own", async () => {
-    noteFailure();
-    const { stdout } = await cluster.kubectl(["get", "nodes", "-o", "wide"]);
-    rung.progress(stdout);
-    expect(stdout).toMatch(/^vm1 +Ready .* v1\.37\.2 +10\.77\.0\.13 .* 7\.2\./m);
+  it("is Ready, with a kernel of its own", async () => {
+    expect(await show("get", "nodes", "-o", "wide")).toMatch(/^vm1 +Ready .* v1\.37\.2 +10\.77\.0\.13 .* 7\.2\./m);
   });
 
   it("runs a pod, shows its log, and lets commands into it", async () => {
-    noteFailure();
-    await cluster.apply(pod("hello", ["sh", "-c", "echo hello from $(uname -r); exec sleep inf"]));
-    await cluster.kubectl(["wait", "--for=condition=Ready", "pod/hello", "--timeout=120s"]);
-    rung.progress("a pod is Ready in it");
-    const look = async () => {
-      const { stdout } = await cluster.kubectl(["logs", "hello"]);
-      return stdout.includes("hello") ? met(stdout) : notYet<string>(stdout);
-    };
-    expect(await waitUntil("the pod's log", look, { deadlineMs: 60_000 })).toMatch(/^hello from 7\.2\./);
+    await cluster.apply(podOf("hello", NODE, { script: "echo hello from $(uname -r)" }));
+    await untilPod(cluster, "hello", isReady);
+    tell("a pod is Ready in it");
+    expect(await untilLog(cluster, "hello", /hello/)).toMatch(/^hello from 7\.2\./);
     expect((await cluster.kubectl(["exec", "hello", "--", "cat", "/proc/sys/kernel/hostname"])).stdout).toBe("hello\n");
+    await cluster.kubectl(["delete", "pod", "hello", "--wait=true", "--timeout=120s"]);
+  });
+
+  it("gets the agent from the chart, which trusts nothing as long as nobody answers for the unit", async () => {
+    await agents.install();
+    await agents.untilReady();
+    tell("the agent is ready");
+    await agents.setIntent("Trusted");
+    const status = await agents.untilStatus("a verdict", (now) => now.units[0]?.state === "Unsupported");
+    expect(status.units).toMatchObject([{ regBase: "0xfed90000", state: "Unsupported", reason: "TdxConnectMissing" }]);
+    await show("get", "trustediommu");
+    expect((await agents.allocatable())[RESOURCE] ?? "0").toBe("0");
+  });
+
+  it("has its unit trusted by ioctl as soon as the module is loaded, and its devices withheld as long as no VFIO driver has them", async () => {
+    await vm.run(LOAD_OURS);
+    const status = await agents.untilStatus(
+      "a trusted unit, and devices withheld",
+      (now) => now.units[0]?.state === "Trusted" && isEach(now, "NoVfioDevice"),
+    );
+    expect(await vm.run(TABLE)).toContain(`unit 0xfed90000 phase 2 id ${status.units[0]?.tdxIommuId} `);
+    expect(status).toMatchObject({ simulated: true, tdxModule: { driver: "tdx_iommu" }, counts: { unitsTrusted: 1, devicesOffered: 0 } });
+    expect(await show("get", "trustediommu")).toMatch(/^vm1 +Trusted +1 +1 +0 +2 /m);
+    await agents.untilAllocatable("0");
+  });
+
+  it("offers them as soon as vfio-pci has them", async () => {
+    await vm.run(GIVE_TO_VFIO);
+    await agents.untilAllocatable("2");
+    await agents.untilStatus("both offered", (now) => isEach(now, "Offered"));
+    await show("get", "trustediommu", "-o", "wide");
+  });
+
+  it("gives a pod a device, with its device nodes and no others", async () => {
+    await cluster.apply(deploymentOf("worker", { device: true, script: OPEN_DEVICES }));
+    const pod = await untilPod(cluster, "worker", isReady);
+    expect(pod.spec.nodeName).toBe(NODE);
+    const log = await untilLog(cluster, pod.metadata.name, /opened/);
+    tell(`the log of ${pod.metadata.name}:\n${log}`);
+    expect(log.match(/vfio\d$/gm)).toHaveLength(1);
+    expect(log).toContain("TEEIO_SIMULATED=true");
+    const holder = `default/${pod.metadata.name}`;
+    await agents.untilStatus("the pod named", (now) => now.devices.filter((one) => one.usedBy?.pod === holder).length === 1);
+  });
+
+  it("withdraws everything when the TDX module has lost the unit, and gives nothing until it is set up again", async () => {
+    await vm.run(`${HOLD_SETUP} && ${LOSE_UNITS}`);
+    await agents.untilAllocatable("0");
+    await agents.untilStatus("SETUP under way", (now) => now.units[0]?.state === "SettingUp" && isEach(now, "UnitNotTrusted"));
+    await cluster.apply(podOf("forced", NODE, { device: true, script: "true" }));
+    const forced = await untilPod(cluster, "forced", (pod) => pod.status.phase === "Failed");
+    tell(`forced: ${forced.status.reason}: ${forced.status.message}`);
+    expect(forced.status.reason).toBe("UnexpectedAdmissionError");
+    await untilPod(cluster, "worker", isReady);
+    await show("get", "trustediommu");
+    await vm.run(LET_SETUP_GO_ON);
+    await agents.untilAllocatable("1");
+    const status = await agents.untilStatus("one held", (now) => reasons(now).includes("HeldAcrossTrustLoss"));
+    expect(reasons(status).toSorted()).toEqual(["HeldAcrossTrustLoss", "Offered"]);
+    await cluster.kubectl(["delete", "pod", "forced", "--wait=true", "--timeout=120s"]);
+  });
+
+  it("comes back from a power cut under a running pod with nothing trusted and nothing to give", async () => {
+    const { metadata } = await untilPod(cluster, "worker", isReady);
+    await node.reset();
+    tell("the power was cut, and the machine answers again");
+    await node.untilReady();
+    tell("the node is Ready again");
+    expect((await agents.allocatable())[RESOURCE]).toBe("0");
+    const bootId = (await vm.run("cat /proc/sys/kernel/random/boot_id")).trim();
+    const status = await agents.untilStatus("a report of this boot", (now) => now.bootId === bootId && now.units.length > 0);
+    tell(`the agent is back: ${status.summary}`);
+    expect(status.units).toMatchObject([{ state: "Unsupported", tdxIommuId: "" }]);
+    expect(status.counts).toMatchObject({ unitsTrusted: 0, devicesOffered: 0 });
+    expect((await agents.allocatable())[RESOURCE]).toBe("0");
+    const lost = await untilPod(cluster, metadata.name, (pod) => pod.status.phase === "Failed");
+    tell(`${metadata.name}: ${lost.status.reason}: ${lost.status.message}`);
+    await untilPod(cluster, "worker", (pod) => pod.status.phase === "Pending" && pod.spec.nodeName === undefined);
+  });
+
+  it("gives nothing while SETUP is under way, with all else ready, and then the waiting pod its device", async () => {
+    await vm.run(PREPARE_WITH_SETUP_HELD);
+    const before = await agents.untilStatus("SETUP under way", (now) => now.units[0]?.state === "SettingUp" && isEach(now, "UnitNotTrusted"));
+    expect(before.counts).toMatchObject({ unitsTrusted: 0, devicesOffered: 0 });
+    expect((await agents.allocatable())[RESOURCE]).toBe("0");
+    await vm.run(LET_SETUP_GO_ON);
+    await agents.untilStatus("both offered", (now) => now.units[0]?.state === "Trusted" && isEach(now, "Offered"));
+    await untilPod(cluster, "worker", isReady);
+    await show("get", "trustediommu", "-o", "wide");
+    await show("get", "pods", "-o", "wide");
+  });
+
+  it("leaves nothing in the kernel's log that anybody should look at", async () => {
+    expect(await vm.complaints()).toEqual([]);
   });
 });
-
-function pod(name: string, command: readonly string[]): object {
-  const container = { name: "main", image: BUSYBOX_IMAGE, imagePullPolicy: "Never", command };
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace: "default" },
-    spec: { nodeName: "vm1", restartPolicy: "Never", terminationGracePeriodSeconds: 0, containers: [container] },
-  };
-}

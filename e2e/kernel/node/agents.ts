@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The project's agents on a cluster with a machine of its own: installed by Helm as an administrator does, seen through the API server.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { API_VERSION, TRUSTED_IOMMU } from "../../../src/api/names.ts";
+import { parseStatus } from "../../../src/api/parse.ts";
+import type { NodeStatus } from "../../../src/domain/status.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
+import { type Look, met, notYet, waitUntil } from "../../cluster/waiting.ts";
+import { AGENT_IMAGE_VALUES } from "../../image/agent-image.ts";
+
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const CHART = join(ROOT, "charts/trusted-iommu");
+const RELEASE = "trusted-iommu";
+const PREFIX = "teeio.dev/";
+
+/** The resource that the node's NVMe devices are offered as. */
+export const RESOURCE = `${PREFIX}nvme`;
+/** Emulated, beside a whole cluster. */
+const DEADLINE_MS = 180_000;
+
+export interface Agents {
+  /** Installs the chart with its own values but the image's name, and the node that it is for. */
+  install(): Promise<void>;
+  /** Waits until the node's agent is ready, and alone. Not for a node that has just been reset: the API server goes on showing what was. */
+  untilReady(): Promise<void>;
+  setIntent(state: "Trusted" | "Cleared"): Promise<void>;
+  /** The agent's newest report on the newest spec for which `holds` is true. @throws with the last one when none comes */
+  untilStatus(what: string, holds: (status: NodeStatus) => boolean): Promise<NodeStatus>;
+  /** What the scheduler counts with, of the project's resources. */
+  allocatable(): Promise<Readonly<Record<string, string>>>;
+  /** A resource that the node does not have counts as none of it. */
+  untilAllocatable(count: string): Promise<void>;
+  /** The newest of what the agent has written. */
+  log(): Promise<string>;
+}
+
+const OBJECT = z.object({ metadata: z.object({ generation: z.number() }), status: z.unknown().optional() });
+const PODS = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ deletionTimestamp: z.string().optional() }),
+      status: z.object({
+        containerStatuses: z.array(z.object({ ready: z.boolean(), state: z.unknown() })).default([]),
+      }),
+    }),
+  ),
+});
+
+/** The agents of a cluster that are installed on one node only. */
+export function agentsOn(cluster: Cluster, node: string): Agents {
+  const wait = <T>(what: string, look: () => Promise<Look<T>>) => waitUntil(what, look, { deadlineMs: DEADLINE_MS, everyMs: 300 });
+  const allocatable: Agents["allocatable"] = async () =>
+    Object.fromEntries(Object.entries(await cluster.allocatable(node)).filter(([name]) => name.startsWith(PREFIX)));
+  return {
+    async install() {
+      const { repository, tag, pullPolicy } = AGENT_IMAGE_VALUES;
+      const values = ["--set", `image.repository=${repository},image.tag=${tag},image.pullPolicy=${pullPolicy},agent.settleSeconds=3`];
+      const place = ["--set-json", `agent.nodeSelector=${JSON.stringify({ "kubernetes.io/hostname": node })}`];
+      await cluster.exec(["helm", "install", RELEASE, CHART, "--namespace", RELEASE, "--create-namespace", ...values, ...place]);
+    },
+    async untilReady() {
+      await wait(`the agent of ${node}`, async () => {
+        const list = await cluster.kubectlJson(["-n", RELEASE, "get", "pods"], PODS);
+        const [pod, ...others] = list.items.filter((each) => each.metadata.deletionTimestamp === undefined);
+        const container = pod?.status.containerStatuses[0];
+        return others.length === 0 && container?.ready === true ? met(true) : notYet<boolean>(JSON.stringify(list.items));
+      });
+    },
+    async setIntent(state) {
+      const spec = { state, units: { all: true }, resources: [{ name: RESOURCE, match: { classes: ["0108"] } }] };
+      await cluster.apply({ apiVersion: API_VERSION, kind: TRUSTED_IOMMU.kind, metadata: { name: node }, spec });
+    },
+    untilStatus: (what, holds) =>
+      wait(`${node}: ${what}`, async () => {
+        const object = await cluster.kubectlJson(["get", TRUSTED_IOMMU.singular, node], OBJECT);
+        if (object.status === undefined) return notYet<NodeStatus>("no status");
+        const status = parseStatus(object.status);
+        if (status === null) throw new Error(`the status of ${node} is not as this version writes it: ${JSON.stringify(object.status)}`);
+        const isNew = status.observedGeneration === object.metadata.generation;
+        return isNew && holds(status) ? met(status) : notYet<NodeStatus>(JSON.stringify({ ...status, conditions: [] }));
+      }),
+    allocatable,
+    async untilAllocatable(count) {
+      await wait(`${count} of ${RESOURCE} on ${node}`, async () => {
+        const now = await allocatable();
+        return (now[RESOURCE] ?? "0") === count ? met(true) : notYet<boolean>(JSON.stringify(now));
+      });
+    },
+    log: async () => (await cluster.tryKubectl(["-n", RELEASE, "logs", "-l", "app.kubernetes.io/component=agent", "--tail=30"])).stdout,
+  };
+}

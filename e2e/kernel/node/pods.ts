@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workloads for a node that is a machine of its own.
+import { z } from "zod";
+import type { Cluster } from "../../cluster/cluster.ts";
+import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
+import { BUSYBOX_IMAGE } from "../../image/busybox-image.ts";
+import { RESOURCE } from "./agents.ts";
+
+/** Emulated, beside a whole cluster. */
+const DEADLINE_MS = 180_000;
+
+/** What a container runs before it goes on for ever, and whether it asks for a device. */
+export interface Work {
+  readonly script: string;
+  readonly device?: boolean;
+}
+
+/** A pod given to a node without the scheduler, which alone would see that the node has no device. */
+export function podOf(name: string, node: string, work: Work): object {
+  return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" }, spec: { nodeName: node, ...podSpec(work) } };
+}
+
+/** One pod, made anew by the cluster when it fails. */
+export function deploymentOf(name: string, work: Work): object {
+  const labels = { app: name };
+  const template = { metadata: { labels }, spec: podSpec(work) };
+  const spec = { replicas: 1, strategy: { type: "Recreate" }, selector: { matchLabels: labels }, template };
+  return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "default" }, spec };
+}
+
+function podSpec({ script, device = false }: Work): object {
+  const container = {
+    name: "main",
+    image: BUSYBOX_IMAGE,
+    imagePullPolicy: "Never",
+    command: ["sh", "-c", `${script}; exec sleep inf`],
+    ...(device ? { resources: { limits: { [RESOURCE]: "1" } } } : {}),
+  };
+  return { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, containers: [container] };
+}
+
+const POD = z.object({
+  metadata: z.object({ name: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
+  spec: z.object({ nodeName: z.string().optional() }),
+  status: z.object({
+    phase: z.string(),
+    reason: z.string().optional(),
+    message: z.string().optional(),
+    containerStatuses: z.array(z.object({ ready: z.boolean() })).default([]),
+  }),
+});
+
+export type Pod = z.output<typeof POD>;
+
+export const isReady = (pod: Pod): boolean => pod.status.phase === "Running" && pod.status.containerStatuses[0]?.ready === true;
+
+/** The first sight of a pod of the namespace `default`, by name or by the name of its Deployment, for which `holds` is true. @throws with the last */
+export function untilPod(cluster: Cluster, name: string, holds: (pod: Pod) => boolean): Promise<Pod> {
+  const look = async () => {
+    const { items } = await cluster.kubectlJson(["get", "pods"], z.object({ items: z.array(POD) }));
+    const pods = items.filter(({ metadata }) => metadata.name === name || metadata.labels["app"] === name);
+    const found = pods.find(holds);
+    return found === undefined ? notYet<Pod>(JSON.stringify(pods)) : met(found);
+  };
+  return waitUntil(`pod ${name}`, look, { deadlineMs: DEADLINE_MS, everyMs: 300 });
+}
+
+/** The log of a pod, once it has this in it. */
+export function untilLog(cluster: Cluster, name: string, wanted: RegExp): Promise<string> {
+  const look = async () => {
+    const { stdout, stderr } = await cluster.tryKubectl(["logs", name]);
+    return wanted.test(stdout) ? met(stdout) : notYet<string>(stdout + stderr);
+  };
+  return waitUntil(`the log of ${name}`, look, { deadlineMs: DEADLINE_MS, everyMs: 300 });
+}
