@@ -24,7 +24,7 @@ struct link {
 	u64 reg_base; /* the unit that was told of the session */
 };
 
-static struct platform_device *parent;
+static struct platform_device *own; /* NULL below somebody else's device */
 static struct tsm_dev *tsm;
 
 static struct link *link_of(struct pci_dev *pdev)
@@ -173,27 +173,31 @@ static struct pci_tsm_ops operations = {
 	},
 };
 
-int link_start(void)
+int link_start(struct device *parent)
 {
 	int rc = overlay_start();
 
 	if (rc)
 		return rc;
-	parent = platform_device_register_simple("tdx_connect_sim", PLATFORM_DEVID_NONE, NULL, 0);
-	if (IS_ERR(parent)) {
-		rc = PTR_ERR(parent);
-		goto stop_overlay;
+	if (!parent) {
+		own = platform_device_register_simple("tdx_connect_sim", PLATFORM_DEVID_NONE, NULL, 0);
+		if (IS_ERR(own)) {
+			rc = PTR_ERR(own);
+			goto stop_overlay;
+		}
+		parent = &own->dev;
 	}
-	tsm = tsm_register(&parent->dev, &operations);
+	tsm = tsm_register(parent, &operations);
 	if (IS_ERR(tsm)) {
 		rc = PTR_ERR(tsm);
-		goto remove_parent;
+		goto remove_own;
 	}
 	return 0;
 
-remove_parent:
-	platform_device_unregister(parent);
+remove_own:
+	platform_device_unregister(own);
 stop_overlay:
+	own = NULL;
 	overlay_stop();
 	return rc;
 }
@@ -202,7 +206,7 @@ stop_overlay:
 void link_stop(void)
 {
 	tsm_unregister(tsm);
-	platform_device_unregister(parent);
+	platform_device_unregister(own);
 	overlay_stop();
 }
 

@@ -6,17 +6,20 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
+struct device;
+
 /* Scripted by tests. */
 extern u32 link_auth_fails; /* so many connects fail */
 extern bool link_before_setup; /* a link may be secured although its unit is not trusted */
 
 #if IS_ENABLED(CONFIG_PCI_TSM)
-int link_start(void);
+/* The TSM is a child of `parent`; NULL: of a device of its own. */
+int link_start(struct device *parent);
 void link_stop(void);
 /* A line `0000:01:00.0`. */
 int link_lose(const char *address);
 #else
-static inline int link_start(void)
+static inline int link_start(struct device *parent)
 {
 	return 0;
 }

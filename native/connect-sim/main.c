@@ -4,6 +4,7 @@
 #include <linux/module.h>
 
 #include "link.h"
+#include "pose.h"
 #include "sim.h"
 
 static uint mt_page_count = 4;
@@ -13,6 +14,14 @@ MODULE_PARM_DESC(mt_page_count, "global metadata iommu_mt_page_count");
 static uint abi_profile = TDX_IOMMU_PROFILE_NEWEST;
 module_param(abi_profile, uint, 0444);
 MODULE_PARM_DESC(abi_profile, "how CLEAR is called: 1 with the root page, 2 with the id only");
+
+static char *pose;
+module_param(pose, charp, 0444);
+MODULE_PARM_DESC(pose, "tdx_host: as the driver of a kernel that owns SETUP, without tdx_iommu.ko");
+
+bool pose_log = true;
+module_param(pose_log, bool, 0444);
+MODULE_PARM_DESC(pose_log, "the pose says in the log which units it has set up");
 
 struct connect_sim connect_sim;
 u32 link_auth_fails;
@@ -57,28 +66,36 @@ static int attach(void)
 	return rc;
 }
 
+static int start_answering(void)
+{
+	int rc = attach();
+
+	if (rc)
+		return rc;
+	rc = link_start(NULL);
+	if (rc) {
+		backend_unregister(&connect_sim_backend);
+		release_border();
+	}
+	return rc;
+}
+
 static int __init connect_sim_start(void)
 {
-	int rc = answer_start(mt_page_count, abi_profile);
+	int rc;
 
+	if (pose && strcmp(pose, "tdx_host"))
+		return -EINVAL;
+	rc = answer_start(mt_page_count, abi_profile);
 	if (rc)
 		return rc;
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 	pr_warn("tdx_connect_sim: SIMULATED TDX Connect: nothing on this machine is protected\n");
-	rc = attach();
+	rc = pose ? pose_start() : start_answering();
 	if (rc)
-		goto stop_answers;
-	rc = link_start();
-	if (rc)
-		goto detach;
-	script_start();
-	return 0;
-
-detach:
-	backend_unregister(&connect_sim_backend);
-	release_border();
-stop_answers:
-	answer_stop();
+		answer_stop();
+	else
+		script_start();
 	return rc;
 }
 
@@ -86,9 +103,13 @@ stop_answers:
 static void __exit connect_sim_stop(void)
 {
 	script_stop();
-	link_stop();
-	backend_unregister(&connect_sim_backend);
-	release_border();
+	if (pose) {
+		pose_stop();
+	} else {
+		link_stop();
+		backend_unregister(&connect_sim_backend);
+		release_border();
+	}
 	answer_stop();
 	pr_info("tdx_connect_sim: gone\n");
 }

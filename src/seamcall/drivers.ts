@@ -38,7 +38,7 @@ export function openTdxIommu(devicePath: string, options: OpenOptions = {}): Pro
 export async function openFound(host: TdxHostOptions, options: OpenOptions = {}): Promise<SeamcallPort> {
   const devicePath = join(host.root, "dev/tdx_iommu");
   if (existsSync(devicePath)) return openTdxIommu(devicePath, options);
-  if (findTsm(host.root) !== null) return createTdxHost(host);
+  if (findTsm(host.root) !== null) return createTdxHost({ ...host, isFound: true });
   throw new AppError("DRIVER_MISSING", `${devicePath} is not there, and the kernel's own driver tdx_host has no TSM`);
 }
 

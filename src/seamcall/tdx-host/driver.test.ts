@@ -71,6 +71,8 @@ describe("the driver that is found", () => {
     addTsm();
     const port = await openFound(host());
     expect(port.driver).toBe("tdx_host");
+    removeTsm();
+    await expect(port.list()).rejects.toMatchObject({ code: "BACKEND_GONE" });
     await port.close();
   });
 

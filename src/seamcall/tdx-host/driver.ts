@@ -19,6 +19,8 @@ export interface TdxHostOptions {
   readonly root: string;
   /** The units as the kernel lists them now. @throws when they can't be listed */
   readonly units: () => Promise<readonly HostUnit[]>;
+  /** Found, not named: when its TSM goes there is no driver any more, and LIST rejects with BACKEND_GONE. */
+  readonly isFound?: boolean;
 }
 
 const DEVICE = "sys/devices/faux/tdx_host";
@@ -47,7 +49,9 @@ export function createTdxHost(options: TdxHostOptions): SeamcallPort {
   const list = async (): Promise<BindingTable> => {
     const units = await options.units();
     if (isClosed) throw new AppError("BINDING_CLOSED", "the driver tdx_host is closed");
-    const evidence: KernelEvidence = { driverLoaded: isThere(join(root, DEVICE)), tsm: findTsm(root), log: log.read() };
+    const tsm = findTsm(root);
+    if (tsm === null && options.isFound === true) throw new AppError("BACKEND_GONE", "the TSM of the kernel's own driver tdx_host has gone");
+    const evidence: KernelEvidence = { driverLoaded: isThere(join(root, DEVICE)), tsm, log: log.read() };
     return { instance: bootId(), generation: evidence.tsm?.incarnation ?? 0n, units: units.map((unit) => entryOf(unit, evidence)) };
   };
   return {

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The pose as a kernel's own tdx_host driver, for tests of who reads what such a kernel shows. */
+#ifndef TDX_CONNECT_SIM_POSE_H
+#define TDX_CONNECT_SIM_POSE_H
+
+#include <linux/errno.h>
+#include <linux/kconfig.h>
+#include <linux/types.h>
+
+/* Without it units are set up in silence, as those are that the TDX module refuses. */
+extern bool pose_log;
+
+#if IS_ENABLED(CONFIG_PCI_TSM)
+int pose_start(void);
+void pose_stop(void);
+#else
+static inline int pose_start(void)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void pose_stop(void) {}
+#endif
+
+#endif
