@@ -112,7 +112,7 @@ const NO_DOUBT: Change = ["!vouched.has(fn.address)) suspects.set", "fn.address 
 const setup: readonly Mutant[] = [
   without("SETUP of units that nobody selected", PLAN, ["    if (intent === null || !selected) return", "    if (intent === null) return"]),
   without("SETUP of what is somebody else's", PLAN, ['  Foreign: () => because("ForeignOwner"),\n', ""]),
-  without("SETUP of a trusted unit", PLAN, ["  if (epoch !== null) return", '  if (epoch === "") return']),
+  without("SETUP of a trusted unit", PLAN, ["  if (epoch !== null)\n    return", '  if (epoch === "")\n    return']),
   without("SETUP again after it failed for good", PLAN, ['(action === "failed" || action === "unsupported")', 'action === "unsupported"']),
   without("SETUP repeated at once", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs >= 0;"]),
   without("SETUP never repeated", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs < 0;"]),
@@ -130,7 +130,7 @@ const setup: readonly Mutant[] = [
 
 const holds: readonly Mutant[] = [
   without("trust without the unit's state", "domain/ground.ts", [
-    'entry.state === "Trusted" && entry.tdxIommuId !== null',
+    'entry.state === "Trusted" && (entry.tdxIommuId !== null || info.kernelOwned)',
     'entry.state !== "Untrusted"',
   ]),
   without("epochs that are all the same", "domain/ground.ts", ["entry.setupSeq.toString(16)", '"1"']),
