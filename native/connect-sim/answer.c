@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* SEAMCALLs, answered by the model. It owns pages of this kernel's real memory, and writes its pattern into them. */
+/*
+ * SEAMCALLs, answered by the model. It owns pages of this kernel's real memory, and writes its
+ * pattern into them.
+ */
 #include <linux/bitfield.h>
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -22,7 +25,8 @@ static const struct tdx_identity version = {
 	.module_update = 18,
 	.build_num = 1,
 	.build_date = 20260101,
-	.valid = TDX_IOMMU_VALID_VERSION | TDX_IOMMU_VALID_FEATURES0 | TDX_IOMMU_VALID_MT_PAGE_COUNT,
+	.valid = TDX_IOMMU_VALID_VERSION | TDX_IOMMU_VALID_FEATURES0 |
+		 TDX_IOMMU_VALID_MT_PAGE_COUNT,
 	.features0 = TDX_FEATURES0_CONNECT | FEATURES0_NO_RBP_MOD,
 	.incarnation = 1,
 };

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The link TSM: what writing to a device's tsm/connect does. A session needs a trusted unit (TDH.SPDM.CREATE answers IOMMU_INVALID_STATE
- * otherwise), and while one exists the unit can't be cleared: the model is told of each.
+ * The link TSM: what writing to a device's tsm/connect does. A session needs a trusted unit
+ * (TDH.SPDM.CREATE answers IOMMU_INVALID_STATE otherwise), and while one exists the unit can't be
+ * cleared: the model is told of each.
  *
- * All of it runs under PCI/TSM's semaphore. It never takes the rescan lock: removal of a device takes that one first.
+ * All of it runs under PCI/TSM's semaphore. It never takes the rescan lock: removal of a device
+ * takes that one first.
  */
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/pci.h>
 #include <linux/pci-ide.h>
@@ -14,6 +17,7 @@
 #include <linux/tsm.h>
 
 #include "link.h"
+#include "../module/compat.h"
 #include "overlay.h"
 #include "sim.h"
 
@@ -32,14 +36,17 @@ static struct link *link_of(struct pci_dev *pdev)
 	return container_of(pdev->tsm, struct link, pf0.base_tsm);
 }
 
-/* A context is wrapped in ours, and freed by remove. NULL, never an error pointer: the core looks for NULL only. */
+/*
+ * A context is wrapped in ours, and freed by remove. NULL, never an error pointer: the core looks
+ * for NULL only.
+ */
 static struct pci_tsm *link_probe(struct tsm_dev *tsm_dev, struct pci_dev *pdev)
 {
 	struct link *link;
 
 	if (is_pci_tsm_pf0(pdev) && !overlay_has(pdev))
 		return NULL;
-	link = kzalloc(sizeof(*link), GFP_KERNEL);
+	link = kzalloc_obj(*link, GFP_KERNEL);
 	if (!link)
 		return NULL;
 	/* Not pci_tsm_pf0_constructor(): it wants a mailbox, and nobody here speaks SPDM. */
@@ -55,11 +62,15 @@ static void link_remove(struct pci_tsm *base)
 {
 	struct link *link = container_of(base, struct link, pf0.base_tsm);
 
+	msleep(link_remove_ms);
 	mutex_destroy(&link->pf0.lock);
 	kfree(link);
 }
 
-/* Tells the model. 0, or why it refuses. All devices are below the one unit that a virtual machine has. */
+/*
+ * Tells the model. 0, or why it refuses. All devices are below the one unit that a virtual machine
+ * has.
+ */
 static int note_session(struct link *link, struct pci_dev *pdev)
 {
 	struct connect_sim *sim = &connect_sim;
@@ -142,7 +153,7 @@ static void link_disconnect(struct pci_dev *pdev)
 
 static struct pci_tdi *link_bind(struct pci_dev *pdev, struct kvm *kvm, u32 tdi_id)
 {
-	struct pci_tdi *tdi = kzalloc(sizeof(*tdi), GFP_KERNEL);
+	struct pci_tdi *tdi = kzalloc_obj(*tdi, GFP_KERNEL);
 
 	if (!tdi)
 		return ERR_PTR(-ENOMEM);
@@ -155,8 +166,8 @@ static void link_unbind(struct pci_tdi *tdi)
 	kfree(tdi);
 }
 
-static ssize_t link_guest_req(struct pci_tdi *tdi, enum pci_tsm_req_scope scope, sockptr_t req_in, size_t in_len, sockptr_t req_out,
-			      size_t out_len, u64 *tsm_code)
+static ssize_t link_guest_req(struct pci_tdi *tdi, enum pci_tsm_req_scope scope, sockptr_t req_in,
+			      size_t in_len, sockptr_t req_out, size_t out_len, u64 *tsm_code)
 {
 	return -ENXIO;
 }
@@ -180,7 +191,8 @@ int link_start(struct device *parent)
 	if (rc)
 		return rc;
 	if (!parent) {
-		own = platform_device_register_simple("tdx_connect_sim", PLATFORM_DEVID_NONE, NULL, 0);
+		own = platform_device_register_simple("tdx_connect_sim", PLATFORM_DEVID_NONE, NULL,
+						      0);
 		if (IS_ERR(own)) {
 			rc = PTR_ERR(own);
 			goto stop_overlay;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A link TSM with the kernel's own PCI/TSM core. A kernel without that core has none, and needs none of this. */
+/*
+ * A link TSM with the kernel's own PCI/TSM core. A kernel without that core has none, and needs
+ * none of this.
+ */
 #ifndef TDX_CONNECT_SIM_LINK_H
 #define TDX_CONNECT_SIM_LINK_H
 
@@ -10,6 +13,7 @@ struct device;
 
 /* Scripted by tests. */
 extern u32 link_auth_fails; /* so many connects fail */
+extern u32 link_remove_ms; /* a context takes so long to go, under PCI/TSM's semaphore */
 extern bool link_before_setup; /* a link may be secured although its unit is not trusted */
 
 #if IS_ENABLED(CONFIG_PCI_TSM)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* tdx_connect_sim.ko: makes a machine without TDX look like one with TDX Connect. Nothing is protected, and it says so wherever it shows. */
+/*
+ * tdx_connect_sim.ko: makes a machine without TDX look like one with TDX Connect. Nothing is
+ * protected, and it says so wherever it shows.
+ */
 #include <linux/kernel.h>
 #include <linux/module.h>
 
@@ -25,12 +28,13 @@ MODULE_PARM_DESC(pose_log, "the pose says in the log which units it has set up")
 
 struct connect_sim connect_sim;
 u32 link_auth_fails;
+u32 link_remove_ms;
 bool link_before_setup;
 
 /* Looked up by name, not linked: the pose as tdx_host runs without tdx_iommu.ko. */
-static typeof(tdx_iommu_backend_register) *backend_register;
-static typeof(tdx_iommu_backend_unregister) *backend_unregister;
-static typeof(tdx_iommu_backend_notify) *backend_notify;
+static int (*backend_register)(const struct tdx_iommu_backend *backend, void *ctx);
+static void (*backend_unregister)(const struct tdx_iommu_backend *backend);
+static void (*backend_notify)(const struct tdx_iommu_backend *backend);
 
 void connect_sim_changed(void)
 {

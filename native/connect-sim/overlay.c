@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Answers configuration reads of root ports and endpoints: DEVCAP's TEE-I/O bit for endpoints, and an IDE capability with two selective
- * streams at the end of the extended capabilities. Writes to it stay here. As hardware does, a function-level reset clears an endpoint's
- * streams, and a reset of the bus below a root port those of every endpoint on it.
+ * Answers configuration reads of root ports and endpoints: DEVCAP's TEE-I/O bit for endpoints, and
+ * an IDE capability with two selective streams at the end of the extended capabilities. Writes to
+ * it stay here. As hardware does, a function-level reset clears an endpoint's streams, and a reset
+ * of the bus below a root port those of every endpoint on it.
  *
- * Accessors run with interrupts off, under the PCI core's lock: nothing here sleeps or allocates after the start.
+ * Accessors run with interrupts off, under the PCI core's lock: nothing here sleeps or allocates
+ * after the start.
  */
 #include <linux/bitfield.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "../module/compat.h"
 #include "overlay.h"
 
 #define AT 0xe00 /* no device of QEMU has anything there */
@@ -75,7 +78,9 @@ static void reset(struct overlaid *one)
 
 	memset(one->words, 0, sizeof(one->words));
 	one->words[0] = PCI_EXT_CAP_ID_IDE | 1 << 16;
-	one->words[PCI_IDE_CAP / 4] = PCI_IDE_CAP_SELECTIVE | FIELD_PREP(PCI_IDE_CAP_SEL_NUM, STREAMS - 1) | PCI_IDE_CAP_TEE_LIMITED;
+	one->words[PCI_IDE_CAP / 4] = PCI_IDE_CAP_SELECTIVE |
+				      FIELD_PREP(PCI_IDE_CAP_SEL_NUM, STREAMS - 1) |
+				      PCI_IDE_CAP_TEE_LIMITED;
 	for (stream = 0; stream < STREAMS; stream++) {
 		int block = (PCI_IDE_LINK_STREAM_0 + stream * BLOCK) / 4;
 
@@ -93,11 +98,16 @@ static u32 overlaid_word(const struct overlaid *one, int where, u32 real)
 	if (where >= AT && at < WORDS) {
 		if (at < block || (at - block) % (BLOCK / 4) != PCI_IDE_SEL_STS / 4)
 			return one->words[at];
-		return is_secure(one, at - PCI_IDE_SEL_STS / 4) ? PCI_IDE_SEL_STS_STATE_SECURE : one->lost ? PCI_IDE_SEL_STS_IDE_FAIL : 0;
+		return is_secure(one, at - PCI_IDE_SEL_STS / 4) ? PCI_IDE_SEL_STS_STATE_SECURE
+		       : one->lost				? PCI_IDE_SEL_STS_IDE_FAIL
+								: 0;
 	}
 	if (one->devcap && where == one->devcap + PCI_EXP_DEVCAP && !one->port)
 		return real | PCI_EXP_DEVCAP_TEE;
-	/* A function without extended capabilities gets a null one, since the chain begins at this place. */
+	/*
+	 * A function without extended capabilities gets a null one, since the chain begins at this
+	 * place.
+	 */
 	if (where == PCI_CFG_SPACE_SIZE && !one->last)
 		return 1 << 16 | AT << 20;
 	if (one->last && where == one->last)
@@ -140,11 +150,13 @@ static void overlay_store(struct overlaid *one, int where, int size, u32 value)
 	/* Headers, capabilities and states are read only. */
 	if (at < PCI_IDE_CTL / 4)
 		return;
-	if (at >= block && ((at - block) % (BLOCK / 4) == PCI_IDE_SEL_CAP / 4 || (at - block) % (BLOCK / 4) == PCI_IDE_SEL_STS / 4))
+	if (at >= block && ((at - block) % (BLOCK / 4) == PCI_IDE_SEL_CAP / 4 ||
+			    (at - block) % (BLOCK / 4) == PCI_IDE_SEL_STS / 4))
 		return;
 	one->words[at] = (one->words[at] & ~mask) | (value << shift & mask);
 	/* A stream that is taken down may be set up again. */
-	if (at >= block && (at - block) % (BLOCK / 4) == PCI_IDE_SEL_CTL / 4 && !(one->words[at] & PCI_IDE_SEL_CTL_EN))
+	if (at >= block && (at - block) % (BLOCK / 4) == PCI_IDE_SEL_CTL / 4 &&
+	    !(one->words[at] & PCI_IDE_SEL_CTL_EN))
 		one->lost = false;
 }
 
@@ -154,7 +166,8 @@ static void note_reset(struct overlaid *one, int where, int size, u32 value)
 	u64 written = (u64)value << (where & 3) * 8;
 	struct overlaid *other;
 
-	if (one->devcap && (where & ~3) == one->devcap + PCI_EXP_DEVCTL && !one->port && (written & PCI_EXP_DEVCTL_BCR_FLR))
+	if (one->devcap && (where & ~3) == one->devcap + PCI_EXP_DEVCTL && !one->port &&
+	    (written & PCI_EXP_DEVCTL_BCR_FLR))
 		reset(one);
 	if (!one->port || (where & ~3) != BRIDGE_CONTROL || !(written & BRIDGE_RESET))
 		return;
@@ -195,7 +208,7 @@ static int replace_ops(struct pci_bus *bus)
 
 	if (real_ops(bus))
 		return 0;
-	one = kzalloc(sizeof(*one), GFP_KERNEL);
+	one = kzalloc_obj(*one, GFP_KERNEL);
 	if (!one)
 		return -ENOMEM;
 	get_device(&bus->dev);
@@ -225,7 +238,7 @@ static int last_capability(struct pci_dev *pdev)
 
 static int add(struct pci_dev *pdev, bool is_port)
 {
-	struct overlaid *one = kzalloc(sizeof(*one), GFP_KERNEL);
+	struct overlaid *one = kzalloc_obj(*one, GFP_KERNEL);
 	unsigned long flags;
 
 	if (!one)
@@ -242,7 +255,10 @@ static int add(struct pci_dev *pdev, bool is_port)
 	return replace_ops(pdev->bus);
 }
 
-/* What the core would have found when it enumerated the function; a later one is enumerated with the overlay in place. */
+/*
+ * What the core would have found when it enumerated the function; a later one is enumerated with
+ * the overlay in place.
+ */
 static void announce(struct pci_dev *pdev, bool is_port, bool yes)
 {
 	pdev->ide_cap = yes ? AT : 0;
@@ -262,8 +278,10 @@ static bool is_endpoint_below_port(struct pci_dev *pdev)
 {
 	struct pci_dev *port = pci_upstream_bridge(pdev);
 
-	return pci_is_pcie(pdev) && !pdev->is_virtfn && pci_pcie_type(pdev) == PCI_EXP_TYPE_ENDPOINT && PCI_FUNC(pdev->devfn) == 0 && port &&
-	       pci_is_pcie(port) && pci_pcie_type(port) == PCI_EXP_TYPE_ROOT_PORT && pdev->cfg_size > PCI_CFG_SPACE_SIZE;
+	return pci_is_pcie(pdev) && !pdev->is_virtfn &&
+	       pci_pcie_type(pdev) == PCI_EXP_TYPE_ENDPOINT && PCI_FUNC(pdev->devfn) == 0 && port &&
+	       pci_is_pcie(port) && pci_pcie_type(port) == PCI_EXP_TYPE_ROOT_PORT &&
+	       pdev->cfg_size > PCI_CFG_SPACE_SIZE;
 }
 
 int overlay_start(void)
@@ -304,7 +322,8 @@ static void forget_all(struct list_head *gone)
 	list_splice_init(&functions, gone);
 	raw_spin_unlock_irqrestore(&overlay_lock, flags);
 	list_for_each_entry_safe(one, next, gone, entry) {
-		struct pci_dev *pdev = pci_get_domain_bus_and_slot(pci_domain_nr(one->bus), one->bus->number, one->devfn);
+		struct pci_dev *pdev = pci_get_domain_bus_and_slot(pci_domain_nr(one->bus),
+								   one->bus->number, one->devfn);
 
 		if (pdev)
 			announce(pdev, one->port, false);
@@ -321,7 +340,10 @@ void overlay_stop(void)
 	pci_lock_rescan_remove();
 	list_for_each_entry(bus, &buses, entry)
 		pci_bus_set_ops(bus->bus, bus->real);
-	/* An accessor that began with our ops has ended when every task has slept or left the kernel. */
+	/*
+	 * An accessor that began with our ops has ended when every task has slept or left the
+	 * kernel.
+	 */
 	synchronize_rcu_tasks();
 	forget_all(&gone);
 	list_for_each_entry_safe(bus, after, &buses, entry) {
@@ -349,7 +371,8 @@ int overlay_lose_streams(u32 segment, u8 bus, u8 devfn)
 
 	raw_spin_lock_irqsave(&overlay_lock, flags);
 	list_for_each_entry(one, &functions, entry) {
-		if (pci_domain_nr(one->bus) != segment || one->bus->number != bus || one->devfn != devfn)
+		if (pci_domain_nr(one->bus) != segment || one->bus->number != bus ||
+		    one->devfn != devfn)
 			continue;
 		one->lost = true;
 		rc = 0;

@@ -11,7 +11,10 @@ int overlay_start(void);
 void overlay_stop(void);
 /* Whether the function is one of those. */
 bool overlay_has(struct pci_dev *pdev);
-/* Its streams read insecure although they are enabled, as after an integrity failure; until the next reset. -ENODEV. */
+/*
+ * Its streams read insecure although they are enabled, as after an integrity failure; until the
+ * next reset. -ENODEV.
+ */
 int overlay_lose_streams(u32 segment, u8 bus, u8 devfn);
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Poses as the driver of a kernel that owns TDX Connect: a faux device tdx_host with its version, every unit "set up" at once with a line in the
- * log each, and the TSM below the device. The registers of this machine's units have no TDX Connect: what the kernel shows of them is changed on
- * its way out, by probes on its own functions.
+ * Poses as the driver of a kernel that owns TDX Connect: a faux device tdx_host with its version,
+ * every unit "set up" at once with a line in the log each, and the TSM below the device. The
+ * registers of this machine's units have no TDX Connect: what the kernel shows of them is changed
+ * on its way out, by probes on its own functions.
  */
 #include <linux/acpi.h>
 #include <linux/device/faux.h>
@@ -49,7 +50,8 @@ static int change_ecap(struct kretprobe_instance *instance, struct pt_regs *regs
 	u64 value;
 
 	if (kstrtou64(strim(shown->buf), 16, &value) == 0)
-		regs_set_return_value(regs, sprintf(shown->buf, "%llx\n", value | TDX_ECAP_CONNECT));
+		regs_set_return_value(regs,
+				      sprintf(shown->buf, "%llx\n", value | TDX_ECAP_CONNECT));
 	return 0;
 }
 
@@ -115,7 +117,8 @@ static int find_units(struct tdx_unit_facts *units)
 		if (entry->length < sizeof(*entry) || at + entry->length > end)
 			break;
 		if (entry->type == ACPI_DMAR_TYPE_HARDWARE_UNIT)
-			units[count++].reg_base = ((const struct acpi_dmar_hardware_unit *)entry)->address;
+			units[count++].reg_base =
+				((const struct acpi_dmar_hardware_unit *)entry)->address;
 		at += entry->length;
 	}
 	acpi_put_table(table);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What tests make the simulated TDX module do, below /sys/kernel/debug/tdx_connect_sim:
+ * What tests make the simulated TDX module do, below /sys/kernel/debug/tdx_connect_sim. A line each:
  *
- *   fault          a line `leaf=setup|clear|any unit=0x...|any [status=0x...] [delay_ms=] [count=] [skip=] [keep_pages=1]`; `clear` empties
- *   environment    ok, ud, gp, vmfailinvalid, not_ready, not_opted_in; `lost`: a module loaded anew, which knows nothing
- *   detached       1: nobody answers any more
- *   latency_ms, interruptions
- *   link_auth_fails, link_before_setup, stream_lost (a line `0000:01:00.0`): see link.h
- *   table          read only: the module's own units and pages
+ * fault: `leaf=setup|clear|any unit=0x...|any [status=0x...] [delay_ms=] [count=] [skip=]
+ *	[keep_pages=1]`; `clear` empties the script
+ * environment: ok, ud, gp, vmfailinvalid, not_ready, not_opted_in; `lost` is a module loaded anew,
+ *	which knows nothing
+ * detached: 1: nobody answers any more
+ * latency_ms, interruptions: of every call
+ * link_auth_fails, link_remove_ms, link_before_setup: see link.h
+ * stream_lost: `0000:01:00.0`
+ * table: read only; the module's own units and pages
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -120,8 +123,10 @@ static int fault_show(struct seq_file *file, void *unused)
 	for (i = 0; i < connect_sim.head.fault_count; i++) {
 		const struct sim_fault *fault = &connect_sim.head.faults[i];
 
-		seq_printf(file, "leaf=%u unit=0x%llx status=0x%llx delay_ms=%u count=%u skip=%u keep_pages=%u\n", fault->leaf,
-			   fault->reg_base, fault->status, fault->delay_ms, fault->count, fault->skip, fault->keep_pages);
+		seq_printf(file, "leaf=%u unit=0x%llx status=0x%llx delay_ms=%u", fault->leaf,
+			   fault->reg_base, fault->status, fault->delay_ms);
+		seq_printf(file, " count=%u skip=%u keep_pages=%u\n", fault->count, fault->skip,
+			   fault->keep_pages);
 	}
 	return 0;
 }
@@ -149,7 +154,8 @@ static const char *const environments[] = {
 	[TDX_IOMMU_ENV_NOT_OPTED_IN] = "not_opted_in",
 };
 
-static ssize_t environment_write(struct file *file, const char __user *from, size_t bytes, loff_t *offset)
+static ssize_t environment_write(struct file *file, const char __user *from, size_t bytes,
+				 loff_t *offset)
 {
 	bool lost;
 	char line[LINE];
@@ -158,7 +164,8 @@ static ssize_t environment_write(struct file *file, const char __user *from, siz
 	if (rc)
 		return rc;
 	lost = !strcmp(line, "lost");
-	environment = lost ? TDX_IOMMU_ENV_OK : match_string(environments, ARRAY_SIZE(environments), line);
+	environment = lost ? TDX_IOMMU_ENV_OK
+			   : match_string(environments, ARRAY_SIZE(environments), line);
 	if (environment < 0)
 		return environment;
 	spin_lock(&connect_sim.lock);
@@ -205,7 +212,8 @@ static int detached_set(void *data, u64 value)
 
 DEFINE_DEBUGFS_ATTRIBUTE(detached_operations, detached_get, detached_set, "%llu\n");
 
-static ssize_t stream_lost_write(struct file *file, const char __user *from, size_t bytes, loff_t *offset)
+static ssize_t stream_lost_write(struct file *file, const char __user *from, size_t bytes,
+				 loff_t *offset)
 {
 	char line[LINE];
 	int rc = line_from(line, from, bytes);
@@ -242,13 +250,13 @@ static int table_show(struct seq_file *file, void *unused)
 	sim_check_pages(&sim->module);
 	owned = owned_pages(sim);
 	spin_unlock(&sim->lock);
-	seq_printf(file, "pages_owned %llu\ncorrupted 0x%llx\nsetup_calls %llu\nclear_calls %llu\n", owned, sim->head.corrupted,
-		   sim->head.setup_calls, sim->head.clear_calls);
+	seq_printf(file, "pages_owned %llu\ncorrupted 0x%llx\nsetup_calls %llu\nclear_calls %llu\n",
+		   owned, sim->head.corrupted, sim->head.setup_calls, sim->head.clear_calls);
 	for (i = 0; i < sim->head.unit_count; i++) {
 		const struct sim_unit *unit = &sim->module.units[i];
 
-		seq_printf(file, "unit 0x%llx phase %u id 0x%llx links %u\n", unit->reg_base, unit->phase, unit->id,
-			   sim_links_below(&sim->module, unit->reg_base));
+		seq_printf(file, "unit 0x%llx phase %u id 0x%llx links %u\n", unit->reg_base,
+			   unit->phase, unit->id, sim_links_below(&sim->module, unit->reg_base));
 	}
 	return 0;
 }
@@ -264,6 +272,7 @@ void script_start(void)
 	debugfs_create_u32("latency_ms", 0600, folder, &connect_sim.head.latency_ms);
 	debugfs_create_u32("interruptions", 0600, folder, &connect_sim.head.interruptions);
 	debugfs_create_u32("link_auth_fails", 0600, folder, &link_auth_fails);
+	debugfs_create_u32("link_remove_ms", 0600, folder, &link_remove_ms);
 	debugfs_create_bool("link_before_setup", 0600, folder, &link_before_setup);
 	debugfs_create_file("stream_lost", 0200, folder, NULL, &stream_lost_operations);
 	debugfs_create_file("table", 0400, folder, NULL, &table_fops);

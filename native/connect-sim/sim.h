@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * tdx_connect_sim.ko: answers the SEAMCALLs of tdx_iommu.ko from the model of the TDX module in native/simulator.
+ * tdx_connect_sim.ko: answers the SEAMCALLs of tdx_iommu.ko from the model of the TDX module in
+ * native/simulator.
  *
- *   tdx_iommu.ko ──► answer.c ──► simulator/        script.c: what tests make it do (debugfs)
+ *   tdx_iommu.ko --> answer.c --> simulator/        script.c: what tests make it do (debugfs)
  *
  * Lock order: the table's lock of tdx_iommu.ko, then connect_sim.lock.
  */

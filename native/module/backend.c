@@ -6,7 +6,8 @@
 
 static bool is_clean(const struct tdx_unit *unit)
 {
-	return !(unit->flags & TDX_UNIT_ID_VALID) && !unit->op_leaf && !unit->held.root && !unit->tried.root && !unit->retained;
+	return !(unit->flags & TDX_UNIT_ID_VALID) && !unit->op_leaf && !unit->held.root &&
+	       !unit->tried.root && !unit->retained;
 }
 
 bool tdx_driver_is_clean(struct tdx_driver *driver)
@@ -56,7 +57,8 @@ int tdx_table_renew(struct tdx_driver *driver)
 		struct tdx_unit_facts facts = driver->facts[i];
 
 		if (driver->backend && driver->backend->ecap)
-			facts.ecap = driver->backend->ecap(driver->backend_ctx, facts.reg_base, facts.ecap);
+			facts.ecap = driver->backend->ecap(driver->backend_ctx, facts.reg_base,
+							   facts.ecap);
 		rc = tdx_table_add(&driver->table, &facts);
 	}
 	tdx_table_reset(&driver->table, instance);
@@ -84,7 +86,8 @@ int tdx_iommu_backend_register(const struct tdx_iommu_backend *backend, void *ct
 	if (!rc) {
 		replace(driver, backend, ctx);
 		rc = tdx_table_renew(driver);
-		pr_warn("tdx_iommu: SEAMCALLs are answered by %s from now on: nothing is protected\n", backend->name);
+		pr_warn("tdx_iommu: SEAMCALLs are answered by %s from now on: nothing is protected\n",
+			backend->name);
 	}
 	mutex_unlock(&driver->change);
 	return rc;
@@ -98,7 +101,8 @@ void tdx_iommu_backend_unregister(const struct tdx_iommu_backend *backend)
 	mutex_lock(&driver->change);
 	if (driver->backend == backend) {
 		if (!tdx_driver_is_clean(driver))
-			pr_warn("tdx_iommu: %s leaves with units that are not clean: their ids are lost\n", backend->name);
+			pr_warn("tdx_iommu: %s leaves with units that are not clean: their ids are lost\n",
+				backend->name);
 		tdx_driver_pin(driver, false);
 		replace(driver, NULL, NULL);
 		tdx_table_renew(driver);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The border between tdx_iommu.ko and whatever answers its SEAMCALLs instead of the CPU: a simulator registers itself here. Only the
- * instruction, and ECAP as it reads in that world, are replaced; gathering pages, resumption, ownership and the table are the code
- * that runs on silicon.
+ * The border between tdx_iommu.ko and whatever answers its SEAMCALLs instead of the CPU: a
+ * simulator registers itself here. Only the instruction, and ECAP as it reads in that world, are
+ * replaced; gathering pages, resumption, ownership and the table are the code that runs on silicon.
  */
 #ifndef TDX_IOMMU_BACKEND_H
 #define TDX_IOMMU_BACKEND_H
@@ -27,10 +27,12 @@ struct tdx_seamcall_regs {
  * struct tdx_iommu_backend - what answers SEAMCALLs
  * @owner: pinned while a unit is trusted, in transition or retains pages
  * @name: for the log
- * @seamcall: one attempt. 0: it was issued, regs has the answer. -EIO: the backend is gone. TDH.SYS.RD comes from under a spinlock
- *	and must not sleep; SETUP and CLEAR come from the ordered worker and may.
+ * @seamcall: one attempt. 0: it was issued, regs has the answer. -EIO: the backend is gone.
+ *	TDH.SYS.RD comes from under a spinlock and must not sleep; SETUP and CLEAR come from the
+ *	ordered worker and may.
  * @incarnation: differs after each load of the TDX module, never 0; must not sleep
- * @profile: enum tdx_iommu_profile, how its CLEAR wants to be called; must not sleep. A real module does not say
+ * @profile: enum tdx_iommu_profile, how its CLEAR wants to be called; must not sleep. A real
+ *	module does not say
  * @ecap: what a unit's ECAP reads in this world
  * @attach: the units as the driver found them, before the first call; may sleep
  */
@@ -44,9 +46,15 @@ struct tdx_iommu_backend {
 	int (*attach)(void *ctx, const struct tdx_unit_facts *units, u32 count);
 };
 
-/* Resets the table with a new instance. -EBUSY while another is registered or a unit is not clean; what @attach gives. */
+/*
+ * Resets the table with a new instance. -EBUSY while another is registered or a unit is not clean;
+ * what @attach gives.
+ */
 int tdx_iommu_backend_register(const struct tdx_iommu_backend *backend, void *ctx);
-/* Calls in flight have ended when it returns; the table is reset and real SEAMCALLs are asked again. */
+/*
+ * Calls in flight have ended when it returns; the table is reset and real SEAMCALLs are asked
+ * again.
+ */
 void tdx_iommu_backend_unregister(const struct tdx_iommu_backend *backend);
 /* The TDX module's identity may have changed: wakes pollers. */
 void tdx_iommu_backend_notify(const struct tdx_iommu_backend *backend);

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "driver.h"
 
 /* One open file. */
@@ -23,7 +24,7 @@ static int device_open(struct inode *inode, struct file *file)
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	reader = kzalloc(sizeof(*reader), GFP_KERNEL_ACCOUNT);
+	reader = kzalloc_obj(*reader, GFP_KERNEL_ACCOUNT);
 	if (!reader)
 		return -ENOMEM;
 	if (wants_write && test_and_set_bit(0, &tdx_driver.writer)) {
@@ -45,7 +46,9 @@ static int device_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Structs are extensible: shorter than version 1 is EINVAL, an unknown tail must be zero (E2BIG). */
+/*
+ * Structs are extensible: shorter than version 1 is EINVAL, an unknown tail must be zero (E2BIG).
+ */
 static int fetch(void *to, size_t known, const void __user *from, u32 *size)
 {
 	if (get_user(*size, (const u32 __user *)from))
@@ -88,7 +91,8 @@ static int device_info(void __user *user)
 }
 
 /* Entries may be longer than ours: what we do not know of them is zero. */
-static int give_units(const struct tdx_iommu_list *list, const struct tdx_iommu_unit *units, u32 stride)
+static int give_units(const struct tdx_iommu_list *list, const struct tdx_iommu_unit *units,
+		      u32 stride)
 {
 	u8 __user *to = u64_to_user_ptr(list->entries);
 	u32 i;
@@ -198,7 +202,8 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
 
 	poll_wait(file, &driver->changed, wait);
 	spin_lock(&driver->lock);
-	changed = !READ_ONCE(reader->has_listed) || READ_ONCE(reader->generation) != driver->head.generation ||
+	changed = !READ_ONCE(reader->has_listed) ||
+		  READ_ONCE(reader->generation) != driver->head.generation ||
 		  tdx_table_stale(&driver->table) || driver->backend_gone;
 	spin_unlock(&driver->lock);
 	return changed ? EPOLLIN | EPOLLRDNORM : 0;

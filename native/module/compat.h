@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where Linux 6.1 and 7.2 differ. The only place with tests of the version. */
+/* Where Linux 6.1 and 7.2 differ; tests of the version belong here only. */
 #ifndef TDX_IOMMU_COMPAT_H
 #define TDX_IOMMU_COMPAT_H
 
-#include <linux/version.h>
+#include <linux/slab.h>
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-#include <linux/unaligned.h>
-#else
-#include <asm/unaligned.h>
+#ifndef kzalloc_obj
+#define kzalloc_obj(object, flags) kzalloc(sizeof(object), flags)
 #endif
 
 #endif

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The VT-d units that the firmware names: DRHD entries of ACPI's DMAR table, and their NUMA node from RHSA. */
+/*
+ * The VT-d units that the firmware names: DRHD entries of ACPI's DMAR table, and their NUMA node
+ * from RHSA.
+ */
 #include <linux/acpi.h>
 #include <linux/nodemask.h>
 #include <linux/slab.h>
@@ -18,7 +21,8 @@ static void walk(struct tdx_driver *driver, const struct acpi_table_header *tabl
 		const struct acpi_dmar_header *entry = (const void *)at;
 
 		if (entry->length < sizeof(*entry) || at + entry->length > end) {
-			pr_warn("tdx_iommu: DMAR entry of type %u has length %u\n", entry->type, entry->length);
+			pr_warn("tdx_iommu: DMAR entry of type %u has length %u\n", entry->type,
+				entry->length);
 			return;
 		}
 		visit(driver, entry);
@@ -28,7 +32,8 @@ static void walk(struct tdx_driver *driver, const struct acpi_table_header *tabl
 
 static bool is_drhd(const struct acpi_dmar_header *entry)
 {
-	return entry->type == ACPI_DMAR_TYPE_HARDWARE_UNIT && entry->length >= sizeof(struct acpi_dmar_hardware_unit);
+	return entry->type == ACPI_DMAR_TYPE_HARDWARE_UNIT &&
+	       entry->length >= sizeof(struct acpi_dmar_hardware_unit);
 }
 
 static void count_unit(struct tdx_driver *driver, const struct acpi_dmar_header *entry)

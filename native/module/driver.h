@@ -2,10 +2,10 @@
 /*
  * What the files of tdx_iommu.ko share.
  *
- *   chardev.c ──► worker.c ──► table/ ──► ops.c ──► seamcall.c | the registered backend
+ *   chardev.c --> worker.c --> table/ --> ops.c --> seamcall.c | the registered backend
  *
- * Lock order: PCI/TSM's semaphore (held by whoever calls into a backend's link TSM), then driver.change, then driver.lock. Nothing here
- * ever takes PCI/TSM's semaphore.
+ * Lock order: PCI/TSM's semaphore (held by whoever calls into a backend's link TSM), then
+ * driver.change, then driver.lock. Nothing here ever takes PCI/TSM's semaphore.
  */
 #ifndef TDX_IOMMU_DRIVER_H
 #define TDX_IOMMU_DRIVER_H
@@ -19,11 +19,13 @@
 struct tdx_driver {
 	struct tdx_table table;
 	struct tdx_table_head head;
-	struct tdx_unit_facts *facts; /* as read from DMAR and the registers, before a backend's ecap() */
+	/* As read from DMAR and the registers, before a backend's ecap(). */
+	struct tdx_unit_facts *facts;
 	u32 fact_count;
 	spinlock_t lock; /* the table */
 	wait_queue_head_t changed;
-	struct mutex change; /* backend, stopping; held for the time of an operation by the worker */
+	/* backend, stopping; held for the time of an operation by the worker. */
+	struct mutex change;
 	const struct tdx_iommu_backend *backend;
 	void *backend_ctx;
 	bool backend_gone; /* it answered -EIO when last asked */

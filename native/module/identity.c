@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What can be read of the TDX module without changing anything: TDH.SYS.RD of single fields of global metadata. The field goes in RDX and
- * its value comes in R8 (arch/x86/virt/vmx/tdx/tdx.c).
+ * What can be read of the TDX module without changing anything: TDH.SYS.RD of single fields of
+ * global metadata. The field goes in RDX and its value comes in R8 (arch/x86/virt/vmx/tdx/tdx.c).
  */
 #include "driver.h"
 
@@ -69,12 +69,14 @@ static void read_version(struct tdx_driver *driver, struct tdx_identity *identit
 }
 
 /*
- * A module that may change RBP can't be called from a kernel with frame pointers, and one with dynamic PAMT wants more pages than the
- * table knows of: both count as a module without TDX Connect.
+ * A module that may change RBP can't be called from a kernel with frame pointers, and one with
+ * dynamic PAMT wants more pages than the table knows of: both count as a module without TDX
+ * Connect.
  */
 static bool is_usable(u64 features0)
 {
-	return (features0 & TDX_FEATURES0_CONNECT) && (features0 & FEATURES0_NO_RBP_MOD) && !(features0 & FEATURES0_DYNAMIC_PAMT);
+	return (features0 & TDX_FEATURES0_CONNECT) && (features0 & FEATURES0_NO_RBP_MOD) &&
+	       !(features0 & FEATURES0_DYNAMIC_PAMT);
 }
 
 void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity)

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* tdx_iommu.ko: puts VT-d units into TDX mode and takes them out of it, for whoever holds /dev/tdx_iommu. See native/README.md. */
+/*
+ * tdx_iommu.ko: puts VT-d units into TDX mode and takes them out of it, for whoever holds
+ * /dev/tdx_iommu. See native/README.md.
+ */
 #include <linux/module.h>
 
 #include "driver.h"
 
 bool real_setup;
 module_param(real_setup, bool, 0444);
-MODULE_PARM_DESC(real_setup, "EXPERIMENTAL: issue real SETUP and CLEAR on a kernel that opted in to TDX Connect and does not own SETUP itself");
+MODULE_PARM_DESC(real_setup,
+		 "EXPERIMENTAL: real SETUP and CLEAR, on a kernel that opted in and leaves SETUP alone");
 
 struct tdx_driver tdx_driver = {
 	.table = { .ops = &tdx_driver_ops, .ctx = &tdx_driver, .head = &tdx_driver.head },
@@ -22,7 +26,8 @@ static const char *const environments[] = {
 	[TDX_IOMMU_ENV_GP] = "TDX is off in the firmware: SEAMCALL raised #GP",
 	[TDX_IOMMU_ENV_VMFAILINVALID] = "no TDX module is loaded",
 	[TDX_IOMMU_ENV_NOT_READY] = "the TDX module is not initialised",
-	[TDX_IOMMU_ENV_NOT_OPTED_IN] = "the TDX module runs without TDX Connect, or without what this driver needs",
+	[TDX_IOMMU_ENV_NOT_OPTED_IN] =
+		"the TDX module runs without TDX Connect, or without what this driver needs",
 };
 
 static int __init tdx_iommu_start(void)
@@ -44,7 +49,8 @@ static int __init tdx_iommu_start(void)
 	rc = tdx_chardev_start();
 	if (rc)
 		goto stop_power;
-	pr_info("tdx_iommu: %u VT-d units; %s%s\n", tdx_driver.head.unit_count, environments[tdx_driver.head.identity.environment],
+	pr_info("tdx_iommu: %u VT-d units; %s%s\n", tdx_driver.head.unit_count,
+		environments[tdx_driver.head.identity.environment],
 		real_setup ? "; real SETUP is on, and experimental" : "");
 	return 0;
 

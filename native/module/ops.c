@@ -44,7 +44,9 @@ int tdx_driver_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *reg
 static int issue(void *ctx, struct tdx_call *call)
 {
 	struct tdx_driver *driver = ctx;
-	struct tdx_seamcall_regs regs = { .rax = call->regs.rax, .rcx = call->regs.rcx, .rdx = call->regs.rdx };
+	struct tdx_seamcall_regs regs = { .rax = call->regs.rax,
+					  .rcx = call->regs.rcx,
+					  .rdx = call->regs.rdx };
 	int rc = 0;
 
 	cond_resched();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Neither sleep nor hibernation keeps TDX mode, and a kernel started by kexec would find units it can't program: sleep is vetoed while a
- * unit is not clean, and before a reboot units are cleared and caches written back. A crash kernel gets no such care: kdump is not
- * supported on a machine with trusted units.
+ * Neither sleep nor hibernation keeps TDX mode, and a kernel started by kexec would find units it
+ * can't program: sleep is vetoed while a unit is not clean, and before a reboot units are cleared
+ * and caches written back. A crash kernel gets no such care: kdump is not supported on a machine
+ * with trusted units.
  */
 #include <linux/reboot.h>
 #include <linux/suspend.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A unit's registers, read and never written: the IOMMU driver owns them. Offsets: VT-d specification, chapter 11. */
+/*
+ * A unit's registers, read and never written: the IOMMU driver owns them. Offsets: VT-d
+ * specification, chapter 11.
+ */
 #include <linux/bits.h>
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>

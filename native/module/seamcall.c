@@ -9,9 +9,10 @@
 #define SW_ERROR (BIT_ULL(63) | GENMASK_ULL(47, 40))
 
 /*
- * One attempt, with interrupts on and preemption off, so that all of it runs on one CPU. Without VMX the instruction raises #UD, without
- * TDX #GP: the exception table brings the vector back in RAX, with CF as it was, clear. VMfailInvalid sets CF, which is looked at first.
- * RBX, RSI, RDI and RBP are the module's to keep; every other register that a leaf may write is clobbered.
+ * One attempt, with interrupts on and preemption off, so that all of it runs on one CPU. Without
+ * VMX the instruction raises #UD, without TDX #GP: the exception table brings the vector back in
+ * RAX, with CF as it was, clear. VMfailInvalid sets CF, which is looked at first. RBX, RSI, RDI and
+ * RBP are the module's to keep; every other register that a leaf may write is clobbered.
  */
 void tdx_seamcall(struct tdx_seamcall_regs *regs)
 {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Built with TDX_TESTING=1 only: makes the n-th allocation or SEAMCALL from now fail, once. 0 = off. */
+/*
+ * Built with TDX_TESTING=1 only: makes the n-th allocation or SEAMCALL from now fail, once. 0 =
+ * off.
+ */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
 

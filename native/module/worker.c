@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * SETUP and CLEAR, one at a time, on a worker of their own. A caller that is killed goes; the operation goes on, and the same request made
- * again while it runs waits for it instead of issuing another.
+ * SETUP and CLEAR, one at a time, on a worker of their own. A caller that is killed goes; the
+ * operation goes on, and the same request made again while it runs waits for it instead of issuing
+ * another.
  */
 #include <linux/completion.h>
 #include <linux/kref.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "driver.h"
 
 struct request {
@@ -33,7 +35,7 @@ static void request_release(struct kref *users)
 	module_put(THIS_MODULE);
 }
 
-/* 0 when the unit may be set up as far as its registers say, and no longer needs it. Under driver.change. */
+/* Whether the unit's registers forbid a SETUP; the log says why. Under driver.change. */
 static bool is_obstructed(struct tdx_driver *driver, u64 reg_base)
 {
 	struct tdx_unit *unit = NULL;
@@ -113,11 +115,15 @@ static bool is_same(const struct request *one, const struct request *other)
 		return false;
 	if (one->is_setup)
 		return one->setup.reg_base == other->setup.reg_base;
-	return one->clear.reg_base == other->clear.reg_base && one->clear.tdx_iommu_id == other->clear.tdx_iommu_id &&
+	return one->clear.reg_base == other->clear.reg_base &&
+	       one->clear.tdx_iommu_id == other->clear.tdx_iommu_id &&
 	       one->clear.setup_seq == other->clear.setup_seq;
 }
 
-/* The request that is to be waited for: an equal one under way, or this one, queued. The caller's reference comes with it. */
+/*
+ * The request that is to be waited for: an equal one under way, or this one, queued. The caller's
+ * reference comes with it.
+ */
 static struct request *join(struct request *fresh)
 {
 	struct request *known;
@@ -140,7 +146,7 @@ static struct request *join(struct request *fresh)
 
 static struct request *request_new(bool is_setup)
 {
-	struct request *request = kzalloc(sizeof(*request), GFP_KERNEL);
+	struct request *request = kzalloc_obj(*request, GFP_KERNEL);
 
 	if (!request)
 		return NULL;
@@ -205,7 +211,8 @@ void tdx_worker_clear_all(void)
 		if (!(unit->flags & TDX_UNIT_ID_VALID))
 			continue;
 		if (tdx_table_clear(&driver->table, &clear) || clear.outcome != TDX_IOMMU_DONE)
-			pr_warn("tdx_iommu: unit 0x%llx stays in TDX mode over the reboot\n", unit->reg_base);
+			pr_warn("tdx_iommu: unit 0x%llx stays in TDX mode over the reboot\n",
+				unit->reg_base);
 	}
 	mutex_unlock(&driver->change);
 }

@@ -10,7 +10,7 @@ struct sim_unit *sim_unit_at(struct sim_module *sim, __u64 reg_base)
 		if (sim->units[i].reg_base == reg_base)
 			return &sim->units[i];
 	}
-	return 0;
+	return NULL;
 }
 
 struct sim_unit *sim_unit_with_id(struct sim_module *sim, __u64 id)
@@ -23,7 +23,7 @@ struct sim_unit *sim_unit_with_id(struct sim_module *sim, __u64 id)
 		if ((phase == SIM_CONFIGURED || phase == SIM_CLEARING) && sim->units[i].id == id)
 			return &sim->units[i];
 	}
-	return 0;
+	return NULL;
 }
 
 static int matches(const struct sim_fault *fault, __u64 leaf, const struct sim_unit *unit)
@@ -40,7 +40,8 @@ static void remove_fault(struct sim_head *head, __u32 at)
 	head->fault_count--;
 }
 
-int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *unit, struct sim_fault *taken)
+int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *unit,
+		   struct sim_fault *taken)
 {
 	struct sim_head *head = sim->head;
 	__u32 i;
@@ -64,14 +65,16 @@ int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *un
 
 __u32 sim_delay_ms(struct sim_module *sim, __u64 leaf, __u64 rcx)
 {
-	const struct sim_unit *unit = leaf == TDX_LEAF_IOMMU_SETUP ? sim_unit_at(sim, rcx) : sim_unit_with_id(sim, rcx);
+	const struct sim_unit *unit = leaf == TDX_LEAF_IOMMU_SETUP ? sim_unit_at(sim, rcx)
+								   : sim_unit_with_id(sim, rcx);
 	__u32 i;
 
 	for (i = 0; i < sim->head->fault_count; i++) {
 		const struct sim_fault *fault = &sim->head->faults[i];
 
 		if (matches(fault, leaf, unit) && !fault->skip)
-			return fault->delay_ms > sim->head->latency_ms ? fault->delay_ms : sim->head->latency_ms;
+			return fault->delay_ms > sim->head->latency_ms ? fault->delay_ms
+								       : sim->head->latency_ms;
 	}
 	return sim->head->latency_ms;
 }

@@ -12,7 +12,8 @@
 struct sim_unit *sim_unit_at(struct sim_module *sim, __u64 reg_base);
 struct sim_unit *sim_unit_with_id(struct sim_module *sim, __u64 id);
 /* The fault that answers this attempt, or none; uses it up. */
-int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *unit, struct sim_fault *taken);
+int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *unit,
+		   struct sim_fault *taken);
 
 int sim_in_memory(const struct sim_module *sim, __u64 address);
 /* A page, and the module owns nothing of it. */

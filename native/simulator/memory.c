@@ -21,7 +21,8 @@ static __u16 owner_of(const struct sim_module *sim, const struct sim_unit *unit)
 
 int sim_in_memory(const struct sim_module *sim, __u64 address)
 {
-	return address >= sim->head->memory_base && address < address_of(sim, sim->head->page_count);
+	return address >= sim->head->memory_base &&
+	       address < address_of(sim, sim->head->page_count);
 }
 
 int sim_is_hosts(struct sim_module *sim, __u64 page)
@@ -78,12 +79,14 @@ static __u64 entry_check(struct sim_module *sim, __u32 entry)
 {
 	__u64 value = sim->root[entry], address = value & ~TDX_PAGE_MASK;
 	__u64 low = entry < TDX_MT_QUEUES ? TDX_MT_QUEUE_PAGES : 0;
-	__u64 alignment = entry < TDX_MT_QUEUES ? TDX_MT_QUEUE_PAGES * TDX_PAGE_SIZE - 1 : TDX_PAGE_MASK;
+	__u64 alignment = entry < TDX_MT_QUEUES ? TDX_MT_QUEUE_PAGES * TDX_PAGE_SIZE - 1
+						: TDX_PAGE_MASK;
 	__u32 i;
 
 	if (!address || (value & TDX_PAGE_MASK) != low || (address & alignment))
 		return TDX_OPERAND_INVALID | TDX_OPERAND_RDX;
-	if (!sim_in_memory(sim, address) || !sim_in_memory(sim, address + (entry_pages(entry) - 1) * TDX_PAGE_SIZE))
+	if (!sim_in_memory(sim, address) ||
+	    !sim_in_memory(sim, address + (entry_pages(entry) - 1) * TDX_PAGE_SIZE))
 		return TDX_OPERAND_ADDR_RANGE_ERROR | TDX_OPERAND_RDX;
 	for (i = 0; i < entry; i++) {
 		__u64 other = sim->root[i] & ~TDX_PAGE_MASK;
@@ -124,7 +127,8 @@ void sim_pages_take(struct sim_module *sim, const struct sim_unit *unit)
 		for (j = 0; j < entry_pages(i); j++) {
 			__u64 address = (sim->root[i] & ~TDX_PAGE_MASK) + j * TDX_PAGE_SIZE;
 
-			*page_at(sim, address) = (struct sim_page){ .owner = owner_of(sim, unit), .entry = (__u16)i };
+			*page_at(sim, address) = (struct sim_page){ .owner = owner_of(sim, unit),
+								    .entry = (__u16)i };
 			write_pattern(sim, address);
 		}
 	}

@@ -15,7 +15,10 @@ static int is_holding(__u64 status)
 	}
 }
 
-/* What keeps a call that has begun from its end: the script, then the module's own interruptions. 0: nothing. */
+/*
+ * What keeps a call that has begun from its end: the script, then the module's own interruptions.
+ * 0: nothing.
+ */
 static __u64 not_yet(const struct sim_module *sim, struct sim_unit *unit, __u64 scripted)
 {
 	if (scripted || unit->interrupted >= sim->head->interruptions)
@@ -24,7 +27,10 @@ static __u64 not_yet(const struct sim_module *sim, struct sim_unit *unit, __u64 
 	return TDX_INTERRUPTED_RESUMABLE;
 }
 
-/* Why SETUP can't begin, in the order in which the module looks. 0: it can, and the root page has been read. */
+/*
+ * Why SETUP can't begin, in the order in which the module looks. 0: it can, and the root page has
+ * been read.
+ */
 static __u64 setup_check(struct sim_module *sim, const struct sim_unit *unit, __u64 root)
 {
 	if (!unit || !unit->present || !(unit->ecap & TDX_ECAP_CONNECT))
@@ -58,7 +64,8 @@ static void setup(struct sim_module *sim, struct tdx_regs *regs)
 {
 	struct sim_unit *unit = sim_unit_at(sim, regs->rcx);
 	struct sim_fault fault = { 0 };
-	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_SETUP, unit, &fault) && fault.has_status && fault.status;
+	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_SETUP, unit, &fault) &&
+		       fault.has_status && fault.status;
 
 	sim->head->setup_calls++;
 	if (unit)
@@ -96,7 +103,8 @@ static void clear(struct sim_module *sim, struct tdx_regs *regs)
 {
 	struct sim_unit *unit = sim_unit_with_id(sim, regs->rcx);
 	struct sim_fault fault = { 0 };
-	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_CLEAR, unit, &fault) && fault.has_status && fault.status;
+	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_CLEAR, unit, &fault) &&
+		       fault.has_status && fault.status;
 
 	sim->head->clear_calls++;
 	if (unit)
@@ -112,7 +120,8 @@ static void clear(struct sim_module *sim, struct tdx_regs *regs)
 	regs->rax = not_yet(sim, unit, scripted ? fault.status : TDX_SUCCESS);
 	if (regs->rax)
 		return;
-	sim_pages_return(sim, unit, sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 ? regs->rdx : 0);
+	sim_pages_return(sim, unit,
+			 sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 ? regs->rdx : 0);
 	unit->phase = SIM_NONE;
 	unit->interrupted = 0;
 	unit->id = 0;
@@ -153,7 +162,10 @@ void sim_seamcall(struct sim_module *sim, struct tdx_regs *regs)
 		regs->rax = TDX_OPERAND_INVALID | TDX_OPERAND_RAX;
 }
 
-/* What TDH.SYS.RD gives in this environment: nothing without a module, no TDX Connect fields without the opt-in. */
+/*
+ * What TDH.SYS.RD gives in this environment: nothing without a module, no TDX Connect fields
+ * without the opt-in.
+ */
 void sim_identity(struct sim_module *sim, struct tdx_identity *identity)
 {
 	__u32 environment = sim->head->identity.environment;
@@ -166,5 +178,6 @@ void sim_identity(struct sim_module *sim, struct tdx_identity *identity)
 		identity->mt_page_count = 0;
 		return;
 	}
-	*identity = (struct tdx_identity){ .environment = environment, .incarnation = identity->incarnation };
+	*identity = (struct tdx_identity){ .environment = environment,
+					   .incarnation = identity->incarnation };
 }

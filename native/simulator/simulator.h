@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The TDX module's part of TDH.IOMMU.SETUP and TDH.IOMMU.CLEAR, freestanding: no libc, no OS. It knows its own units, who owns which page,
- * and a script of faults. All of its state is plain memory that the caller keeps; pages are reached through struct sim_memory.
+ * The TDX module's part of TDH.IOMMU.SETUP and TDH.IOMMU.CLEAR, freestanding: no libc, no OS. It
+ * knows its own units, who owns which page, and a script of faults. All of its state is plain
+ * memory that the caller keeps; pages are reached through struct sim_memory.
  *
- * It writes a pattern into each page it owns and looks at it at every later call, so that a page which the host freed too early and gave
- * to somebody else is found.
+ * It writes a pattern into each page it owns and looks at it at every later call, so that a page
+ * which the host freed too early and gave to somebody else is found.
  */
 #ifndef TDX_SIMULATOR_H
 #define TDX_SIMULATOR_H

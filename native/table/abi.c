@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /* The layout of the contract, asserted wherever the table is built: addon, kernel module, tests. */
 #include "../uapi/tdx_iommu.h"
+#include "seamcall.h"
 
-#define AT(type, member, offset) _Static_assert(__builtin_offsetof(struct type, member) == (offset), #type "." #member)
-#define SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
+#define AT(type, member, offset) \
+	static_assert(__builtin_offsetof(struct type, member) == (offset), #type "." #member)
+#define SIZE(type, size) static_assert(sizeof(struct type) == (size), #type)
 
 SIZE(tdx_iommu_info, 96);
 AT(tdx_iommu_info, environment, 16);
@@ -38,7 +40,7 @@ AT(tdx_iommu_clear, setup_seq, 24);
 AT(tdx_iommu_clear, outcome, 32);
 AT(tdx_iommu_clear, unit, 40);
 
-_Static_assert(TDX_IOMMU_IOC_INFO == 0xC060E700U, "INFO");
-_Static_assert(TDX_IOMMU_IOC_LIST == 0xC038E701U, "LIST");
-_Static_assert(TDX_IOMMU_IOC_SETUP == 0xC078E702U, "SETUP");
-_Static_assert(TDX_IOMMU_IOC_CLEAR == 0xC088E703U, "CLEAR");
+static_assert(TDX_IOMMU_IOC_INFO == 0xC060E700U, "INFO");
+static_assert(TDX_IOMMU_IOC_LIST == 0xC038E701U, "LIST");
+static_assert(TDX_IOMMU_IOC_SETUP == 0xC078E702U, "SETUP");
+static_assert(TDX_IOMMU_IOC_CLEAR == 0xC088E703U, "CLEAR");

@@ -2,14 +2,16 @@
 /* CLEAR: only with the unit's own id and sequence; a refused CLEAR keeps both, and the pages. */
 #include "internal.h"
 
-static int admit(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_iommu_clear *clear)
+static int admit(struct tdx_table *table, struct tdx_unit *unit,
+		 const struct tdx_iommu_clear *clear)
 {
 	if (!unit || !(unit->flags & TDX_UNIT_PRESENT))
 		return -ENOENT;
 	if (!(table->head->flags & (TDX_IOMMU_INFO_SIMULATED | TDX_IOMMU_INFO_REAL_SETUP)))
 		return -EOPNOTSUPP;
 	tdx_table_refresh_locked(table);
-	if (!(unit->flags & TDX_UNIT_ID_VALID) || unit->id != clear->tdx_iommu_id || unit->setup_seq != clear->setup_seq)
+	if (!(unit->flags & TDX_UNIT_ID_VALID) || unit->id != clear->tdx_iommu_id ||
+	    unit->setup_seq != clear->setup_seq)
 		return -ESTALE;
 	return table->head->identity.environment == TDX_IOMMU_ENV_OK ? 0 : -ENODEV;
 }
@@ -48,12 +50,15 @@ int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)
 }
 
 /* A list that does not name every page means that some still are the module's. */
-static int all_released(struct tdx_table *table, const struct tdx_unit *unit, const struct tdx_call *call)
+static int all_released(struct tdx_table *table, const struct tdx_unit *unit,
+			const struct tdx_call *call)
 {
-	return call->identity.abi_profile != TDX_IOMMU_PROFILE_V2 || tdx_pages_all_returned(table, &unit->held);
+	return call->identity.abi_profile != TDX_IOMMU_PROFILE_V2 ||
+	       tdx_pages_all_returned(table, &unit->held);
 }
 
-__u32 tdx_clear_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed)
+__u32 tdx_clear_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
+		    struct tdx_pages *freed)
 {
 	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
 

@@ -26,7 +26,8 @@ int tdx_status_took_nothing(__u64 status);
 int tdx_status_blames_pages(__u64 status);
 
 /* The pages of one IOMMU_MT set; not under lock. -ENOMEM leaves nothing behind. */
-int tdx_pages_gather(struct tdx_table *table, const struct tdx_unit *unit, __u32 count, struct tdx_pages *pages);
+int tdx_pages_gather(struct tdx_table *table, const struct tdx_unit *unit, __u32 count,
+		     struct tdx_pages *pages);
 void tdx_pages_release(struct tdx_table *table, struct tdx_pages *pages);
 void tdx_pages_clear_root(struct tdx_table *table, const struct tdx_pages *pages);
 int tdx_pages_all_returned(struct tdx_table *table, const struct tdx_pages *pages);
@@ -50,8 +51,13 @@ void tdx_operation_begin(struct tdx_table *table, struct tdx_unit *unit, __u32 l
 /* Runs the unit's operation to its end. Not under lock. */
 int tdx_operation_run(struct tdx_table *table, __u64 reg_base, __u32 *outcome);
 
-/* Records the end of an operation; what must be freed afterwards, without the lock, is moved to *freed. */
-__u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed);
-__u32 tdx_clear_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed);
+/*
+ * Records the end of an operation; what must be freed afterwards, without the lock, is moved to
+ * *freed.
+ */
+__u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
+		    struct tdx_pages *freed);
+__u32 tdx_clear_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
+		    struct tdx_pages *freed);
 
 #endif

@@ -28,7 +28,10 @@ static void end(struct tdx_table *table, struct tdx_unit *unit, __u64 status)
 	tdx_table_bump(table);
 }
 
-/* The operands are made anew for every attempt from what the table holds: registers never change between attempts. */
+/*
+ * The operands are made anew for every attempt from what the table holds: registers never change
+ * between attempts.
+ */
 static struct tdx_call next_call(const struct tdx_table *table, const struct tdx_unit *unit)
 {
 	struct tdx_call call = { .leaf = unit->op_leaf };
@@ -41,14 +44,17 @@ static struct tdx_call next_call(const struct tdx_table *table, const struct tdx
 		return call;
 	}
 	call.regs.rcx = unit->id;
-	call.regs.rdx = table->head->identity.abi_profile == TDX_IOMMU_PROFILE_NEWEST ? 0 : unit->held.root;
+	call.regs.rdx =
+		table->head->identity.abi_profile == TDX_IOMMU_PROFILE_NEWEST ? 0 : unit->held.root;
 	call.incarnation = unit->id_incarnation;
 	return call;
 }
 
-static int is_same_operation(const struct tdx_table *table, const struct tdx_unit *unit, const struct tdx_call *call)
+static int is_same_operation(const struct tdx_table *table, const struct tdx_unit *unit,
+			     const struct tdx_call *call)
 {
-	return unit->op_leaf == call->leaf && __builtin_memcmp(table->head->instance, call->instance, sizeof(call->instance)) == 0;
+	return unit->op_leaf == call->leaf &&
+	       __builtin_memcmp(table->head->instance, call->instance, sizeof(call->instance)) == 0;
 }
 
 int tdx_table_expects(struct tdx_table *table, const struct tdx_call *call)
@@ -58,17 +64,19 @@ int tdx_table_expects(struct tdx_table *table, const struct tdx_call *call)
 	for (i = 0; i < table->head->unit_count; i++) {
 		struct tdx_call expected = next_call(table, &table->units[i]);
 
-		if (is_same_operation(table, &table->units[i], call) && expected.regs.rcx == call->regs.rcx &&
-		    expected.regs.rdx == call->regs.rdx)
+		if (is_same_operation(table, &table->units[i], call) &&
+		    expected.regs.rcx == call->regs.rcx && expected.regs.rdx == call->regs.rdx)
 			return 1;
 	}
 	return 0;
 }
 
-static void record_attempt(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call)
+static void record_attempt(struct tdx_table *table, struct tdx_unit *unit,
+			   const struct tdx_call *call)
 {
 	unit->op_attempts++;
-	if (call->leaf != TDX_LEAF_IOMMU_SETUP || unit->tried.tainted || tdx_status_took_nothing(call->regs.rax))
+	if (call->leaf != TDX_LEAF_IOMMU_SETUP || unit->tried.tainted ||
+	    tdx_status_took_nothing(call->regs.rax))
 		return;
 	/* Once tainted always tainted, until an id holds the pages. */
 	unit->tried.tainted = 1;
@@ -95,8 +103,12 @@ static int give_up(struct tdx_table *table, __u64 reg_base, const struct tdx_cal
 
 #define GO_ON 1
 
-/* Records the answer and, unless the leaf must be issued again (GO_ON), ends the operation. Called, and returns, as inside begin. */
-static int settle(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call, struct tdx_run *run)
+/*
+ * Records the answer and, unless the leaf must be issued again (GO_ON), ends the operation. Called,
+ * and returns, as inside begin.
+ */
+static int settle(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
+		  struct tdx_run *run)
 {
 	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
 

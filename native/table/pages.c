@@ -18,7 +18,8 @@ static void free_entries(struct tdx_table *table, __u64 ledger, __u32 entries)
 	}
 }
 
-static int gather_entries(struct tdx_table *table, const struct tdx_unit *unit, struct tdx_pages *pages)
+static int gather_entries(struct tdx_table *table, const struct tdx_unit *unit,
+			  struct tdx_pages *pages)
 {
 	const struct tdx_table_ops *ops = table->ops;
 	__u32 i;
@@ -37,7 +38,8 @@ static int gather_entries(struct tdx_table *table, const struct tdx_unit *unit, 
 	return 0;
 }
 
-int tdx_pages_gather(struct tdx_table *table, const struct tdx_unit *unit, __u32 count, struct tdx_pages *pages)
+int tdx_pages_gather(struct tdx_table *table, const struct tdx_unit *unit, __u32 count,
+		     struct tdx_pages *pages)
 {
 	const struct tdx_table_ops *ops = table->ops;
 	struct tdx_pages fresh = { .count = count };
@@ -70,7 +72,10 @@ void tdx_pages_release(struct tdx_table *table, struct tdx_pages *pages)
 	*pages = (struct tdx_pages){ 0 };
 }
 
-/* Before a CLEAR that returns the list of released pages, so that an answer can't be our own old entries. */
+/*
+ * Before a CLEAR that returns the list of released pages, so that an answer can't be our own old
+ * entries.
+ */
 void tdx_pages_clear_root(struct tdx_table *table, const struct tdx_pages *pages)
 {
 	__u32 i;
@@ -84,7 +89,8 @@ int tdx_pages_all_returned(struct tdx_table *table, const struct tdx_pages *page
 	__u32 i;
 
 	for (i = 0; pages->root && i < TDX_MT_QUEUES + pages->count; i++) {
-		if (table->ops->entry_read(table->ctx, pages->root, i) != table->ops->entry_read(table->ctx, pages->ledger, i))
+		if (table->ops->entry_read(table->ctx, pages->root, i) !=
+		    table->ops->entry_read(table->ctx, pages->ledger, i))
 			return 0;
 	}
 	return 1;

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * Leaves, statuses and operands of the SEAMCALLs used here. Statuses: bit 63 error, bits 47:40 class, 39:32 code, 31:0 operand id.
+ * Leaves, statuses and operands of the SEAMCALLs used here. Statuses: bit 63 error, bits 47:40
+ * class, 39:32 code, 31:0 operand id.
  */
 #ifndef TDX_SEAMCALL_H
 #define TDX_SEAMCALL_H
 
 #include <linux/types.h>
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+#else
+#include <assert.h>
+#include <stddef.h>
+#endif
 
 #define TDX_LEAF_IOMMU_SETUP 128
 #define TDX_LEAF_IOMMU_CLEAR 129
@@ -49,15 +57,16 @@
 #define TDX_OPERAND_R8 8ULL
 #define TDX_OPERAND_PAGE 95ULL
 
-#define TDX_FEATURES0_CONNECT (1ULL << 6)
-#define TDX_ECAP_CONNECT (1ULL << 50)
+#define TDX_FEATURES0_CONNECT 0x40ULL /* bit 6 */
+#define TDX_ECAP_CONNECT 0x4000000000000ULL /* bit 50 */
 
 #define TDX_PAGE_SIZE 4096U
 #define TDX_PAGE_MASK 0xFFFULL
 
 /*
- * IOMMU_MT root page: entries 0 and 1 are the two invalidation-queue buffers, each two contiguous pages aligned to 8 KiB and written as
- * address | number of pages; then one address for each of iommu_mt_page_count metadata pages; then zeros.
+ * IOMMU_MT root page: entries 0 and 1 are the two invalidation-queue buffers, each two contiguous
+ * pages aligned to 8 KiB and written as address | number of pages; then one address for each of
+ * iommu_mt_page_count metadata pages; then zeros.
  */
 #define TDX_MT_ENTRIES 512U
 #define TDX_MT_QUEUES 2U
@@ -72,7 +81,10 @@ struct tdx_regs {
 	__u64 rdx;
 };
 
-/* What can be read of the TDX module without changing anything; compared as bytes, so it has no padding. */
+/*
+ * What can be read of the TDX module without changing anything; compared as bytes, so it has no
+ * padding.
+ */
 struct tdx_identity {
 	__u32 environment; /* enum tdx_iommu_environment */
 	__u32 abi_profile; /* enum tdx_iommu_profile */
@@ -85,7 +97,7 @@ struct tdx_identity {
 	__u32 mt_page_count;
 	__u32 valid; /* TDX_IOMMU_VALID_* */
 	__u64 features0;
-	__u64 incarnation; /* differs after each load of the module, as far as the backend can tell */
+	__u64 incarnation; /* differs after each load, as far as the backend can tell */
 };
 
 #endif

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
-/* SETUP: what is decided before the SEAMCALL, and what its last status does to the unit and its pages. */
+/*
+ * SETUP: what is decided before the SEAMCALL, and what its last status does to the unit and its
+ * pages.
+ */
 #include "internal.h"
 
-/* The module has TDX Connect in the shape we speak: the leaf numbers alone would not tell, older modules give them another meaning. */
+/*
+ * The module has TDX Connect in the shape we speak: the leaf numbers alone would not tell, older
+ * modules give them another meaning.
+ */
 static int module_connects(const struct tdx_identity *identity)
 {
 	const __u32 needed = TDX_IOMMU_VALID_FEATURES0 | TDX_IOMMU_VALID_MT_PAGE_COUNT;
@@ -13,7 +19,8 @@ static int module_connects(const struct tdx_identity *identity)
 
 static int cannot_be_called(const struct tdx_identity *identity)
 {
-	return identity->environment != TDX_IOMMU_ENV_OK && identity->environment != TDX_IOMMU_ENV_NOT_OPTED_IN;
+	return identity->environment != TDX_IOMMU_ENV_OK &&
+	       identity->environment != TDX_IOMMU_ENV_NOT_OPTED_IN;
 }
 
 static __u32 unsupported(struct tdx_table *table, struct tdx_unit *unit)
@@ -37,7 +44,8 @@ static __u32 decide(struct tdx_table *table, struct tdx_unit *unit)
 	if (unit->flags & TDX_UNIT_FOREIGN)
 		return TDX_IOMMU_OUT_FAILED;
 	/* After a refused CLEAR the unit still is in TDX mode under its id. */
-	if ((unit->flags & TDX_UNIT_ID_VALID) && unit->state == TDX_IOMMU_FAILED && unit->last_leaf == TDX_LEAF_IOMMU_CLEAR)
+	if ((unit->flags & TDX_UNIT_ID_VALID) && unit->state == TDX_IOMMU_FAILED &&
+	    unit->last_leaf == TDX_LEAF_IOMMU_CLEAR)
 		return TDX_IOMMU_OUT_FAILED;
 	if (!(unit->ecap & TDX_ECAP_CONNECT) || !module_connects(identity))
 		return unsupported(table, unit);
@@ -142,12 +150,15 @@ static __u32 trusted(struct tdx_table *table, struct tdx_unit *unit, const struc
 	unit->setup_seq = table->head->next_seq++;
 	unit->flags |= TDX_UNIT_ID_VALID;
 	/* Another module answers by now: the id is kept, the trust is not. */
-	unit->state = __builtin_memcmp(&call->identity, &table->head->identity, sizeof(call->identity)) ? TDX_IOMMU_UNKNOWN :
-													   TDX_IOMMU_TRUSTED;
+	unit->state =
+		__builtin_memcmp(&call->identity, &table->head->identity, sizeof(call->identity))
+			? TDX_IOMMU_UNKNOWN
+			: TDX_IOMMU_TRUSTED;
 	return TDX_IOMMU_DONE;
 }
 
-__u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed)
+__u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
+		    struct tdx_pages *freed)
 {
 	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
 
@@ -159,7 +170,10 @@ __u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct
 		return TDX_IOMMU_RETRY;
 	}
 	if (unit->tried.tainted) {
-		/* The same pages again, if ever: the module may be halfway with them. Refused pages are of no more use. */
+		/*
+		 * The same pages again, if ever: the module may be halfway with them. Refused pages
+		 * are of no more use.
+		 */
 		if (tdx_status_blames_pages(call->regs.rax))
 			tdx_pages_abandon(unit, &unit->tried);
 		return TDX_IOMMU_OUT_FAILED;

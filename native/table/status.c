@@ -51,8 +51,9 @@ enum tdx_verdict tdx_status_verdict(__u64 leaf, __u64 status)
 }
 
 /*
- * Only what the module is known to check before it takes a page. Everything not named here, above all what is not known at all, counts as
- * having taken pages. The caller-made statuses never reached the module.
+ * Only what the module is known to check before it takes a page. Everything not named here, above
+ * all what is not known at all, counts as having taken pages. The caller-made statuses never
+ * reached the module.
  */
 int tdx_status_took_nothing(__u64 status)
 {
@@ -70,7 +71,8 @@ int tdx_status_took_nothing(__u64 status)
 	case TDX_IOMMU_KCB_MUST_BE_DISABLED:
 		return 1;
 	default:
-		return status == TDX_SEAMCALL_VMFAILINVALID || status == TDX_SEAMCALL_GP || status == TDX_SEAMCALL_UD;
+		return status == TDX_SEAMCALL_VMFAILINVALID || status == TDX_SEAMCALL_GP ||
+		       status == TDX_SEAMCALL_UD;
 	}
 }
 

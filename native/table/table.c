@@ -4,7 +4,7 @@
 
 #define SAME(a, b, size) (__builtin_memcmp((a), (b), (size)) == 0)
 
-_Static_assert(sizeof(struct tdx_identity) == 56, "identity is compared as bytes: no padding");
+static_assert(sizeof(struct tdx_identity) == 56, "identity is compared as bytes: no padding");
 
 int tdx_enter(struct tdx_table *table)
 {
@@ -117,10 +117,15 @@ struct tdx_unit *tdx_table_find(struct tdx_table *table, __u64 reg_base)
 		else
 			high = middle;
 	}
-	return low < table->head->unit_count && table->units[low].reg_base == reg_base ? &table->units[low] : 0;
+	return low < table->head->unit_count && table->units[low].reg_base == reg_base
+		       ? &table->units[low]
+		       : NULL;
 }
 
-/* Another load of the module knows nothing of this id, and may give the same number to another unit. */
+/*
+ * Another load of the module knows nothing of this id, and may give the same number to another
+ * unit.
+ */
 static void drop_id(struct tdx_unit *unit)
 {
 	if (!(unit->flags & TDX_UNIT_ID_VALID))
@@ -174,7 +179,8 @@ void tdx_table_refresh(struct tdx_table *table)
 
 static __u32 donated(const struct tdx_unit *unit)
 {
-	return tdx_pages_given(&unit->held) + (unit->tried.tainted ? 0 : tdx_pages_given(&unit->tried));
+	return tdx_pages_given(&unit->held) +
+	       (unit->tried.tainted ? 0 : tdx_pages_given(&unit->tried));
 }
 
 static __u32 retained(const struct tdx_unit *unit)
@@ -236,7 +242,8 @@ void tdx_table_info(struct tdx_table *table, struct tdx_iommu_info *info)
 	table->ops->unlock(table->ctx);
 }
 
-void tdx_table_fill(struct tdx_table *table, struct tdx_iommu_unit *units, __u32 capacity, struct tdx_iommu_list *list)
+void tdx_table_fill(struct tdx_table *table, struct tdx_iommu_unit *units, __u32 capacity,
+		    struct tdx_iommu_list *list)
 {
 	__u32 i;
 

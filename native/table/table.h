@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The driver's half of /dev/tdx_iommu in portable C: unit states, resumption, page ownership, outcomes. No libc and no OS: a kernel
- * module and the user-space simulator give it memory, locks and the SEAMCALL through struct tdx_table_ops.
+ * The driver's half of /dev/tdx_iommu in portable C: unit states, resumption, page ownership,
+ * outcomes. No libc and no OS: a kernel module and the user-space simulator give it memory, locks
+ * and the SEAMCALL through struct tdx_table_ops.
  *
- *   tdx_table_setup/clear ──► begin..commit: gather pages, record ──► ops.seamcall (slow, nothing held) ──► record ──► ...
- *   tdx_table_info/fill   ──► a snapshot under ops.lock; never behind a SEAMCALL
+ *   tdx_table_setup/clear --> begin..commit: gather pages, record
+ *                         --> ops.seamcall (slow, nothing held) --> record --> ...
+ *   tdx_table_info/fill   --> a snapshot under ops.lock; never behind a SEAMCALL
  *
  * setup, clear and resume run on one ordered worker; everything else may run at the same time.
  */
@@ -24,25 +26,36 @@ struct tdx_call {
 };
 
 struct tdx_table_ops {
-	/* The short lock: no sleeping inside. Taken by everything that reads or writes the table. */
+	/*
+	 * The short lock: no sleeping inside. Taken by everything that reads or writes the table.
+	 */
 	void (*lock)(void *ctx);
 	void (*unlock)(void *ctx);
 	/*
-	 * What lies between begin and commit survives the death of the process whole or not at all (a kernel has nothing to do here). May
-	 * sleep; taken outside of lock. Both give 0 or -EIO; after a failed commit nothing of the step has happened.
+	 * What lies between begin and commit survives the death of the process whole or not at all
+	 * (a kernel has nothing to do here). May sleep; taken outside of lock. Both give 0 or -EIO;
+	 * after a failed commit nothing of the step has happened.
 	 */
 	int (*begin)(void *ctx);
 	int (*commit)(void *ctx);
 	/*
-	 * Issues the leaf. 0: it was issued, regs has its answer, and begin() is in effect, so that effect and record are one step. Else it
-	 * was not issued and begin is not in effect: -EIO the backend is gone, -ECANCELED the driver stops and leaves the operation to
-	 * tdx_table_resume(), -ESTALE the module is not call->incarnation. A backend that others may reset asks tdx_table_expects() first.
+	 * Issues the leaf. 0: it was issued, regs has its answer, and begin() is in effect, so that
+	 * effect and record are one step. Else it was not issued and begin is not in effect: -EIO
+	 * the backend is gone, -ECANCELED the driver stops and leaves the operation to
+	 * tdx_table_resume(), -ESTALE the module is not call->incarnation. A backend that others
+	 * may reset asks tdx_table_expects() first.
 	 */
 	int (*seamcall)(void *ctx, struct tdx_call *call);
 	void (*identity)(void *ctx, struct tdx_identity *identity);
-	/* 2^order zeroed contiguous pages, naturally aligned, from this node or the nearest; 0 when there are none. Between begin and commit. */
+	/*
+	 * 2^order zeroed contiguous pages, naturally aligned, from this node or the nearest; 0 when
+	 * there are none. Between begin and commit.
+	 */
 	__u64 (*pages_alloc)(void *ctx, __s32 numa_node, __u32 order);
-	/* The pages keep their content and are given to nobody before commit: until then the step may not have happened. */
+	/*
+	 * The pages keep their content and are given to nobody before commit: until then the step
+	 * may not have happened.
+	 */
 	void (*pages_free)(void *ctx, __u64 address, __u32 order);
 	__u64 (*entry_read)(void *ctx, __u64 page, __u32 index);
 	void (*entry_write)(void *ctx, __u64 page, __u32 index, __u64 value);
@@ -51,7 +64,10 @@ struct tdx_table_ops {
 	void (*changed)(void *ctx);
 };
 
-/* One set of IOMMU_MT pages. The ledger is our own copy of the root's entries, which no module writes to. */
+/*
+ * One set of IOMMU_MT pages. The ledger is our own copy of the root's entries, which no module
+ * writes to.
+ */
 struct tdx_pages {
 	__u64 root; /* 0 = no set */
 	__u64 ledger;
@@ -59,10 +75,10 @@ struct tdx_pages {
 	__u32 tainted; /* an attempt may have taken pages, and no id holds them */
 };
 
-#define TDX_UNIT_PRESENT (1U << 0)
-#define TDX_UNIT_FOREIGN (1U << 1)
-#define TDX_UNIT_ID_VALID (1U << 2)
-#define TDX_UNIT_RETRYABLE (1U << 3)
+#define TDX_UNIT_PRESENT 0x1U
+#define TDX_UNIT_FOREIGN 0x2U
+#define TDX_UNIT_ID_VALID 0x4U
+#define TDX_UNIT_RETRYABLE 0x8U
 
 /* One unit. Plain memory without pointers: user space writes it to a file. */
 struct tdx_unit {
@@ -117,11 +133,17 @@ struct tdx_unit_facts {
 	__u32 foreign; /* in TDX mode already */
 };
 
-/* Adds a unit; room for it is the caller's matter. -EINVAL: not 4 KiB aligned; -EEXIST. Before the table is used. */
+/*
+ * Adds a unit; room for it is the caller's matter. -EINVAL: not 4 KiB aligned; -EEXIST. Before the
+ * table is used.
+ */
 int tdx_table_add(struct tdx_table *table, const struct tdx_unit_facts *facts);
 /* Forgets everything as a boot does. */
 void tdx_table_reset(struct tdx_table *table, const __u8 *instance);
-/* The unit's hardware is gone, or is there again: it loses its id, and pages it had stay retained. -ENOENT. Inside begin. */
+/*
+ * The unit's hardware is gone, or is there again: it loses its id, and pages it had stay retained.
+ * -ENOENT. Inside begin.
+ */
 int tdx_table_set_present(struct tdx_table *table, __u64 reg_base, int present);
 
 /* Whether the module's identity differs from the table's: refresh would change something. */
@@ -132,9 +154,13 @@ void tdx_table_refresh(struct tdx_table *table);
 /* Fills everything but size. */
 void tdx_table_info(struct tdx_table *table, struct tdx_iommu_info *info);
 /* Copies at most capacity units; fills count, total, generation and instance. */
-void tdx_table_fill(struct tdx_table *table, struct tdx_iommu_unit *units, __u32 capacity, struct tdx_iommu_list *list);
+void tdx_table_fill(struct tdx_table *table, struct tdx_iommu_unit *units, __u32 capacity,
+		    struct tdx_iommu_list *list);
 
-/* Whether the operation that makes this call still is the table's: a boot or a removal may have ended it. Inside begin. */
+/*
+ * Whether the operation that makes this call still is the table's: a boot or a removal may have
+ * ended it. Inside begin.
+ */
 int tdx_table_expects(struct tdx_table *table, const struct tdx_call *call);
 
 /* On the worker only. 0 and an outcome, or a negative errno of the contract. */

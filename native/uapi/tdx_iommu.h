@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * /dev/tdx_iommu: put VT-d remapping units into TDX mode (TDH.IOMMU.SETUP), take them out (TDH.IOMMU.CLEAR), and tell which are in it.
+ * /dev/tdx_iommu: put VT-d remapping units into TDX mode (TDH.IOMMU.SETUP), take them out
+ * (TDH.IOMMU.CLEAR), and tell which are in it.
  *
- * Every struct is extensible: its first member is its size as the caller knows it; a longer struct is accepted when its unknown tail is
- * zero (else E2BIG), a shorter one when it covers the members of version 1 (else EINVAL). The driver recognises a command by type and
- * number only, so that the size inside a command number may grow. Unknown flags and padding that is not zero: EINVAL. Unknown command:
- * ENOTTY. All members have the same offsets for 32 and 64 bit callers.
+ * Every struct is extensible: its first member is its size as the caller knows it; a longer struct
+ * is accepted when its unknown tail is zero (else E2BIG), a shorter one when it covers the members
+ * of version 1 (else EINVAL). The driver recognises a command by type and number only, so that the
+ * size inside a command number may grow. Unknown flags and padding that is not zero: EINVAL.
+ * Unknown command: ENOTTY. All members have the same offsets for 32 and 64 bit callers.
  *
  * Return value 0 means: carried out, read @outcome. A SEAMCALL that was refused is not an errno.
  *
@@ -23,8 +25,9 @@
  *
  * open(O_RDWR): one at a time. open(O_RDONLY): any number, for INFO, LIST and poll.
  *
- * poll: POLLIN while the generation of the table differs from the one that this file's last LIST gave, or the TDX module's identity is not
- * the one the table was made under; true before the first LIST.
+ * poll: POLLIN while the generation of the table differs from the one that this file's last LIST
+ * gave, or the TDX module's identity is not the one the table was made under; true before the first
+ * LIST.
  */
 #ifndef _UAPI_LINUX_TDX_IOMMU_H
 #define _UAPI_LINUX_TDX_IOMMU_H
@@ -37,15 +40,16 @@
 #define TDX_IOMMU_IOC_TYPE 0xE7
 
 /* tdx_iommu_info.flags */
-#define TDX_IOMMU_INFO_SIMULATED (1U << 0)	/* the SEAMCALLs are answered by a simulator */
-#define TDX_IOMMU_INFO_REAL_SETUP (1U << 1)	/* real SETUP and CLEAR are enabled */
-#define TDX_IOMMU_INFO_DID_UNRESERVED (1U << 2) /* the kernel does not keep the upper half of the domain ids free */
+#define TDX_IOMMU_INFO_SIMULATED 0x1U	/* the SEAMCALLs are answered by a simulator */
+#define TDX_IOMMU_INFO_REAL_SETUP 0x2U	/* real SETUP and CLEAR are enabled */
+/* The kernel does not keep the upper half of the domain ids free. */
+#define TDX_IOMMU_INFO_DID_UNRESERVED 0x4U
 
 /* tdx_iommu_info.abi_profile: how this TDX module's CLEAR is called */
 enum tdx_iommu_profile {
 	TDX_IOMMU_PROFILE_UNKNOWN = 0, /* called with the root page, its answer not read */
-	TDX_IOMMU_PROFILE_V2 = 1,      /* with the root page, which carries the list of released pages back */
-	TDX_IOMMU_PROFILE_NEWEST = 2,  /* with the id only */
+	TDX_IOMMU_PROFILE_V2 = 1,      /* with the root page, which lists the released pages */
+	TDX_IOMMU_PROFILE_NEWEST = 2, /* with the id only */
 };
 
 /* tdx_iommu_info.environment: whether SEAMCALLs are possible */
@@ -59,9 +63,10 @@ enum tdx_iommu_environment {
 };
 
 /* tdx_iommu_info.valid: which members could be read */
-#define TDX_IOMMU_VALID_VERSION (1U << 0)	/* module_major .. module_internal, build_num, build_date */
-#define TDX_IOMMU_VALID_FEATURES0 (1U << 1)	/* features0 */
-#define TDX_IOMMU_VALID_MT_PAGE_COUNT (1U << 2) /* mt_page_count */
+/* module_major .. module_internal, build_num, build_date */
+#define TDX_IOMMU_VALID_VERSION 0x1U
+#define TDX_IOMMU_VALID_FEATURES0 0x2U	/* features0 */
+#define TDX_IOMMU_VALID_MT_PAGE_COUNT 0x4U /* mt_page_count */
 
 /**
  * struct tdx_iommu_info - identity and means of the driver and of the TDX module
@@ -106,20 +111,21 @@ struct tdx_iommu_info {
 };
 
 enum tdx_iommu_unit_state {
-	TDX_IOMMU_UNKNOWN = 0,	   /* was trusted; the module changed or could not be asked since */
-	TDX_IOMMU_UNSUPPORTED = 1, /* ECAP bit 50 is clear, the module has no TDX Connect, or refused the unit */
+	TDX_IOMMU_UNKNOWN = 0, /* was trusted; the module changed or could not be asked since */
+	TDX_IOMMU_UNSUPPORTED = 1, /* no ECAP bit 50, no TDX Connect, or refused by the module */
 	TDX_IOMMU_UNTRUSTED = 2,
 	TDX_IOMMU_SETTING_UP = 3,
 	TDX_IOMMU_TRUSTED = 4,
 	TDX_IOMMU_CLEARING = 5,
-	TDX_IOMMU_FAILED = 6,  /* the last call was refused; ID_VALID and RETRYABLE say what is left */
+	TDX_IOMMU_FAILED = 6,  /* the last call was refused; the flags say what is left */
 	TDX_IOMMU_FOREIGN = 7, /* in TDX mode without an id of ours: never touched */
 };
 
 /* tdx_iommu_unit.flags */
-#define TDX_IOMMU_UNIT_ID_VALID (1U << 0)	/* tdx_iommu_id is an id; 0 may be one */
-#define TDX_IOMMU_UNIT_PAGES_RETAINED (1U << 1) /* pages_retained is not 0 */
-#define TDX_IOMMU_UNIT_RETRYABLE (1U << 2)	/* the last call ended in RETRY: a repeat uses the same pages */
+#define TDX_IOMMU_UNIT_ID_VALID 0x1U	/* tdx_iommu_id is an id; 0 may be one */
+#define TDX_IOMMU_UNIT_PAGES_RETAINED 0x2U /* pages_retained is not 0 */
+/* The last call ended in RETRY: a repeat uses the same pages. */
+#define TDX_IOMMU_UNIT_RETRYABLE 0x4U
 
 /**
  * struct tdx_iommu_unit - one VT-d remapping unit
@@ -138,8 +144,10 @@ enum tdx_iommu_unit_state {
  * @duration_ns: how long that call took, all attempts
  * @attempts: how often the leaf was issued for it
  * @reserved: 0
- * @pages_donated: IOMMU_MT pages under the id, or set aside for a call that goes on or may be repeated
- * @pages_retained: further pages which the TDX module may own although no id holds them; never freed
+ * @pages_donated: IOMMU_MT pages under the id, or set aside for a call that goes on or may be
+ * repeated
+ * @pages_retained: further pages which the TDX module may own although no id holds them; never
+ * freed
  *
  * leaf, status, attempts and duration_ns change when a call ends, together with the generation.
  */
@@ -175,7 +183,8 @@ struct tdx_iommu_unit {
  * @generation: out: changes with every change of the table
  * @instance: out: as in INFO
  *
- * Reads the TDX module's identity too: a change or a fault turns TRUSTED units into UNKNOWN before the snapshot is taken.
+ * Reads the TDX module's identity too: a change or a fault turns TRUSTED units into UNKNOWN before
+ * the snapshot is taken.
  */
 struct tdx_iommu_list {
 	__u32 size;
@@ -189,7 +198,9 @@ struct tdx_iommu_list {
 	__u8 instance[TDX_IOMMU_INSTANCE_BYTES];
 };
 
-/* What SETUP or CLEAR did to the unit. What to do next, and when, follows from its leaf and status. */
+/*
+ * What SETUP or CLEAR did to the unit. What to do next, and when, follows from its leaf and status.
+ */
 enum tdx_iommu_outcome {
 	TDX_IOMMU_DONE = 0,
 	TDX_IOMMU_ALREADY = 1,	   /* SETUP of a trusted unit: no SEAMCALL was made */
@@ -207,7 +218,8 @@ enum tdx_iommu_outcome {
  * @reserved: 0
  * @unit: out: the unit afterwards
  *
- * FAILED without a SEAMCALL: the unit is FOREIGN, or has an id and is neither TRUSTED nor UNKNOWN (CLEAR it first).
+ * FAILED without a SEAMCALL: the unit is FOREIGN, or has an id and is neither TRUSTED nor UNKNOWN
+ * (CLEAR it first).
  */
 struct tdx_iommu_setup {
 	__u32 size;

@@ -11,12 +11,15 @@ import type { Progress } from "../../cluster/progress.ts";
 
 const SUITE = "sid";
 const FIRST = ["make", "gcc-16", "kmod", "xz-utils", "ca-certificates"];
-const SECOND = ["qemu-system-x86", "seabios", "linux-image-amd64", "linux-headers-amd64", "linux-source", "busybox-static", "sparse", "perl"];
+const SECOND = ["qemu-system-x86", "seabios", "linux-image-amd64", "linux-headers-amd64", "linux-source", "busybox-static", "sparse", "perl", "python3", "dkms"];
+/** Of the kernel's source: its own checks, of which the headers' packages have none. */
+const CHECKS = ["scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch", "scripts/checker-valid.sh"];
+const KERNEL_DOC = ["tools/docs/kernel-doc", "tools/lib/python/kdoc"];
 
 /** Debian's moving suite has no versions to pin: a new month begins with a new one. */
 function keyOf(month: string): string {
   return createHash("sha256")
-    .update(JSON.stringify([SUITE, FIRST, SECOND, month]))
+    .update(JSON.stringify([SUITE, FIRST, SECOND, CHECKS, KERNEL_DOC, month]))
     .digest("hex")
     .slice(0, 16);
 }
@@ -43,8 +46,10 @@ export async function ensureChroot(environment: Environment, progress: Progress)
       timeoutMs: DOWNLOAD_MS,
       env,
     });
-    const source =
-      "tar -C /usr/src -xJf /usr/src/linux-source-*.tar.xz --strip-components=1 --wildcards '*/scripts/checkpatch.pl' '*/scripts/spelling.txt' '*/scripts/const_structs.checkpatch'";
+    const wanted = [...CHECKS, ...KERNEL_DOC].map((path) => `'*/${path}'`).join(" ");
+    const unpack = `tar -C /usr/src -xJf /usr/src/linux-source-*.tar.xz --strip-components=1 --wildcards ${wanted}`;
+    // Where kbuild looks for it.
+    const source = `${unpack} && cp /usr/src/scripts/checker-valid.sh /usr/src/linux-headers-*-common/scripts/`;
     await inChroot(building, source, { timeoutMs: 120_000, env });
     await rename(building, folder);
     progress(`the chroot is in ${folder}`);

@@ -9,8 +9,8 @@ import type { Environment } from "../../cluster/environment.ts";
 import type { Kernel } from "./kernels.ts";
 
 const NATIVE = fileURLToPath(new URL("../../../native", import.meta.url));
-/** What kbuild reads, and what the programs in the VM are made of. */
-const ROOMS = ["Kbuild", "uapi", "table", "simulator", "module", "connect-sim"];
+/** Below native/: what the modules are made of. */
+const ROOMS = ["Kbuild", "dkms.conf", "uapi", "table", "simulator", "module", "connect-sim"];
 
 export interface BuiltModules {
   /** Holds `tdx_iommu.ko` and `tdx_connect_sim.ko`. */
@@ -26,11 +26,16 @@ export async function ensureModules(kernel: Kernel, environment: Environment): P
   return { folder, log: readFileSync(join(folder, "build.log"), "utf8") };
 }
 
+/** What kbuild reads, in a folder that it may write to. */
+export function copyModuleSources(to: string): void {
+  for (const room of ROOMS) cpSync(join(NATIVE, room), join(to, room), { recursive: true });
+}
+
 async function build(kernel: Kernel, folder: string): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   const building = await mkdtemp(join(dirname(folder), "building-"));
   try {
-    for (const room of ROOMS) cpSync(join(NATIVE, room), join(building, room), { recursive: true });
+    copyModuleSources(building);
     await writeFile(join(building, "build.log"), await kernel.build(building, ["TDX_TESTING=1"]));
     await rename(building, folder);
   } finally {
