@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A deadlock of the kernel's PCI/TSM core, and the agent in the middle of it. Who reads tsm/bound of a function while its function 0 disconnects
+// waits for the semaphore that the disconnect holds; the disconnect takes the file away, and waits for its reader. Neither moves again.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ensureModules } from "../kit/modules.ts";
+import { openKernelRung } from "../rung.ts";
+import { startVm, type Vm } from "../vm/vm.ts";
+import { agentContents } from "./contents.ts";
+import { type VmNode, vmNode } from "./node.ts";
+
+const rung = await openKernelRung();
+const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-tsm-lock-"));
+const SIM = "/sys/kernel/debug/tdx_connect_sim";
+const ZERO = "0000:01:00.0";
+const ONE = "0000:01:00.1";
+const sys = (address: string, file: string): string => `/sys/bus/pci/devices/${address}/${file}`;
+const TWO_FUNCTIONS = [
+  "pcie-root-port,id=rp0,bus=pcie.0,chassis=1",
+  "nvme,serial=a,bus=rp0,addr=0x0.0x0,multifunction=on",
+  "nvme,serial=b,bus=rp0,addr=0x0.0x1",
+];
+/** Starts the disconnect in the background; /run/disconnected says that it has ended. */
+const DISCONNECT = `rm -f /run/disconnected; (echo tsm0 > ${sys(ZERO, "tsm/disconnect")}; echo done > /run/disconnected) > /dev/null 2>&1 &`;
+/** Where in the kernel the agent's threads are. */
+const STACKS = "cat /proc/$(cat /run/agent.pid)/task/*/stack 2> /dev/null; true";
+const HAS_ENDED = "for i in $(seq 100); do [ -s /run/disconnected ] && exit 0; sleep 0.1; done; exit 1";
+
+describe.skipIf(rung.skipReason !== null)("a read that meets a disconnect", () => {
+  let vm: Vm;
+  let node: VmNode;
+
+  beforeAll(async () => {
+    const kit = await rung.kit();
+    const [kernel] = kit.kernels;
+    const built = await ensureModules(kernel, rung.environment);
+    const modules = Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)]));
+    const contents = { ...modules, ...(await agentContents(folder)) };
+    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: TWO_FUNCTIONS, memoryMb: 1536 });
+    node = vmNode(vm);
+    await vm.run("cp /trusted.yaml /node.yaml && insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko");
+    await node.startKubelet();
+    await node.startAgent();
+    await node.until("a trusted unit", (now) => now.units[0]?.state === "Trusted");
+    await vm.run("kill $(cat /run/agent.pid)");
+  }, 1_800_000);
+  afterAll(async () => {
+    await vm?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("hangs both in the kernel, when the reader is anybody", async () => {
+    await vm.run(`echo tsm0 > ${sys(ZERO, "tsm/connect")} && ls ${sys(ONE, "tsm/bound")}`);
+    await vm.run(`echo 1500 > ${SIM}/link_remove_ms`);
+    await vm.run(`${DISCONNECT} sleep 0.5; cat ${sys(ONE, "tsm/bound")} > /dev/null 2>&1 & echo $! > /run/reader.pid`);
+    expect((await vm.try(HAS_ENDED)).code).toBe(1);
+    await vm.run("kill $(cat /run/reader.pid)");
+    expect((await vm.try(HAS_ENDED)).code).toBe(0);
+  });
+
+  it("is let go by the agent, so that neither hangs", async () => {
+    await vm.run(`echo 0 > ${SIM}/link_remove_ms && echo tsm0 > ${sys(ZERO, "tsm/connect")}`);
+    await node.startAgent();
+    await node.until("the link", (now) => now.devices.some((one) => one.address === ZERO && one.link.tsm === "tsm0"));
+    await vm.run(`echo 1500 > ${SIM}/link_remove_ms`);
+    // The news makes the agent look again and again while the disconnect is under way; its threads' stacks say that one of them met it.
+    const look = `echo change > ${sys(ZERO, "uevent")}; ${STACKS}; sleep 0.1`;
+    expect(await vm.run(`${DISCONNECT} for i in $(seq 20); do ${look}; done`)).toContain("bound_show");
+    expect((await vm.try(HAS_ENDED)).code).toBe(0);
+    expect(await vm.run(STACKS)).not.toContain("bound_show");
+    await vm.run(`echo change > ${sys(ZERO, "uevent")}`);
+    const status = await node.until("an insecure link", (now) => now.devices.some((one) => one.address === ZERO && one.link.state === "Insecure"));
+    expect(status.units[0]).toMatchObject({ state: "Trusted" });
+  });
+
+  it("leaves nothing in the kernel's log that anybody should look at", async () => {
+    expect(await vm.complaints()).toEqual([]);
+  });
+});
