@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What tests make the simulated TDX module do, below /sys/kernel/debug/tdx_connect_sim. A line each:
+ * What tests make the simulated TDX module do, by lines in /sys/kernel/debug/tdx_connect_sim:
  *
  * fault: `leaf=setup|clear|any unit=0x...|any [status=0x...] [delay_ms=] [count=] [skip=]
  *	[keep_pages=1]`; `clear` empties the script

@@ -65,9 +65,10 @@ static int give(void __user *to, const void *from, size_t known)
 	return copy_to_user(to, from, known) ? -EFAULT : 0;
 }
 
-/* Reads the TDX module's identity; -EIO when nobody answers any more. */
+/* Reads the units' status and the TDX module's identity; -EIO when nobody answers any more. */
 static int refresh(void)
 {
+	tdx_registers_look(&tdx_driver);
 	tdx_table_refresh(&tdx_driver.table);
 	return READ_ONCE(tdx_driver.backend_gone) ? -EIO : 0;
 }

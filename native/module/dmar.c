@@ -4,6 +4,7 @@
  * from RHSA.
  */
 #include <linux/acpi.h>
+#include <linux/io.h>
 #include <linux/nodemask.h>
 #include <linux/slab.h>
 
@@ -46,15 +47,18 @@ static void add_unit(struct tdx_driver *driver, const struct acpi_dmar_header *e
 {
 	const struct acpi_dmar_hardware_unit *unit = (const void *)entry;
 	struct tdx_unit_facts facts = { .numa_node = NUMA_NO_NODE };
+	void __iomem *registers;
 
 	if (!is_drhd(entry))
 		return;
 	facts.reg_base = unit->address;
 	facts.segment = unit->segment;
-	if (tdx_registers_read(&facts)) {
+	registers = tdx_registers_open(&facts);
+	if (!registers) {
 		pr_warn("tdx_iommu: the registers of unit 0x%llx can't be read\n", facts.reg_base);
 		return;
 	}
+	driver->registers[driver->fact_count] = registers;
 	driver->facts[driver->fact_count++] = facts;
 }
 
@@ -88,8 +92,9 @@ int tdx_dmar_read(struct tdx_driver *driver)
 	if (!driver->fact_count)
 		goto out;
 	driver->facts = kcalloc(driver->fact_count, sizeof(*driver->facts), GFP_KERNEL);
+	driver->registers = kcalloc(driver->fact_count, sizeof(*driver->registers), GFP_KERNEL);
 	driver->table.units = kcalloc(driver->fact_count, sizeof(*driver->table.units), GFP_KERNEL);
-	rc = driver->facts && driver->table.units ? 0 : -ENOMEM;
+	rc = driver->facts && driver->registers && driver->table.units ? 0 : -ENOMEM;
 	driver->fact_count = 0;
 	if (rc)
 		goto out;
@@ -104,8 +109,12 @@ out:
 
 void tdx_dmar_free(struct tdx_driver *driver)
 {
+	while (driver->fact_count)
+		iounmap(driver->registers[--driver->fact_count]);
 	kfree(driver->facts);
+	kfree(driver->registers);
 	kfree(driver->table.units);
 	driver->facts = NULL;
+	driver->registers = NULL;
 	driver->table.units = NULL;
 }

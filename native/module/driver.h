@@ -21,6 +21,7 @@ struct tdx_driver {
 	struct tdx_table_head head;
 	/* As read from DMAR and the registers, before a backend's ecap(). */
 	struct tdx_unit_facts *facts;
+	void __iomem **registers; /* of each of them */
 	u32 fact_count;
 	spinlock_t lock; /* the table */
 	wait_queue_head_t changed;
@@ -41,9 +42,12 @@ extern bool real_setup;
 /* dmar.c: -ENODEV without a DMAR table or units. */
 int tdx_dmar_read(struct tdx_driver *driver);
 void tdx_dmar_free(struct tdx_driver *driver);
-/* registers.c: -EIO when they can't be mapped. Why SETUP would be refused, or NULL. */
-int tdx_registers_read(struct tdx_unit_facts *facts);
-const char *tdx_registers_obstacle(u64 reg_base, u32 *gsts);
+/* registers.c: maps and reads those of one unit; NULL when nothing answers. */
+void __iomem *tdx_registers_open(struct tdx_unit_facts *facts);
+/* Reads every unit's status into the table. */
+void tdx_registers_look(struct tdx_driver *driver);
+/* Why SETUP would be refused, or NULL. Of a unit that was just looked at. */
+const char *tdx_registers_obstacle(const struct tdx_driver *driver, u64 reg_base);
 
 /* seamcall.c: one attempt on this CPU; faults come back as statuses. */
 void tdx_seamcall(struct tdx_seamcall_regs *regs);
@@ -76,6 +80,8 @@ void tdx_testing_start(void);
 void tdx_testing_stop(void);
 bool tdx_testing_fails_alloc(void);
 bool tdx_testing_fails_seamcall(void);
+u32 tdx_testing_gsts(u32 gsts);
+enum tdx_mode tdx_testing_mode(enum tdx_mode mode);
 #else
 static inline void tdx_testing_start(void) {}
 static inline void tdx_testing_stop(void) {}
@@ -87,6 +93,16 @@ static inline bool tdx_testing_fails_alloc(void)
 static inline bool tdx_testing_fails_seamcall(void)
 {
 	return false;
+}
+
+static inline u32 tdx_testing_gsts(u32 gsts)
+{
+	return gsts;
+}
+
+static inline enum tdx_mode tdx_testing_mode(enum tdx_mode mode)
+{
+	return mode;
 }
 #endif
 

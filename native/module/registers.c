@@ -14,48 +14,75 @@
 #define REG_GSTS 0x1c
 #define REG_RTADDR 0x20
 #define REG_PMEN 0x64
+#define REG_ESTS0 0x420 /* with ECAP's bit only; read by the TDX module too (tdxio/vtbar_defs.h) */
 
 #define GSTS_TES BIT(31) /* translation */
 #define GSTS_RTPS BIT(30) /* root table pointer */
 #define GSTS_QIES BIT(26) /* queued invalidation */
+#define GSTS_NEEDED (GSTS_TES | GSTS_RTPS | GSTS_QIES)
 #define RTADDR_TTM GENMASK_ULL(11, 10)
 #define RTADDR_TTM_SCALABLE BIT_ULL(10)
 #define PMEN_EPM BIT(31)
 #define PMEN_PRS BIT(0)
+#define ESTS0_TMS BIT_ULL(1) /* TDX mode */
 
-int tdx_registers_read(struct tdx_unit_facts *facts)
+void __iomem *tdx_registers_open(struct tdx_unit_facts *facts)
 {
 	void __iomem *registers = ioremap(facts->reg_base, PAGE_SIZE);
 
 	if (!registers)
-		return -EIO;
+		return NULL;
 	facts->cap = readq(registers + REG_CAP);
 	facts->ecap = readq(registers + REG_ECAP);
 	facts->gsts = readl(registers + REG_GSTS);
+	if (facts->gsts != TDX_GSTS_GONE)
+		return registers;
 	iounmap(registers);
-	/* All ones: nothing answers at this address. */
-	return facts->cap == U64_MAX && facts->ecap == U64_MAX ? -EIO : 0;
+	return NULL;
 }
 
-const char *tdx_registers_obstacle(u64 reg_base, u32 *gsts)
+/* What a simulated TDX module does to a unit the unit itself does not know. */
+static enum tdx_mode read_mode(const struct tdx_driver *driver, u32 at)
 {
-	void __iomem *registers = ioremap(reg_base, PAGE_SIZE);
-	u64 rtaddr;
-	u32 pmen;
+	if (!(driver->facts[at].ecap & TDX_ECAP_CONNECT) || READ_ONCE(driver->backend))
+		return tdx_testing_mode(TDX_MODE_UNREAD);
+	return readq(driver->registers[at] + REG_ESTS0) & ESTS0_TMS ? TDX_MODE_ON : TDX_MODE_OFF;
+}
 
-	if (!registers)
-		return "its registers can't be mapped";
-	*gsts = readl(registers + REG_GSTS);
-	rtaddr = readq(registers + REG_RTADDR);
-	pmen = readl(registers + REG_PMEN);
-	iounmap(registers);
-	if (*gsts == U32_MAX)
+void tdx_registers_look(struct tdx_driver *driver)
+{
+	u32 i;
+
+	for (i = 0; i < driver->fact_count; i++) {
+		u32 gsts = tdx_testing_gsts(readl(driver->registers[i] + REG_GSTS));
+
+		tdx_table_look(&driver->table, driver->facts[i].reg_base, gsts,
+			       read_mode(driver, i));
+	}
+}
+
+static const char *obstacle(void __iomem *registers)
+{
+	u32 gsts = tdx_testing_gsts(readl(registers + REG_GSTS));
+
+	if (gsts == TDX_GSTS_GONE)
 		return "its registers are gone";
-	if ((*gsts & (GSTS_TES | GSTS_RTPS | GSTS_QIES)) != (GSTS_TES | GSTS_RTPS | GSTS_QIES))
+	if ((gsts & GSTS_NEEDED) != GSTS_NEEDED)
 		return "translation, root table or queued invalidation is off";
-	if ((rtaddr & RTADDR_TTM) != RTADDR_TTM_SCALABLE)
+	if ((readq(registers + REG_RTADDR) & RTADDR_TTM) != RTADDR_TTM_SCALABLE)
 		return "its root table is not in scalable mode (intel_iommu=sm_on)";
-	if (pmen & (PMEN_EPM | PMEN_PRS))
+	if (readl(registers + REG_PMEN) & (PMEN_EPM | PMEN_PRS))
 		return "its protected memory regions are on";
+	return NULL;
+}
+
+const char *tdx_registers_obstacle(const struct tdx_driver *driver, u64 reg_base)
+{
+	u32 i;
+
+	for (i = 0; i < driver->fact_count; i++) {
+		if (driver->facts[i].reg_base == reg_base)
+			return obstacle(driver->registers[i]);
+	}
 	return NULL;
 }

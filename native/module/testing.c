@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Built with TDX_TESTING=1 only: makes the n-th allocation or SEAMCALL from now fail, once. 0 =
- * off.
+ * Built with TDX_TESTING=1 only. fail_alloc, fail_seamcall: the n-th from now fails, once; 0 = off.
+ * registers_gone: every unit's status reads as if it were pulled out. tdx_mode: what every unit's
+ * status says of TDX mode, enum tdx_mode.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -11,6 +12,8 @@
 static struct dentry *folder;
 static atomic_t fail_alloc = ATOMIC_INIT(0);
 static atomic_t fail_seamcall = ATOMIC_INIT(0);
+static bool registers_gone;
+static u32 tdx_mode;
 
 static bool is_due(atomic_t *countdown)
 {
@@ -27,11 +30,25 @@ bool tdx_testing_fails_seamcall(void)
 	return is_due(&fail_seamcall);
 }
 
+u32 tdx_testing_gsts(u32 gsts)
+{
+	return READ_ONCE(registers_gone) ? TDX_GSTS_GONE : gsts;
+}
+
+enum tdx_mode tdx_testing_mode(enum tdx_mode mode)
+{
+	u32 wanted = READ_ONCE(tdx_mode);
+
+	return wanted == TDX_MODE_UNREAD ? mode : wanted;
+}
+
 void tdx_testing_start(void)
 {
 	folder = debugfs_create_dir("tdx_iommu", NULL);
 	debugfs_create_atomic_t("fail_alloc", 0600, folder, &fail_alloc);
 	debugfs_create_atomic_t("fail_seamcall", 0600, folder, &fail_seamcall);
+	debugfs_create_bool("registers_gone", 0600, folder, &registers_gone);
+	debugfs_create_u32("tdx_mode", 0600, folder, &tdx_mode);
 	pr_warn("tdx_iommu: built for tests: allocations and SEAMCALLs can be made to fail\n");
 }
 

@@ -38,25 +38,21 @@ static void request_release(struct kref *users)
 /* Whether the unit's registers forbid a SETUP; the log says why. Under driver.change. */
 static bool is_obstructed(struct tdx_driver *driver, u64 reg_base)
 {
-	struct tdx_unit *unit = NULL;
 	const char *obstacle;
-	u32 gsts = 0, i;
 	bool asks = false;
+	u32 i;
 
+	tdx_registers_look(driver);
 	spin_lock(&driver->lock);
 	for (i = 0; i < driver->head.unit_count; i++) {
-		if (driver->table.units[i].reg_base == reg_base)
-			unit = &driver->table.units[i];
+		const struct tdx_unit *unit = &driver->table.units[i];
+
+		/* A trusted unit's registers are the TDX module's. */
+		if (unit->reg_base == reg_base)
+			asks = unit->state != TDX_IOMMU_TRUSTED && (unit->ecap & TDX_ECAP_CONNECT);
 	}
-	/* A trusted unit's registers are the TDX module's. */
-	asks = unit && unit->state != TDX_IOMMU_TRUSTED && (unit->ecap & TDX_ECAP_CONNECT);
 	spin_unlock(&driver->lock);
-	if (!asks)
-		return false;
-	obstacle = tdx_registers_obstacle(reg_base, &gsts);
-	spin_lock(&driver->lock);
-	unit->gsts = gsts;
-	spin_unlock(&driver->lock);
+	obstacle = asks ? tdx_registers_obstacle(driver, reg_base) : NULL;
 	if (obstacle)
 		pr_warn("tdx_iommu: unit 0x%llx is not set up: %s\n", reg_base, obstacle);
 	return obstacle;

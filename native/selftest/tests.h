@@ -43,6 +43,11 @@ void no_backend(void);
 void retained_pages(void);
 void another_module(void);
 
+/* registers_test.c */
+void gone_registers(void);
+void foreign_unit(void);
+void lost_mode(void);
+
 /* modes.c: exit codes */
 int run_setup_and_clear(void);
 int run_sweep(void);

@@ -138,6 +138,15 @@ int tdx_table_setup(struct tdx_table *table, struct tdx_iommu_setup *setup)
 	return 0;
 }
 
+/* When another module answers by now, or nothing at the unit's address: the id and no trust. */
+static int is_proven(const struct tdx_table *table, const struct tdx_unit *unit,
+		     const struct tdx_call *call)
+{
+	return unit->gsts != TDX_GSTS_GONE &&
+	       __builtin_memcmp(&call->identity, &table->head->identity,
+				sizeof(call->identity)) == 0;
+}
+
 static __u32 trusted(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call)
 {
 	/* An id of before the module could not be asked: its pages may still be the module's. */
@@ -149,11 +158,7 @@ static __u32 trusted(struct tdx_table *table, struct tdx_unit *unit, const struc
 	unit->id_incarnation = call->identity.incarnation;
 	unit->setup_seq = table->head->next_seq++;
 	unit->flags |= TDX_UNIT_ID_VALID;
-	/* Another module answers by now: the id is kept, the trust is not. */
-	unit->state =
-		__builtin_memcmp(&call->identity, &table->head->identity, sizeof(call->identity))
-			? TDX_IOMMU_UNKNOWN
-			: TDX_IOMMU_TRUSTED;
+	unit->state = is_proven(table, unit, call) ? TDX_IOMMU_TRUSTED : TDX_IOMMU_UNKNOWN;
 	return TDX_IOMMU_DONE;
 }
 

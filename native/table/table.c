@@ -188,6 +188,12 @@ static __u32 retained(const struct tdx_unit *unit)
 	return unit->retained + (unit->tried.tainted ? tdx_pages_given(&unit->tried) : 0);
 }
 
+/* A unit that does not answer is nothing that could be named, whatever it was; its record stays. */
+static __u32 shown_state(const struct tdx_unit *unit)
+{
+	return unit->gsts == TDX_GSTS_GONE && !unit->op_leaf ? TDX_IOMMU_UNKNOWN : unit->state;
+}
+
 void tdx_unit_fill(const struct tdx_unit *unit, struct tdx_iommu_unit *out)
 {
 	*out = (struct tdx_iommu_unit){
@@ -197,7 +203,7 @@ void tdx_unit_fill(const struct tdx_unit *unit, struct tdx_iommu_unit *out)
 		.cap = unit->cap,
 		.ecap = unit->ecap,
 		.gsts = unit->gsts,
-		.state = unit->state,
+		.state = shown_state(unit),
 		.flags = (unit->flags & TDX_UNIT_ID_VALID ? TDX_IOMMU_UNIT_ID_VALID : 0) |
 			 (unit->flags & TDX_UNIT_RETRYABLE ? TDX_IOMMU_UNIT_RETRYABLE : 0) |
 			 (retained(unit) ? TDX_IOMMU_UNIT_PAGES_RETAINED : 0),

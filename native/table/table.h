@@ -146,6 +146,22 @@ void tdx_table_reset(struct tdx_table *table, const __u8 *instance);
  */
 int tdx_table_set_present(struct tdx_table *table, __u64 reg_base, int present);
 
+/* What a unit's status registers say of TDX mode. */
+enum tdx_mode {
+	TDX_MODE_UNREAD, /* it has no such register */
+	TDX_MODE_OFF,
+	TDX_MODE_ON,
+};
+
+#define TDX_GSTS_GONE 0xFFFFFFFFU /* nothing answers at this address */
+
+/*
+ * The unit's registers as they read now. One whose registers are gone, or that is not in TDX mode,
+ * is not trusted any more: UNKNOWN, with its id and pages. One in TDX mode without an id of ours is
+ * FOREIGN for as long as it is.
+ */
+void tdx_table_look(struct tdx_table *table, __u64 reg_base, __u32 gsts, enum tdx_mode mode);
+
 /* Whether the module's identity differs from the table's: refresh would change something. */
 int tdx_table_stale(struct tdx_table *table);
 /* Reads the module's identity; on a change or a fault TRUSTED becomes UNKNOWN. Inside begin. */

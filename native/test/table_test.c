@@ -158,8 +158,88 @@ static void impossible_page_counts(void)
 	}
 }
 
+static void look(struct host *host, __u32 gsts, enum tdx_mode mode)
+{
+	tdx_table_look(&host->table, UNIT_A, gsts, mode);
+}
+
+static void looks_take_trust_away(void)
+{
+	static const struct {
+		__u32 gsts;
+		enum tdx_mode mode;
+	} looks[] = { { TDX_GSTS_GONE, TDX_MODE_UNREAD }, { TDX_GSTS_GONE, TDX_MODE_ON }, { 0xC6000000, TDX_MODE_OFF } };
+	struct host host;
+	__u32 i;
+
+	for (i = 0; i < 3; i++) {
+		struct tdx_iommu_unit unit;
+		__u64 generation;
+
+		host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+		generation = host.now.table_head.generation;
+		look(&host, 0xC6000000, TDX_MODE_ON);
+		CHECK_EQ(host.now.table_head.generation, generation);
+		look(&host, looks[i].gsts, looks[i].mode);
+		CHECK(host.now.table_head.generation != generation);
+		look(&host, 0xC6000000, TDX_MODE_ON);
+		unit = host_unit(&host, UNIT_A);
+		CHECK_EQ(unit.state, TDX_IOMMU_UNKNOWN);
+		CHECK_EQ(unit.flags, TDX_IOMMU_UNIT_ID_VALID);
+		CHECK_EQ(unit.pages_donated, GIVEN);
+		CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_DONE);
+		CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
+		host_check(&host);
+		host_stop(&host);
+	}
+}
+
+static void pulled_out(struct host *host)
+{
+	look(host, TDX_GSTS_GONE, TDX_MODE_UNREAD);
+}
+
+static void gone_in_setup(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	host.before_call = pulled_out;
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNKNOWN);
+	CHECK_EQ(host_unit(&host, UNIT_A).flags, TDX_IOMMU_UNIT_ID_VALID);
+	look(&host, 0xC6000000, TDX_MODE_UNREAD);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNKNOWN);
+	host_stop(&host);
+}
+
+static void foreign_while_in_the_mode(void)
+{
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	look(&host, 0xC6000000, TDX_MODE_ON);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_FOREIGN);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_FAILED);
+	CHECK_EQ(host.now.sim_head.setup_calls, 0);
+	look(&host, 0xC6000000, TDX_MODE_OFF);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
+	/* Halfway in it by a SETUP of ours, which must be repeated with the same pages. */
+	host_fault_keeping(&host, TDX_IOMMU_ECMD_TIMEOUT);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_RETRY);
+	look(&host, 0xC6000000, TDX_MODE_ON);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_FAILED);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	host_check(&host);
+	host_stop(&host);
+}
+
 void table_tests(void)
 {
+	TEST(looks_take_trust_away, "a unit that does not answer, or is not in TDX mode, is not trusted and keeps its id");
+	TEST(gone_in_setup, "a unit that goes in the middle of SETUP has an id and no trust");
+	TEST(foreign_while_in_the_mode, "a unit in TDX mode is foreign, unless a SETUP of ours is halfway");
 	TEST(life_of_a_unit, "a unit goes from untrusted to trusted and back, under each profile");
 	TEST(list_is_sorted_and_partial, "a list is in order of reg_base and tells the total of what does not fit");
 	TEST(clear_wants_all_three, "CLEAR is stale unless unit, id and sequence match");

@@ -111,7 +111,7 @@ struct tdx_iommu_info {
 };
 
 enum tdx_iommu_unit_state {
-	TDX_IOMMU_UNKNOWN = 0, /* was trusted; the module changed or could not be asked since */
+	TDX_IOMMU_UNKNOWN = 0, /* the module changed or can't be asked, or the unit is silent */
 	TDX_IOMMU_UNSUPPORTED = 1, /* no ECAP bit 50, no TDX Connect, or refused by the module */
 	TDX_IOMMU_UNTRUSTED = 2,
 	TDX_IOMMU_SETTING_UP = 3,
