@@ -49,6 +49,9 @@ static int issue(void *ctx, struct tdx_call *call)
 					  .rdx = call->regs.rdx };
 	int rc = 0;
 
+	/* A machine that goes down does not wait for a module that never gets done. */
+	if (call->leaf == TDX_LEAF_IOMMU_SETUP && READ_ONCE(driver->stopping))
+		return -ECANCELED;
 	cond_resched();
 	take_lock(driver);
 	tdx_identity_read(driver, &call->identity);

@@ -65,7 +65,7 @@ static int carry_out_setup(struct tdx_driver *driver, struct tdx_iommu_setup *se
 	struct tdx_iommu_unit *units;
 	u32 i;
 
-	if (driver->stopping)
+	if (READ_ONCE(driver->stopping))
 		return -EIO;
 	if (!is_obstructed(driver, reg_base))
 		return tdx_table_setup(&driver->table, setup);
@@ -95,6 +95,8 @@ static void carry_out(struct work_struct *work)
 		request->rc = tdx_table_clear(&driver->table, &request->clear);
 	/* The table can't tell a backend that has gone from a TDX module that is not ready. */
 	if (request->rc == -ENODEV && READ_ONCE(driver->backend_gone))
+		request->rc = -EIO;
+	if (request->rc == -ECANCELED)
 		request->rc = -EIO;
 	tdx_driver_pin(driver, !tdx_driver_is_clean(driver));
 	mutex_unlock(&driver->change);
@@ -188,27 +190,36 @@ int tdx_worker_clear(struct tdx_iommu_clear *clear)
 	return rc;
 }
 
+static void clear_for_reboot(struct tdx_driver *driver, const struct tdx_unit *unit)
+{
+	struct tdx_iommu_clear clear = {
+		.size = sizeof(clear),
+		.reg_base = unit->reg_base,
+		.tdx_iommu_id = unit->id,
+		.setup_seq = unit->setup_seq,
+	};
+
+	if (unit->flags & TDX_UNIT_ID_VALID &&
+	    !tdx_table_clear(&driver->table, &clear) && clear.outcome == TDX_IOMMU_DONE)
+		pr_info("tdx_iommu: unit 0x%llx is cleared for the reboot\n", unit->reg_base);
+	else
+		pr_warn("tdx_iommu: unit 0x%llx may be in TDX mode over the reboot\n",
+			unit->reg_base);
+}
+
 void tdx_worker_clear_all(void)
 {
 	struct tdx_driver *driver = &tdx_driver;
 	u32 i;
 
+	/* Before the lock: a SETUP under way ends at its next attempt. */
+	WRITE_ONCE(driver->stopping, true);
 	mutex_lock(&driver->change);
-	driver->stopping = true;
 	for (i = 0; i < driver->head.unit_count; i++) {
-		struct tdx_unit *unit = &driver->table.units[i];
-		struct tdx_iommu_clear clear = {
-			.size = sizeof(clear),
-			.reg_base = unit->reg_base,
-			.tdx_iommu_id = unit->id,
-			.setup_seq = unit->setup_seq,
-		};
+		const struct tdx_unit *unit = &driver->table.units[i];
 
-		if (!(unit->flags & TDX_UNIT_ID_VALID))
-			continue;
-		if (tdx_table_clear(&driver->table, &clear) || clear.outcome != TDX_IOMMU_DONE)
-			pr_warn("tdx_iommu: unit 0x%llx stays in TDX mode over the reboot\n",
-				unit->reg_base);
+		if (unit->flags & TDX_UNIT_ID_VALID || unit->op_leaf || unit->tried.root)
+			clear_for_reboot(driver, unit);
 	}
 	mutex_unlock(&driver->change);
 }

@@ -4,6 +4,7 @@
  *
  *   selftest                  every case; leaves pages retained, so that the modules can't be unloaded afterwards
  *   selftest sweep            each allocation and each SEAMCALL fails in turn (a driver built with TDX_TESTING=1)
+ *   selftest setup            leaves the first unit trusted
  *   selftest setup-and-clear  one cycle
  *   selftest bench            how long LIST takes
  *
@@ -64,12 +65,14 @@ int main(int argc, char **argv)
 		modules_folder = argv[2];
 	if (!strcmp(mode, "sweep"))
 		return run_sweep();
+	if (!strcmp(mode, "setup"))
+		return run_setup();
 	if (!strcmp(mode, "setup-and-clear"))
 		return run_setup_and_clear();
 	if (!strcmp(mode, "bench"))
 		return run_bench();
 	if (!strcmp(mode, "test"))
 		return tap_run(cases, sizeof(cases) / sizeof(cases[0]), clean_up) ? 1 : 0;
-	fprintf(stderr, "usage: selftest [test|sweep|setup-and-clear|bench] [FOLDER OF THE MODULES]\n");
+	fprintf(stderr, "usage: selftest [test|sweep|setup|setup-and-clear|bench] [FOLDER OF THE MODULES]\n");
 	return 2;
 }

@@ -17,6 +17,16 @@
 #define SWEEP_MAX 200
 #define ROUNDS 20000
 
+int run_setup(void)
+{
+	int fd = must_open(O_RDWR), outcome = set_up(fd, first_unit());
+
+	close(fd);
+	if (outcome >= ERRNO(0))
+		fprintf(stderr, "SETUP: %s\n", strerror(outcome - ERRNO(0)));
+	return outcome == TDX_IOMMU_DONE ? 0 : 1;
+}
+
 int run_setup_and_clear(void)
 {
 	int fd = must_open(O_RDWR);

@@ -49,6 +49,7 @@ void foreign_unit(void);
 void lost_mode(void);
 
 /* modes.c: exit codes */
+int run_setup(void);
 int run_setup_and_clear(void);
 int run_sweep(void);
 int run_bench(void);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A machine that goes down with a unit in TDX mode: the next kernel would find a unit that it can't program, so it is cleared first.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { met, notYet, waitUntil } from "../cluster/waiting.ts";
+import type { Kernel } from "./kit/kernels.ts";
+import { ensureModules } from "./kit/modules.ts";
+import { buildSelftest } from "./kit/selftest.ts";
+import { type Kit, openKernelRung } from "./rung.ts";
+import { startVm, type Vm } from "./vm/vm.ts";
+
+const rung = await openKernelRung();
+const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-power-"));
+const FAULT = "/sys/kernel/debug/tdx_connect_sim/fault";
+/** The kernel's last word before it resets the machine, with everything said on the console. */
+const REBOOT = "dmesg -n 8; reboot -f";
+let kit: Kit;
+let selftest: string;
+
+beforeAll(async () => {
+  if (rung.skipReason !== null) return;
+  kit = await rung.kit();
+  selftest = await buildSelftest(folder);
+}, 1_800_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes down", (name) => {
+  let vm: Vm;
+
+  const start = async (): Promise<void> => {
+    const kernel = kit.kernels.find((one) => one.name === name) as Kernel;
+    const built = await ensureModules(kernel, rung.environment);
+    const modules = Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)]));
+    vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...modules, selftest } });
+    await vm.run("insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko");
+  };
+  /** What the kernel says on its way down. It does not answer any more. */
+  const reboot = async (): Promise<string> => {
+    const answer = vm.run(REBOOT).catch((gone: Error) => gone.message);
+    const look = () => (/reboot: machine restart|Restarting system/.test(vm.console()) ? met(vm.console()) : notYet<string>("it is still up"));
+    const console = await waitUntil("the end of the machine", look, { deadlineMs: 60_000 });
+    await vm.stop();
+    await answer;
+    return console;
+  };
+  afterEach(() => vm.stop());
+
+  it("and clears the unit first", async () => {
+    await start();
+    await vm.run("/selftest setup");
+    const said = await reboot();
+    rung.progress(`${name}: ${/tdx_iommu: unit .*reboot/.exec(said)?.[0]}`);
+    expect(said).toMatch(/tdx_iommu: unit 0xfed90000 is cleared for the reboot/);
+  });
+
+  it("and says so when the TDX module refuses", async () => {
+    await start();
+    await vm.run(`/selftest setup && echo leaf=clear unit=any status=0xc0000f0000000001 count=1000 > ${FAULT}`);
+    expect(await reboot()).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
+  });
+
+  it("and does not wait for a SETUP that never ends", async () => {
+    await start();
+    await vm.run(`echo leaf=setup unit=any status=0x8000000300000000 delay_ms=150 count=4000000000 > ${FAULT}`);
+    await vm.run("/selftest setup > /run/setup 2>&1 &");
+    await vm.run(`for i in $(seq 100); do grep -q count=4000000000 ${FAULT} || exit 0; sleep 0.1; done; exit 1`);
+    expect(await reboot()).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
+  });
+});
