@@ -210,6 +210,16 @@ describe("a kernel that owns SETUP", () => {
     expect(plan({ intent: CLEARED, memory: FREE, view: { ...owned({}), host: { kind: "Read", value: held } } }).reason).toBe("ClearBlocked");
   });
 
+  it("sets up all units or none, and says so to who asks for some", () => {
+    const some = anIntent({ units: { regBases: [REG_BASE] } });
+    expect(plan({ intent: some, view: owned({ state: "Untrusted" }, { regBase: OTHER, state: "Untrusted" }) })).toMatchObject({
+      reason: "KernelOwned",
+      message: "1 of 2 units are to be set up: it sets up all or none",
+    });
+    const withoutConnect = owned({ state: "Untrusted" }, { regBase: OTHER, state: "Unsupported", ecap: 0n });
+    expect(plan({ intent: some, view: withoutConnect }).message).toContain("load tdx_host");
+  });
+
   it("clears all units or none, and says so to who asks for some", () => {
     const some = anIntent({ state: "Cleared", units: { regBases: [REG_BASE] } });
     expect(plan({ intent: some, memory: FREE, view: owned({}, { regBase: OTHER }) })).toMatchObject({

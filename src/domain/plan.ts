@@ -93,7 +93,8 @@ function planTrusted(facts: UnitFacts): Finding {
   const { entry, epoch } = facts.fact;
   if (epoch !== null)
     return facts.memory.verifying.has(facts.regBase) ? because("SetupRunning", VERIFYING) : because("SetupSucceeded", entry.evidence);
-  if (isKernelOwned(facts)) return unproven(facts) ?? because("KernelOwned", `${LOAD}${entry.evidence}`);
+  if (isKernelOwned(facts))
+    return unproven(facts) ?? partOfUnits(facts, hasConnect, "set up: it sets up") ?? because("KernelOwned", `${LOAD}${entry.evidence}`);
   if (isStranded(facts.fact)) return planCleared(facts);
   if (entry.state === "Trusted" || entry.tdxIommuId !== null) return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
   for (const rule of SETUP_RULES) {
@@ -116,13 +117,13 @@ function unproven({ fact }: UnitFacts): Finding | null {
   return fact.entry.state === "Unknown" ? because("EvidenceIncomplete", fact.entry.evidence) : null;
 }
 
-/** All or nothing: what is asked of some units the kernel can only do to all. */
-function partOfUnits({ intent, ground }: UnitFacts): Finding | null {
-  const all = [...ground.units.values()].filter(isSetUp).map((fact) => fact.entry.regBase);
+const hasConnect = ({ entry }: UnitFact): boolean => (entry.ecap & ECAP_TDX_CONNECT) !== 0n;
+
+/** All or nothing: what is asked of some of the units that it concerns the kernel can only do to all of them. */
+function partOfUnits({ intent, ground }: UnitFacts, concerns: (fact: UnitFact) => boolean, what: string): Finding | null {
+  const all = [...ground.units.values()].filter(concerns).map((fact) => fact.entry.regBase);
   const selected = all.filter((regBase) => selectsUnit(intent, regBase));
-  return selected.length === all.length
-    ? null
-    : because("KernelOwned", `${selected.length} of ${all.length} units are to be cleared: it clears all or none`);
+  return selected.length === all.length ? null : because("KernelOwned", `${selected.length} of ${all.length} units are to be ${what} all or none`);
 }
 
 const VERIFYING = "the links below are read again";
@@ -173,7 +174,7 @@ function planCleared(facts: UnitFacts): Finding {
   const { tdxIommuId, setupSeq, state } = fact.entry;
   const isSetupFailed = state === "Failed" && fact.entry.lastCall?.leaf === "TDH.IOMMU.SETUP";
   if (isKernelOwned(facts)) {
-    const refusal = unproven(facts) ?? partOfUnits(facts);
+    const refusal = unproven(facts) ?? partOfUnits(facts, isSetUp, "cleared: it clears");
     if (refusal) return refusal;
   }
   if (!isSetUp(fact)) return isSetupFailed ? because("SetupFailed", lastStatus(facts)) : because("Cleared");
