@@ -23,7 +23,7 @@ const OLDEST_GO = "1.26";
 export const SCHEMAS_FOLDER = "schemas";
 
 /** One kubernetes program links for minutes on a small machine; a build that takes longer than this is stuck. */
-const BUILD_TIMEOUT_MS = 1_800_000;
+const BUILD_TIMEOUT_MS = 3_600_000;
 
 /** Finds out, without building anything, where the programs will come from. */
 export async function planBinaries(environment: Environment): Promise<BinariesPlan> {

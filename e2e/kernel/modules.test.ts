@@ -20,7 +20,7 @@ beforeAll(async () => {
   if (rung.skipReason !== null) return;
   kit = await rung.kit();
   selftest = await buildSelftest(folder);
-}, 1_800_000);
+}, 3_600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const INSMOD = "insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko";

@@ -23,7 +23,7 @@ beforeAll(async () => {
   if (rung.skipReason !== null) return;
   kit = await rung.kit();
   selftest = await buildSelftest(folder);
-}, 1_800_000);
+}, 3_600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes down", (name) => {

@@ -17,13 +17,14 @@ describe.skipIf(rung.skipReason !== null)("the modules' source", () => {
   let kit: Kit;
   let files: readonly string[];
   /** Runs a line in the chroot where the source is the current folder. */
-  const judge = (line: string): Promise<string> => inChroot(kit.chroot, `cd /build && ${line}`, { timeoutMs: 300_000, binds: { [folder]: "/build" } });
+  const judge = (line: string): Promise<string> =>
+    inChroot(kit.chroot, `cd /build && ${line}`, { timeoutMs: 300_000, binds: { [folder]: "/build" } });
 
   beforeAll(async () => {
     kit = await rung.kit();
     copyModuleSources(folder);
     files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.[ch]$/.test(name));
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it("has nothing that checkpatch --strict complains of", async () => {

@@ -29,7 +29,7 @@ describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
     node = vmNode(vm);
     await vm.run("cp /trusted.yaml /node.yaml");
     await node.startKubelet();
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

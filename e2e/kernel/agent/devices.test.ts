@@ -58,7 +58,7 @@ describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
     await vm.run(["insmod /tdx_iommu.ko", "insmod /tdx_connect_sim.ko", ...load].join(" && "));
     await node.startKubelet();
     await node.startAgent();
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

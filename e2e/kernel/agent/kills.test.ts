@@ -42,7 +42,7 @@ describe.skipIf(rung.skipReason !== null)("the agent, killed at any moment on a 
     await vm.run(`echo vfio-pci > ${device("driver_override")} && echo ${NVME} > /sys/bus/pci/drivers_probe`);
     await node.startKubelet();
     await node.startAgent();
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -42,7 +42,7 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     node = vmNode(vm);
     await vm.run("cp /trusted.yaml /node.yaml && insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko");
     await node.startKubelet();
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -38,7 +38,7 @@ describe.skipIf(rung.skipReason !== null)("the agent on a kernel that owns TDX C
     await vm.run(`cp /trusted.yaml /node.yaml && ${LOAD_VFIO}`);
     await node.startKubelet();
     await node.startAgent();
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -45,7 +45,7 @@ describe.skipIf(rung.skipReason !== null)("a read that meets a disconnect", () =
     await node.startAgent();
     await node.until("a trusted unit", (now) => now.units[0]?.state === "Trusted");
     await vm.run("kill $(cat /run/agent.pid)");
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

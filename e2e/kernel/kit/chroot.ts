@@ -11,7 +11,18 @@ import type { Progress } from "../../cluster/progress.ts";
 
 const SUITE = "sid";
 const FIRST = ["make", "gcc-16", "kmod", "xz-utils", "ca-certificates"];
-const SECOND = ["qemu-system-x86", "seabios", "linux-image-amd64", "linux-headers-amd64", "linux-source", "busybox-static", "sparse", "perl", "python3", "dkms"];
+const SECOND = [
+  "qemu-system-x86",
+  "seabios",
+  "linux-image-amd64",
+  "linux-headers-amd64",
+  "linux-source",
+  "busybox-static",
+  "sparse",
+  "perl",
+  "python3",
+  "dkms",
+];
 /** Of the kernel's source: its own checks, of which the headers' packages have none. */
 const CHECKS = ["scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch", "scripts/checker-valid.sh"];
 const KERNEL_DOC = ["tools/docs/kernel-doc", "tools/lib/python/kdoc"];

@@ -67,7 +67,7 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     node = await startVmNode(cluster, { name: NODE, chroot, kernel, devices, archives: [image], contents, environment, progress: tell });
     vm = node.vm;
     agents = agentsOn(cluster, NODE);
-  }, 1_800_000);
+  }, 3_600_000);
   beforeEach(({ task, skip }) => {
     skip(wentWrong, "something went wrong before");
     tell(`# ${task.name}`);
