@@ -11,7 +11,7 @@ const seamRooms = ["host", "seamcall", "kubelet", "cluster", "simulate", "agent"
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "pure", include: pureRooms } },
+      { test: { name: "pure", include: pureRooms, testTimeout: 60_000 } },
       { test: { name: "world", include: ["src/testing/world/**/*.test.ts"], testTimeout: 600_000 } },
       {
         test: {
