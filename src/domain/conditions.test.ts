@@ -100,6 +100,23 @@ describe("the conditions", () => {
   });
 });
 
+describe("a unit that the driver does not list", () => {
+  const other = aHostUnit({ regBase: "0x1000", kernelName: "dmar1" });
+  const view = host({ units: [aHostUnit(), other] });
+
+  it("makes a node that it is selected on degraded, and says who lists it", () => {
+    const status = report({ view });
+    expect(summary(status)).toMatchObject({ UnitsTrusted: "False SomeNotTrusted", Ready: "False UnitFailed", Degraded: "True UnitFailed" });
+    expect(status.summary).toBe("0x1000: NotInBinding (the kernel lists it as dmar1, simulated does not)");
+  });
+
+  it("is no matter of a node whose intent leaves it out", () => {
+    const status = report({ view, intent: anIntent({ units: { regBases: [REG_BASE] } }) });
+    expect(summary(status)).toMatchObject({ UnitsTrusted: "True AllTrusted", Ready: "True AsIntended", Degraded: "False NoProblem" });
+    expect(status.units.map((unit) => unit.reason)).toContain("NotInBinding");
+  });
+});
+
 describe("a node that has lost pages", () => {
   it("is degraded and ready: its units are trusted all the same", () => {
     expect(summary(report({ view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }))).toMatchObject({

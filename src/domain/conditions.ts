@@ -74,7 +74,9 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (inputs.intentProblem !== "") return draft("Degraded", "True", "IntentInvalid", inputs.intentProblem);
   if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
   if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body)) return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
-  const failed = body.units.find((unit) => FAILURES.has(unit.reason) || isLost(unit));
+  // What nobody selected is as good as it is; an id of ours is ours whether or not it is selected.
+  const selected = new Set(inputs.unitVerdicts.filter((verdict) => verdict.selected).map((verdict) => verdict.regBase));
+  const failed = body.units.find((unit) => (FAILURES.has(unit.reason) && selected.has(unit.regBase)) || isLost(unit));
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
   const leaking = body.units.find(leaks);

@@ -126,6 +126,21 @@ describe("the plan of one unit", () => {
     expect(Object.keys(UNIT_REASONS).filter((reason) => !covered.has(reason as UnitReason))).toEqual([]);
   });
 
+  it.each([
+    [
+      "it is in the intent",
+      { intent: anIntent({ units: { regBases: [REG_BASE] } }) },
+      "neither the kernel nor simulated lists it; spec.units.regBases names it",
+    ],
+    [
+      "it was seen before",
+      { memory: aMemory({ knownUnits: new Set([REG_BASE]) }) },
+      "neither the kernel nor simulated lists it; it was there before",
+    ],
+  ] as readonly (readonly [string, World, string])[])("says of a missing unit why it is spoken of: %s", (_, world, message) => {
+    expect(plan({ ...world, view: { binding: aBinding([]), ...hostUnits() } })).toMatchObject({ reason: "UnitMissing", message });
+  });
+
   it("names the blocker of a CLEAR", () => {
     const pods = [{ namespace: "ml", pod: "train", resource: GPU, ids: ["0000:17:00.0"] }];
     const held = plan({

@@ -67,17 +67,26 @@ export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
     if (!fact && hostUnit?.ecap != null && (hostUnit.ecap & ECAP_TDX_CONNECT) === 0n)
       return because("TdxConnectMissing", `ecap 0x${hostUnit.ecap.toString(16)}`);
     if (binding.kind !== "Read") return because("BindingUnreadable", binding.why);
-    if (!fact) return hostUnit ? because("NotInBinding", hostUnit.kernelName) : because("UnitMissing");
+    if (!fact) return unlisted({ ...inputs, regBase, hostUnit, driver: binding.value.driver });
     if (intent === null || !selected) return because("NotSelected");
     const settled = SETTLED_BY_STATE[fact.entry.state]?.(fact);
     if (settled) return settled;
-    if (fact.entry.state === "Unknown" && host.kind === "Read" && !hostUnit) return because("UnitMissing");
+    if (fact.entry.state === "Unknown" && host.kind === "Read" && !hostUnit)
+      return because("UnitMissing", `${binding.value.driver} lists it, the kernel does not`);
     const facts: UnitFacts = { ...inputs, intent, regBase, fact, hostUnit, below: functionsBelow(ground, regBase) };
     // While TDX cannot be called nobody can tell what became of an id, or do anything about it.
     if (environmentOf(facts) !== "Ok" && (fact.entry.state === "Unknown" || fact.entry.tdxIommuId !== null))
       return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
     return intent.state === "Trusted" ? planTrusted(facts) : planCleared(facts);
   }
+}
+
+/** What the driver does not list: who does, if anybody, and why it is spoken of at all. */
+function unlisted(facts: PlanInputs & { readonly regBase: RegBase; readonly hostUnit: HostUnit | null; readonly driver: string }): Finding {
+  const { hostUnit, driver, memory, ground, regBase } = facts;
+  if (hostUnit) return because("NotInBinding", `the kernel lists it as ${hostUnit.kernelName}, ${driver} does not`);
+  const nobody = ground.view.host.kind === "Read" ? `neither the kernel nor ${driver} lists it` : `${driver} does not list it`;
+  return because("UnitMissing", `${nobody}; ${memory.knownUnits.has(regBase) ? "it was there before" : "spec.units.regBases names it"}`);
 }
 
 /** States in which the intent makes no difference. */
