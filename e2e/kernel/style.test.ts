@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inChroot } from "./kit/chroot.ts";
-import { copyModuleSources } from "./kit/modules.ts";
+import { copyModuleSources, MORE_UNITS } from "./kit/modules.ts";
 import { type Kit, openKernelRung } from "./rung.ts";
 
 const rung = await openKernelRung();
@@ -23,6 +23,7 @@ describe.skipIf(rung.skipReason !== null)("the modules' source", () => {
   beforeAll(async () => {
     kit = await rung.kit();
     copyModuleSources(folder);
+    copyModuleSources(join(folder, "units"), MORE_UNITS);
     files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.[ch]$/.test(name));
   }, 3_600_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -38,7 +39,8 @@ describe.skipIf(rung.skipReason !== null)("the modules' source", () => {
   });
 
   it("has nothing that sparse complains of", async () => {
-    const output = await judge("make -C /lib/modules/$(ls /lib/modules)/build M=/build TDX_TESTING=1 C=2 modules 2>&1");
+    const make = (at: string): string => `make -C /lib/modules/$(ls /lib/modules)/build M=${at} TDX_TESTING=1 C=2 modules 2>&1`;
+    const output = await judge(`${make("/build")} && ${make("/build/units")}`);
     const checked = output.match(/^ +CHECK +\S+\.c$/gm) ?? [];
     rung.progress(`sparse: ${checked.length} files`);
     const sources = files.filter((name) => name.endsWith(".c"));
