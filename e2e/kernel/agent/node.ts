@@ -13,7 +13,8 @@ const WAIT_MS = 120_000;
 export interface VmNode {
   /** Starts the stand-in for kubelet. */
   startKubelet(): Promise<void>;
-  startAgent(): Promise<void>;
+  /** With `flags` beside those that it always has. */
+  startAgent(flags?: string): Promise<void>;
   /** The agent's process id. */
   pid(): Promise<string>;
   status(): Promise<NodeStatus>;
@@ -39,9 +40,9 @@ export function vmNode(vm: Vm): VmNode {
       await vm.run("mkdir -p /var/lib/kubelet; /opt/trusted-iommu/bin/node /opt/trusted-iommu/kubelet.mjs > /run/kubelet.log 2> /run/kubelet.err &");
       await vm.run("for i in $(seq 300); do [ -s /run/kubelet.log ] && exit 0; sleep 0.1; done; cat /run/kubelet.err; exit 1");
     },
-    startAgent: async () => {
+    startAgent: async (flags = "") => {
       await vm.run(
-        `${COMMAND} agent --manifest /node.yaml --status ${STATUS} --settle 2 --driver auto >> /run/agent.log 2>&1 & echo $! > /run/agent.pid`,
+        `${COMMAND} agent --manifest /node.yaml --status ${STATUS} --settle 2 --driver auto ${flags} >> /run/agent.log 2>&1 & echo $! > /run/agent.pid`,
       );
     },
     pid: async () => (await vm.run("cat /run/agent.pid")).trim(),
