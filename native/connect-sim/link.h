@@ -12,7 +12,8 @@
 struct device;
 
 /* Scripted by tests. */
-extern u32 link_auth_fails; /* so many connects fail */
+extern u32 link_auth_fails; /* so many connects fail: an endpoint answers ERROR */
+extern u32 link_exchanges; /* so many requests of SPDM have come to endpoints */
 extern u32 link_remove_ms; /* a context takes so long to go, under PCI/TSM's semaphore */
 extern bool link_before_setup; /* a link may be secured although its unit is not trusted */
 

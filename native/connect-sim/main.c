@@ -28,6 +28,7 @@ MODULE_PARM_DESC(pose_log, "the pose says in the log which units it has set up")
 
 struct connect_sim connect_sim;
 u32 link_auth_fails;
+u32 link_exchanges;
 u32 link_remove_ms;
 bool link_before_setup;
 

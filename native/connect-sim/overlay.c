@@ -1,25 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Answers configuration reads of root ports and endpoints: DEVCAP's TEE-I/O bit for endpoints, and
- * an IDE capability with two selective streams at the end of the extended capabilities. Writes to
- * it stay here. As hardware does, a function-level reset clears an endpoint's streams, and a reset
- * of the bus below a root port those of every endpoint on it.
+ * Answers configuration reads of root ports and endpoints: an IDE capability with two selective
+ * streams at the end of the extended capabilities, and for endpoints DEVCAP's TEE-I/O bit and a DOE
+ * mailbox behind IDE. Writes to them stay here. As hardware does, a function-level reset clears an
+ * endpoint's streams and mailbox, and a reset of the bus below a root port those of every endpoint
+ * on it.
+ *
+ * The PCI core looks for all that when it enumerates a function. Endpoints are taken off the bus
+ * and found again, at the start and at the end. A root port stays: each time it is found again its
+ * windows grow, until nothing fits. It is told what the core would have found.
  *
  * Accessors run with interrupts off, under the PCI core's lock: nothing here sleeps or allocates
  * after the start.
  */
 #include <linux/bitfield.h>
 #include <linux/list.h>
+#include <linux/pm_runtime.h>
+#include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "../module/compat.h"
+#include "doe.h"
 #include "overlay.h"
 
 #define AT 0xe00 /* no device of QEMU has anything there */
 #define STREAMS 2
 #define BLOCK 32 /* with one address association */
 #define WORDS ((PCI_IDE_LINK_STREAM_0 + STREAMS * BLOCK) / 4)
+#define DOE_AT 0xe80
 #define BRIDGE_CONTROL 0x3c /* in the upper half */
 #define BRIDGE_RESET BIT(22)
 
@@ -30,8 +39,10 @@ struct overlaid {
 	unsigned int devfn;
 	int devcap; /* offset of the PCIe capability, 0 for none */
 	int last; /* the extended capability before ours; 0: there is none */
+	u32 id; /* vendor and device: another function in its place reads as itself */
 	bool lost;
 	u32 words[WORDS];
+	struct doe doe; /* an endpoint's */
 };
 
 struct replaced {
@@ -49,7 +60,7 @@ static struct pci_ops *real_ops(struct pci_bus *bus)
 {
 	struct replaced *one;
 
-	list_for_each_entry(one, &buses, entry) {
+	list_for_each_entry_rcu(one, &buses, entry, true) {
 		if (one->bus == bus)
 			return one->real;
 	}
@@ -67,6 +78,14 @@ static struct overlaid *find(struct pci_bus *bus, unsigned int devfn)
 	return NULL;
 }
 
+/* Not when it is hot-unplugged. */
+static bool is_there(const struct overlaid *one, struct pci_ops *real)
+{
+	u32 id;
+
+	return !real->read(one->bus, one->devfn, PCI_VENDOR_ID, 4, &id) && id == one->id;
+}
+
 static bool is_secure(const struct overlaid *one, int block)
 {
 	return !one->lost && (one->words[block + PCI_IDE_SEL_CTL / 4] & PCI_IDE_SEL_CTL_EN);
@@ -77,7 +96,7 @@ static void reset(struct overlaid *one)
 	int stream;
 
 	memset(one->words, 0, sizeof(one->words));
-	one->words[0] = PCI_EXT_CAP_ID_IDE | 1 << 16;
+	one->words[0] = PCI_EXT_CAP_ID_IDE | 1 << 16 | (one->port ? 0 : DOE_AT << 20);
 	one->words[PCI_IDE_CAP / 4] = PCI_IDE_CAP_SELECTIVE |
 				      FIELD_PREP(PCI_IDE_CAP_SEL_NUM, STREAMS - 1) |
 				      PCI_IDE_CAP_TEE_LIMITED;
@@ -88,6 +107,12 @@ static void reset(struct overlaid *one)
 		one->words[block + PCI_IDE_SEL_CTL / 4] = FIELD_PREP(PCI_IDE_SEL_CTL_ID, 255);
 	}
 	one->lost = false;
+	doe_reset(&one->doe);
+}
+
+static bool is_doe(const struct overlaid *one, int where)
+{
+	return !one->port && where >= DOE_AT && where < DOE_AT + PCI_DOE_CAP_SIZEOF;
 }
 
 /* One word as it reads with the overlay on it. */
@@ -102,6 +127,9 @@ static u32 overlaid_word(const struct overlaid *one, int where, u32 real)
 		       : one->lost				? PCI_IDE_SEL_STS_IDE_FAIL
 								: 0;
 	}
+	if (is_doe(one, where))
+		return where == DOE_AT ? PCI_EXT_CAP_ID_DOE | 1 << 16
+				       : doe_read(&one->doe, where - DOE_AT);
 	if (one->devcap && where == one->devcap + PCI_EXP_DEVCAP && !one->port)
 		return real | PCI_EXP_DEVCAP_TEE;
 	/*
@@ -127,10 +155,7 @@ static int overlay_read(struct pci_bus *bus, unsigned int devfn, int where, int 
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	one = find(bus, devfn);
 	rc = real->read(bus, devfn, where, size, value);
-	if (!one || rc)
-		return rc;
-	/* Hot-unplugged, or never there. */
-	if (real->read(bus, devfn, PCI_VENDOR_ID, 4, &word) || word == U32_MAX)
+	if (!one || rc || !is_there(one, real))
 		return rc;
 	if (real->read(bus, devfn, where & ~3, 4, &word))
 		return rc;
@@ -142,11 +167,15 @@ static int overlay_read(struct pci_bus *bus, unsigned int devfn, int where, int 
 	return rc;
 }
 
-static void overlay_store(struct overlaid *one, int where, int size, u32 value)
+static void store(struct overlaid *one, int where, int size, u32 value)
 {
 	int at = (where - AT) / 4, shift = (where & 3) * 8, block = PCI_IDE_LINK_STREAM_0 / 4;
 	u32 mask = (size == 4 ? U32_MAX : (1U << size * 8) - 1) << shift;
 
+	if (is_doe(one, where)) {
+		doe_write(&one->doe, (where & ~3) - DOE_AT, value << shift & mask, size == 4);
+		return;
+	}
 	/* Headers, capabilities and states are read only. */
 	if (at < PCI_IDE_CTL / 4)
 		return;
@@ -187,11 +216,13 @@ static int overlay_write(struct pci_bus *bus, unsigned int devfn, int where, int
 	if (!real)
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	one = find(bus, devfn);
-	ours = one && where >= AT && (where - AT) / 4 < WORDS;
+	if (one && !is_there(one, real))
+		one = NULL;
+	ours = one && (is_doe(one, where) || (where >= AT && (where - AT) / 4 < WORDS));
 	if (one) {
 		raw_spin_lock_irqsave(&overlay_lock, flags);
 		if (ours)
-			overlay_store(one, where, size, value);
+			store(one, where, size, value);
 		else
 			note_reset(one, where, size, value);
 		raw_spin_unlock_irqrestore(&overlay_lock, flags);
@@ -199,25 +230,59 @@ static int overlay_write(struct pci_bus *bus, unsigned int devfn, int where, int
 	return ours ? PCIBIOS_SUCCESSFUL : real->write(bus, devfn, where, size, value);
 }
 
-static struct pci_ops overlay_ops = { .read = overlay_read, .write = overlay_write };
+static int overlay_add_bus(struct pci_bus *bus);
 
-/* Our ops on a bus; the real ones are kept. */
-static int replace_ops(struct pci_bus *bus)
+static void overlay_remove_bus(struct pci_bus *bus)
 {
-	struct replaced *one;
+	struct pci_ops *real = real_ops(bus);
 
-	if (real_ops(bus))
-		return 0;
-	one = kzalloc_obj(*one, GFP_KERNEL);
+	if (real && real->remove_bus)
+		real->remove_bus(bus);
+}
+
+static struct pci_ops overlay_ops = {
+	.read = overlay_read,
+	.write = overlay_write,
+	.add_bus = overlay_add_bus,
+	.remove_bus = overlay_remove_bus,
+};
+
+/* Remembers whose ops a bus has below ours. It may go before we do, and is held until then. */
+static int keep_ops(struct pci_bus *bus, struct pci_ops *real)
+{
+	struct replaced *one = kzalloc_obj(*one, GFP_KERNEL);
+	unsigned long flags;
+
 	if (!one)
 		return -ENOMEM;
 	get_device(&bus->dev);
 	one->bus = bus;
-	one->real = bus->ops;
-	overlay_ops.add_bus = bus->ops->add_bus;
-	overlay_ops.remove_bus = bus->ops->remove_bus;
+	one->real = real;
+	raw_spin_lock_irqsave(&overlay_lock, flags);
+	list_add_tail_rcu(&one->entry, &buses);
+	raw_spin_unlock_irqrestore(&overlay_lock, flags);
+	return 0;
+}
+
+/* A new bus has the ops of the one above it, so ours. */
+static int overlay_add_bus(struct pci_bus *bus)
+{
+	struct pci_ops *real = real_ops(bus->parent);
+	int rc = real ? keep_ops(bus, real) : -ENODEV;
+
+	return !rc && real->add_bus ? real->add_bus(bus) : rc;
+}
+
+static int replace_ops(struct pci_bus *bus)
+{
+	int rc;
+
+	if (real_ops(bus))
+		return 0;
+	rc = keep_ops(bus, bus->ops);
+	if (rc)
+		return rc;
 	overlay_ops.map_bus = bus->ops->map_bus;
-	list_add_tail(&one->entry, &buses);
 	pci_bus_set_ops(bus, &overlay_ops);
 	return 0;
 }
@@ -248,6 +313,7 @@ static int add(struct pci_dev *pdev, bool is_port)
 	one->port = is_port ? pci_dev_get(pdev) : NULL;
 	one->devcap = pdev->pcie_cap;
 	one->last = last_capability(pdev);
+	one->id = pdev->vendor | (u32)pdev->device << 16;
 	reset(one);
 	raw_spin_lock_irqsave(&overlay_lock, flags);
 	list_add_tail(&one->entry, &functions);
@@ -255,23 +321,14 @@ static int add(struct pci_dev *pdev, bool is_port)
 	return replace_ops(pdev->bus);
 }
 
-/*
- * What the core would have found when it enumerated the function; a later one is enumerated with
- * the overlay in place.
- */
-static void announce(struct pci_dev *pdev, bool is_port, bool yes)
+/* What the core would have found when it enumerated the root port. */
+static void announce(struct pci_dev *port, bool yes)
 {
-	pdev->ide_cap = yes ? AT : 0;
-	pdev->nr_sel_ide = yes ? STREAMS : 0;
-	pdev->nr_link_ide = 0;
-	pdev->nr_ide_mem = yes ? 1 : 0;
-	pdev->ide_tee_limit = yes;
-	if (is_port)
-		return;
-	if (yes)
-		pdev->devcap |= PCI_EXP_DEVCAP_TEE;
-	else
-		pdev->devcap &= ~PCI_EXP_DEVCAP_TEE;
+	port->ide_cap = yes ? AT : 0;
+	port->nr_sel_ide = yes ? STREAMS : 0;
+	port->nr_link_ide = 0;
+	port->nr_ide_mem = yes ? 1 : 0;
+	port->ide_tee_limit = yes;
 }
 
 static bool is_endpoint_below_port(struct pci_dev *pdev)
@@ -284,28 +341,66 @@ static bool is_endpoint_below_port(struct pci_dev *pdev)
 	       pdev->cfg_size > PCI_CFG_SPACE_SIZE;
 }
 
+/*
+ * Takes every function below a port off the bus; waits for drivers and their users to let go. A
+ * port that is itself gone has no bus.
+ */
+static void remove_below(struct pci_dev *port)
+{
+	struct pci_dev *pdev, *next;
+
+	if (!port->subordinate)
+		return;
+	/* A port without children would go to sleep, and nobody would answer behind it. */
+	pm_runtime_get_sync(&port->dev);
+	/* Backwards: a physical function takes its virtual ones with it, which are behind it. */
+	list_for_each_entry_safe_reverse(pdev, next, &port->subordinate->devices, bus_list)
+		pci_stop_and_remove_bus_device(pdev);
+}
+
+static void rescan_below(struct pci_dev *port)
+{
+	if (!port->subordinate)
+		return;
+	pci_rescan_bus(port->subordinate);
+	pm_runtime_put(&port->dev);
+}
+
+static int add_with_port(struct pci_dev *pdev)
+{
+	struct pci_dev *port = pci_upstream_bridge(pdev);
+	int rc = 0;
+
+	if (!find(port->bus, port->devfn))
+		rc = add(port, true);
+	if (!rc)
+		rc = add(pdev, false);
+	if (rc)
+		return rc;
+	announce(port, true);
+	pci_info(pdev, "SIMULATED: reads as capable of TEE-I/O and IDE\n");
+	return 0;
+}
+
 int overlay_start(void)
 {
 	struct pci_dev *pdev = NULL;
+	struct overlaid *one;
 	int rc = 0;
 
 	pci_lock_rescan_remove();
 	for_each_pci_dev(pdev) {
-		struct pci_dev *port = pci_upstream_bridge(pdev);
-
-		if (!is_endpoint_below_port(pdev))
-			continue;
-		if (!find(port->bus, port->devfn))
-			rc = add(port, true);
-		if (!rc)
-			rc = add(pdev, false);
+		rc = is_endpoint_below_port(pdev) ? add_with_port(pdev) : 0;
 		if (rc) {
 			pci_dev_put(pdev);
 			break;
 		}
-		announce(port, true, true);
-		announce(pdev, false, true);
-		pci_info(pdev, "SIMULATED: reads as capable of TEE-I/O and IDE\n");
+	}
+	list_for_each_entry(one, &functions, entry) {
+		if (rc || !one->port)
+			continue;
+		remove_below(one->port);
+		rescan_below(one->port);
 	}
 	pci_unlock_rescan_remove();
 	if (rc)
@@ -313,31 +408,45 @@ int overlay_start(void)
 	return rc;
 }
 
-static void forget_all(struct list_head *gone)
+/* The port in this place, should it be another by now. */
+static void conceal(const struct overlaid *port)
+{
+	struct pci_dev *pdev = pci_get_domain_bus_and_slot(pci_domain_nr(port->bus),
+							   port->bus->number, port->devfn);
+
+	if (pdev)
+		announce(pdev, false);
+	pci_dev_put(pdev);
+}
+
+static void forget_all(void)
 {
 	struct overlaid *one, *next;
-	unsigned long flags;
+	struct replaced *bus, *after;
 
-	raw_spin_lock_irqsave(&overlay_lock, flags);
-	list_splice_init(&functions, gone);
-	raw_spin_unlock_irqrestore(&overlay_lock, flags);
-	list_for_each_entry_safe(one, next, gone, entry) {
-		struct pci_dev *pdev = pci_get_domain_bus_and_slot(pci_domain_nr(one->bus),
-								   one->bus->number, one->devfn);
-
-		if (pdev)
-			announce(pdev, one->port, false);
-		pci_dev_put(pdev);
+	list_for_each_entry_safe(bus, after, &buses, entry) {
+		put_device(&bus->bus->dev);
+		kfree(bus);
 	}
+	INIT_LIST_HEAD(&buses);
+	list_for_each_entry_safe(one, next, &functions, entry) {
+		pci_dev_put(one->port);
+		kfree(one);
+	}
+	INIT_LIST_HEAD(&functions);
 }
 
 void overlay_stop(void)
 {
-	struct overlaid *one, *next;
-	struct replaced *bus, *after;
-	LIST_HEAD(gone);
+	struct overlaid *one;
+	struct replaced *bus;
 
 	pci_lock_rescan_remove();
+	/* With the overlay on, so that the core takes down what it had made of it. */
+	list_for_each_entry(one, &functions, entry) {
+		if (one->port)
+			remove_below(one->port);
+	}
 	list_for_each_entry(bus, &buses, entry)
 		pci_bus_set_ops(bus->bus, bus->real);
 	/*
@@ -345,16 +454,13 @@ void overlay_stop(void)
 	 * kernel.
 	 */
 	synchronize_rcu_tasks();
-	forget_all(&gone);
-	list_for_each_entry_safe(bus, after, &buses, entry) {
-		put_device(&bus->bus->dev);
-		kfree(bus);
+	list_for_each_entry(one, &functions, entry) {
+		if (!one->port)
+			continue;
+		conceal(one);
+		rescan_below(one->port);
 	}
-	INIT_LIST_HEAD(&buses);
-	list_for_each_entry_safe(one, next, &gone, entry) {
-		pci_dev_put(one->port);
-		kfree(one);
-	}
+	forget_all();
 	pci_unlock_rescan_remove();
 }
 

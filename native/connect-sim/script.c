@@ -9,6 +9,7 @@
  * detached: 1: nobody answers any more
  * latency_ms, interruptions: of every call
  * link_auth_fails, link_remove_ms, link_before_setup: see link.h
+ * link_exchanges: read only; see link.h
  * stream_lost: `0000:01:00.0`
  * table: read only; the module's own units and pages
  */
@@ -272,6 +273,7 @@ void script_start(void)
 	debugfs_create_u32("latency_ms", 0600, folder, &connect_sim.head.latency_ms);
 	debugfs_create_u32("interruptions", 0600, folder, &connect_sim.head.interruptions);
 	debugfs_create_u32("link_auth_fails", 0600, folder, &link_auth_fails);
+	debugfs_create_u32("link_exchanges", 0400, folder, &link_exchanges);
 	debugfs_create_u32("link_remove_ms", 0600, folder, &link_remove_ms);
 	debugfs_create_bool("link_before_setup", 0600, folder, &link_before_setup);
 	debugfs_create_file("stream_lost", 0200, folder, NULL, &stream_lost_operations);

@@ -69,8 +69,7 @@ describe.skipIf(rung.skipReason !== null)("the agent on a kernel that owns TDX C
     });
     expect(status.tdxModule).toMatchObject({ driver: "tdx_host", version: "2.0.18" });
     expect(status.simulated).toBe(true);
-    // What a function can do is read once for as long as it is there, and the simulator has changed that under it.
-    await vm.run(`echo 1 > ${sys("remove")} && echo 1 > /sys/bus/pci/rescan && ${GIVE_TO_VFIO}`);
+    await vm.run(GIVE_TO_VFIO);
     await node.until("the device offered", (now) => now.devices.some((one) => one.address === NVME && one.offered));
     expect(await node.untilOffered("the device", (ids) => ids.length > 0)).toEqual([NVME]);
     rung.progress(`trusted-iommu status, with the kernel's own driver:\n${await vm.run(`${COMMAND} status --status /run/status.json`)}`);

@@ -18,13 +18,8 @@ const device = (address: string, file: string): string => `/sys/bus/pci/devices/
 /** The simulated TDX module's own table. */
 export const TABLE = `cat ${SIM}/table`;
 
-/** The driver, and the simulated TDX module below it. Capabilities of a device do not change while it is on the bus, but the simulator changes
- *  them: so the devices are pulled out and found again. */
-export const LOAD_OURS = [
-  ...OURS.map((name) => `insmod /${name}`),
-  ...DEVICES.map((address) => `echo 1 > ${device(address, "remove")}`),
-  "echo 1 > /sys/bus/pci/rescan",
-].join(" && ");
+/** The driver, and the simulated TDX module below it, which takes devices off the bus and puts them back. */
+export const LOAD_OURS = OURS.map((name) => `insmod /${name}`).join(" && ");
 
 /** VFIO, and every device given to it. */
 export const GIVE_TO_VFIO = [
