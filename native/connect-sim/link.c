@@ -2,22 +2,26 @@
 /*
  * The link TSM: what writing to a device's tsm/connect does. A session needs a trusted unit
  * (TDH.SPDM.CREATE answers IOMMU_INVALID_STATE otherwise), and while one exists the unit can't be
- * cleared: the model is told of each.
+ * cleared: the model is told of each. Of SPDM the endpoint's mailbox speaks the first message; when
+ * that is answered, the stream is set up.
  *
  * All of it runs under PCI/TSM's semaphore. It never takes the rescan lock: removal of a device
  * takes that one first.
  */
+#include <linux/bitfield.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/pci.h>
+#include <linux/pci-doe.h>
 #include <linux/pci-ide.h>
 #include <linux/pci-tsm.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/tsm.h>
 
-#include "link.h"
 #include "../module/compat.h"
+#include "doe.h"
+#include "link.h"
 #include "overlay.h"
 #include "sim.h"
 
@@ -42,16 +46,20 @@ static struct link *link_of(struct pci_dev *pdev)
  */
 static struct pci_tsm *link_probe(struct tsm_dev *tsm_dev, struct pci_dev *pdev)
 {
+	bool is_zero = is_pci_tsm_pf0(pdev);
 	struct link *link;
+	int rc;
 
-	if (is_pci_tsm_pf0(pdev) && !overlay_has(pdev))
+	if (is_zero && !overlay_has(pdev))
 		return NULL;
 	link = kzalloc_obj(*link, GFP_KERNEL);
 	if (!link)
 		return NULL;
-	/* Not pci_tsm_pf0_constructor(): it wants a mailbox, and nobody here speaks SPDM. */
-	mutex_init(&link->pf0.lock);
-	if (pci_tsm_link_constructor(pdev, &link->pf0.base_tsm, tsm_dev)) {
+	if (is_zero)
+		rc = pci_tsm_pf0_constructor(pdev, &link->pf0, tsm_dev);
+	else
+		rc = pci_tsm_link_constructor(pdev, &link->pf0.base_tsm, tsm_dev);
+	if (rc) {
 		kfree(link);
 		return NULL;
 	}
@@ -63,7 +71,8 @@ static void link_remove(struct pci_tsm *base)
 	struct link *link = container_of(base, struct link, pf0.base_tsm);
 
 	msleep(link_remove_ms);
-	mutex_destroy(&link->pf0.lock);
+	if (base->dsm_dev == base->pdev)
+		pci_tsm_pf0_destructor(&link->pf0);
 	kfree(link);
 }
 
@@ -93,6 +102,24 @@ static void forget_session(struct link *link, struct pci_dev *pdev)
 	spin_lock(&connect_sim.lock);
 	sim_link_set(&connect_sim.module, link->reg_base, pci_dev_id(pdev), 0);
 	spin_unlock(&connect_sim.lock);
+}
+
+/* The first exchange of a session. */
+static int authenticate(struct pci_dev *pdev)
+{
+	__le32 request = cpu_to_le32(SPDM_VERSION_1_0 | FIELD_PREP(SPDM_CODE, SPDM_GET_VERSION));
+	__le32 answer[2] = {};
+	int bytes = pci_tsm_doe_transfer(pdev, PCI_DOE_FEATURE_CMA, &request, sizeof(request),
+					 answer, sizeof(answer));
+
+	if (bytes < 0)
+		return bytes;
+	if (FIELD_GET(SPDM_CODE, le32_to_cpu(answer[0])) == SPDM_VERSION &&
+	    bytes == sizeof(answer) && FIELD_GET(SPDM_VERSION_COUNT, le32_to_cpu(answer[1])))
+		return 0;
+	pci_warn(pdev, "SIMULATED: no session, GET_VERSION was answered by %08x\n",
+		 le32_to_cpu(answer[0]));
+	return -EKEYREJECTED;
 }
 
 static int secure(struct link *link, struct pci_dev *pdev)
@@ -131,12 +158,9 @@ static int link_connect(struct pci_dev *pdev)
 		pci_warn(pdev, "SIMULATED: no session, its unit is not trusted (%d)\n", rc);
 		return rc;
 	}
-	if (link_auth_fails) {
-		link_auth_fails--;
-		rc = -EKEYREJECTED;
-	} else {
+	rc = authenticate(pdev);
+	if (!rc)
 		rc = secure(link, pdev);
-	}
 	if (rc)
 		forget_session(link, pdev);
 	return rc;

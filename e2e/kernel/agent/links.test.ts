@@ -20,6 +20,14 @@ const SECOND = "0000:02:00.0";
 const sys = (address: string, file: string): string => `/sys/bus/pci/devices/${address}/${file}`;
 const connect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/connect")}`;
 const disconnect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/disconnect")}`;
+/** Registers of the simulator's mailbox, and what they say. PCIe r6.0 7.9.24. */
+const MAILBOX = { control: 0xe88, status: 0xe8c, write: 0xe90, read: 0xe94 };
+const ABORT = 1;
+const GO = 0x80000000;
+const READY = 0x80000000;
+const ERROR = 4;
+/** The simplest object: discovery, three words long, of the feature with index 0. */
+const DISCOVERY = [0x00000001, 3, 0];
 
 describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
   let vm: Vm;
@@ -31,6 +39,18 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     if (device === undefined) throw new Error(`${address} is gone`);
     return device;
   };
+
+  const mailboxStatus = async (): Promise<number> =>
+    Number.parseInt(await vm.run(`dd if=${sys(FIRST, "config")} bs=4 skip=${MAILBOX.status / 4} count=1 2> /dev/null | od -An -tx4`), 16);
+  const writeMailbox = async (writes: readonly (readonly [keyof typeof MAILBOX, number])[]): Promise<void> => {
+    const lines = writes.map(([register, value]) => {
+      const bytes = [0, 8, 16, 24].map((shift) => `\\${((value >>> shift) & 0xff).toString(8).padStart(3, "0")}`).join("");
+      return `printf '${bytes}' | dd of=${sys(FIRST, "config")} bs=4 seek=${MAILBOX[register] / 4} conv=notrunc 2> /dev/null`;
+    });
+    await vm.run(lines.join(" && "));
+  };
+  const ask = (words: readonly number[]): Promise<void> => writeMailbox([...words.map((word) => ["write", word] as const), ["control", GO]]);
+  const exchanges = async (): Promise<number> => Number(await vm.run(`cat ${SIM}/link_exchanges`));
 
   beforeAll(async () => {
     const kit = await rung.kit();
@@ -54,9 +74,39 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     expect(await vm.run(`ls ${sys(SECOND, "tsm")}`)).toMatch(/connect/);
   });
 
+  it("have a mailbox at their endpoint, which the kernel has asked what it understands", async () => {
+    for (const address of [FIRST, SECOND]) {
+      const features = await vm.run(`cat ${sys(address, "doe_features")}/*`);
+      expect(features.trim().split("\n").sort()).toEqual(["0001:00", "0001:01", "0001:02"]);
+    }
+    expect(await exchanges()).toBe(0);
+  });
+
+  it("whose mailbox is misused find it in error until it is aborted, or its function reset", async () => {
+    expect(await mailboxStatus()).toBe(0);
+    for (const recover of [() => writeMailbox([["control", ABORT]]), () => vm.run(`echo 1 > ${sys(FIRST, "reset")}`)]) {
+      // One that is longer than it says is dropped.
+      await ask([...DISCOVERY, 0]);
+      expect(await mailboxStatus()).toBe(0);
+      await ask(DISCOVERY);
+      expect(await mailboxStatus()).toBe(READY);
+      // Nobody has fetched the answer before.
+      await ask(DISCOVERY);
+      expect(await mailboxStatus()).toBe(ERROR);
+      await recover();
+      expect(await mailboxStatus()).toBe(0);
+      // Says that a word was read, where none is.
+      await writeMailbox([["read", 0]]);
+      expect(await mailboxStatus()).toBe(ERROR);
+      await recover();
+      expect(await mailboxStatus()).toBe(0);
+    }
+  });
+
   it("are refused by the TSM while the unit is not trusted", async () => {
     expect((await vm.try(connect(FIRST))).code).not.toBe(0);
     expect(await vm.run(`cat ${SIM}/table`)).toMatch(/phase 0 .* links 0/);
+    expect(await exchanges()).toBe(0);
   });
 
   it("secured before SETUP keep the unit untrusted and the device withheld, until they are released", async () => {
@@ -74,7 +124,9 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
   });
 
   it("secured after SETUP are in order", async () => {
+    const before = await exchanges();
     await vm.run(connect(FIRST));
+    expect(await exchanges()).toBe(before + 1);
     expect((await vm.run(`cat ${sys(FIRST, "tsm/connect")}`)).trim()).toBe("tsm0");
     expect(await vm.run("ls /sys/devices/pci0000:00")).toMatch(/stream0\.0\.0/);
     const device = await deviceIn(FIRST, "a secure link", (one) => one.link.state === "Secure");
@@ -102,9 +154,14 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
   });
 
   it("that fail authentication stay insecure", async () => {
+    const before = await exchanges();
     await vm.run(`echo 1 > ${SIM}/link_auth_fails`);
     expect((await vm.try(connect(SECOND))).code).not.toBe(0);
+    expect(await exchanges()).toBe(before + 1);
+    expect(await vm.run("dmesg")).toMatch(/0000:02:00\.0: .*GET_VERSION was answered by 00057f10/);
     expect((await vm.run(`cat ${sys(SECOND, "tsm/connect")}`)).trim()).toBe("");
+    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/links 1\n/);
+    expect(await vm.run("ls /sys/devices/pci0000:00 | grep -c ^stream")).toBe("1\n");
     await vm.run(`${connect(SECOND)} && ${disconnect(SECOND)}`);
   });
 
