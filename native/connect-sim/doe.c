@@ -5,6 +5,7 @@
  */
 #include <linux/bitfield.h>
 #include <linux/bits.h>
+#include <linux/kernel.h>
 #include <linux/pci.h>
 #include <linux/pci-doe.h>
 #include <linux/string.h>
@@ -69,7 +70,7 @@ static void authenticate(struct doe *doe)
 	};
 
 	link_exchanges++;
-	if ((request & (SPDM_CODE - 1)) != message(SPDM_GET_VERSION, 0, 0)) {
+	if (lower_16_bits(request) != message(SPDM_GET_VERSION, 0, 0)) {
 		answer[0] = message(SPDM_ERROR, ERROR_UNSUPPORTED, FIELD_GET(SPDM_CODE, request));
 		respond(doe, PCI_DOE_FEATURE_CMA, answer, 1);
 	} else if (link_auth_fails) {

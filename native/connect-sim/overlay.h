@@ -5,7 +5,11 @@
 
 #include <linux/pci.h>
 
-/* Root ports, and endpoints below them, read as capable from now on. Before a TSM is registered. */
+/*
+ * Root ports, and endpoints below them, read as capable from now on. Before a TSM is registered.
+ * Every function on a bus with such an endpoint is removed and enumerated anew, at the start and at
+ * the end: both wait until its driver, and a user of VFIO, has let go.
+ */
 int overlay_start(void);
 /* After it is unregistered. */
 void overlay_stop(void);

@@ -28,6 +28,9 @@ const READY = 0x80000000;
 const ERROR = 4;
 /** The simplest object: discovery, three words long, of the feature with index 0. */
 const DISCOVERY = [0x00000001, 3, 0];
+/** One that holds a message of SPDM (CMA, type 1), or a secured one (type 2). */
+const spdm = (message: number, type = 1): readonly number[] => [(type << 16) | 1, 3, message];
+const GET_VERSION = 0x00008410;
 
 describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
   let vm: Vm;
@@ -40,8 +43,8 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     return device;
   };
 
-  const mailboxStatus = async (): Promise<number> =>
-    Number.parseInt(await vm.run(`dd if=${sys(FIRST, "config")} bs=4 skip=${MAILBOX.status / 4} count=1 2> /dev/null | od -An -tx4`), 16);
+  const readMailbox = async (register: keyof typeof MAILBOX): Promise<number> =>
+    Number.parseInt(await vm.run(`dd if=${sys(FIRST, "config")} bs=4 skip=${MAILBOX[register] / 4} count=1 2> /dev/null | od -An -tx4`), 16);
   const writeMailbox = async (writes: readonly (readonly [keyof typeof MAILBOX, number])[]): Promise<void> => {
     const lines = writes.map(([register, value]) => {
       const bytes = [0, 8, 16, 24].map((shift) => `\\${((value >>> shift) & 0xff).toString(8).padStart(3, "0")}`).join("");
@@ -50,6 +53,15 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     await vm.run(lines.join(" && "));
   };
   const ask = (words: readonly number[]): Promise<void> => writeMailbox([...words.map((word) => ["write", word] as const), ["control", GO]]);
+  /** The object's words. */
+  const fetchAnswer = async (): Promise<readonly number[]> => {
+    const words: number[] = [];
+    while ((await readMailbox("status")) === READY) {
+      words.push(await readMailbox("read"));
+      await writeMailbox([["read", 0]]);
+    }
+    return words;
+  };
   const exchanges = async (): Promise<number> => Number(await vm.run(`cat ${SIM}/link_exchanges`));
 
   beforeAll(async () => {
@@ -82,31 +94,48 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     expect(await exchanges()).toBe(0);
   });
 
+  it("have a mailbox that speaks of SPDM no more than its versions", async () => {
+    await ask(spdm(GET_VERSION));
+    expect(await fetchAnswer()).toEqual([0x00010001, 4, 0x00000410, 0x10000100]);
+    // ERROR, unsupported request, and which: the next code, and GET_VERSION of SPDM 1.1.
+    for (const [request, error] of [
+      [0x00008510, 0x85077f10],
+      [0x00008411, 0x84077f10],
+    ] as const) {
+      await ask(spdm(request));
+      expect(await fetchAnswer()).toEqual([0x00010001, 3, error]);
+    }
+    // Nothing can be secured without a session.
+    await ask(spdm(GET_VERSION, 2));
+    expect(await readMailbox("status")).toBe(0);
+  });
+
   it("whose mailbox is misused find it in error until it is aborted, or its function reset", async () => {
-    expect(await mailboxStatus()).toBe(0);
+    expect(await readMailbox("status")).toBe(0);
     for (const recover of [() => writeMailbox([["control", ABORT]]), () => vm.run(`echo 1 > ${sys(FIRST, "reset")}`)]) {
       // One that is longer than it says is dropped.
       await ask([...DISCOVERY, 0]);
-      expect(await mailboxStatus()).toBe(0);
+      expect(await readMailbox("status")).toBe(0);
       await ask(DISCOVERY);
-      expect(await mailboxStatus()).toBe(READY);
+      expect(await readMailbox("status")).toBe(READY);
       // Nobody has fetched the answer before.
       await ask(DISCOVERY);
-      expect(await mailboxStatus()).toBe(ERROR);
+      expect(await readMailbox("status")).toBe(ERROR);
       await recover();
-      expect(await mailboxStatus()).toBe(0);
+      expect(await readMailbox("status")).toBe(0);
       // Says that a word was read, where none is.
       await writeMailbox([["read", 0]]);
-      expect(await mailboxStatus()).toBe(ERROR);
+      expect(await readMailbox("status")).toBe(ERROR);
       await recover();
-      expect(await mailboxStatus()).toBe(0);
+      expect(await readMailbox("status")).toBe(0);
     }
   });
 
   it("are refused by the TSM while the unit is not trusted", async () => {
+    const before = await exchanges();
     expect((await vm.try(connect(FIRST))).code).not.toBe(0);
     expect(await vm.run(`cat ${SIM}/table`)).toMatch(/phase 0 .* links 0/);
-    expect(await exchanges()).toBe(0);
+    expect(await exchanges()).toBe(before);
   });
 
   it("secured before SETUP keep the unit untrusted and the device withheld, until they are released", async () => {
