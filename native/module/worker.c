@@ -32,7 +32,6 @@ static DEFINE_SPINLOCK(pending_lock);
 static void request_release(struct kref *users)
 {
 	kfree(container_of(users, struct request, users));
-	module_put(THIS_MODULE);
 }
 
 /* Whether the unit's registers forbid a SETUP; the log says why. Under driver.change. */
@@ -103,6 +102,11 @@ static void carry_out(struct work_struct *work)
 	spin_lock(&pending_lock);
 	list_del_init(&request->entry);
 	spin_unlock(&pending_lock);
+	/*
+	 * Before the caller wakes, who may unload the module next. That waits for this function to
+	 * return (tdx_worker_stop).
+	 */
+	module_put(THIS_MODULE);
 	complete_all(&request->done);
 	kref_put(&request->users, request_release);
 }
@@ -137,6 +141,8 @@ static struct request *join(struct request *fresh)
 	}
 	list_add_tail(&fresh->entry, &pending);
 	kref_get(&fresh->users);
+	/* Its caller may be gone, and the file with it, before the worker comes to it. */
+	__module_get(THIS_MODULE);
 	queue_work(queue, &fresh->work);
 	spin_unlock(&pending_lock);
 	return fresh;
@@ -148,8 +154,6 @@ static struct request *request_new(bool is_setup)
 
 	if (!request)
 		return NULL;
-	/* Its caller may be gone, and the file with it, before the worker comes to it. */
-	__module_get(THIS_MODULE);
 	INIT_WORK(&request->work, carry_out);
 	INIT_LIST_HEAD(&request->entry);
 	kref_init(&request->users);

@@ -44,7 +44,8 @@ export function qemuCommand(plan: QemuPlan): readonly string[] {
     "-initrd",
     plan.initramfs,
     "-append",
-    "console=ttyS0 intel_iommu=on,sm_on panic=-1 mitigations=off loglevel=5",
+    // Emulated, the timer sometimes comes too late for the kernel's check of it, which panics.
+    "console=ttyS0 intel_iommu=on,sm_on panic=-1 mitigations=off loglevel=5 no_timer_check",
   ];
   const ports = [`file:${join(folder, CONSOLE_LOG)}`, `unix:${join(folder, SHELL_SOCKET)},server=on,wait=off`].flatMap((port) => ["-serial", port]);
   const rest = [
