@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Kernel } from "./kit/kernels.ts";
-import { type BuiltModules, ensureModules } from "./kit/modules.ts";
+import { type BuiltModules, ensureModules, LOAD_PROJECT } from "./kit/modules.ts";
 import { buildSelftest } from "./kit/selftest.ts";
 import { type Kit, openKernelRung } from "./rung.ts";
 import { behindPorts } from "./vm/qemu.ts";
@@ -25,7 +25,6 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const SIM = "/sys/kernel/debug/tdx_connect_sim";
 const ENDPOINT = "$(realpath /sys/bus/pci/devices/0000:01:00.0)";
-const INSMOD = "insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko";
 const RMMOD = "rmmod tdx_connect_sim && rmmod tdx_iommu";
 
 describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name) => {
@@ -45,8 +44,7 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name
     if (found === undefined) throw new Error(`the kit has ${kit.kernels.map((one) => one.name).join(" and ")}, not ${name}`);
     kernel = found;
     built = await ensureModules(kernel, rung.environment);
-    const modules = Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)]));
-    vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...modules, selftest }, devices: behindPorts(["nvme,serial=a"]) });
+    vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...built.contents, selftest }, devices: behindPorts(["nvme,serial=a"]) });
   }, 600_000);
   afterAll(() => vm?.stop());
 
@@ -64,14 +62,14 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name
 
   it("loads the simulator only over the driver, says so, and taints", async () => {
     expect((await vm.try("insmod /tdx_connect_sim.ko")).code).not.toBe(0);
-    await vm.run(INSMOD);
+    await vm.run(LOAD_PROJECT);
     expect(await vm.run("dmesg")).toMatch(/SIMULATED TDX Connect: nothing on this machine is protected/);
     expect(Number(await vm.run("cat /proc/sys/kernel/tainted")) & 0x40).toBe(0x40);
     await vm.run(RMMOD);
   });
 
   it("passes a sweep that fails each allocation and each SEAMCALL in turn", async () => {
-    await vm.run(INSMOD);
+    await vm.run(LOAD_PROJECT);
     const output = await vm.run("/selftest sweep", 300_000);
     rung.progress(`${kernel.release}: ${output.trim().split("\n").join("; ")}`);
     expect(output).toMatch(/^ok - fail_alloc: each of \d+ failed/m);
@@ -83,7 +81,7 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name
     const slabs = "grep -E '^kmalloc-(64|128|256|512|1k|2k|4k) ' /proc/slabinfo | awk '{print $1, $2}'";
     // It goes with a link secured; the old kernel has no PCI/TSM.
     const secure = name === "6.1" ? "true" : `echo Y > ${SIM}/link_before_setup && echo tsm0 > ${ENDPOINT}/tsm/connect`;
-    const cycle = `${INSMOD} && /selftest setup-and-clear && ${secure} && ${RMMOD}`;
+    const cycle = `${LOAD_PROJECT} && /selftest setup-and-clear && ${secure} && ${RMMOD}`;
     const device = await deviceLooks();
     await vm.run(`for i in 1 2 3 4 5; do ${cycle} || exit 1; done`, 120_000);
     const before = await vm.run(slabs);
@@ -97,7 +95,7 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name
   });
 
   it("passes the selftest", async () => {
-    await vm.run(INSMOD);
+    await vm.run(LOAD_PROJECT);
     const { code, output } = await vm.try("/selftest", 300_000);
     rung.progress(`${kernel.release}: ${output.trim().split("\n").at(-1) ?? ""}`);
     expect(output.split("\n").filter((line) => line.startsWith("not ok") || line.startsWith("# "))).toEqual([

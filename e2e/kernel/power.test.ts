@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { met, notYet, waitUntil } from "../cluster/waiting.ts";
 import type { Kernel } from "./kit/kernels.ts";
-import { ensureModules } from "./kit/modules.ts";
+import { ensureModules, LOAD_PROJECT } from "./kit/modules.ts";
 import { buildSelftest } from "./kit/selftest.ts";
+import { HOLD_SETUP, SIM } from "./kit/simulator.ts";
 import { type Kit, openKernelRung } from "./rung.ts";
 import { startVm, type Vm } from "./vm/vm.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-power-"));
-const FAULT = "/sys/kernel/debug/tdx_connect_sim/fault";
 /** The kernel's last word before it resets the machine, with everything said on the console. */
 const REBOOT = "dmesg -n 8; reboot -f";
 let kit: Kit;
@@ -32,9 +32,8 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes do
   const start = async (): Promise<void> => {
     const kernel = kit.kernels.find((one) => one.name === name) as Kernel;
     const built = await ensureModules(kernel, rung.environment);
-    const modules = Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)]));
-    vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...modules, selftest } });
-    await vm.run("insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko");
+    vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...built.contents, selftest } });
+    await vm.run(LOAD_PROJECT);
   };
   /** What the kernel says on its way down. It does not answer any more. */
   const reboot = async (): Promise<string> => {
@@ -57,15 +56,15 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes do
 
   it("and says so when the TDX module refuses", async () => {
     await start();
-    await vm.run(`/selftest setup && echo leaf=clear unit=any status=0xc0000f0000000001 count=1000 > ${FAULT}`);
+    await vm.run(`/selftest setup && echo leaf=clear unit=any status=0xc0000f0000000001 count=1000 > ${SIM}/fault`);
     expect(await reboot()).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
   });
 
   it("and does not wait for a SETUP that never ends", async () => {
     await start();
-    await vm.run(`echo leaf=setup unit=any status=0x8000000300000000 delay_ms=150 count=4000000000 > ${FAULT}`);
+    await vm.run(HOLD_SETUP);
     await vm.run("/selftest setup > /run/setup 2>&1 &");
-    await vm.run(`for i in $(seq 100); do grep -q count=4000000000 ${FAULT} || exit 0; sleep 0.1; done; exit 1`);
+    await vm.run(`for i in $(seq 100); do grep -q count=4000000000 ${SIM}/fault || exit 0; sleep 0.1; done; exit 1`);
     expect(await reboot()).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
   });
 });

@@ -4,30 +4,24 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensureModules } from "../kit/modules.ts";
+import { LOAD_PROJECT } from "../kit/modules.ts";
+import { LOSE_UNITS, SIM, TABLE } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
-import { startVm, type Vm } from "../vm/vm.ts";
-import { agentContents, COMMAND } from "./contents.ts";
-import { onlyUnit, type VmNode, vmNode } from "./node.ts";
+import type { Vm } from "../vm/vm.ts";
+import { COMMAND } from "./contents.ts";
+import { onlyUnit, type VmNode } from "./node.ts";
+import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-agent-"));
-const SIM = "/sys/kernel/debug/tdx_connect_sim";
 
 describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
   let vm: Vm;
   let node: VmNode;
 
   beforeAll(async () => {
-    const kit = await rung.kit();
-    const [kernel] = kit.kernels;
-    const built = await ensureModules(kernel, rung.environment);
-    const modules = Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)]));
-    const contents = { ...modules, ...(await agentContents(folder)) };
-    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: behindPorts(["nvme,serial=a", "nvme,serial=b"]), memoryMb: 1536 });
-    node = vmNode(vm);
-    await vm.run("cp /trusted.yaml /node.yaml");
+    ({ vm, node } = await startAgentVm(rung, folder, { devices: behindPorts(["nvme,serial=a", "nvme,serial=b"]) }));
     await node.startKubelet();
   }, 3_600_000);
   afterAll(async () => {
@@ -45,12 +39,12 @@ describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
   });
 
   it("sets the unit up by ioctl as soon as the module is there, and says that it is simulated", async () => {
-    await vm.run("insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko");
+    await vm.run(LOAD_PROJECT);
     const status = await node.until("a trusted unit", (now) => now.units[0]?.state === "Trusted");
     expect(onlyUnit(status)).toMatchObject({ reason: "SetupSucceeded", tdxIommuId: expect.stringMatching(/^0x/) });
     expect(status.tdxModule.driver).toBe("tdx_iommu");
     expect(status.simulated).toBe(true);
-    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/unit 0xfed90000 phase 2 /);
+    expect(await vm.run(TABLE)).toMatch(/unit 0xfed90000 phase 2 /);
   });
 
   it("shows the node and explains a device", async () => {
@@ -72,7 +66,7 @@ describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
 
   it("loses trust when the module's identity changes, and sets up again", async () => {
     const before = onlyUnit(await node.status());
-    await vm.run(`echo lost > ${SIM}/environment`);
+    await vm.run(LOSE_UNITS);
     const after = await node.until("another id", (now) => now.units[0]?.state === "Trusted" && now.units[0].setupSeq !== before.setupSeq);
     expect(onlyUnit(after).pagesRetained).toBeGreaterThan(0);
     expect(after.conditions.find((one) => one.type === "Degraded")).toMatchObject({ status: "True", reason: "PagesRetained" });
@@ -92,7 +86,7 @@ describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
     await vm.run("cp /cleared.yaml /node.yaml.new && mv /node.yaml.new /node.yaml");
     const status = await node.until("a cleared unit", (now) => now.units[0]?.reason === "Cleared");
     expect(onlyUnit(status)).toMatchObject({ state: "Untrusted", tdxIommuId: "" });
-    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/pages_owned \d+\ncorrupted 0x0\n/);
+    expect(await vm.run(TABLE)).toMatch(/pages_owned \d+\ncorrupted 0x0\n/);
   });
 
   it("leaves nothing in the kernel's log that anybody should look at", async () => {

@@ -5,19 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeviceStatus } from "../../../src/domain/status.ts";
 import { runCommand } from "../../cluster/command.ts";
-import { ensureModules } from "../kit/modules.ts";
-import { ensureVfioModules, VFIO_MODULES } from "../kit/vfio.ts";
+import { LOAD_PROJECT } from "../kit/modules.ts";
+import { LOSE_UNITS } from "../kit/simulator.ts";
+import { giveToVfio, LOAD_VFIO } from "../kit/vfio.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
-import { startVm, type Vm } from "../vm/vm.ts";
-import { agentContents } from "./contents.ts";
-import { type VmNode, vmNode } from "./node.ts";
+import type { Vm } from "../vm/vm.ts";
+import type { VmNode } from "./node.ts";
+import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-devices-"));
-const SIM = "/sys/kernel/debug/tdx_connect_sim";
 const NVME = "0000:01:00.0";
 const IGB = "0000:02:00.0";
 const HOLDER = fileURLToPath(new URL("vfio-holder.c", import.meta.url));
@@ -26,36 +25,20 @@ const connect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/co
 const disconnect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/disconnect")}`;
 /** Securing a link is no news that the kernel announces: its owner does, or the agent's timer finds it. */
 const announce = (address: string): string => `echo change > ${sys(address, "uevent")}`;
-const giveToVfio = (address: string): string => `echo vfio-pci > ${sys(address, "driver_override")} && echo ${address} > /sys/bus/pci/drivers_probe`;
 
 describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
   let vm: Vm;
   let node: VmNode;
-  const deviceIn = async (address: string, what: string, isMet: (device: DeviceStatus) => boolean): Promise<DeviceStatus> => {
-    const has = (devices: readonly DeviceStatus[]) => devices.find((device) => device.address === address && isMet(device));
-    const status = await node.until(`${address}: ${what}`, (now) => has(now.devices) !== undefined);
-    const device = has(status.devices);
-    if (device === undefined) throw new Error(`${address} is gone`);
-    return device;
-  };
 
   beforeAll(async () => {
-    const kit = await rung.kit();
-    const [kernel] = kit.kernels;
-    const built = await ensureModules(kernel, rung.environment);
-    const vfio = await ensureVfioModules(kernel, rung.environment, rung.progress);
     const holder = join(folder, "vfio-holder");
     await runCommand(["gcc", "-O1", "-Wall", "-Werror", "-static", "-o", holder, HOLDER]);
-    const modules = {
-      ...Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)])),
-      ...Object.fromEntries(VFIO_MODULES.map((file) => [file, join(vfio, file)])),
-    };
-    const contents = { ...modules, "vfio-holder": holder, ...(await agentContents(folder)) };
-    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: behindPorts(["nvme,serial=a,id=nvme", "igb"]), memoryMb: 1536 });
-    node = vmNode(vm);
-    await vm.run("cp /trusted.yaml /node.yaml");
-    const load = VFIO_MODULES.map((file) => `insmod /${file}${file === "vfio-pci.ko" ? " enable_sriov=1" : ""}`);
-    await vm.run(["insmod /tdx_iommu.ko", "insmod /tdx_connect_sim.ko", ...load].join(" && "));
+    ({ vm, node } = await startAgentVm(rung, folder, {
+      devices: behindPorts(["nvme,serial=a,id=nvme", "igb"]),
+      vfio: true,
+      contents: { "vfio-holder": holder },
+    }));
+    await vm.run(`${LOAD_PROJECT} && ${LOAD_VFIO}`);
     await node.startKubelet();
     await node.startAgent();
   }, 3_600_000);
@@ -66,20 +49,20 @@ describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
 
   it("are withheld while no VFIO driver has them", async () => {
     await node.until("a trusted unit", (now) => now.units[0]?.state === "Trusted");
-    expect(await deviceIn(NVME, "NoVfioDevice", (one) => one.reason === "NoVfioDevice")).toMatchObject({ offered: false });
+    expect(await node.untilDevice(NVME, "NoVfioDevice", (one) => one.reason === "NoVfioDevice")).toMatchObject({ offered: false });
     expect(Object.values(await node.offered()).flat()).toEqual([]);
   });
 
   it("are offered as soon as vfio-pci has them, after SETUP", async () => {
     await vm.run(giveToVfio(NVME));
     expect(await vm.run("ls /dev/vfio/devices")).toMatch(/^vfio0$/m);
-    await deviceIn(NVME, "offered", (one) => one.offered);
+    await node.untilDevice(NVME, "offered", (one) => one.offered);
     expect(await node.untilOffered("the device", (ids) => ids.length > 0)).toEqual([NVME]);
   });
 
   it("stay offered when their link is secured after SETUP", async () => {
     await vm.run(`${connect(NVME)} && ${announce(NVME)}`);
-    await deviceIn(NVME, "secure", (one) => one.link.state === "Secure" && one.offered);
+    await node.untilDevice(NVME, "secure", (one) => one.link.state === "Secure" && one.offered);
     expect(Object.values(await node.offered()).flat()).toEqual([NVME]);
   });
 
@@ -87,32 +70,32 @@ describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
     await vm.run("/vfio-holder /dev/vfio/devices/vfio0 > /run/holder 2>&1 & echo $! > /run/holder.pid");
     await vm.run("for i in $(seq 100); do grep -q held /run/holder && exit 0; sleep 0.1; done; cat /run/holder; exit 1");
     expect((await vm.run(`cat ${sys(NVME, "tsm/connect")} && ${announce(NVME)}`)).trim()).toBe("tsm0");
-    await deviceIn(NVME, "LinkBroken", (one) => one.reason === "LinkBroken" && !one.offered);
+    await node.untilDevice(NVME, "LinkBroken", (one) => one.reason === "LinkBroken" && !one.offered);
     await node.untilOffered("nothing", (ids) => ids.length === 0);
     // In order again, but in the hands of somebody who is no pod and of whom nobody knows whether he had it before SETUP.
     await vm.run(`${disconnect(NVME)} && ${connect(NVME)} && ${announce(NVME)}`);
-    await deviceIn(NVME, "HeldAcrossTrustLoss", (one) => one.reason === "HeldAcrossTrustLoss" && one.link.state === "Secure");
+    await node.untilDevice(NVME, "HeldAcrossTrustLoss", (one) => one.reason === "HeldAcrossTrustLoss" && one.link.state === "Secure");
     // Its end is a reset, too.
     await vm.run("kill $(cat /run/holder.pid)");
     await vm.run(`${disconnect(NVME)} && ${connect(NVME)} && ${announce(NVME)}`);
-    await deviceIn(NVME, "offered again", (one) => one.offered && one.link.state === "Secure");
+    await node.untilDevice(NVME, "offered again", (one) => one.offered && one.link.state === "Secure");
     await vm.run(`${disconnect(NVME)} && ${announce(NVME)}`);
   });
 
   it("are pulled out and plugged in again", async () => {
-    await deviceIn(NVME, "insecure", (one) => one.link.state === "Insecure");
+    await node.untilDevice(NVME, "insecure", (one) => one.link.state === "Insecure");
     await vm.qmp("device_del", { id: "nvme" });
     await node.untilOffered("nothing", (ids) => ids.length === 0);
     await node.until("the device gone", (now) => now.devices.every((one) => one.address !== NVME));
     await vm.qmp("device_add", { driver: "nvme", serial: "a", id: "again", bus: "rp0" });
-    expect(await deviceIn(NVME, "back", () => true)).toMatchObject({ offered: false, reason: "NoVfioDevice" });
+    expect(await node.untilDevice(NVME, "back", () => true)).toMatchObject({ offered: false, reason: "NoVfioDevice" });
     await vm.run(giveToVfio(NVME));
     expect(await node.untilOffered("the device", (ids) => ids.length > 0)).toEqual([NVME]);
   });
 
   it("have virtual functions, which are offered by themselves", async () => {
     await vm.run(giveToVfio(IGB));
-    await deviceIn(IGB, "offered", (one) => one.offered);
+    await node.untilDevice(IGB, "offered", (one) => one.offered);
     await vm.run(`echo 2 > ${sys(IGB, "sriov_numvfs")}`);
     const status = await node.until(
       "virtual functions",
@@ -126,7 +109,7 @@ describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
 
   it("are withdrawn at once when the TDX module has lost their unit, and come back after SETUP", async () => {
     const before = await node.status();
-    await vm.run(`echo lost > ${SIM}/environment`);
+    await vm.run(LOSE_UNITS);
     await node.until("another SETUP", (now) => now.units[0]?.state === "Trusted" && now.units[0].setupSeq !== before.units[0]?.setupSeq);
     await node.untilOffered("the devices", (ids) => ids.includes(NVME));
     const history = (await vm.run("cat /run/kubelet.log")).trim().split("\n");

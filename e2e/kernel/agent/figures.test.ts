@@ -7,14 +7,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { microseconds, ms, number } from "../../../bench/measure/row.ts";
 import { spreadOf } from "../../../bench/measure/samples.ts";
-import { ensureModules } from "../kit/modules.ts";
+import { LOAD_PROJECT } from "../kit/modules.ts";
 import { buildSelftest } from "../kit/selftest.ts";
-import { ensureVfioModules, LOAD_VFIO, VFIO_MODULES } from "../kit/vfio.ts";
+import { LOSE_UNITS } from "../kit/simulator.ts";
+import { giveToVfio, LOAD_VFIO } from "../kit/vfio.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
-import { startVm, type Vm } from "../vm/vm.ts";
-import { agentContents, bundleProgram } from "./contents.ts";
-import { onlyUnit, type VmNode, vmNode } from "./node.ts";
+import type { Vm } from "../vm/vm.ts";
+import { bundleProgram } from "./contents.ts";
+import { onlyUnit, type VmNode } from "./node.ts";
+import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-figures-"));
@@ -24,13 +26,13 @@ const NODE = "/opt/trusted-iommu/bin/node";
 const PROGRAM = "opt/trusted-iommu/dist/binding-figures.mjs";
 const CALLS = 4_000;
 const ROUNDS = 10;
-const GIVE_TO_VFIO = `echo vfio-pci > /sys/bus/pci/devices/${NVME}/driver_override && echo ${NVME} > /sys/bus/pci/drivers_probe`;
+const GIVE_TO_VFIO = giveToVfio(NVME);
 const METRICS = "127.0.0.1:9100";
 const SCRAPE = `wget -q -O - http://${METRICS}/metrics`;
 /** Loses all trust, and goes on when kubelet has the device again; in the VM, so that nobody outside takes part in what is timed. */
 const LOSE = `for round in $(seq ${ROUNDS}); do
   wanted=$(($(grep -c '${NVME}' /run/kubelet.log) + 1))
-  echo lost > /sys/kernel/debug/tdx_connect_sim/environment
+  ${LOSE_UNITS}
   for look in $(seq 120); do
     [ $(grep -c '${NVME}' /run/kubelet.log) -ge $wanted ] && break
     sleep 0.5
@@ -44,20 +46,10 @@ describe.skipIf(rung.skipReason !== null)("figures on a real kernel", () => {
   let node: VmNode;
 
   beforeAll(async () => {
-    const kit = await rung.kit();
-    const [kernel] = kit.kernels;
-    const built = await ensureModules(kernel, rung.environment);
-    const vfio = await ensureVfioModules(kernel, rung.environment, rung.progress);
-    const modules = {
-      ...Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)])),
-      ...Object.fromEntries(VFIO_MODULES.map((file) => [file, join(vfio, file)])),
-    };
-    const programs = { selftest: await buildSelftest(folder), [PROGRAM]: await bundleProgram("binding-figures", folder) };
-    const contents = { ...modules, ...(await agentContents(folder)), ...programs };
-    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: behindPorts(["nvme,serial=a"]), memoryMb: 1536 });
-    node = vmNode(vm);
-    await vm.run(`cp /trusted.yaml /node.yaml && insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko && ${LOAD_VFIO} && ${GIVE_TO_VFIO}`);
-  }, 1_800_000);
+    const contents = { selftest: await buildSelftest(folder), [PROGRAM]: await bundleProgram("binding-figures", folder) };
+    ({ vm, node } = await startAgentVm(rung, folder, { devices: behindPorts(["nvme,serial=a"]), vfio: true, contents }));
+    await vm.run(`${LOAD_PROJECT} && ${LOAD_VFIO} && ${GIVE_TO_VFIO}`);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

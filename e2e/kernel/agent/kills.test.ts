@@ -5,19 +5,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensureModules } from "../kit/modules.ts";
-import { ensureVfioModules, LOAD_VFIO, VFIO_MODULES } from "../kit/vfio.ts";
+import { LOAD_PROJECT } from "../kit/modules.ts";
+import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, TABLE } from "../kit/simulator.ts";
+import { giveToVfio, LOAD_VFIO } from "../kit/vfio.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
-import { startVm, type Vm } from "../vm/vm.ts";
-import { agentContents } from "./contents.ts";
-import { onlyUnit, type VmNode, vmNode } from "./node.ts";
+import type { Vm } from "../vm/vm.ts";
+import { onlyUnit, type VmNode } from "./node.ts";
+import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-kills-"));
-const SIM = "/sys/kernel/debug/tdx_connect_sim";
 const NVME = "0000:01:00.0";
-const device = (file: string): string => `/sys/bus/pci/devices/${NVME}/${file}`;
 const KILLS = 50;
 /** Of each ten lives, so many pass while SETUP is under way and does not come to its end. */
 const HELD = 4;
@@ -27,19 +26,9 @@ describe.skipIf(rung.skipReason !== null)("the agent, killed at any moment on a 
   let node: VmNode;
 
   beforeAll(async () => {
-    const kit = await rung.kit();
-    const [kernel] = kit.kernels;
-    const built = await ensureModules(kernel, rung.environment);
-    const vfio = await ensureVfioModules(kernel, rung.environment, rung.progress);
-    const modules = {
-      ...Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)])),
-      ...Object.fromEntries(VFIO_MODULES.map((file) => [file, join(vfio, file)])),
-    };
-    const contents = { ...modules, ...(await agentContents(folder)) };
-    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: behindPorts(["nvme,serial=a"]), memoryMb: 1536 });
-    node = vmNode(vm);
-    await vm.run(`cp /trusted.yaml /node.yaml && insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko && ${LOAD_VFIO}`);
-    await vm.run(`echo vfio-pci > ${device("driver_override")} && echo ${NVME} > /sys/bus/pci/drivers_probe`);
+    ({ vm, node } = await startAgentVm(rung, folder, { devices: behindPorts(["nvme,serial=a"]), vfio: true }));
+    await vm.run(`${LOAD_PROJECT} && ${LOAD_VFIO}`);
+    await vm.run(giveToVfio(NVME));
     await node.startKubelet();
     await node.startAgent();
   }, 3_600_000);
@@ -66,28 +55,28 @@ describe.skipIf(rung.skipReason !== null)("the agent, killed at any moment on a 
     for (let life = 0; life < 10; life += 1) await killAndStart();
     const after = await node.until("the unit as it was", (now) => now.units[0]?.state === "Trusted");
     expect(onlyUnit(after)).toMatchObject({ tdxIommuId: before.tdxIommuId, setupSeq: before.setupSeq });
-    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/setup_calls 1\n/);
+    expect(await vm.run(TABLE)).toMatch(/setup_calls 1\n/);
     await node.untilOffered("the device", (ids) => ids.includes(NVME));
   });
 
   it("offers nothing while SETUP is under way, and has every id when it is over", async () => {
     for (let kills = 10; kills < KILLS; kills += 10) {
-      await vm.run(`echo leaf=setup unit=any status=0x8000000300000000 delay_ms=150 count=4000000000 > ${SIM}/fault`);
-      await vm.run(`echo lost > ${SIM}/environment`);
+      await vm.run(HOLD_SETUP);
+      await vm.run(LOSE_UNITS);
       await node.untilOffered("nothing", (ids) => ids.length === 0);
       const withdrawn = await changes();
       for (let life = 0; life < HELD; life += 1) await killAndStart();
       const held = await node.until("SETUP under way", (now) => now.units[0]?.state === "SettingUp");
       expect(held.devices.filter((one) => one.offered)).toEqual([]);
       expect(await offersSince(withdrawn)).toEqual([]);
-      await vm.run(`echo clear > ${SIM}/fault`);
+      await vm.run(LET_SETUP_GO_ON);
       for (let life = HELD; life < 10; life += 1) await killAndStart();
       const { tdxIommuId } = onlyUnit(await node.until("trust", (now) => now.units[0]?.state === "Trusted"));
-      expect(await vm.run(`cat ${SIM}/table`)).toContain(`unit 0xfed90000 phase 2 id ${tdxIommuId} `);
+      expect(await vm.run(TABLE)).toContain(`unit 0xfed90000 phase 2 id ${tdxIommuId} `);
       expect(await node.untilOffered("the device", (ids) => ids.length > 0)).toEqual([NVME]);
       rung.progress(`${kills + 10} kills: the unit has id ${tdxIommuId}, its device is offered`);
     }
-    expect(await vm.run(`cat ${SIM}/table`)).toMatch(/corrupted 0x0\n/);
+    expect(await vm.run(TABLE)).toMatch(/corrupted 0x0\n/);
   });
 
   it("leaves nothing in the kernel's log that anybody should look at", async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent of a VM, as seen from outside of it.
 import { expect } from "vitest";
-import type { NodeStatus } from "../../../src/domain/status.ts";
+import type { DeviceStatus, NodeStatus } from "../../../src/domain/status.ts";
 import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
 import type { Vm } from "../vm/vm.ts";
 import { COMMAND } from "./contents.ts";
@@ -20,6 +20,8 @@ export interface VmNode {
   status(): Promise<NodeStatus>;
   /** Waits until the status is as wanted. */
   until(what: string, isMet: (status: NodeStatus) => boolean): Promise<NodeStatus>;
+  /** Waits until the device is as wanted. */
+  untilDevice(address: string, what: string, isMet: (device: DeviceStatus) => boolean): Promise<DeviceStatus>;
   /** What kubelet was last given, by resource. */
   offered(): Promise<Readonly<Record<string, readonly string[]>>>;
   untilOffered(what: string, isMet: (ids: readonly string[]) => boolean): Promise<readonly string[]>;
@@ -35,6 +37,16 @@ export function vmNode(vm: Vm): VmNode {
     const line = (await vm.run("tail -n 1 /run/kubelet.log")).trim();
     return (JSON.parse(line) as { offered: Record<string, readonly string[]> }).offered;
   };
+  const until: VmNode["until"] = (what, isMet) =>
+    waitUntil(
+      what,
+      async () => {
+        if ((await vm.try(`test -s ${STATUS}`)).code !== 0) return notYet<NodeStatus>("no status");
+        const now = await status();
+        return isMet(now) ? met(now) : notYet(JSON.stringify({ summary: now.summary, units: now.units, devices: now.devices }));
+      },
+      { deadlineMs: WAIT_MS },
+    );
   return {
     startKubelet: async () => {
       await vm.run("mkdir -p /var/lib/kubelet; /opt/trusted-iommu/bin/node /opt/trusted-iommu/kubelet.mjs > /run/kubelet.log 2> /run/kubelet.err &");
@@ -47,16 +59,11 @@ export function vmNode(vm: Vm): VmNode {
     },
     pid: async () => (await vm.run("cat /run/agent.pid")).trim(),
     status,
-    until: (what, isMet) =>
-      waitUntil(
-        what,
-        async () => {
-          if ((await vm.try(`test -s ${STATUS}`)).code !== 0) return notYet<NodeStatus>("no status");
-          const now = await status();
-          return isMet(now) ? met(now) : notYet(JSON.stringify({ summary: now.summary, units: now.units, devices: now.devices }));
-        },
-        { deadlineMs: WAIT_MS },
-      ),
+    until,
+    untilDevice: async (address, what, isMet) => {
+      const wanted = ({ devices }: NodeStatus) => devices.find((device) => device.address === address && isMet(device));
+      return wanted(await until(`${address}: ${what}`, (now) => wanted(now) !== undefined)) as DeviceStatus;
+    },
     offered,
     untilOffered: (what, isMet) =>
       waitUntil(

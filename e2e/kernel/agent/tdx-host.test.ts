@@ -4,38 +4,27 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensureModules } from "../kit/modules.ts";
-import { ensureVfioModules, LOAD_VFIO, VFIO_MODULES } from "../kit/vfio.ts";
+import { giveToVfio, LOAD_VFIO } from "../kit/vfio.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
-import { startVm, type Vm } from "../vm/vm.ts";
-import { agentContents, COMMAND } from "./contents.ts";
-import { onlyUnit, type VmNode, vmNode } from "./node.ts";
+import type { Vm } from "../vm/vm.ts";
+import { COMMAND } from "./contents.ts";
+import { onlyUnit, type VmNode } from "./node.ts";
+import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-tdx-host-"));
 const NVME = "0000:01:00.0";
-const sys = (file: string): string => `/sys/bus/pci/devices/${NVME}/${file}`;
 const POSE = "insmod /tdx_connect_sim.ko pose=tdx_host";
-const GIVE_TO_VFIO = `echo vfio-pci > ${sys("driver_override")} && echo ${NVME} > /sys/bus/pci/drivers_probe`;
+const GIVE_TO_VFIO = giveToVfio(NVME);
 
 describe.skipIf(rung.skipReason !== null)("the agent on a kernel that owns TDX Connect", () => {
   let vm: Vm;
   let node: VmNode;
 
   beforeAll(async () => {
-    const kit = await rung.kit();
-    const [kernel] = kit.kernels;
-    const built = await ensureModules(kernel, rung.environment);
-    const vfio = await ensureVfioModules(kernel, rung.environment, rung.progress);
-    const modules = {
-      "tdx_connect_sim.ko": join(built.folder, "tdx_connect_sim.ko"),
-      ...Object.fromEntries(VFIO_MODULES.map((file) => [file, join(vfio, file)])),
-    };
-    const contents = { ...modules, ...(await agentContents(folder)) };
-    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: behindPorts(["nvme,serial=a"]), memoryMb: 1536 });
-    node = vmNode(vm);
-    await vm.run(`cp /trusted.yaml /node.yaml && ${LOAD_VFIO}`);
+    ({ vm, node } = await startAgentVm(rung, folder, { devices: behindPorts(["nvme,serial=a"]), vfio: true }));
+    await vm.run(LOAD_VFIO);
     await node.startKubelet();
     await node.startAgent();
   }, 3_600_000);

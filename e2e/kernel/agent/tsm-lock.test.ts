@@ -5,15 +5,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensureModules } from "../kit/modules.ts";
+import { LOAD_PROJECT } from "../kit/modules.ts";
+import { SIM } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
-import { startVm, type Vm } from "../vm/vm.ts";
-import { agentContents } from "./contents.ts";
-import { type VmNode, vmNode } from "./node.ts";
+import type { Vm } from "../vm/vm.ts";
+import type { VmNode } from "./node.ts";
+import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-tsm-lock-"));
-const SIM = "/sys/kernel/debug/tdx_connect_sim";
 const ZERO = "0000:01:00.0";
 const ONE = "0000:01:00.1";
 const sys = (address: string, file: string): string => `/sys/bus/pci/devices/${address}/${file}`;
@@ -33,14 +33,8 @@ describe.skipIf(rung.skipReason !== null)("a read that meets a disconnect", () =
   let node: VmNode;
 
   beforeAll(async () => {
-    const kit = await rung.kit();
-    const [kernel] = kit.kernels;
-    const built = await ensureModules(kernel, rung.environment);
-    const modules = Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)]));
-    const contents = { ...modules, ...(await agentContents(folder)) };
-    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: TWO_FUNCTIONS, memoryMb: 1536 });
-    node = vmNode(vm);
-    await vm.run("cp /trusted.yaml /node.yaml && insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko");
+    ({ vm, node } = await startAgentVm(rung, folder, { devices: TWO_FUNCTIONS }));
+    await vm.run(LOAD_PROJECT);
     await node.startKubelet();
     await node.startAgent();
     await node.until("a trusted unit", (now) => now.units[0]?.state === "Trusted");

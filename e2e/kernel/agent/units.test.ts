@@ -6,13 +6,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConditionType } from "../../../src/domain/reason.ts";
 import type { DeviceStatus, NodeStatus, UnitStatus } from "../../../src/domain/status.ts";
-import { ensureModules, MORE_UNITS } from "../kit/modules.ts";
-import { ensureVfioModules, LOAD_VFIO, VFIO_MODULES } from "../kit/vfio.ts";
+import { ensureModules, LOAD_PROJECT, MORE_UNITS } from "../kit/modules.ts";
+import { giveToVfio, LOAD_VFIO } from "../kit/vfio.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
-import { startVm, type Vm } from "../vm/vm.ts";
-import { agentContents, COMMAND } from "./contents.ts";
-import { type VmNode, vmNode } from "./node.ts";
+import type { Vm } from "../vm/vm.ts";
+import { COMMAND } from "./contents.ts";
+import type { VmNode } from "./node.ts";
+import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-units-"));
@@ -22,7 +23,7 @@ const REAL = "0xfed90000";
 const WITH_CONNECT = "0xfed91000";
 const WITHOUT_CONNECT = "0xfed92000";
 const sys = (file: string): string => `/sys/bus/pci/devices/${NVME}/${file}`;
-const GIVE_TO_VFIO = `echo vfio-pci > ${sys("driver_override")} && echo ${NVME} > /sys/bus/pci/drivers_probe`;
+const GIVE_TO_VFIO = giveToVfio(NVME);
 const INSMOD = `insmod /more_units.ko behind=${NVME}`;
 const UNLISTED = "the kernel lists it as dmar1, tdx_iommu does not";
 const UNKNOWN_TO_THE_MODULE = { [WITH_CONNECT]: "Unknown NotInBinding", [WITHOUT_CONNECT]: "Unsupported TdxConnectMissing" };
@@ -42,23 +43,13 @@ describe.skipIf(rung.skipReason !== null)("units on a real kernel", () => {
 
   beforeAll(async () => {
     const kit = await rung.kit();
-    const [kernel] = kit.kernels;
-    const built = await ensureModules(kernel, rung.environment);
-    const units = await ensureModules(kernel, rung.environment, MORE_UNITS);
+    const units = await ensureModules(kit.kernels[0], rung.environment, MORE_UNITS);
     expect(units.log).not.toMatch(/warning:|WARNING/);
-    const vfio = await ensureVfioModules(kernel, rung.environment, rung.progress);
-    const modules = {
-      ...Object.fromEntries(["tdx_iommu.ko", "tdx_connect_sim.ko"].map((file) => [file, join(built.folder, file)])),
-      "more_units.ko": join(units.folder, "more_units.ko"),
-      ...Object.fromEntries(VFIO_MODULES.map((file) => [file, join(vfio, file)])),
-    };
-    const contents = { ...modules, ...(await agentContents(folder)) };
-    vm = await startVm({ chroot: kit.chroot, kernel, contents, devices: behindPorts(["nvme,serial=a"]), memoryMb: 1536 });
-    node = vmNode(vm);
-    await vm.run(`insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko && ${LOAD_VFIO} && ${GIVE_TO_VFIO}`);
+    ({ vm, node } = await startAgentVm(rung, folder, { devices: behindPorts(["nvme,serial=a"]), vfio: true, contents: units.contents }));
+    await vm.run(`${LOAD_PROJECT} && ${LOAD_VFIO} && ${GIVE_TO_VFIO}`);
     await vm.run(INSMOD);
     await node.startKubelet();
-  }, 1_800_000);
+  }, 3_600_000);
   afterAll(async () => {
     await vm?.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../../cluster/environment.ts";
+import type { Contents } from "../vm/initramfs.ts";
 import type { Kernel } from "./kernels.ts";
 
 /** One folder that kbuild can build: which of it makes modules, and what make is told. */
@@ -34,9 +35,12 @@ export const MORE_UNITS: ModuleSource = {
   variables: [],
 };
 
+/** Loads those of the project from the root of a VM. */
+export const LOAD_PROJECT = "insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko";
+
 export interface BuiltModules {
-  /** Holds the `.ko` files. */
-  readonly folder: string;
+  /** The `.ko` files, for the root of a VM. */
+  readonly contents: Contents;
   /** What the build said. */
   readonly log: string;
 }
@@ -45,7 +49,9 @@ export interface BuiltModules {
 export async function ensureModules(kernel: Kernel, environment: Environment, source: ModuleSource = PROJECT): Promise<BuiltModules> {
   const folder = join(environment.cacheFolder, "kernel", `${source.name}-${kernel.name}-${keyOf(kernel, source)}`);
   if (!existsSync(folder)) await build(kernel, source, folder);
-  return { folder, log: readFileSync(join(folder, "build.log"), "utf8") };
+  const names = readdirSync(folder).filter((name) => name.endsWith(".ko"));
+  const contents = Object.fromEntries(names.map((name) => [name, join(folder, name)]));
+  return { contents, log: readFileSync(join(folder, "build.log"), "utf8") };
 }
 
 /** What kbuild reads, in a folder that it may write to. */

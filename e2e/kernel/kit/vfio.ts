@@ -8,13 +8,18 @@ import { basename, dirname, join } from "node:path";
 import { runCommand } from "../../cluster/command.ts";
 import type { Environment } from "../../cluster/environment.ts";
 import type { Progress } from "../../cluster/progress.ts";
+import type { Contents } from "../vm/initramfs.ts";
 import type { Kernel } from "./kernels.ts";
 
 /** In the order in which they are loaded. */
 export const VFIO_MODULES = ["irqbypass.ko", "iommufd_driver.ko", "iommufd.ko", "vfio.ko", "vfio-pci-core.ko", "vfio-pci.ko"] as const;
 
 /** Loads them from the root folder of a VM. */
-export const LOAD_VFIO = VFIO_MODULES.map((name) => `insmod /${name}`).join(" && ");
+export const LOAD_VFIO = VFIO_MODULES.map((name) => `insmod /${name}${name === "vfio-pci.ko" ? " enable_sriov=1" : ""}`).join(" && ");
+
+/** Gives a function to vfio-pci. */
+export const giveToVfio = (address: string): string =>
+  `echo vfio-pci > /sys/bus/pci/devices/${address}/driver_override && echo ${address} > /sys/bus/pci/drivers_probe`;
 
 const SOURCES = ["drivers/vfio", "drivers/iommu/iommufd", "drivers/iommu/iommu-priv.h", "lib/interval_tree.c"];
 /** What the kernel's configuration would say, to make and to the compiler. */
@@ -32,8 +37,8 @@ const SPANS = `// SPDX-License-Identifier: GPL-2.0
 `;
 const ADDED_OBJECTS = "iommufd-y += spans.o\\niommufd_driver-y += iova_bitmap.o\\n";
 
-/** The folder with VFIO_MODULES, made when it is not there: about 40 s. @throws with tar's, make's or the compiler's words */
-export async function ensureVfioModules(kernel: Kernel, environment: Environment, progress: Progress): Promise<string> {
+/** VFIO_MODULES, for the root of a VM; made when they are not there: about 40 s. @throws with tar's, make's or the compiler's words */
+export async function ensureVfioModules(kernel: Kernel, environment: Environment, progress: Progress): Promise<Contents> {
   const recipe = JSON.stringify([kernel.release, SOURCES, VARIABLES, LEFT_OUT, FLAGS, SPANS, ADDED_OBJECTS]);
   const key = createHash("sha256").update(recipe).digest("hex").slice(0, 16);
   const folder = join(environment.cacheFolder, "kernel", `vfio-${kernel.name}-${key}`);
@@ -41,7 +46,7 @@ export async function ensureVfioModules(kernel: Kernel, environment: Environment
     progress(`building VFIO with IOMMUFD for ${kernel.release}`);
     await build(kernel, folder);
   }
-  return folder;
+  return Object.fromEntries(VFIO_MODULES.map((name) => [name, join(folder, name)]));
 }
 
 async function build(kernel: Kernel, folder: string): Promise<void> {

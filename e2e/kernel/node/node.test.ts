@@ -8,21 +8,13 @@ import type { NodeStatus } from "../../../src/domain/status.ts";
 import { type Cluster, startCluster } from "../../cluster/cluster.ts";
 import { openRung } from "../../cluster/rung.ts";
 import { writeAgentImage } from "../../image/agent-image.ts";
+import { LOAD_PROJECT } from "../kit/modules.ts";
+import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, TABLE } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
 import type { Vm } from "../vm/vm.ts";
 import { type Agents, agentsOn, RESOURCE, ROOT } from "./agents.ts";
-import {
-  DEVICES,
-  GIVE_TO_VFIO,
-  HOLD_SETUP,
-  LET_SETUP_GO_ON,
-  LOAD_OURS,
-  LOSE_UNITS,
-  machineContents,
-  PREPARE_WITH_SETUP_HELD,
-  TABLE,
-} from "./machine.ts";
+import { DEVICES, GIVE_TO_VFIO, machineContents, PREPARE_WITH_SETUP_HELD } from "./machine.ts";
 import { deploymentOf, isReady, podOf, untilLog, untilPod } from "./pods.ts";
 import { startVmNode, type VmNode } from "./vm-node.ts";
 
@@ -105,7 +97,7 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
   });
 
   it("has its unit trusted by ioctl as soon as the module is loaded, and its devices withheld as long as no VFIO driver has them", async () => {
-    await vm.run(LOAD_OURS);
+    await vm.run(LOAD_PROJECT);
     const status = await agents.untilStatus(
       "a trusted unit, and devices withheld",
       (now) => now.units[0]?.state === "Trusted" && isEach(now, "NoVfioDevice"),
