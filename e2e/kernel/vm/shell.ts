@@ -21,14 +21,28 @@ interface Waiting {
   readonly reject: (cause: Error) => void;
 }
 
-/** Connects to the socket that QEMU listens on. */
-export function openShell(path: string, onLost: (cause: Error) => void): Shell {
+/** Connects to a socket. `null` while nobody listens on it: QEMU's is in the folder a moment before that. @throws for any other reason */
+export function dial(path: string): Promise<Socket | null> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.removeAllListeners("error");
+      resolve(socket);
+    });
+    socket.once("error", (cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT" || cause.code === "ECONNREFUSED") resolve(null);
+      else reject(cause);
+    });
+  });
+}
+
+/** Speaks over a connection to QEMU's second serial port. */
+export function openShell(socket: Socket, onLost: (cause: Error) => void): Shell {
   const waiting = new Map<string, Waiting>();
   let isReady: (release: string) => void = () => undefined;
   const ready = new Promise<string>((resolve) => {
     isReady = resolve;
   });
-  const socket = connect(path);
   socket.setEncoding("utf8");
   const lose = (cause: Error): void => {
     for (const one of waiting.values()) one.reject(cause);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One virtual machine for a test: started, spoken to, ended.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Program, startProgram } from "../../cluster/program.ts";
@@ -9,7 +9,7 @@ import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
 import type { Kernel } from "../kit/kernels.ts";
 import { type Contents, makeInitramfs } from "./initramfs.ts";
 import { CONSOLE_LOG, QMP_SOCKET, qemuCommand, SHELL_SOCKET } from "./qemu.ts";
-import { type Ended, openShell, type Shell } from "./shell.ts";
+import { dial, type Ended, openShell, type Shell } from "./shell.ts";
 
 export interface VmOptions {
   readonly chroot: string;
@@ -90,12 +90,12 @@ interface Line {
 }
 
 async function reach(program: Program, folder: string): Promise<Line> {
-  const socket = join(folder, SHELL_SOCKET);
-  const look = () => {
+  const look = async () => {
     program.assertRunning();
-    return existsSync(socket) ? met(true) : notYet<boolean>("no socket");
+    const found = await dial(join(folder, SHELL_SOCKET));
+    return found === null ? notYet<Socket>("nobody listens") : met(found);
   };
-  await waitUntil("QEMU's sockets", look, { deadlineMs: 30_000, everyMs: 20 });
+  const socket = await waitUntil("QEMU's sockets", look, { deadlineMs: 30_000, everyMs: 20 });
   let lost: Error | null = null;
   let isUp = false;
   const shell = openShell(socket, (cause) => {
