@@ -4,18 +4,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { met, notYet, waitUntil } from "../cluster/waiting.ts";
 import type { Kernel } from "./kit/kernels.ts";
 import { ensureModules, LOAD_PROJECT } from "./kit/modules.ts";
 import { buildSelftest } from "./kit/selftest.ts";
 import { HOLD_SETUP, SIM } from "./kit/simulator.ts";
 import { type Kit, openKernelRung } from "./rung.ts";
+import { goDown } from "./vm/reboot.ts";
 import { startVm, type Vm } from "./vm/vm.ts";
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-power-"));
-/** The kernel's last word before it resets the machine, with everything said on the console. */
-const REBOOT = "dmesg -n 8; reboot -f";
 let kit: Kit;
 let selftest: string;
 
@@ -35,21 +33,12 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes do
     vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...built.contents, selftest } });
     await vm.run(LOAD_PROJECT);
   };
-  /** What the kernel says on its way down. It does not answer any more. */
-  const reboot = async (): Promise<string> => {
-    const answer = vm.run(REBOOT).catch((gone: Error) => gone.message);
-    const look = () => (/reboot: machine restart|Restarting system/.test(vm.console()) ? met(vm.console()) : notYet<string>("it is still up"));
-    const console = await waitUntil("the end of the machine", look, { deadlineMs: 60_000 });
-    await vm.stop();
-    await answer;
-    return console;
-  };
   afterEach(() => vm.stop());
 
   it("and clears the unit first", async () => {
     await start();
     await vm.run("/selftest setup");
-    const said = await reboot();
+    const said = await goDown(vm);
     rung.progress(`${name}: ${/tdx_iommu: unit .*reboot/.exec(said)?.[0]}`);
     expect(said).toMatch(/tdx_iommu: unit 0xfed90000 is cleared for the reboot/);
   });
@@ -57,7 +46,7 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes do
   it("and says so when the TDX module refuses", async () => {
     await start();
     await vm.run(`/selftest setup && echo leaf=clear unit=any status=0xc0000f0000000001 count=1000 > ${SIM}/fault`);
-    expect(await reboot()).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
+    expect(await goDown(vm)).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
   });
 
   it("and does not wait for a SETUP that never ends", async () => {
@@ -65,6 +54,6 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes do
     await vm.run(HOLD_SETUP);
     await vm.run("/selftest setup > /run/setup 2>&1 &");
     await vm.run(`for i in $(seq 100); do grep -q count=4000000000 ${SIM}/fault || exit 0; sleep 0.1; done; exit 1`);
-    expect(await reboot()).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
+    expect(await goDown(vm)).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
   });
 });

@@ -131,7 +131,7 @@ function vmOf(running: Running): Vm {
   return {
     try: attempt,
     run,
-    complaints: async () => (await run("dmesg")).split("\n").filter((line) => COMPLAINT.test(line)),
+    complaints: async () => complaintsIn(await run("dmesg")),
     qmp,
     async reset() {
       running.line.shell.close();
@@ -154,6 +154,11 @@ function vmOf(running: Running): Vm {
 /** Loading an unsigned module from outside the tree is announced, and is what we do. */
 const COMPLAINT =
   /WARNING:|BUG:|Oops|Call Trace|general protection|RIP:|refcount_t|possible circular|suspicious RCU|hung_task|blocked for more than|soft lockup|rcu_.*stall|KASAN|kmemleak|UBSAN/;
+
+/** Those lines of a log, for one who has it from elsewhere. */
+export function complaintsIn(log: string): readonly string[] {
+  return log.split("\n").filter((line) => COMPLAINT.test(line));
+}
 
 /** One exchange: capabilities, the command, its answer. */
 function callQmp(path: string, command: string, args: Readonly<Record<string, unknown>>): Promise<void> {
