@@ -3,7 +3,8 @@ import { defineConfig } from "vitest/config";
 
 /**
  * The rungs of the test ladder: `pure` needs nothing, `world` is the whole agent in one process, `seams` need the native build, real sockets and
- * files, `kernel` needs root and boots virtual machines, `cluster` needs Kubernetes' own binaries and root.
+ * files, `kernel` needs root and boots virtual machines, `cluster` needs Kubernetes' own binaries and root. `kernel-debug` is no rung: it builds a
+ * kernel first, and has a script of its own.
  */
 const pureRooms = ["domain", "api", "runtime", "cli"].map((room) => `src/${room}/**/*.test.ts`);
 const seamRooms = ["host", "seamcall", "kubelet", "cluster", "simulate", "agent"].map((room) => `src/${room}/**/*.test.ts`);
@@ -23,9 +24,18 @@ export default defineConfig({
       {
         test: {
           name: "kernel",
-          include: ["e2e/kernel/**/*.test.ts"],
+          include: ["e2e/kernel/!(debug)/**/*.test.ts", "e2e/kernel/*.test.ts"],
           testTimeout: 900_000,
           hookTimeout: 3_600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "kernel-debug",
+          include: ["e2e/kernel/debug/*.test.ts"],
+          testTimeout: 1_800_000,
+          hookTimeout: 10_800_000,
           fileParallelism: false,
         },
       },
