@@ -49,6 +49,12 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes do
     expect(await goDown(vm)).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
   });
 
+  it("and does not wait for a CLEAR that never ends", async () => {
+    await start();
+    await vm.run(`/selftest setup && echo leaf=clear unit=any status=0x8000000300000000 delay_ms=150 count=4000000000 > ${SIM}/fault`);
+    expect(await goDown(vm)).toMatch(/tdx_iommu: unit 0xfed90000 may be in TDX mode over the reboot/);
+  });
+
   it("and does not wait for a SETUP that never ends", async () => {
     await start();
     await vm.run(HOLD_SETUP);

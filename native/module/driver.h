@@ -31,7 +31,7 @@ struct tdx_driver {
 	void *backend_ctx;
 	bool backend_gone; /* it answered -EIO when last asked */
 	bool pinned; /* this module and the backend's, while a unit is not clean */
-	bool stopping; /* no SETUP any more */
+	unsigned long stopping; /* no SETUP any more: since when, in jiffies; 0: not yet */
 	unsigned long writer; /* bit 0: taken */
 };
 

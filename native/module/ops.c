@@ -3,6 +3,7 @@
 #include <linux/cacheflush.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
@@ -11,6 +12,7 @@
 #include "driver.h"
 
 #define FEATURES0_CLFLUSH_BEFORE_ALLOC BIT_ULL(23)
+#define LAST_CLEARS (10 * HZ) /* of all units, before a reboot */
 
 static void take_lock(void *ctx)
 {
@@ -40,6 +42,14 @@ int tdx_driver_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *reg
 	return 0;
 }
 
+/* A machine that goes down does not wait for a module that never gets done. */
+static bool is_too_late(struct tdx_driver *driver, u64 leaf)
+{
+	unsigned long since = READ_ONCE(driver->stopping);
+
+	return since && (leaf == TDX_LEAF_IOMMU_SETUP || time_after(jiffies, since + LAST_CLEARS));
+}
+
 /* On the worker, under driver.change. */
 static int issue(void *ctx, struct tdx_call *call)
 {
@@ -49,8 +59,7 @@ static int issue(void *ctx, struct tdx_call *call)
 					  .rdx = call->regs.rdx };
 	int rc = 0;
 
-	/* A machine that goes down does not wait for a module that never gets done. */
-	if (call->leaf == TDX_LEAF_IOMMU_SETUP && READ_ONCE(driver->stopping))
+	if (is_too_late(driver, call->leaf))
 		return -ECANCELED;
 	cond_resched();
 	take_lock(driver);

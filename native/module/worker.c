@@ -217,7 +217,7 @@ void tdx_worker_clear_all(void)
 	u32 i;
 
 	/* Before the lock: a SETUP under way ends at its next attempt. */
-	WRITE_ONCE(driver->stopping, true);
+	WRITE_ONCE(driver->stopping, jiffies | 1);
 	mutex_lock(&driver->change);
 	for (i = 0; i < driver->head.unit_count; i++) {
 		const struct tdx_unit *unit = &driver->table.units[i];
