@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Kernel } from "./kit/kernels.ts";
-import { type BuiltModules, ensureModules, LOAD_PROJECT } from "./kit/modules.ts";
+import { type BuiltModules, ensureModules, LOAD_PROJECT, UNLOAD_PROJECT } from "./kit/modules.ts";
 import { buildSelftest } from "./kit/selftest.ts";
-import { type Kit, openKernelRung } from "./rung.ts";
+import { SIM } from "./kit/simulator.ts";
+import { type Kit, kernelNamed, openKernelRung } from "./rung.ts";
 import { behindPorts } from "./vm/qemu.ts";
 import { startVm, type Vm } from "./vm/vm.ts";
 
@@ -23,9 +24,7 @@ beforeAll(async () => {
 }, 3_600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const SIM = "/sys/kernel/debug/tdx_connect_sim";
 const ENDPOINT = "$(realpath /sys/bus/pci/devices/0000:01:00.0)";
-const RMMOD = "rmmod tdx_connect_sim && rmmod tdx_iommu";
 
 describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name) => {
   let kernel: Kernel;
@@ -40,9 +39,7 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name
   });
 
   beforeAll(async () => {
-    const found = kit.kernels.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`the kit has ${kit.kernels.map((one) => one.name).join(" and ")}, not ${name}`);
-    kernel = found;
+    kernel = kernelNamed(kit, name);
     built = await ensureModules(kernel, rung.environment);
     vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...built.contents, selftest }, devices: behindPorts(["nvme,serial=a"]) });
   }, 600_000);
@@ -65,7 +62,7 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name
     await vm.run(LOAD_PROJECT);
     expect(await vm.run("dmesg")).toMatch(/SIMULATED TDX Connect: nothing on this machine is protected/);
     expect(Number(await vm.run("cat /proc/sys/kernel/tainted")) & 0x40).toBe(0x40);
-    await vm.run(RMMOD);
+    await vm.run(UNLOAD_PROJECT);
   });
 
   it("passes a sweep that fails each allocation and each SEAMCALL in turn", async () => {
@@ -74,14 +71,14 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s", (name
     rung.progress(`${kernel.release}: ${output.trim().split("\n").join("; ")}`);
     expect(output).toMatch(/^ok - fail_alloc: each of \d+ failed/m);
     expect(output).toMatch(/^ok - fail_seamcall: each of \d+ failed/m);
-    await vm.run(RMMOD);
+    await vm.run(UNLOAD_PROJECT);
   });
 
   it("is loaded and unloaded a hundred times and leaves nothing", async () => {
     const slabs = "grep -E '^kmalloc-(64|128|256|512|1k|2k|4k) ' /proc/slabinfo | awk '{print $1, $2}'";
     // It goes with a link secured; the old kernel has no PCI/TSM.
     const secure = name === "6.1" ? "true" : `echo Y > ${SIM}/link_before_setup && echo tsm0 > ${ENDPOINT}/tsm/connect`;
-    const cycle = `${LOAD_PROJECT} && /selftest setup-and-clear && ${secure} && ${RMMOD}`;
+    const cycle = `${LOAD_PROJECT} && /selftest setup-and-clear && ${secure} && ${UNLOAD_PROJECT}`;
     const device = await deviceLooks();
     await vm.run(`for i in 1 2 3 4 5; do ${cycle} || exit 1; done`, 120_000);
     const before = await vm.run(slabs);

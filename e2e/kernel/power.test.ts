@@ -4,11 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Kernel } from "./kit/kernels.ts";
 import { ensureModules, LOAD_PROJECT } from "./kit/modules.ts";
 import { buildSelftest } from "./kit/selftest.ts";
 import { HOLD_SETUP, SIM } from "./kit/simulator.ts";
-import { type Kit, openKernelRung } from "./rung.ts";
+import { type Kit, kernelNamed, openKernelRung } from "./rung.ts";
 import { goDown } from "./vm/reboot.ts";
 import { startVm, type Vm } from "./vm/vm.ts";
 
@@ -28,7 +27,7 @@ describe.skipIf(rung.skipReason !== null).each(["7.2", "6.1"])("Linux %s goes do
   let vm: Vm;
 
   const start = async (): Promise<void> => {
-    const kernel = kit.kernels.find((one) => one.name === name) as Kernel;
+    const kernel = kernelNamed(kit, name);
     const built = await ensureModules(kernel, rung.environment);
     vm = await startVm({ chroot: kit.chroot, kernel, contents: { ...built.contents, selftest } });
     await vm.run(LOAD_PROJECT);

@@ -21,6 +21,13 @@ export interface Kit {
   readonly kernels: readonly [Kernel, Kernel];
 }
 
+/** The kit's kernel of that version. @throws when it has none */
+export function kernelNamed({ kernels }: Kit, name: string): Kernel {
+  const found = kernels.find((kernel) => kernel.name === name);
+  if (found === undefined) throw new Error(`the kit has ${kernels.map((kernel) => kernel.name).join(" and ")}, not ${name}`);
+  return found;
+}
+
 export interface KernelRung {
   readonly environment: Environment;
   readonly progress: Progress;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../cluster/command.ts";
+import { announce, connect, disconnect, sys } from "../kit/device.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
 import { LOSE_UNITS } from "../kit/simulator.ts";
 import { giveToVfio, LOAD_VFIO } from "../kit/vfio.ts";
@@ -20,11 +21,6 @@ const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-devices-"));
 const NVME = "0000:01:00.0";
 const IGB = "0000:02:00.0";
 const HOLDER = fileURLToPath(new URL("vfio-holder.c", import.meta.url));
-const sys = (address: string, file: string): string => `/sys/bus/pci/devices/${address}/${file}`;
-const connect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/connect")}`;
-const disconnect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/disconnect")}`;
-/** Securing a link is no news that the kernel announces: its owner does, or the agent's timer finds it. */
-const announce = (address: string): string => `echo change > ${sys(address, "uevent")}`;
 
 describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
   let vm: Vm;

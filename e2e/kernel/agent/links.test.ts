@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { announce, connect, disconnect, sys } from "../kit/device.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
 import { SIM, TABLE } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
@@ -16,11 +17,6 @@ const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-links-"));
 const FIRST = "0000:01:00.0";
 const SECOND = "0000:02:00.0";
-const sys = (address: string, file: string): string => `/sys/bus/pci/devices/${address}/${file}`;
-const connect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/connect")}`;
-/** What no kernel does when a link changes: without it the agent's timer finds that. */
-const announce = (address: string): string => `echo change > ${sys(address, "uevent")}`;
-const disconnect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/disconnect")}`;
 /** Registers of the simulator's mailbox, and what they say. PCIe r6.0 7.9.24. */
 const MAILBOX = { control: 0xe88, status: 0xe8c, write: 0xe90, read: 0xe94 };
 const ABORT = 1;

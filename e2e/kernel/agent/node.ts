@@ -15,8 +15,6 @@ export interface VmNode {
   startKubelet(): Promise<void>;
   /** With `flags` beside those that it always has. */
   startAgent(flags?: string): Promise<void>;
-  /** The agent's process id. */
-  pid(): Promise<string>;
   status(): Promise<NodeStatus>;
   /** Waits until the status is as wanted. */
   until(what: string, isMet: (status: NodeStatus) => boolean): Promise<NodeStatus>;
@@ -57,7 +55,6 @@ export function vmNode(vm: Vm): VmNode {
         `${COMMAND} agent --manifest /node.yaml --status ${STATUS} --settle 2 --driver auto ${flags} >> /run/agent.log 2>&1 & echo $! > /run/agent.pid`,
       );
     },
-    pid: async () => (await vm.run("cat /run/agent.pid")).trim(),
     status,
     until,
     untilDevice: async (address, what, isMet) => {

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sys } from "../kit/device.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
 import { SIM } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
@@ -16,7 +17,6 @@ const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-tsm-lock-"));
 const ZERO = "0000:01:00.0";
 const ONE = "0000:01:00.1";
-const sys = (address: string, file: string): string => `/sys/bus/pci/devices/${address}/${file}`;
 const TWO_FUNCTIONS = [
   "pcie-root-port,id=rp0,bus=pcie.0,chassis=1",
   "nvme,serial=a,bus=rp0,addr=0x0.0x0,multifunction=on",

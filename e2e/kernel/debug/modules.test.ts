@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ensureModules, LOAD_PROJECT } from "../kit/modules.ts";
+import { connect, disconnect, sys } from "../kit/device.ts";
+import { ensureModules, LOAD_PROJECT, UNLOAD_PROJECT } from "../kit/modules.ts";
 import { buildSelftest } from "../kit/selftest.ts";
 import { SIM, TABLE } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
@@ -16,13 +17,9 @@ import { forgetLeaks, LOAD_PLANTED, leaks, PLANTED, pagesOf, reports, reportsIn,
 
 const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-debug-"));
-const RMMOD = "rmmod tdx_connect_sim && rmmod tdx_iommu";
 const FIRST = "0000:01:00.0";
 const SECOND = "0000:02:00.0";
 const DEVICES = behindPorts(["nvme,serial=a,id=first", "e1000e,romfile=,id=second"]);
-const sys = (address: string, file: string): string => `/sys/bus/pci/devices/${address}/${file}`;
-const connect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/connect")}`;
-const disconnect = (address: string): string => `echo tsm0 > ${sys(address, "tsm/disconnect")}`;
 const readFiles = (address: string): string => `cat ${sys(address, "tsm/*")} ${sys(address, "authenticated")} > /dev/null 2>&1; true`;
 const BEFORE_SETUP = `echo Y > ${SIM}/link_before_setup`;
 /** What the driver takes for the TDX module. */
@@ -59,7 +56,7 @@ describe("the modules under lockdep, KASAN and kmemleak", () => {
   });
 
   it("are loaded and unloaded", async () => {
-    await vm.run(`for i in $(seq 20); do ${LOAD_PROJECT} && /selftest setup-and-clear && ${RMMOD} || exit 1; done`, SLOW_MS);
+    await vm.run(`for i in $(seq 20); do ${LOAD_PROJECT} && /selftest setup-and-clear && ${UNLOAD_PROJECT} || exit 1; done`, SLOW_MS);
   });
 
   it("pass a sweep that fails each allocation and each SEAMCALL in turn, and keep no page", async () => {
@@ -68,7 +65,7 @@ describe("the modules under lockdep, KASAN and kmemleak", () => {
     rung.progress(output.trim().split("\n").join("; "));
     expect(output.match(/^ok - \w+: each of \d+ failed/gm)).toHaveLength(3);
     expect(await pagesOf(vm, ALLOCATOR)).toEqual([]);
-    await vm.run(RMMOD);
+    await vm.run(UNLOAD_PROJECT);
   });
 
   it("secure and release links, through resets and lost streams", async () => {
@@ -81,7 +78,7 @@ describe("the modules under lockdep, KASAN and kmemleak", () => {
       await vm.run(`echo ${address} > ${SIM}/stream_lost && ${readFiles(address)} && ${disconnect(address)}`);
       await vm.run(`for i in $(seq 10); do ${connect(address)} && ${disconnect(address)} || exit 1; done`);
     }
-    await vm.run(RMMOD);
+    await vm.run(UNLOAD_PROJECT);
   });
 
   it("let secured devices go: removed, pulled out, and with the module", async () => {
@@ -91,7 +88,7 @@ describe("the modules under lockdep, KASAN and kmemleak", () => {
     await vm.qmp("device_del", { id: "second" });
     await vm.run(isGone(SECOND));
     expect(await vm.run(TABLE)).toMatch(/links 1$/m);
-    await vm.run(RMMOD);
+    await vm.run(UNLOAD_PROJECT);
   });
 
   it("pose as the driver of a kernel that owns TDX Connect", async () => {

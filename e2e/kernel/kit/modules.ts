@@ -37,6 +37,7 @@ export const MORE_UNITS: ModuleSource = {
 
 /** Loads those of the project from the root of a VM. */
 export const LOAD_PROJECT = "insmod /tdx_iommu.ko && insmod /tdx_connect_sim.ko";
+export const UNLOAD_PROJECT = "rmmod tdx_connect_sim && rmmod tdx_iommu";
 
 export interface BuiltModules {
   /** The `.ko` files, for the root of a VM. */
