@@ -7,21 +7,18 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { readEnvironment } from "../e2e/cluster/environment.ts";
 import { fuzzObstacle } from "./fuzz.ts";
+import { failureOf, type Outcome, together } from "./outcome.ts";
 
-interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
-
+const REPORTER = fileURLToPath(new URL("outcome-reporter.ts", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "trusted-iommu-test-"));
 
 /** Runs a program to its end with its output shown; resolves to the exit code and what it printed. */
-function run(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
@@ -32,60 +29,48 @@ function run(command: string, args: readonly string[]): Promise<{ code: number; 
   });
 }
 
-/** The C tests print the same closing line as this program. */
-async function makeTests(target: string): Promise<Count> {
+/** The C tests print the same closing line as this program, and `FAILED` before the sentence that does not hold. */
+async function makeTests(target: string): Promise<Outcome> {
   const { code, output } = await run("make", ["-s", "-C", "native", target]);
   const lines = [...output.matchAll(/^(\d+) passed, (\d+) failed/gm)];
-  const count = { passed: 0, failed: 0, skipped: 0 };
-  for (const [, passed, failed] of lines) {
-    count.passed += Number(passed);
-    count.failed += Number(failed);
-  }
-  if ((code !== 0 || lines.length === 0) && count.failed === 0) count.failed = 1;
-  return count;
+  const sum = (group: number): number => lines.reduce((total, line) => total + Number(line[group]), 0);
+  const failed = Math.max(sum(2), code !== 0 || lines.length === 0 ? 1 : 0);
+  const said = output.split("\n").filter((line) => /^\s*FAILED |\bERROR\b/.test(line));
+  const failure = failureOf(`make -C native ${target} ended with ${code}`, said.join("\n"));
+  return { passed: sum(1), failed, skipped: 0, failures: failed === 0 ? [] : [failure] };
 }
 
 /** The C tests, then the fuzzers, which need clang. */
-async function native(): Promise<Count> {
+async function native(): Promise<Outcome> {
   const tests = await makeTests("test");
   const obstacle = await fuzzObstacle();
-  if (obstacle === null) {
-    const fuzz = await makeTests("fuzz");
-    return { passed: tests.passed + fuzz.passed, failed: tests.failed + fuzz.failed, skipped: tests.skipped + fuzz.skipped };
-  }
+  if (obstacle === null) return together(tests, await makeTests("fuzz"));
   const ci = readEnvironment().ci;
   process.stdout.write(`  ${ci ? "FAILED" : "SKIPPED"} the fuzzers: ${obstacle}\n`);
-  return { ...tests, failed: tests.failed + (ci ? 1 : 0), skipped: tests.skipped + (ci ? 0 : 1) };
+  return together(tests, ci ? failedOnce(`the fuzzers: ${obstacle}`) : { passed: 0, failed: 0, skipped: 1, failures: [] });
 }
 
-interface VitestReport {
-  numPassedTests: number;
-  numFailedTests: number;
-  numPendingTests: number;
-  numTodoTests: number;
+async function vitest(project: string): Promise<Outcome> {
+  const path = join(scratch, `${project}.json`);
+  const { code } = await run("vitest", ["run", "--project", project, "--reporter", "default", "--reporter", REPORTER], { OUTCOME: path });
+  const outcome = readOutcome(path);
+  if (code === 0 || outcome.failed > 0) return outcome;
+  return together(outcome, failedOnce(`vitest ended with ${code}, although nothing in ${project} failed`));
 }
 
-async function vitest(project: string): Promise<Count> {
-  const report = join(scratch, `${project}.json`);
-  const args = ["run", "--project", project, "--reporter", "default", "--reporter", "json", `--outputFile.json=${report}`];
-  const { code } = await run("vitest", args);
-  const read = readReport(report);
-  const count = { passed: read.numPassedTests, failed: read.numFailedTests, skipped: read.numPendingTests + read.numTodoTests };
-  // A file that failed to load, or an unhandled rejection, fails the run without failing a test.
-  if (code !== 0 && count.failed === 0) count.failed = 1;
-  return count;
-}
-
-function readReport(path: string): VitestReport {
+function readOutcome(path: string): Outcome {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as VitestReport;
+    return JSON.parse(readFileSync(path, "utf8")) as Outcome;
   } catch (thrown) {
-    process.stderr.write(`no test report: ${String(thrown)}\n`);
-    return { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 };
+    return failedOnce(`vitest left no outcome: ${String(thrown)}`);
   }
 }
 
-const RUNGS: Readonly<Record<string, () => Promise<Count>>> = {
+function failedOnce(failure: string): Outcome {
+  return { passed: 0, failed: 1, skipped: 0, failures: [failure] };
+}
+
+const RUNGS: Readonly<Record<string, () => Promise<Outcome>>> = {
   pure: () => vitest("pure"),
   native,
   seams: () => vitest("seams"),
@@ -100,21 +85,20 @@ if (unknown.length > 0) {
   process.stderr.write(`no such rung: ${unknown.join(", ")}; there are ${Object.keys(RUNGS).join(", ")}\n`);
   process.exit(2);
 }
-const total = { passed: 0, failed: 0, skipped: 0 };
+let total: Outcome = { passed: 0, failed: 0, skipped: 0, failures: [] };
 const lines: string[] = [];
 for (const [name, rung] of Object.entries(RUNGS)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
   process.stdout.write(`\n== ${name} ==\n`);
   const startedMs = performance.now();
-  const count = await rung();
-  lines.push(
-    `${name.padEnd(8)} ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`,
-  );
-  total.passed += count.passed;
-  total.failed += count.failed;
-  total.skipped += count.skipped;
+  const outcome = await rung();
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+  lines.push(`${name.padEnd(8)} ${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped in ${seconds} s`);
+  total = together(total, outcome);
 }
 rmSync(scratch, { recursive: true, force: true });
+// Last, because of a long log somebody else may have kept the end only.
+for (const failure of total.failures) process.stdout.write(`\nFAILED ${failure}\n`);
 process.stdout.write(
   `\n${lines.map((line) => `  ${line}`).join("\n")}\n\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`,
 );
