@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BindingUnit, RegBase } from "../domain/unit.ts";
 import { loadFlavour } from "../testing/native/flavours.ts";
-import { regBaseAt, simulatedUnit, simulatedUnits, stateDirectory } from "../testing/native/simulated-units.ts";
+import { regBaseAt, type StateDirectory, simulatedUnit, simulatedUnits, stateDirectory } from "../testing/native/simulated-units.ts";
 import { type OpenOptions, openSimulated, openTdxIommu } from "./drivers.ts";
 import type { SeamcallPort } from "./port.ts";
 import { simulationOf } from "./simulation.ts";
@@ -18,7 +18,7 @@ const ways = [
 
 describe.each(ways)("the binding ($name)", ({ addon, open }) => {
   const simulation = simulationOf(addon);
-  let state = stateDirectory();
+  let state: StateDirectory;
   let opened: SeamcallPort[] = [];
 
   const openHere = async (options: OpenOptions = {}): Promise<SeamcallPort> => {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { buildFlavour } from "../testing/native/flavours.ts";
-import { regBaseAt, simulatedUnits, stateDirectory } from "../testing/native/simulated-units.ts";
+import { regBaseAt, type StateDirectory, simulatedUnits, stateDirectory } from "../testing/native/simulated-units.ts";
 import { loadAddon } from "./addon.ts";
 import { openSimulated } from "./drivers.ts";
 import { simulationOf } from "./simulation.ts";
@@ -15,7 +15,7 @@ const simulation = simulationOf(addon);
 const script = (name: string): string => fileURLToPath(new URL(`../testing/native/${name}.ts`, import.meta.url));
 
 describe("the simulator's state and the processes that use it", () => {
-  let state = stateDirectory();
+  let state: StateDirectory;
 
   beforeEach(() => {
     state = stateDirectory();

@@ -5,6 +5,7 @@
  * addon. Ends with "exercised" on standard output.
  */
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
@@ -110,29 +111,33 @@ async function main(addonPath: string): Promise<void> {
   process.stdout.write("exercised\n");
 }
 
-/** A worker that ends by itself, or is terminated with its calls in flight. */
-function inWorker(addonPath: string, terminated: boolean): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { addonPath, terminated } });
-    worker.on("error", reject);
-    worker.on("exit", () => resolve());
-    worker.on("message", () => void worker.terminate());
-  });
+interface Order {
+  readonly addonPath: string;
+  readonly dir: string;
+  readonly terminated: boolean;
 }
 
-async function workerMain(order: { addonPath: string; terminated: boolean }): Promise<void> {
-  const addon = loadAddon(order.addonPath);
-  const state = stateDirectory();
-  simulationOf(addon).create(state.dir, { units: simulatedUnits(UNITS) });
-  await round(addon, state.dir);
-  const port = await openSimulated(state.dir, { addon });
-  simulationOf(addon).addFault(state.dir, { delayMs: 60_000, count: null });
-  if (!order.terminated) return port.close();
-  void Promise.all([...abandon(port), ...listen(addon, state.dir)]);
+/** A worker that ends by itself, or is terminated with its calls in flight. */
+async function inWorker(addonPath: string, terminated: boolean): Promise<void> {
+  const { dir, remove } = stateDirectory();
+  const worker = new Worker(new URL(import.meta.url), { workerData: { addonPath, dir, terminated } satisfies Order });
+  worker.on("message", () => void worker.terminate());
+  await once(worker, "exit");
+  remove();
+}
+
+async function workerMain({ addonPath, dir, terminated }: Order): Promise<void> {
+  const addon = loadAddon(addonPath);
+  simulationOf(addon).create(dir, { units: simulatedUnits(UNITS) });
+  await round(addon, dir);
+  const port = await openSimulated(dir, { addon });
+  simulationOf(addon).addFault(dir, { delayMs: 60_000, count: null });
+  if (!terminated) return port.close();
+  void Promise.all([...abandon(port), ...listen(addon, dir)]);
   void addon.openUevents().waitChanged();
   const { parentPort } = await import("node:worker_threads");
   parentPort?.postMessage("in flight");
 }
 
 if (isMainThread) await main(process.argv[2] ?? "");
-else await workerMain(workerData as { addonPath: string; terminated: boolean });
+else await workerMain(workerData as Order);

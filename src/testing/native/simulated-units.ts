@@ -21,8 +21,13 @@ export function simulatedUnits(count: number): SimulatedUnit[] {
   return Array.from({ length: count }, (_, n) => simulatedUnit(n));
 }
 
+export interface StateDirectory {
+  readonly dir: string;
+  readonly remove: () => void;
+}
+
 /** A state directory of its own, and the way to remove it. */
-export function stateDirectory(): { readonly dir: string; readonly remove: () => void } {
+export function stateDirectory(): StateDirectory {
   const dir = mkdtempSync(join(tmpdir(), "tdx-simulator-"));
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
