@@ -46,6 +46,7 @@ struct lane {
 	struct request *first;
 	struct request *last;
 	bool running;
+	bool calling; /* in the backend */
 };
 
 struct closer {

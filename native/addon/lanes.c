@@ -68,12 +68,18 @@ static void deliver(struct handle *handle, struct request *request)
 		post(handle, request);
 }
 
-static int lanes_running(const struct handle *handle, bool without_blocking)
+/* In a call that nobody can interrupt. */
+static bool is_stuck(const struct handle *handle, int lane)
+{
+	return lane == LANE_ORDERED && handle->backend->ops->blocking && handle->lanes[lane].calling;
+}
+
+static int lanes_running(const struct handle *handle, bool without_stuck)
 {
 	int i, running = 0;
 
 	for (i = 0; i < LANES; i++)
-		running += handle->lanes[i].running && !(without_blocking && i == LANE_ORDERED && handle->backend->ops->blocking);
+		running += handle->lanes[i].running && !(without_stuck && is_stuck(handle, i));
 	return running;
 }
 
@@ -119,9 +125,11 @@ static void *lane_main(void *argument)
 		if (handle->closing) {
 			request->rc = -ECANCELED;
 		} else {
+			lane->calling = true;
 			pthread_mutex_unlock(&handle->lock);
 			request->rc = perform(handle->backend, request);
 			pthread_mutex_lock(&handle->lock);
+			lane->calling = false;
 		}
 		deliver(handle, request);
 	}

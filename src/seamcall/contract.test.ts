@@ -219,6 +219,14 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     expect((await again.setup(A)).outcome).toBe("Already");
   });
 
+  it("has given back the right to write when it says that it is closed", async () => {
+    for (let n = 0; n < 200; n++) {
+      const port = await openHere();
+      await port.setup(A);
+      await port.close();
+    }
+  });
+
   it("holds hundreds of units", async () => {
     simulation.create(state.dir, { units: simulatedUnits(300) });
     const port = await openHere();

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +19,8 @@ struct node {
 	struct backend *backend;
 	int fd; /* stands for the open file: a real descriptor, so that numbers are real */
 	int users;
+	bool resuming;
+	pthread_t resumer;
 	pthread_mutex_t ordered;
 	pthread_mutex_t reading;
 };
@@ -69,21 +72,7 @@ static void *resume_main(void *argument)
 	pthread_mutex_lock(&node->ordered);
 	node->backend->ops->resume(node->backend);
 	pthread_mutex_unlock(&node->ordered);
-	leave(node);
 	return NULL;
-}
-
-static int start_resume(struct node *node)
-{
-	pthread_t thread;
-
-	node->users++;
-	if (pthread_create(&thread, NULL, resume_main, node)) {
-		node->users--;
-		return -EAGAIN;
-	}
-	pthread_detach(thread);
-	return 0;
 }
 
 int shim_open(const char *path, int flags)
@@ -106,7 +95,7 @@ int shim_open(const char *path, int flags)
 	node->next = nodes;
 	nodes = node;
 	if ((flags & O_ACCMODE) == O_RDWR)
-		start_resume(node);
+		node->resuming = pthread_create(&node->resumer, NULL, resume_main, node) == 0;
 	pthread_mutex_unlock(&nodes_lock);
 	return node->fd;
 }
@@ -214,6 +203,9 @@ int shim_close(int fd)
 	*at = node->next;
 	pthread_mutex_unlock(&nodes_lock);
 	node->backend->ops->interrupt(node->backend);
+	/* A kernel's open files don't outlive their close for that. */
+	if (node->resuming)
+		pthread_join(node->resumer, NULL);
 	close(node->fd);
 	leave(node);
 	leave(node);
