@@ -42,13 +42,6 @@ describe.skipIf(rung.skipReason !== null)("the agent, killed at any moment on a 
     await node.startAgent();
     await vm.run(`sleep ${(Math.random() * 2).toFixed(2)}`);
   };
-  /** Everything that kubelet has been offered since the first so many changes. */
-  const offersSince = async (changes: number): Promise<string[]> => {
-    const lines = (await vm.run("cat /run/kubelet.log")).trim().split("\n").slice(changes);
-    return lines.flatMap((line) => Object.values((JSON.parse(line) as { offered: Record<string, string[]> }).offered).flat());
-  };
-  const changes = async (): Promise<number> => Number(await vm.run("grep -c . /run/kubelet.log"));
-
   it("adopts the unit each time, and the device comes back", async () => {
     await node.untilOffered("the device", (ids) => ids.includes(NVME));
     const before = onlyUnit(await node.status());
@@ -64,11 +57,11 @@ describe.skipIf(rung.skipReason !== null)("the agent, killed at any moment on a 
       await vm.run(HOLD_SETUP);
       await vm.run(LOSE_UNITS);
       await node.untilOffered("nothing", (ids) => ids.length === 0);
-      const withdrawn = await changes();
+      const { length: withdrawn } = await node.offers();
       for (let life = 0; life < HELD; life += 1) await killAndStart();
       const held = await node.until("SETUP under way", (now) => now.units[0]?.state === "SettingUp");
       expect(held.devices.filter((one) => one.offered)).toEqual([]);
-      expect(await offersSince(withdrawn)).toEqual([]);
+      expect((await node.offers()).slice(withdrawn).flat()).toEqual([]);
       await vm.run(LET_SETUP_GO_ON);
       for (let life = HELD; life < 10; life += 1) await killAndStart();
       const { tdxIommuId } = onlyUnit(await node.until("trust", (now) => now.units[0]?.state === "Trusted"));

@@ -10,6 +10,9 @@ const STATUS = "/run/status.json";
 /** Emulated: everything takes its time. */
 const WAIT_MS = 120_000;
 
+/** Ids of devices, after each change. */
+type Offers = readonly (readonly string[])[];
+
 export interface VmNode {
   /** Starts the stand-in for kubelet. */
   startKubelet(): Promise<void>;
@@ -20,8 +23,10 @@ export interface VmNode {
   until(what: string, isMet: (status: NodeStatus) => boolean): Promise<NodeStatus>;
   /** Waits until the device is as wanted. */
   untilDevice(address: string, what: string, isMet: (device: DeviceStatus) => boolean): Promise<DeviceStatus>;
-  /** What kubelet was last given, by resource. */
-  offered(): Promise<Readonly<Record<string, readonly string[]>>>;
+  /** What kubelet has been given so far: the ids of all resources, at first and after each change. */
+  offers(): Promise<Offers>;
+  untilOffers(what: string, isMet: (offers: Offers) => boolean): Promise<Offers>;
+  /** Waits until kubelet's newest ids are as wanted, and returns them. */
   untilOffered(what: string, isMet: (ids: readonly string[]) => boolean): Promise<readonly string[]>;
   log(): Promise<string>;
 }
@@ -31,9 +36,9 @@ export function vmNode(vm: Vm): VmNode {
     const file = JSON.parse(await vm.run(`cat ${STATUS}`)) as { status: NodeStatus };
     return file.status;
   };
-  const offered = async (): Promise<Readonly<Record<string, readonly string[]>>> => {
-    const line = (await vm.run("tail -n 1 /run/kubelet.log")).trim();
-    return (JSON.parse(line) as { offered: Record<string, readonly string[]> }).offered;
+  const offers = async (): Promise<Offers> => {
+    const lines = (await vm.run("cat /run/kubelet.log")).trim().split("\n");
+    return lines.map((line) => Object.values((JSON.parse(line) as { offered: Record<string, readonly string[]> }).offered).flat());
   };
   const until: VmNode["until"] = (what, isMet) =>
     waitUntil(
@@ -42,6 +47,15 @@ export function vmNode(vm: Vm): VmNode {
         if ((await vm.try(`test -s ${STATUS}`)).code !== 0) return notYet<NodeStatus>("no status");
         const now = await status();
         return isMet(now) ? met(now) : notYet(JSON.stringify({ summary: now.summary, units: now.units, devices: now.devices }));
+      },
+      { deadlineMs: WAIT_MS },
+    );
+  const untilOffers: VmNode["untilOffers"] = (what, isMet) =>
+    waitUntil(
+      what,
+      async () => {
+        const all = await offers();
+        return isMet(all) ? met(all) : notYet(JSON.stringify(all.slice(-5)));
       },
       { deadlineMs: WAIT_MS },
     );
@@ -61,16 +75,9 @@ export function vmNode(vm: Vm): VmNode {
       const wanted = ({ devices }: NodeStatus) => devices.find((device) => device.address === address && isMet(device));
       return wanted(await until(`${address}: ${what}`, (now) => wanted(now) !== undefined)) as DeviceStatus;
     },
-    offered,
-    untilOffered: (what, isMet) =>
-      waitUntil(
-        what,
-        async () => {
-          const ids = Object.values(await offered()).flat();
-          return isMet(ids) ? met(ids) : notYet<readonly string[]>(JSON.stringify(ids));
-        },
-        { deadlineMs: WAIT_MS },
-      ),
+    offers,
+    untilOffers,
+    untilOffered: async (what, isMet) => (await untilOffers(what, (all) => isMet(all.at(-1) ?? []))).at(-1) ?? [],
     log: () => vm.run("cat /run/agent.log"),
   };
 }
