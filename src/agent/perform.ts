@@ -43,7 +43,10 @@ export async function performSteps(parts: PerformParts, signal: AbortSignal): Pr
 
 /** @returns the host as it was read when this SETUP had ended; null when none was issued */
 async function setup(parts: PerformParts, step: Step, host: Reading<HostView> | null): Promise<Reading<HostView> | null> {
-  const ground = await refreshNode(parts, host);
+  // A pass that looked while this unit's SETUP was under way still asks for it: seen without reading the tree.
+  const known = await refreshed(parts, null);
+  if (known === null || !stillAsked(parts, known, step)) return null;
+  const ground = await refreshed(parts, host ?? (await readHost(parts.ports)));
   if (ground === null || !stillAsked(parts, ground, step)) return null;
   parts.state.memory = noteSetup(parts.state.memory, step.regBase);
   await issue(parts, { step, ground }, () => parts.binding.setup(step.regBase));
@@ -63,13 +66,14 @@ async function clear(parts: PerformParts, step: Step): Promise<null> {
   return null;
 }
 
-/** The newest view with binding and host read again: a function may have come, or the host become unreadable, since. Null when there is no view yet. */
-async function refreshNode({ state, binding, ports }: PerformParts, justRead: Reading<HostView> | null): Promise<Ground | null> {
-  const known = state.pass?.ground;
-  if (!known) return null;
-  const nowMs = ports.clock.nowMs();
-  const [reading, host] = await Promise.all([binding.observe(), justRead ?? readHost(ports)]);
-  return groundFrom({ ...known.view, nowMs, binding: reading, host });
+/**
+ * The newest view with the binding read again, and with `host` if there is one: a function may have come, or the host become unreadable, since.
+ * Null when there is no view yet.
+ */
+async function refreshed({ state, binding, ports }: PerformParts, host: Reading<HostView> | null): Promise<Ground | null> {
+  const reading = await binding.observe();
+  const known = state.pass?.ground.view;
+  return known ? groundFrom({ ...known, nowMs: ports.clock.nowMs(), binding: reading, host: host ?? known.host }) : null;
 }
 
 function currentIntent({ ports }: PerformParts) {

@@ -116,9 +116,16 @@ const setup: readonly Mutant[] = [
   without("SETUP again after it failed for good", PLAN, ['(action === "failed" || action === "unsupported")', 'action === "unsupported"']),
   without("SETUP repeated at once", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs >= 0;"]),
   without("SETUP never repeated", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs < 0;"]),
-  without("SETUP without a fresh view", PERFORM, [
-    "  const ground = await refreshNode(parts, host);",
-    "  const ground = parts.state.pass?.ground ?? null;",
+  {
+    name: "SETUP without a fresh view",
+    edits: [
+      edit(PERFORM, ["  const known = await refreshed(parts, null);", "  const known = parts.state.pass?.ground ?? null;"]),
+      edit(PERFORM, ["  const ground = await refreshed(parts, host ?? (await readHost(parts.ports)));", "  const ground = known;"]),
+    ],
+  },
+  without("SETUP on the host as the last pass read it", PERFORM, [
+    "  const ground = await refreshed(parts, host ?? (await readHost(parts.ports)));",
+    "  const ground = known;",
   ]),
   {
     name: "links not read again after SETUP",
