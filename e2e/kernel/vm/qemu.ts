@@ -13,6 +13,8 @@ export interface QemuPlan {
   readonly folder: string;
   /** Further arguments: disks, networks. */
   readonly more?: readonly string[];
+  /** Further parameters of the kernel. */
+  readonly parameters?: string;
 }
 
 export const SHELL_SOCKET = "shell.sock";
@@ -45,7 +47,7 @@ export function qemuCommand(plan: QemuPlan): readonly string[] {
     plan.initramfs,
     "-append",
     // Emulated, the timer sometimes comes too late for the kernel's check of it, which panics.
-    "console=ttyS0 intel_iommu=on,sm_on panic=-1 mitigations=off loglevel=5 no_timer_check",
+    `console=ttyS0 intel_iommu=on,sm_on panic=-1 mitigations=off loglevel=5 no_timer_check ${plan.parameters ?? ""}`.trimEnd(),
   ];
   const ports = [`file:${join(folder, CONSOLE_LOG)}`, `unix:${join(folder, SHELL_SOCKET)},server=on,wait=off`].flatMap((port) => ["-serial", port]);
   const rest = [

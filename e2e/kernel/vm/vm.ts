@@ -19,6 +19,8 @@ export interface VmOptions {
   readonly memoryMb?: number;
   /** Further arguments of QEMU. */
   readonly more?: readonly string[];
+  /** Further parameters of the kernel. */
+  readonly parameters?: string;
   /** Where its sockets and logs are, and what it boots from; a folder of its own in the system's place for such, unless given. Removed in the end. */
   readonly folder?: string;
   /** The script that the VM begins with; the one that answers, unless given. */
@@ -51,7 +53,7 @@ const COMMAND_MS = 60_000;
 /** Boots a VM and waits until it answers. @throws with the end of its console */
 export async function startVm(options: VmOptions): Promise<Vm> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "trusted-iommu-vm-"));
-  const { chroot, kernel, contents, devices = [], memoryMb = 1024, more = [], start = startHere(folder) } = options;
+  const { chroot, kernel, contents, devices = [], memoryMb = 1024, more = [], parameters = "", start = startHere(folder) } = options;
   let line: Line | null = null;
   let program: Program | null = null;
   const stop = async (): Promise<void> => {
@@ -61,7 +63,7 @@ export async function startVm(options: VmOptions): Promise<Vm> {
   };
   try {
     const initramfs = await makeInitramfs(folder, { "bin/busybox": join(chroot, "usr/bin/busybox"), ...contents }, options.init);
-    const argv = qemuCommand({ chroot, image: kernel.image, initramfs, devices, memoryMb, folder, more });
+    const argv = qemuCommand({ chroot, image: kernel.image, initramfs, devices, memoryMb, folder, more, parameters });
     program = start(`vm-${kernel.name}`, argv);
     line = await reach(program, folder);
     await line.up();
