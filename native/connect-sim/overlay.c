@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Answers configuration reads of root ports and endpoints: an IDE capability with two selective
- * streams at the end of the extended capabilities, and for endpoints DEVCAP's TEE-I/O bit and a DOE
- * mailbox behind IDE. Writes to them stay here. As hardware does, a function-level reset clears an
+ * Answers configuration reads of root ports and endpoints with the registers of shadow.h on top of
+ * their own. Writes to those stay here. As hardware does, a function-level reset clears an
  * endpoint's streams and mailbox, and a reset of the bus below a root port those of every endpoint
  * on it.
  *
- * The PCI core looks for all that when it enumerates a function. Endpoints are taken off the bus
+ * The PCI core looks for them when it enumerates a function. Endpoints are taken off the bus
  * and found again, at the start and at the end. A root port stays: each time it is found again its
  * windows grow, until nothing fits. It is told what the core would have found.
  *
  * Accessors run with interrupts off, under the PCI core's lock: nothing here sleeps or allocates
  * after the start.
  */
-#include <linux/bitfield.h>
 #include <linux/list.h>
 #include <linux/pm_runtime.h>
 #include <linux/rculist.h>
@@ -21,28 +19,16 @@
 #include <linux/slab.h>
 
 #include "../module/compat.h"
-#include "doe.h"
 #include "overlay.h"
-
-#define AT 0xe00 /* no device of QEMU has anything there */
-#define STREAMS 2
-#define BLOCK 32 /* with one address association */
-#define WORDS ((PCI_IDE_LINK_STREAM_0 + STREAMS * BLOCK) / 4)
-#define DOE_AT 0xe80
-#define BRIDGE_CONTROL 0x3c /* in the upper half */
-#define BRIDGE_RESET BIT(22)
+#include "shadow.h"
 
 struct overlaid {
 	struct list_head entry;
 	struct pci_bus *bus;
 	struct pci_dev *port; /* a root port itself: else NULL */
 	unsigned int devfn;
-	int devcap; /* offset of the PCIe capability, 0 for none */
-	int last; /* the extended capability before ours; 0: there is none */
 	u32 id; /* vendor and device: another function in its place reads as itself */
-	bool lost;
-	u32 words[WORDS];
-	struct doe doe; /* an endpoint's */
+	struct shadow shadow;
 };
 
 struct replaced {
@@ -86,63 +72,6 @@ static bool is_there(const struct overlaid *one, struct pci_ops *real)
 	return !real->read(one->bus, one->devfn, PCI_VENDOR_ID, 4, &id) && id == one->id;
 }
 
-static bool is_secure(const struct overlaid *one, int block)
-{
-	return !one->lost && (one->words[block + PCI_IDE_SEL_CTL / 4] & PCI_IDE_SEL_CTL_EN);
-}
-
-static void reset(struct overlaid *one)
-{
-	int stream;
-
-	memset(one->words, 0, sizeof(one->words));
-	one->words[0] = PCI_EXT_CAP_ID_IDE | 1 << 16 | (one->port ? 0 : DOE_AT << 20);
-	one->words[PCI_IDE_CAP / 4] = PCI_IDE_CAP_SELECTIVE |
-				      FIELD_PREP(PCI_IDE_CAP_SEL_NUM, STREAMS - 1) |
-				      PCI_IDE_CAP_TEE_LIMITED;
-	for (stream = 0; stream < STREAMS; stream++) {
-		int block = (PCI_IDE_LINK_STREAM_0 + stream * BLOCK) / 4;
-
-		one->words[block + PCI_IDE_SEL_CAP / 4] = 1;
-		one->words[block + PCI_IDE_SEL_CTL / 4] = FIELD_PREP(PCI_IDE_SEL_CTL_ID, 255);
-	}
-	one->lost = false;
-	doe_reset(&one->doe);
-}
-
-static bool is_doe(const struct overlaid *one, int where)
-{
-	return !one->port && where >= DOE_AT && where < DOE_AT + PCI_DOE_CAP_SIZEOF;
-}
-
-/* One word as it reads with the overlay on it. */
-static u32 overlaid_word(const struct overlaid *one, int where, u32 real)
-{
-	int at = (where - AT) / 4, block = PCI_IDE_LINK_STREAM_0 / 4;
-
-	if (where >= AT && at < WORDS) {
-		if (at < block || (at - block) % (BLOCK / 4) != PCI_IDE_SEL_STS / 4)
-			return one->words[at];
-		return is_secure(one, at - PCI_IDE_SEL_STS / 4) ? PCI_IDE_SEL_STS_STATE_SECURE
-		       : one->lost				? PCI_IDE_SEL_STS_IDE_FAIL
-								: 0;
-	}
-	if (is_doe(one, where))
-		return where == DOE_AT ? PCI_EXT_CAP_ID_DOE | 1 << 16
-				       : doe_read(&one->doe, where - DOE_AT);
-	if (one->devcap && where == one->devcap + PCI_EXP_DEVCAP && !one->port)
-		return real | PCI_EXP_DEVCAP_TEE;
-	/*
-	 * A function without extended capabilities gets a null one, since the chain begins at this
-	 * place.
-	 */
-	if (where == PCI_CFG_SPACE_SIZE && !one->last)
-		return 1 << 16 | AT << 20;
-	if (one->last && where == one->last)
-		return (real & 0xfffff) | AT << 20;
-	return real;
-}
-
 static int overlay_read(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *value)
 {
 	struct pci_ops *real = real_ops(bus);
@@ -160,49 +89,25 @@ static int overlay_read(struct pci_bus *bus, unsigned int devfn, int where, int 
 	if (real->read(bus, devfn, where & ~3, 4, &word))
 		return rc;
 	raw_spin_lock_irqsave(&overlay_lock, flags);
-	word = overlaid_word(one, where & ~3, word);
+	word = shadow_read(&one->shadow, where & ~3, word);
 	raw_spin_unlock_irqrestore(&overlay_lock, flags);
 	word >>= (where & 3) * 8;
 	*value = size == 4 ? word : word & ((1U << size * 8) - 1);
 	return rc;
 }
 
-static void store(struct overlaid *one, int where, int size, u32 value)
+/* What a write to the device does besides. */
+static void note_reset(struct overlaid *one, int where, u32 value)
 {
-	int at = (where - AT) / 4, shift = (where & 3) * 8, block = PCI_IDE_LINK_STREAM_0 / 4;
-	u32 mask = (size == 4 ? U32_MAX : (1U << size * 8) - 1) << shift;
-
-	if (is_doe(one, where)) {
-		doe_write(&one->doe, (where & ~3) - DOE_AT, value << shift & mask, size == 4);
-		return;
-	}
-	/* Headers, capabilities and states are read only. */
-	if (at < PCI_IDE_CTL / 4)
-		return;
-	if (at >= block && ((at - block) % (BLOCK / 4) == PCI_IDE_SEL_CAP / 4 ||
-			    (at - block) % (BLOCK / 4) == PCI_IDE_SEL_STS / 4))
-		return;
-	one->words[at] = (one->words[at] & ~mask) | (value << shift & mask);
-	/* A stream that is taken down may be set up again. */
-	if (at >= block && (at - block) % (BLOCK / 4) == PCI_IDE_SEL_CTL / 4 &&
-	    !(one->words[at] & PCI_IDE_SEL_CTL_EN))
-		one->lost = false;
-}
-
-/* What a write does besides: resets. */
-static void note_reset(struct overlaid *one, int where, int size, u32 value)
-{
-	u64 written = (u64)value << (where & 3) * 8;
 	struct overlaid *other;
 
-	if (one->devcap && (where & ~3) == one->devcap + PCI_EXP_DEVCTL && !one->port &&
-	    (written & PCI_EXP_DEVCTL_BCR_FLR))
-		reset(one);
-	if (!one->port || (where & ~3) != BRIDGE_CONTROL || !(written & BRIDGE_RESET))
+	if (shadow_is_flr(&one->shadow, where, value))
+		shadow_reset(&one->shadow);
+	if (!shadow_is_bus_reset(&one->shadow, where, value))
 		return;
 	list_for_each_entry(other, &functions, entry) {
 		if (other->bus == one->port->subordinate)
-			reset(other);
+			shadow_reset(&other->shadow);
 	}
 }
 
@@ -218,13 +123,13 @@ static int overlay_write(struct pci_bus *bus, unsigned int devfn, int where, int
 	one = find(bus, devfn);
 	if (one && !is_there(one, real))
 		one = NULL;
-	ours = one && (is_doe(one, where) || (where >= AT && (where - AT) / 4 < WORDS));
+	ours = one && shadow_owns(&one->shadow, where);
 	if (one) {
 		raw_spin_lock_irqsave(&overlay_lock, flags);
 		if (ours)
-			store(one, where, size, value);
+			shadow_write(&one->shadow, where, size, value);
 		else
-			note_reset(one, where, size, value);
+			note_reset(one, where, value);
 		raw_spin_unlock_irqrestore(&overlay_lock, flags);
 	}
 	return ours ? PCIBIOS_SUCCESSFUL : real->write(bus, devfn, where, size, value);
@@ -311,10 +216,11 @@ static int add(struct pci_dev *pdev, bool is_port)
 	one->bus = pdev->bus;
 	one->devfn = pdev->devfn;
 	one->port = is_port ? pci_dev_get(pdev) : NULL;
-	one->devcap = pdev->pcie_cap;
-	one->last = last_capability(pdev);
 	one->id = pdev->vendor | (u32)pdev->device << 16;
-	reset(one);
+	one->shadow.is_port = is_port;
+	one->shadow.devcap = pdev->pcie_cap;
+	one->shadow.last = last_capability(pdev);
+	shadow_reset(&one->shadow);
 	raw_spin_lock_irqsave(&overlay_lock, flags);
 	list_add_tail(&one->entry, &functions);
 	raw_spin_unlock_irqrestore(&overlay_lock, flags);
@@ -324,8 +230,8 @@ static int add(struct pci_dev *pdev, bool is_port)
 /* What the core would have found when it enumerated the root port. */
 static void announce(struct pci_dev *port, bool yes)
 {
-	port->ide_cap = yes ? AT : 0;
-	port->nr_sel_ide = yes ? STREAMS : 0;
+	port->ide_cap = yes ? SHADOW_IDE_AT : 0;
+	port->nr_sel_ide = yes ? SHADOW_STREAMS : 0;
 	port->nr_link_ide = 0;
 	port->nr_ide_mem = yes ? 1 : 0;
 	port->ide_tee_limit = yes;
@@ -480,7 +386,7 @@ int overlay_lose_streams(u32 segment, u8 bus, u8 devfn)
 		if (pci_domain_nr(one->bus) != segment || one->bus->number != bus ||
 		    one->devfn != devfn)
 			continue;
-		one->lost = true;
+		one->shadow.lost = true;
 		rc = 0;
 	}
 	raw_spin_unlock_irqrestore(&overlay_lock, flags);
