@@ -2,6 +2,7 @@
 /* What happens to a host beside calls: between them, or in the middle of a SEAMCALL. */
 #include <string.h>
 
+#include "../table/internal.h"
 #include "world.h"
 
 static const __u64 units[] = { UNIT_A, UNIT_B, UNIT_C };
@@ -45,6 +46,42 @@ static void another_module(struct world *world)
 	sim_environment_set(&host->sim, TDX_IOMMU_ENV_OK, 1);
 }
 
+static enum tdx_mode true_mode(const struct sim_unit *unit)
+{
+	return unit->phase == SIM_CONFIGURED || unit->phase == SIM_CLEARING || unit->phase == SIM_FOREIGN ? TDX_MODE_ON : TDX_MODE_OFF;
+}
+
+/* A look takes trust away where the registers speak against it, and never gives it. */
+static void look(struct world *world, __u64 reg_base, __u32 gsts, enum tdx_mode mode)
+{
+	struct tdx_unit *unit = tdx_table_find(&world->host.table, reg_base);
+	struct tdx_unit before = *unit;
+
+	tdx_table_look(&world->host.table, reg_base, gsts, mode);
+	if (unit->state == TDX_IOMMU_TRUSTED && before.state != TDX_IOMMU_TRUSTED)
+		violated("a look gave trust");
+	if (unit->state == TDX_IOMMU_TRUSTED && (gsts == TDX_GSTS_GONE || mode == TDX_MODE_OFF))
+		violated("trusted after a look that speaks against it");
+	if ((unit->flags ^ before.flags) & TDX_UNIT_ID_VALID || unit->id != before.id || unit->held.root != before.held.root)
+		violated("a look took an id or pages");
+}
+
+static void any_look(struct world *world)
+{
+	__u8 what = take(world->bytes);
+	const struct sim_unit *truth = truth_of(world, units[what % 3]);
+	enum tdx_mode mode = what / 3 % 4 < 3 ? (enum tdx_mode)(what / 3 % 4) : true_mode(truth);
+
+	look(world, truth->reg_base, truth->present && what / 12 % 4 ? truth->gsts : TDX_GSTS_GONE, mode);
+}
+
+void event_honest_look(struct world *world, __u64 reg_base)
+{
+	const struct sim_unit *truth = truth_of(world, reg_base);
+
+	look(world, reg_base, truth->present ? truth->gsts : TDX_GSTS_GONE, true_mode(truth));
+}
+
 void event_happens(struct world *world, enum event event)
 {
 	struct host *host = &world->host;
@@ -64,6 +101,9 @@ void event_happens(struct world *world, enum event event)
 		break;
 	case EVENT_BACKEND_GONE:
 		host->backend_gone = !host->backend_gone;
+		break;
+	case EVENT_LOOK:
+		any_look(world);
 		break;
 	default:
 		return;

@@ -114,7 +114,7 @@ keep_findings() {
 		name=$(echo "$name" | tr -d ' ')
 		case $file in *simulator/*) target=module ;; *) target=table ;; esac
 		for found in "$OUT/mutants/$name"/crash-*; do
-			[ -e "$found" ] && cp "$found" "fuzz/corpus/$target/finds-$name" && break
+			[ ! -e "$found" ] || { cp "$found" "fuzz/corpus/$target/finds-$name" && break; }
 		done
 	done <fuzz/mutants.txt
 }
@@ -124,8 +124,10 @@ harness
 covered . "$OUT/objects"
 for target in table module; do link "$target" "$OUT/objects" "$OUT/$target"; done
 case ${1:-test} in
-grow) grow "$2" && keep_findings && exit 0 ;;
-keep) keep_findings && exit 0 ;;
+grow) grow "$2" ;;
+esac
+case ${1:-test} in
+grow | keep) keep_findings; exit 0 ;;
 esac
 run_target table "the table over the simulator"
 run_target module "the simulator called by a wild host"

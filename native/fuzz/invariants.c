@@ -31,6 +31,22 @@ static void check_pages_of(const struct world *world, const struct tdx_unit *uni
 			 tdx_pages_given(&unit->held));
 }
 
+/* Nobody touches it while it is somebody else's. */
+static void check_foreign(struct world *world, const struct tdx_unit *unit, const struct sim_unit *truth)
+{
+	__u32 at = (__u32)(unit - world->host.now.units), calls = (__u32)(truth->setup_calls + truth->clear_calls);
+	int was = world->foreign >> at & 1, is = !!(unit->flags & TDX_UNIT_FOREIGN);
+
+	if (is != (unit->state == TDX_IOMMU_FOREIGN))
+		violated("foreign by its flag or by its state, not by both");
+	if (is && was && calls != world->foreign_calls[at])
+		violated("a foreign unit was touched");
+	if (is && (unit->flags & TDX_UNIT_ID_VALID))
+		violated("foreign, with an id of ours");
+	world->foreign = (world->foreign & ~(1U << at)) | (__u32)is << at;
+	world->foreign_calls[at] = calls;
+}
+
 static void check_unit(struct world *world, const struct tdx_unit *unit)
 {
 	const struct sim_unit *truth = truth_of(world, unit->reg_base);
@@ -42,12 +58,13 @@ static void check_unit(struct world *world, const struct tdx_unit *unit)
 		violated("the id of unit %llx is lost", (unsigned long long)unit->reg_base);
 	if (unit->state == TDX_IOMMU_TRUSTED && !has_id)
 		violated("trusted without an id");
+	if (unit->state == TDX_IOMMU_TRUSTED && unit->gsts == TDX_GSTS_GONE)
+		violated("trusted, and nothing answers at its address");
 	if ((unit->flags & TDX_UNIT_RETRYABLE) && (unit->state == TDX_IOMMU_TRUSTED || !unit->last_leaf))
 		violated("retryable in state %u after leaf %u", unit->state, unit->last_leaf);
 	if (unit->held.tainted || (!has_id && unit->held.root))
 		violated("pages held under no id");
-	if ((unit->flags & TDX_UNIT_FOREIGN) && (unit->state != TDX_IOMMU_FOREIGN || truth->setup_calls || truth->clear_calls))
-		violated("a foreign unit was touched");
+	check_foreign(world, unit, truth);
 	if (!(unit->flags & TDX_UNIT_PRESENT) && (has_id || unit->held.root || unit->tried.root))
 		violated("a unit that is gone holds something");
 	if (unit->state != TDX_IOMMU_TRUSTED || tdx_table_stale(&world->host.table))

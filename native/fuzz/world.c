@@ -186,12 +186,14 @@ static void must_work_again(struct world *world, __u64 reg_base)
 	const struct sim_unit *truth = truth_of(world, reg_base);
 	struct tdx_unit *unit = tdx_table_find(&world->host.table, reg_base);
 	int halfway_with_others = truth->phase == SIM_CONFIGURING && truth->root != unit->tried.root;
+	/* One that its registers once denied: pages kept for a repeat stand against the flag, until the module refuses. */
+	int is_foreign = unit->flags & TDX_UNIT_FOREIGN || truth->phase == SIM_FOREIGN;
 
 	if (unit->flags & TDX_UNIT_ID_VALID)
 		call_clear(world, reg_base, 1);
 	if (unit->flags & TDX_UNIT_ID_VALID)
 		violated("CLEAR of unit %llx is refused for no reason", (unsigned long long)reg_base);
-	if (halfway_with_others || (unit->flags & TDX_UNIT_FOREIGN))
+	if (halfway_with_others || is_foreign)
 		return;
 	call_setup(world, reg_base);
 	if (unit->state != TDX_IOMMU_TRUSTED)
@@ -226,6 +228,7 @@ void world_calm(struct world *world)
 		}
 	}
 	for (i = 0; i < 3; i++) {
+		event_honest_look(world, units[i]);
 		must_work_again(world, units[i]);
 		check_world(world);
 	}

@@ -23,6 +23,7 @@ enum event {
 	EVENT_ENVIRONMENT,
 	EVENT_ANOTHER_MODULE,
 	EVENT_BACKEND_GONE,
+	EVENT_LOOK, /* at a unit's own registers, which say what is so, or anything */
 	EVENT_KINDS,
 };
 
@@ -43,6 +44,8 @@ struct world {
 	__u64 max_seq; /* of what was recorded for good */
 	struct snapshot during; /* before the last attempt */
 	__u64 calls; /* SEAMCALLs of the operation under way */
+	__u32 foreign_calls[HOST_UNITS]; /* SEAMCALLs for the unit until it was found to be somebody else's */
+	__u32 foreign; /* bit by bit: it was */
 	struct tdx_table_ops ops;
 };
 
@@ -64,6 +67,8 @@ void call_revive(struct world *world);
 /* events.c */
 void event_happens(struct world *world, enum event event);
 void event_reboot(struct world *world);
+/* The unit's registers say what is so. */
+void event_honest_look(struct world *world, __u64 reg_base);
 
 /* invariants.c */
 void check_world(struct world *world);
