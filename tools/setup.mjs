@@ -30,7 +30,7 @@ function dependencies() {
     .digest("hex");
   if (existsSync(stamp) && existsSync(node) && readFileSync(stamp, "utf8") === lock) return;
   process.stderr.write("set-up: dependencies\n");
-  // Not `npm ci`: it refuses a lock that lacks other platforms' optional packages; `install` leaves the lock as it is.
+  // Not `npm ci`: it begins by removing node_modules, and with it the Node that may be running this. With a lock both install the same.
   run("dependencies", "npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts"]);
   writeFileSync(stamp, lock);
 }
