@@ -58,6 +58,8 @@ static void check_unit(struct world *world, const struct tdx_unit *unit)
 		violated("the id of unit %llx is lost", (unsigned long long)unit->reg_base);
 	if (unit->state == TDX_IOMMU_TRUSTED && !has_id)
 		violated("trusted without an id");
+	if (unit->state == TDX_IOMMU_TRUSTED && (unit->last_leaf != TDX_LEAF_IOMMU_SETUP || unit->last_status != TDX_SUCCESS))
+		violated("trusted by leaf %u with status %llx", unit->last_leaf, unit->last_status);
 	if (unit->state == TDX_IOMMU_TRUSTED && unit->gsts == TDX_GSTS_GONE)
 		violated("trusted, and nothing answers at its address");
 	if ((unit->flags & TDX_UNIT_RETRYABLE) && (unit->state == TDX_IOMMU_TRUSTED || !unit->last_leaf))

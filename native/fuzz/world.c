@@ -59,12 +59,23 @@ static struct world *world_of(struct host *host)
 	return (struct world *)((char *)host - offsetof(struct world, host));
 }
 
+static void check_no_id_is_at_stake(const struct host *host)
+{
+	__u32 i;
+
+	for (i = 0; i < host->now.table_head.unit_count; i++) {
+		if (host->now.units[i].op_leaf == TDX_LEAF_IOMMU_SETUP && host->now.units[i].flags & TDX_UNIT_ID_VALID)
+			violated("SETUP of a unit that has an id");
+	}
+}
+
 /* Each attempt: the sets are looked at while they are in use, and what was planned for the middle of a call happens. */
 static void before_call(struct host *host)
 {
 	struct world *world = world_of(host);
 	enum event event = world->pending;
 
+	check_no_id_is_at_stake(host);
 	sets_note(&world->sets, host);
 	world->calls++;
 	world->pending = EVENT_NONE;

@@ -15,9 +15,21 @@ static int is_holding(__u64 status)
 	}
 }
 
+static int is_refusal(__u64 status)
+{
+	return !!(status & TDX_STATUS_ERROR);
+}
+
+/* The status that the script has for this call; 0: none. Success with information is one, too. */
+static __u64 script_for(struct sim_module *sim, __u64 leaf, const struct sim_unit *unit,
+			struct sim_fault *fault)
+{
+	return sim_fault_take(sim, leaf, unit, fault) && fault->has_status ? fault->status : 0;
+}
+
 /*
- * What keeps a call that has begun from its end: the script, then the module's own interruptions.
- * 0: nothing.
+ * How a call that has begun ends, or what keeps it from its end: the script, then the module's own
+ * interruptions.
  */
 static __u64 not_yet(const struct sim_module *sim, struct sim_unit *unit, __u64 scripted)
 {
@@ -64,21 +76,19 @@ static void setup(struct sim_module *sim, struct tdx_regs *regs)
 {
 	struct sim_unit *unit = sim_unit_at(sim, regs->rcx);
 	struct sim_fault fault = { 0 };
-	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_SETUP, unit, &fault) &&
-		       fault.has_status && fault.status;
+	__u64 scripted = script_for(sim, TDX_LEAF_IOMMU_SETUP, unit, &fault);
 
 	sim->head->setup_calls++;
 	if (unit)
 		unit->setup_calls++;
-	if (scripted && !is_holding(fault.status) && !fault.keep_pages) {
-		regs->rax = fault.status;
+	regs->rax = scripted;
+	if (is_refusal(scripted) && !is_holding(scripted) && !fault.keep_pages)
 		return;
-	}
 	regs->rax = setup_begin(sim, unit, regs->rdx);
 	if (regs->rax)
 		return;
-	regs->rax = not_yet(sim, unit, scripted ? fault.status : TDX_SUCCESS);
-	if (regs->rax)
+	regs->rax = not_yet(sim, unit, scripted);
+	if (is_refusal(regs->rax))
 		return;
 	unit->phase = SIM_CONFIGURED;
 	unit->interrupted = 0;
@@ -103,22 +113,20 @@ static void clear(struct sim_module *sim, struct tdx_regs *regs)
 {
 	struct sim_unit *unit = sim_unit_with_id(sim, regs->rcx);
 	struct sim_fault fault = { 0 };
-	int scripted = sim_fault_take(sim, TDX_LEAF_IOMMU_CLEAR, unit, &fault) &&
-		       fault.has_status && fault.status;
+	__u64 scripted = script_for(sim, TDX_LEAF_IOMMU_CLEAR, unit, &fault);
 
 	sim->head->clear_calls++;
 	if (unit)
 		unit->clear_calls++;
-	if (scripted && !is_holding(fault.status)) {
-		regs->rax = fault.status;
+	regs->rax = scripted;
+	if (is_refusal(scripted) && !is_holding(scripted))
 		return;
-	}
 	regs->rax = clear_check(sim, unit, regs->rdx);
 	if (regs->rax)
 		return;
 	unit->phase = SIM_CLEARING;
-	regs->rax = not_yet(sim, unit, scripted ? fault.status : TDX_SUCCESS);
-	if (regs->rax)
+	regs->rax = not_yet(sim, unit, scripted);
+	if (is_refusal(regs->rax))
 		return;
 	sim_pages_return(sim, unit,
 			 sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 ? regs->rdx : 0);

@@ -49,10 +49,15 @@ int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)
 	return 0;
 }
 
-/* A list that does not name every page means that some still are the module's. */
+/*
+ * A list that does not name every page means that some still are the module's, and so may a success
+ * that has something to add.
+ */
 static int all_released(struct tdx_table *table, const struct tdx_unit *unit,
 			const struct tdx_call *call)
 {
+	if (call->regs.rax != TDX_SUCCESS)
+		return 0;
 	return call->identity.abi_profile != TDX_IOMMU_PROFILE_V2 ||
 	       tdx_pages_all_returned(table, &unit->held);
 }

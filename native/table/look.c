@@ -28,19 +28,25 @@ static void note_mode(struct tdx_table *table, struct tdx_unit *unit, enum tdx_m
 	tdx_table_bump(table);
 }
 
-void tdx_table_look(struct tdx_table *table, __u64 reg_base, __u32 gsts, enum tdx_mode mode)
+void tdx_table_look_locked(struct tdx_table *table, __u64 reg_base, __u32 gsts, enum tdx_mode mode)
 {
-	struct tdx_unit *unit;
+	struct tdx_unit *unit = tdx_table_find(table, reg_base);
 
-	table->ops->lock(table->ctx);
-	unit = tdx_table_find(table, reg_base);
-	if (unit && unit->gsts != gsts) {
+	if (!unit)
+		return;
+	if (unit->gsts != gsts) {
 		unit->gsts = gsts;
 		if (gsts == TDX_GSTS_GONE && unit->state == TDX_IOMMU_TRUSTED)
 			unit->state = TDX_IOMMU_UNKNOWN;
 		tdx_table_bump(table);
 	}
-	if (unit && gsts != TDX_GSTS_GONE)
+	if (gsts != TDX_GSTS_GONE)
 		note_mode(table, unit, mode);
+}
+
+void tdx_table_look(struct tdx_table *table, __u64 reg_base, __u32 gsts, enum tdx_mode mode)
+{
+	table->ops->lock(table->ctx);
+	tdx_table_look_locked(table, reg_base, gsts, mode);
 	table->ops->unlock(table->ctx);
 }

@@ -19,6 +19,7 @@
 #define TDX_LEAF_IOMMU_CLEAR 129
 
 #define TDX_STATUS_MASK 0xFFFFFFFF00000000ULL /* without the operand */
+#define TDX_STATUS_ERROR 0x8000000000000000ULL /* clear: success, perhaps with information */
 
 #define TDX_SUCCESS 0ULL
 #define TDX_INTERRUPTED_RESUMABLE 0x8000000300000000ULL

@@ -32,26 +32,45 @@ static __u32 unsupported(struct tdx_table *table, struct tdx_unit *unit)
 	return TDX_IOMMU_OUT_UNSUPPORTED;
 }
 
+/*
+ * What the unit's own registers forbid is recorded as the module would refuse it, but without an
+ * attempt: nobody was asked, and pages kept for a repeat stay as they are.
+ */
+static __u32 forbidden(struct tdx_table *table, struct tdx_unit *unit)
+{
+	const __u64 status = TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX;
+
+	if (unit->state == TDX_IOMMU_FAILED && unit->last_leaf == TDX_LEAF_IOMMU_SETUP &&
+	    unit->last_status == status && !unit->last_attempts)
+		return TDX_IOMMU_OUT_FAILED;
+	unit->state = TDX_IOMMU_FAILED;
+	unit->flags &= ~TDX_UNIT_RETRYABLE;
+	unit->last_leaf = TDX_LEAF_IOMMU_SETUP;
+	unit->last_status = status;
+	unit->last_attempts = 0;
+	unit->last_duration = 0;
+	tdx_table_bump(table);
+	return TDX_IOMMU_OUT_FAILED;
+}
+
 #define GO_ON 0xFFFFFFFFU
 
 /* GO_ON, or the outcome of a SETUP that needs no SEAMCALL. */
 static __u32 decide(struct tdx_table *table, struct tdx_unit *unit)
 {
+	const struct tdx_table_ops *ops = table->ops;
 	const struct tdx_identity *identity = &table->head->identity;
 
 	if (unit->state == TDX_IOMMU_TRUSTED)
 		return TDX_IOMMU_ALREADY;
-	if (unit->flags & TDX_UNIT_FOREIGN)
-		return TDX_IOMMU_OUT_FAILED;
-	/* After a refused CLEAR the unit still is in TDX mode under its id. */
-	if ((unit->flags & TDX_UNIT_ID_VALID) && unit->state == TDX_IOMMU_FAILED &&
-	    unit->last_leaf == TDX_LEAF_IOMMU_CLEAR)
+	/* One with an id may still be in TDX mode under it, and a second SETUP could lose it. */
+	if (unit->flags & (TDX_UNIT_FOREIGN | TDX_UNIT_ID_VALID))
 		return TDX_IOMMU_OUT_FAILED;
 	if (!(unit->ecap & TDX_ECAP_CONNECT) || !module_connects(identity))
 		return unsupported(table, unit);
 	if (identity->mt_page_count == 0 || identity->mt_page_count > TDX_MT_MAX_COUNT)
 		return TDX_IOMMU_OUT_FAILED;
-	return GO_ON;
+	return ops->forbids && ops->forbids(table->ctx, unit) ? forbidden(table, unit) : GO_ON;
 }
 
 /* Pages kept for a repeat fit the module that refused them only. */
@@ -138,19 +157,21 @@ int tdx_table_setup(struct tdx_table *table, struct tdx_iommu_setup *setup)
 	return 0;
 }
 
-/* When another module answers by now, or nothing at the unit's address: the id and no trust. */
+/*
+ * Not when another module answers by now, or none, or nothing at the unit's address, nor when the
+ * status has something to add to its success that we do not know: then the id without trust.
+ */
 static int is_proven(const struct tdx_table *table, const struct tdx_unit *unit,
 		     const struct tdx_call *call)
 {
-	return unit->gsts != TDX_GSTS_GONE &&
+	return call->regs.rax == TDX_SUCCESS && unit->gsts != TDX_GSTS_GONE &&
+	       call->identity.environment == TDX_IOMMU_ENV_OK &&
 	       __builtin_memcmp(&call->identity, &table->head->identity,
 				sizeof(call->identity)) == 0;
 }
 
 static __u32 trusted(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call)
 {
-	/* An id of before the module could not be asked: its pages may still be the module's. */
-	tdx_pages_abandon(unit, &unit->held);
 	unit->held = unit->tried;
 	unit->held.tainted = 0;
 	unit->tried = (struct tdx_pages){ 0 };
@@ -185,7 +206,7 @@ __u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct
 	}
 	*freed = unit->tried;
 	unit->tried = (struct tdx_pages){ 0 };
-	if (verdict != TDX_VERDICT_UNSUPPORTED || (unit->flags & TDX_UNIT_ID_VALID))
+	if (verdict != TDX_VERDICT_UNSUPPORTED)
 		return TDX_IOMMU_OUT_FAILED;
 	unit->state = TDX_IOMMU_UNSUPPORTED;
 	return TDX_IOMMU_OUT_UNSUPPORTED;

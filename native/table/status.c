@@ -36,7 +36,8 @@ enum tdx_verdict tdx_status_verdict(__u64 leaf, __u64 status)
 {
 	__u64 masked = status & TDX_STATUS_MASK;
 
-	if (status == TDX_SUCCESS)
+	/* Also with information, of which none is known: who ends the operation looks at the rest. */
+	if (!(status & TDX_STATUS_ERROR))
 		return TDX_VERDICT_DONE;
 	if (status == TDX_INTERRUPTED_RESUMABLE)
 		return TDX_VERDICT_RESUME;
@@ -50,28 +51,32 @@ enum tdx_verdict tdx_status_verdict(__u64 leaf, __u64 status)
 	return TDX_VERDICT_FAILED;
 }
 
+/* Speaks of no operand but the unit, so of no page. */
+static int names_no_page(__u64 status)
+{
+	return (status & ~TDX_STATUS_MASK) <= TDX_OPERAND_RCX;
+}
+
 /*
- * Only what the module is known to check before it takes a page. Everything not named here, above
- * all what is not known at all, counts as having taken pages. The caller-made statuses never
- * reached the module.
+ * Only what can't be answered after a page was taken. Not what the unit or its root ports are
+ * refused for (INVALID_STATE, KCB and RP_IDE_MUST_BE_DISABLED): the module's older interface
+ * checked that when the pages were its own already, and the newer one is not public. Everything
+ * not named here, above all what is not known at all, counts as having taken pages. The caller-made
+ * statuses never reached the module.
  */
 int tdx_status_took_nothing(__u64 status)
 {
 	__u64 masked = status & TDX_STATUS_MASK;
 
 	if (is_busy(masked))
-		return 1;
+		return names_no_page(status);
 	switch (masked) {
-	case TDX_OPERAND_INVALID:
-	case TDX_OPERAND_ADDR_RANGE_ERROR:
 	case TDX_SYS_NOT_READY:
 	case TDX_SYS_SHUTDOWN:
-	case TDX_IOMMU_INVALID_STATE:
-	case TDX_IOMMU_RP_IDE_MUST_BE_DISABLED:
-	case TDX_IOMMU_KCB_MUST_BE_DISABLED:
 		return 1;
 	default:
-		return status == TDX_SEAMCALL_VMFAILINVALID || status == TDX_SEAMCALL_GP ||
+		return status == (TDX_OPERAND_INVALID | TDX_OPERAND_RCX) ||
+		       status == TDX_SEAMCALL_VMFAILINVALID || status == TDX_SEAMCALL_GP ||
 		       status == TDX_SEAMCALL_UD;
 	}
 }

@@ -25,6 +25,8 @@ struct tdx_call {
 	struct tdx_identity identity; /* out: as read right before the instruction */
 };
 
+struct tdx_unit;
+
 struct tdx_table_ops {
 	/*
 	 * The short lock: no sleeping inside. Taken by everything that reads or writes the table.
@@ -60,6 +62,11 @@ struct tdx_table_ops {
 	__u64 (*entry_read)(void *ctx, __u64 page, __u32 index);
 	void (*entry_write)(void *ctx, __u64 page, __u32 index, __u64 value);
 	__u64 (*now_ns)(void *ctx);
+	/*
+	 * Whether the unit's own registers forbid a SETUP. Under lock; NULL where there are no
+	 * registers to be read.
+	 */
+	int (*forbids)(void *ctx, const struct tdx_unit *unit);
 	/* The generation changed: wake pollers. Under lock. */
 	void (*changed)(void *ctx);
 };
@@ -161,6 +168,11 @@ enum tdx_mode {
  * FOREIGN for as long as it is.
  */
 void tdx_table_look(struct tdx_table *table, __u64 reg_base, __u32 gsts, enum tdx_mode mode);
+/*
+ * The same for a caller that has the lock, and has read the registers under it: what was read
+ * before a SETUP ended says nothing of after.
+ */
+void tdx_table_look_locked(struct tdx_table *table, __u64 reg_base, __u32 gsts, enum tdx_mode mode);
 
 /* Whether the module's identity differs from the table's: refresh would change something. */
 int tdx_table_stale(struct tdx_table *table);

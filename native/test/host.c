@@ -77,7 +77,7 @@ static int seamcall(void *ctx, struct tdx_call *call)
 	if (call->incarnation && call->incarnation != call->identity.incarnation)
 		return -ESTALE;
 	sim_seamcall(&host->sim, &call->regs);
-	if (call->regs.rax && (call->regs.rcx != before.rcx || call->regs.rdx != before.rdx))
+	if (call->regs.rax & TDX_STATUS_ERROR && (call->regs.rcx != before.rcx || call->regs.rdx != before.rdx))
 		host->mistakes++;
 	host->in_step++;
 	return 0;

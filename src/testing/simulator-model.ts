@@ -155,8 +155,7 @@ export class SimulatorModel implements ModelHost {
     const { environment } = this.module;
     if (NEVER_CALLABLE.includes(environment)) throw new AppError("NO_TDX_MODULE", `the environment is ${environment}`);
     if (unit.state === "Trusted") return "Already";
-    if (unit.facts.foreign) return "Failed";
-    if (unit.id !== null && unit.state === "Failed" && unit.lastCall?.leaf === "TDH.IOMMU.CLEAR") return "Failed";
+    if (unit.facts.foreign || unit.id !== null) return "Failed";
     if ((unit.facts.ecap & ECAP_TDX_CONNECT) === 0n || environment !== "Ok") return this.#unsupported(unit);
     const { mtPageCount } = this.#options;
     if (mtPageCount < 1 || mtPageCount > MAX_MT_PAGES) return "Failed";

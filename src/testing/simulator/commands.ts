@@ -44,8 +44,8 @@ const STATUSES = [
   0x8000_ff00_ffff_0000n, // VMFAILINVALID
 ];
 
-/** What tells the module that it took no pages: keeping them then would be another module than the one simulated. */
-const MAY_KEEP = [0x8000_0004_0000_0000n, 0x8000_0f52_0000_0000n, 0xc000_0f58_0000_0000n];
+/** Which do not say that no page was taken. With those that do, a module that keeps them would be another than the one simulated. */
+const MAY_KEEP = [0x8000_0004_0000_0000n, 0x8000_0f52_0000_0000n, 0xc000_0f58_0000_0000n, 0xc000_0f00_0000_0001n];
 
 const STATUS_BUSY = 0x8000_0200_0000_0001n;
 const STATUS_UNSUPPORTED = 0xc000_0100_0000_0001n;

@@ -36,15 +36,11 @@ const BEGUN: readonly bigint[] = [
   ECMD_TIMEOUT,
 ];
 
-/** Refusals which the module makes before it takes a page, and those which never reached it. */
+/** Refusals which cannot come after a page was taken: of the unit, and by a module that is not at work. */
 const REFUSED_AT_ONCE: readonly bigint[] = [
-  OPERAND_INVALID,
-  0xc000_0101_0000_0000n, // OPERAND_ADDR_RANGE_ERROR
+  OPERAND_INVALID | RCX,
   0xc000_0505_0000_0000n, // SYS_NOT_READY
   0xc000_0506_0000_0000n, // SYS_SHUTDOWN
-  INVALID_STATE,
-  RP_IDE_MUST_BE_DISABLED,
-  0xc000_0f3e_0000_0000n, // IOMMU_KCB_MUST_BE_DISABLED
 ];
 const NEVER_ISSUED: readonly bigint[] = [0x8000_ff00_ffff_0000n, 0x8000_ff00_0000_000dn, 0x8000_ff00_0000_0006n];
 
@@ -64,7 +60,8 @@ export function isRetry(status: bigint): boolean {
 }
 
 export function tookNothing(status: bigint): boolean {
-  return BUSY.includes(withoutOperand(status)) || REFUSED_AT_ONCE.includes(withoutOperand(status)) || NEVER_ISSUED.includes(status);
+  const namesNoPage = status - withoutOperand(status) <= RCX;
+  return (BUSY.includes(withoutOperand(status)) && namesNoPage) || REFUSED_AT_ONCE.includes(status) || NEVER_ISSUED.includes(status);
 }
 
 export function blamesPages(status: bigint): boolean {

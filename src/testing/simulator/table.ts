@@ -124,7 +124,6 @@ export class TableHalf {
 
   #endSetup(unit: TableUnit, { status, id }: Answer, incarnation: bigint): CallOutcome {
     if (status === SUCCESS && id !== null) {
-      this.#giveUp(unit, "held");
       const held = unit.tried === null ? null : { ...unit.tried, tainted: false };
       Object.assign(unit, { state: "Trusted", id, idIncarnation: incarnation, seq: this.nextSeq++, held, tried: null });
       return "Done";
@@ -139,7 +138,7 @@ export class TableHalf {
       return "Failed";
     }
     unit.tried = null;
-    if (!saysUnsupported("TDH.IOMMU.SETUP", status) || unit.id !== null) return "Failed";
+    if (!saysUnsupported("TDH.IOMMU.SETUP", status)) return "Failed";
     unit.state = "Unsupported";
     return "Unsupported";
   }

@@ -2,7 +2,7 @@
 
 /** One unit's entry in the driver's table: what an operation's end makes of it, and what LIST shows of it. */
 import type { BindingUnit, CallOutcome } from "../../domain/unit.ts";
-import { CLEAR_LEAF, type Verdict } from "./module-status.ts";
+import type { Verdict } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 
 /** Pages that a SETUP hands over. */
@@ -34,11 +34,6 @@ function fails(unit: ModuleUnit, verdict: Verdict): boolean {
   unit.state = "Failed";
   unit.isRetryable = verdict === "Retry" || verdict === "NoEntropy";
   return unit.isRetryable;
-}
-
-/** After a refused CLEAR the unit still is in TDX mode under its id. */
-export function isHalfCleared(unit: ModuleUnit): boolean {
-  return unit.state === "Failed" && unit.id !== null && unit.lastCall?.leaf === CLEAR_LEAF;
 }
 
 export function entryOf(unit: ModuleUnit): BindingUnit {

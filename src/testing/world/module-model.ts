@@ -3,7 +3,7 @@ import type { BindingInfo, BindingTable, Environment } from "../../domain/unit.t
 import { AppError } from "../../runtime/errors.ts";
 import type { CallResult, ClearTarget } from "../../seamcall/port.ts";
 import { Fact } from "./fact.ts";
-import { endClear, endSetup, entryOf, isHalfCleared, PAGES } from "./module-entry.ts";
+import { endClear, endSetup, entryOf, PAGES } from "./module-entry.ts";
 import { answerClear, answerSetup } from "./module-leaves.ts";
 import { type LeafName, SETUP_LEAF, tookNothing, verdictOf } from "./module-status.ts";
 import { type ModuleUnit, moduleUnit, type UnitShape } from "./module-unit.ts";
@@ -216,7 +216,7 @@ export class ModuleModel {
     if (this.#seen.environment !== "Ok") return new AppError("NO_TDX_MODULE", "TDX cannot be called");
     if (!target) {
       if (unit.state === "Trusted") return { outcome: "Already", unit: entryOf(unit) };
-      if (unit.isForeign || isHalfCleared(unit)) return { outcome: "Failed", unit: entryOf(unit) };
+      if (unit.isForeign || unit.id !== null) return { outcome: "Failed", unit: entryOf(unit) };
       if (!unit.canConnect) return { outcome: "Unsupported", unit: entryOf(unit) };
     }
     this.#running = { unit, leaf: ticket.leaf, ticket, startedMs: this.#time.nowMs, attempts: 0, entropy: 0 };

@@ -50,11 +50,9 @@ export function isHolding(status: bigint): boolean {
   return status === STATUS.resumable || status === STATUS.ecmdTimeout;
 }
 
-/** Refused before it began: the module has none of the pages. */
+/** Refused before it began, and known to be: the module has none of the pages. */
 export function tookNothing(status: bigint): boolean {
-  const masked = status & 0xffff_ffff_0000_0000n;
-  const refusals = [STATUS.operandBusy, STATUS.noEntropy, STATUS.rejectedUnit, STATUS.notReady, STATUS.ideOn, STATUS.invalidState];
-  return refusals.some((refusal) => (refusal & 0xffff_ffff_0000_0000n) === masked);
+  return [STATUS.operandBusy, STATUS.noEntropy, STATUS.rejectedUnit, STATUS.notReady].some((refusal) => refusal === status);
 }
 
 /** A person must look: nobody may issue the leaf for this unit again. */
