@@ -5,6 +5,7 @@
  */
 #include <linux/acpi.h>
 #include <linux/io.h>
+#include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/slab.h>
 
@@ -43,6 +44,18 @@ static void count_unit(struct tdx_driver *driver, const struct acpi_dmar_header 
 		driver->fact_count++;
 }
 
+/* A unit's address is its key, and what SETUP is called with. */
+static bool is_key(const struct tdx_driver *driver, u64 reg_base)
+{
+	u32 i;
+
+	for (i = 0; i < driver->fact_count; i++) {
+		if (driver->facts[i].reg_base == reg_base)
+			return false;
+	}
+	return PAGE_ALIGNED(reg_base);
+}
+
 static void add_unit(struct tdx_driver *driver, const struct acpi_dmar_header *entry)
 {
 	const struct acpi_dmar_hardware_unit *unit = (const void *)entry;
@@ -53,6 +66,11 @@ static void add_unit(struct tdx_driver *driver, const struct acpi_dmar_header *e
 		return;
 	facts.reg_base = unit->address;
 	facts.segment = unit->segment;
+	if (!is_key(driver, facts.reg_base)) {
+		pr_warn("tdx_iommu: DMAR names unit 0x%llx twice, or not at a page: left out\n",
+			facts.reg_base);
+		return;
+	}
 	registers = tdx_registers_open(&facts);
 	if (!registers) {
 		pr_warn("tdx_iommu: the registers of unit 0x%llx can't be read\n", facts.reg_base);

@@ -25,13 +25,14 @@ struct tdx_driver {
 	u32 fact_count;
 	spinlock_t lock; /* the table */
 	wait_queue_head_t changed;
-	/* backend, stopping; held for the time of an operation by the worker. */
+	/* backend, stopping, sleeping; held for the time of an operation by the worker. */
 	struct mutex change;
 	const struct tdx_iommu_backend *backend;
 	void *backend_ctx;
 	bool backend_gone; /* it answered -EIO when last asked */
 	bool pinned; /* this module and the backend's, while a unit is not clean */
 	unsigned long stopping; /* no SETUP any more: since when, in jiffies; 0: not yet */
+	bool sleeping; /* no SETUP until the machine has woken up */
 	unsigned long writer; /* bit 0: taken */
 };
 
@@ -46,8 +47,8 @@ void tdx_dmar_free(struct tdx_driver *driver);
 void __iomem *tdx_registers_open(struct tdx_unit_facts *facts);
 /* Reads every unit's status into the table. */
 void tdx_registers_look(struct tdx_driver *driver);
-/* Why SETUP would be refused, or NULL. Of a unit that was just looked at. */
-const char *tdx_registers_obstacle(const struct tdx_driver *driver, u64 reg_base);
+/* Whether they forbid a SETUP; the log says why. */
+bool tdx_registers_forbid(const struct tdx_driver *driver, const struct tdx_unit *unit);
 
 /* seamcall.c: one attempt on this CPU; faults come back as statuses. */
 void tdx_seamcall(struct tdx_seamcall_regs *regs);

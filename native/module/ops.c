@@ -126,6 +126,11 @@ static u64 now_ns(void *ctx)
 	return ktime_get_ns();
 }
 
+static int forbids(void *ctx, const struct tdx_unit *unit)
+{
+	return tdx_registers_forbid(ctx, unit);
+}
+
 static void changed(void *ctx)
 {
 	struct tdx_driver *driver = ctx;
@@ -145,5 +150,6 @@ const struct tdx_table_ops tdx_driver_ops = {
 	.entry_read = entry_read,
 	.entry_write = entry_write,
 	.now_ns = now_ns,
+	.forbids = forbids,
 	.changed = changed,
 };

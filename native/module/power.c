@@ -12,14 +12,41 @@
 
 #include "driver.h"
 
+/* Clean, and from now on until it wakes up it stays so. Not while an operation is under way. */
+static bool may_sleep(struct tdx_driver *driver)
+{
+	if (!mutex_trylock(&driver->change))
+		return false;
+	driver->sleeping = tdx_driver_is_clean(driver);
+	mutex_unlock(&driver->change);
+	return driver->sleeping;
+}
+
+static void wake_up_again(struct tdx_driver *driver)
+{
+	mutex_lock(&driver->change);
+	driver->sleeping = false;
+	mutex_unlock(&driver->change);
+}
+
 static int on_sleep(struct notifier_block *block, unsigned long event, void *data)
 {
-	if (event != PM_SUSPEND_PREPARE && event != PM_HIBERNATION_PREPARE)
-		return NOTIFY_DONE;
-	if (tdx_driver_is_clean(&tdx_driver))
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		if (may_sleep(&tdx_driver))
+			return NOTIFY_OK;
+		pr_warn("tdx_iommu: no sleep while a unit is in TDX mode or its pages are the TDX module's\n");
+		return notifier_from_errno(-EBUSY);
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		wake_up_again(&tdx_driver);
 		return NOTIFY_OK;
-	pr_warn("tdx_iommu: no sleep while a unit is in TDX mode or its pages are the TDX module's\n");
-	return notifier_from_errno(-EBUSY);
+	default:
+		return NOTIFY_DONE;
+	}
 }
 
 static int on_reboot(struct notifier_block *block, unsigned long event, void *data)

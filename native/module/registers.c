@@ -6,6 +6,7 @@
 #include <linux/bits.h>
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/ratelimit.h>
 
 #include "driver.h"
 
@@ -54,10 +55,13 @@ void tdx_registers_look(struct tdx_driver *driver)
 	u32 i;
 
 	for (i = 0; i < driver->fact_count; i++) {
-		u32 gsts = tdx_testing_gsts(readl(driver->registers[i] + REG_GSTS));
+		u32 gsts;
 
-		tdx_table_look(&driver->table, driver->facts[i].reg_base, gsts,
-			       read_mode(driver, i));
+		spin_lock(&driver->lock);
+		gsts = tdx_testing_gsts(readl(driver->registers[i] + REG_GSTS));
+		tdx_table_look_locked(&driver->table, driver->facts[i].reg_base, gsts,
+				      read_mode(driver, i));
+		spin_unlock(&driver->lock);
 	}
 }
 
@@ -76,13 +80,18 @@ static const char *obstacle(void __iomem *registers)
 	return NULL;
 }
 
-const char *tdx_registers_obstacle(const struct tdx_driver *driver, u64 reg_base)
+bool tdx_registers_forbid(const struct tdx_driver *driver, const struct tdx_unit *unit)
 {
+	const char *why = NULL;
 	u32 i;
 
 	for (i = 0; i < driver->fact_count; i++) {
-		if (driver->facts[i].reg_base == reg_base)
-			return obstacle(driver->registers[i]);
+		if (driver->facts[i].reg_base == unit->reg_base)
+			why = obstacle(driver->registers[i]);
 	}
-	return NULL;
+	/* The agent asks again and again. */
+	if (why)
+		pr_warn_ratelimited("tdx_iommu: unit 0x%llx is not set up: %s\n", unit->reg_base,
+				    why);
+	return why;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * SETUP and CLEAR, one at a time, on a worker of their own. A caller that is killed goes; the
- * operation goes on, and the same request made again while it runs waits for it instead of issuing
- * another.
+ * SETUP and CLEAR, one at a time, on a worker of their own. A caller that is killed goes; an
+ * operation that has begun goes on, and the same request made again while it runs waits for it
+ * instead of issuing another. One whose turn had not come is dropped: nobody who looks at the table
+ * could know of it, and a CLEAR that comes out of the past may find a guest on the unit.
  */
 #include <linux/completion.h>
 #include <linux/kref.h>
@@ -16,6 +17,7 @@ struct request {
 	struct work_struct work;
 	struct list_head entry; /* in pending, under pending_lock, until it has been carried out */
 	struct kref users;
+	u32 waiting; /* callers, under pending_lock */
 	struct completion done;
 	int rc;
 	bool is_setup;
@@ -34,51 +36,36 @@ static void request_release(struct kref *users)
 	kfree(container_of(users, struct request, users));
 }
 
-/* Whether the unit's registers forbid a SETUP; the log says why. Under driver.change. */
-static bool is_obstructed(struct tdx_driver *driver, u64 reg_base)
-{
-	const char *obstacle;
-	bool asks = false;
-	u32 i;
-
-	tdx_registers_look(driver);
-	spin_lock(&driver->lock);
-	for (i = 0; i < driver->head.unit_count; i++) {
-		const struct tdx_unit *unit = &driver->table.units[i];
-
-		/* A trusted unit's registers are the TDX module's. */
-		if (unit->reg_base == reg_base)
-			asks = unit->state != TDX_IOMMU_TRUSTED && (unit->ecap & TDX_ECAP_CONNECT);
-	}
-	spin_unlock(&driver->lock);
-	obstacle = asks ? tdx_registers_obstacle(driver, reg_base) : NULL;
-	if (obstacle)
-		pr_warn("tdx_iommu: unit 0x%llx is not set up: %s\n", reg_base, obstacle);
-	return obstacle;
-}
-
 static int carry_out_setup(struct tdx_driver *driver, struct tdx_iommu_setup *setup)
 {
-	struct tdx_iommu_list list;
-	u64 reg_base = setup->reg_base;
-	struct tdx_iommu_unit *units;
-	u32 i;
-
-	if (READ_ONCE(driver->stopping))
+	if (READ_ONCE(driver->stopping) || driver->sleeping)
 		return -EIO;
-	if (!is_obstructed(driver, reg_base))
-		return tdx_table_setup(&driver->table, setup);
-	units = kcalloc(driver->fact_count, sizeof(*units), GFP_KERNEL);
-	if (!units)
-		return -ENOMEM;
-	tdx_table_fill(&driver->table, units, driver->fact_count, &list);
-	for (i = 0; i < list.count; i++) {
-		if (units[i].reg_base == reg_base)
-			setup->unit = units[i];
-	}
-	setup->outcome = TDX_IOMMU_OUT_FAILED;
-	kfree(units);
-	return 0;
+	tdx_registers_look(driver);
+	return tdx_table_setup(&driver->table, setup);
+}
+
+static int carry_out_request(struct tdx_driver *driver, struct request *request)
+{
+	int rc = request->is_setup ? carry_out_setup(driver, &request->setup)
+				   : tdx_table_clear(&driver->table, &request->clear);
+
+	/* The table can't tell a backend that has gone from a TDX module that is not ready. */
+	if (rc == -ENODEV && READ_ONCE(driver->backend_gone))
+		return -EIO;
+	return rc == -ECANCELED ? -EIO : rc;
+}
+
+/* Its turn has come. False: nobody waits for it any more, and nobody can join it from now on. */
+static bool begins(struct request *request)
+{
+	bool wanted;
+
+	spin_lock(&pending_lock);
+	wanted = request->waiting;
+	if (!wanted)
+		list_del_init(&request->entry);
+	spin_unlock(&pending_lock);
+	return wanted;
 }
 
 static void carry_out(struct work_struct *work)
@@ -87,17 +74,11 @@ static void carry_out(struct work_struct *work)
 	struct tdx_driver *driver = &tdx_driver;
 
 	mutex_lock(&driver->change);
-	tdx_driver_pin(driver, true);
-	if (request->is_setup)
-		request->rc = carry_out_setup(driver, &request->setup);
-	else
-		request->rc = tdx_table_clear(&driver->table, &request->clear);
-	/* The table can't tell a backend that has gone from a TDX module that is not ready. */
-	if (request->rc == -ENODEV && READ_ONCE(driver->backend_gone))
-		request->rc = -EIO;
-	if (request->rc == -ECANCELED)
-		request->rc = -EIO;
-	tdx_driver_pin(driver, !tdx_driver_is_clean(driver));
+	if (begins(request)) {
+		tdx_driver_pin(driver, true);
+		request->rc = carry_out_request(driver, request);
+		tdx_driver_pin(driver, !tdx_driver_is_clean(driver));
+	}
 	mutex_unlock(&driver->change);
 	spin_lock(&pending_lock);
 	list_del_init(&request->entry);
@@ -135,17 +116,30 @@ static struct request *join(struct request *fresh)
 		if (!is_same(known, fresh))
 			continue;
 		kref_get(&known->users);
+		known->waiting++;
 		spin_unlock(&pending_lock);
 		kref_put(&fresh->users, request_release);
 		return known;
 	}
 	list_add_tail(&fresh->entry, &pending);
 	kref_get(&fresh->users);
+	fresh->waiting = 1;
 	/* Its caller may be gone, and the file with it, before the worker comes to it. */
 	__module_get(THIS_MODULE);
 	queue_work(queue, &fresh->work);
 	spin_unlock(&pending_lock);
 	return fresh;
+}
+
+/* 0 and the answer in the request, or an errno of the contract. */
+static int answer_of(struct request *request)
+{
+	int rc = wait_for_completion_killable(&request->done) ? -EINTR : request->rc;
+
+	spin_lock(&pending_lock);
+	request->waiting--;
+	spin_unlock(&pending_lock);
+	return rc;
 }
 
 static struct request *request_new(bool is_setup)
@@ -171,7 +165,7 @@ int tdx_worker_setup(struct tdx_iommu_setup *setup)
 		return -ENOMEM;
 	request->setup = *setup;
 	request = join(request);
-	rc = wait_for_completion_killable(&request->done) ? -EINTR : request->rc;
+	rc = answer_of(request);
 	if (!rc)
 		*setup = request->setup;
 	kref_put(&request->users, request_release);
@@ -187,7 +181,7 @@ int tdx_worker_clear(struct tdx_iommu_clear *clear)
 		return -ENOMEM;
 	request->clear = *clear;
 	request = join(request);
-	rc = wait_for_completion_killable(&request->done) ? -EINTR : request->rc;
+	rc = answer_of(request);
 	if (!rc)
 		*clear = request->clear;
 	kref_put(&request->users, request_release);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,9 +111,9 @@ static const struct refusal setup_refusals[] = {
 	{ TDX_INTERRUPTED_RESTARTABLE, TDX_IOMMU_RETRY, 1 },
 	{ TDX_IOMMU_ECMD_TIMEOUT, TDX_IOMMU_RETRY, 1 },
 	{ TDX_OPERAND_INVALID | TDX_OPERAND_RCX, TDX_IOMMU_OUT_UNSUPPORTED, 0 },
-	{ TDX_OPERAND_INVALID | TDX_OPERAND_RDX, TDX_IOMMU_OUT_FAILED, 0 },
-	{ TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX, TDX_IOMMU_OUT_FAILED, 0 },
-	{ TDX_IOMMU_RP_IDE_MUST_BE_DISABLED | TDX_OPERAND_R8, TDX_IOMMU_OUT_FAILED, 0 },
+	{ TDX_OPERAND_INVALID | TDX_OPERAND_RDX, TDX_IOMMU_OUT_FAILED, 1 },
+	{ TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX, TDX_IOMMU_OUT_FAILED, 1 },
+	{ TDX_IOMMU_RP_IDE_MUST_BE_DISABLED | TDX_OPERAND_R8, TDX_IOMMU_OUT_FAILED, 1 },
 	{ TDX_IOMMU_ECMD_ERROR, TDX_IOMMU_OUT_FAILED, 1 },
 	{ 0xC0000F5800000000ULL, TDX_IOMMU_OUT_FAILED, 1 },
 	{ 0xFFFFFFFFFFFFFFFFULL, TDX_IOMMU_OUT_FAILED, 1 },
@@ -156,7 +157,7 @@ void refused_clears(void)
 	static const struct refusal refusals[] = {
 		{ TDX_OPERAND_BUSY | TDX_OPERAND_RCX, TDX_IOMMU_RETRY, 0 },
 		{ TDX_IOMMU_ECMD_TIMEOUT, TDX_IOMMU_RETRY, 0 },
-		{ TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX, TDX_IOMMU_OUT_FAILED, 0 },
+		{ TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX, TDX_IOMMU_OUT_FAILED, 1 },
 		{ 0xFFFFFFFFFFFFFFFFULL, TDX_IOMMU_OUT_FAILED, 0 },
 	};
 	int fd = must_open(O_RDWR);
@@ -272,6 +273,55 @@ void killed_caller(void)
 	CHECK_EQ(sim_table("setup_calls"), setups + 1);
 	CHECK_EQ(unit_now(again).state, TDX_IOMMU_TRUSTED);
 	close(again);
+}
+
+/* Its call has reached the driver, and waits there. */
+static int waits_in_kernel(pid_t child)
+{
+	char path[64], state = 0;
+	int tries;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", child);
+	for (tries = 0; tries < 100 && state != 'D'; tries++) {
+		FILE *stat = fopen(path, "r");
+
+		if (!stat || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		if (stat)
+			fclose(stat);
+		usleep(50000);
+	}
+	return state == 'D';
+}
+
+/* A call whose turn has not come when its caller is killed never happens: nobody could see it coming. */
+void dropped_caller(void)
+{
+	int fd = must_open(O_RDWR);
+	uint64_t reg_base = first_unit(), setups;
+	struct tdx_iommu_clear last = { .size = sizeof(last), .reg_base = reg_base };
+	pid_t clearing, waiting;
+
+	CHECK_EQ(set_up(fd, reg_base), TDX_IOMMU_DONE);
+	setups = sim_table("setup_calls");
+	script("leaf=clear unit=any delay_ms=%d", SLOW_MS);
+	clearing = fork();
+	if (!clearing)
+		_exit(clear_up(fd, reg_base));
+	CHECK_EQ(wait_for_state(fd, TDX_IOMMU_CLEARING), 1);
+	waiting = fork();
+	if (!waiting)
+		_exit(set_up(fd, reg_base));
+	CHECK(waits_in_kernel(waiting));
+	kill(waiting, SIGKILL);
+	CHECK_EQ(exit_code_of(waiting), -SIGKILL);
+	CHECK_EQ(unit_now(fd).state, TDX_IOMMU_CLEARING);
+	CHECK_EQ(exit_code_of(clearing), TDX_IOMMU_DONE);
+	/* Behind it in the queue: it has had its turn. */
+	CHECK_EQ(call(fd, TDX_IOMMU_IOC_CLEAR, &last), ESTALE);
+	CHECK_EQ(unit_now(fd).state, TDX_IOMMU_UNTRUSTED);
+	CHECK_EQ(sim_table("setup_calls"), setups);
+	close(fd);
 }
 
 void joined_callers(void)

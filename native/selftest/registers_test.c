@@ -48,6 +48,34 @@ void gone_registers(void)
 	close(fd);
 }
 
+/* As the module would refuse it, but nobody was asked. */
+void forbidden_setup(void)
+{
+	int fd = must_open(O_RDWR);
+	uint64_t reg_base = first_unit(), setups = sim_table("setup_calls"), generation;
+	struct tdx_iommu_unit unit;
+	struct snapshot snapshot;
+
+	says("registers_gone", "Y");
+	CHECK_EQ(set_up(fd, reg_base), TDX_IOMMU_OUT_FAILED);
+	unit = unit_now(fd);
+	CHECK_EQ(unit.leaf, TDX_LEAF_IOMMU_SETUP);
+	CHECK_EQ(unit.status, TDX_IOMMU_INVALID_STATE | TDX_OPERAND_RCX);
+	CHECK_EQ(unit.attempts, 0);
+	CHECK_EQ(unit.pages_donated + unit.pages_retained, 0);
+	CHECK_EQ(sim_table("setup_calls"), setups);
+	CHECK_EQ(take_snapshot(fd, &snapshot), 0);
+	generation = snapshot.list.generation;
+	CHECK_EQ(set_up(fd, reg_base), TDX_IOMMU_OUT_FAILED);
+	CHECK_EQ(take_snapshot(fd, &snapshot), 0);
+	CHECK_EQ(snapshot.list.generation, generation);
+	says("registers_gone", "N");
+	CHECK_EQ(unit_now(fd).state, TDX_IOMMU_FAILED);
+	CHECK_EQ(set_up(fd, reg_base), TDX_IOMMU_DONE);
+	CHECK_EQ(clear_up(fd, reg_base), TDX_IOMMU_DONE);
+	close(fd);
+}
+
 void foreign_unit(void)
 {
 	int fd = must_open(O_RDWR);

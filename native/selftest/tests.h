@@ -27,6 +27,7 @@ void refused_clears(void);
 void interruptions(void);
 void readers_do_not_wait(void);
 void killed_caller(void);
+void dropped_caller(void);
 void joined_callers(void);
 void poll_tells(void);
 void poll_wakes(void);
@@ -45,6 +46,7 @@ void another_module(void);
 
 /* registers_test.c */
 void gone_registers(void);
+void forbidden_setup(void);
 void foreign_unit(void);
 void lost_mode(void);
 

@@ -166,6 +166,8 @@ void no_sleep(void)
 		CHECK(0);
 		return;
 	}
+	/* Nothing stands against it, and afterwards all is as before. */
+	CHECK_EQ(knob("/sys/power/", "state", "freeze"), 0);
 	CHECK_EQ(set_up(fd, reg_base), TDX_IOMMU_DONE);
 	CHECK_EQ(knob("/sys/power/", "state", "freeze"), EBUSY);
 	CHECK_EQ(unit_now(fd).state, TDX_IOMMU_TRUSTED);

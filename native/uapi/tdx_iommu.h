@@ -17,7 +17,8 @@
  *   EBUSY       open: the one writer is taken
  *   ESTALE      CLEAR: the id or the sequence number is not the unit's
  *   ENOMEM      no pages on any node
- *   EINTR       the caller was killed or signalled; the operation goes on and a repeat joins it
+ *   EINTR       the caller was killed; an operation that has begun goes on, and a repeat joins it;
+ *               one that waits for its turn is dropped, unless somebody else waits for it, too
  *   EOPNOTSUPP  SETUP and CLEAR with real SEAMCALLs are not enabled
  *   EIO         the SEAMCALL backend is gone, or went while the operation ran
  *   EPERM       no CAP_SYS_ADMIN, at open and at each call
@@ -218,8 +219,10 @@ enum tdx_iommu_outcome {
  * @reserved: 0
  * @unit: out: the unit afterwards
  *
- * FAILED without a SEAMCALL: the unit is FOREIGN, or has an id and is neither TRUSTED nor UNKNOWN
- * (CLEAR it first).
+ * FAILED without a SEAMCALL: the unit is FOREIGN, or has an id and is not TRUSTED (CLEAR it first),
+ * or its own registers forbid it, which the log explains: then it is FAILED with the status
+ * TDX_IOMMU_INVALID_STATE of a SETUP of 0 attempts. DONE with the state UNKNOWN: there is an id,
+ * but no proof of trust.
  */
 struct tdx_iommu_setup {
 	__u32 size;

@@ -16,6 +16,7 @@ const BUSY = 0x8000020000000001n;
 const REJECTED = 0xc000010000000001n;
 const PAGE_NOT_FREE = 0xc000030300000000n;
 const IDE_ON = 0xc0000f0400000008n;
+const INVALID_STATE = 0xc0000f0000000001n;
 const CLEARED = anIntent({ state: "Cleared" });
 const FREE = aMemory({ freeSince: new Map([[REG_BASE, 0]]) });
 
@@ -139,6 +140,13 @@ describe("the plan of one unit", () => {
     ],
   ] as readonly (readonly [string, World, string])[])("says of a missing unit why it is spoken of: %s", (_, world, message) => {
     expect(plan({ ...world, view: { binding: aBinding([]), ...hostUnits() } })).toMatchObject({ reason: "UnitMissing", message });
+  });
+
+  it("says of a SETUP that the unit's registers forbid that nobody was asked", () => {
+    const lastCall = { ...ended("TDH.IOMMU.SETUP", INVALID_STATE), attempts: 0 };
+    const { reason, message, step, wakeAtMs } = plan({ unit: { state: "Failed", lastCall }, memory: attempted(99_000) });
+    expect({ reason, step, wakeAtMs }).toEqual({ reason: "SetupRetrying", step: null, wakeAtMs: 109_000 });
+    expect(message).toBe("TDH.IOMMU.SETUP was not issued: the unit's registers forbid it, the kernel log says which");
   });
 
   it("names the blocker of a CLEAR", () => {

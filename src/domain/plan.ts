@@ -247,6 +247,7 @@ export function repeatDelayMs(count: number, slow: boolean): number {
 function lastStatus({ fact }: UnitFacts): string {
   const { lastCall } = fact.entry;
   if (!lastCall) return "";
+  if (lastCall.attempts === 0) return `${lastCall.leaf} was not issued: the unit's registers forbid it, the kernel log says which`;
   const { name, operand } = decodeStatus(lastCall.leaf, lastCall.status);
   return `${lastCall.leaf} answered ${name}${operand === "" ? "" : ` (${operand})`}, ${hexStatus(lastCall.status)}`;
 }
