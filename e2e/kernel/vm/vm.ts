@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // One virtual machine for a test: started, spoken to, ended.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Program, startProgram } from "../../cluster/program.ts";
-import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
 import type { Kernel } from "../kit/kernels.ts";
+import { bootRepeatedly, consoleOf, type Line, reach } from "./boot.ts";
 import { type Contents, makeInitramfs } from "./initramfs.ts";
-import { CONSOLE_LOG, QMP_SOCKET, qemuCommand, SHELL_SOCKET } from "./qemu.ts";
-import { dial, type Ended, openShell, type Shell } from "./shell.ts";
+import { QMP_SOCKET, qemuCommand } from "./qemu.ts";
+import { callQmp } from "./qmp.ts";
+import type { Ended } from "./shell.ts";
 
 export interface VmOptions {
   readonly chroot: string;
@@ -46,72 +46,30 @@ export interface Vm {
   stop(): Promise<void>;
 }
 
-/** Emulated, and beside other work: a boot alone takes 5 s. */
-const BOOT_MS = 180_000;
 const COMMAND_MS = 60_000;
 
 /** Boots a VM and waits until it answers. @throws with the end of its console */
 export async function startVm(options: VmOptions): Promise<Vm> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "trusted-iommu-vm-"));
   const { chroot, kernel, contents, devices = [], memoryMb = 1024, more = [], parameters = "", start = startHere(folder) } = options;
-  let line: Line | null = null;
-  let program: Program | null = null;
-  const stop = async (): Promise<void> => {
-    line?.shell.close();
-    await program?.stop("kill");
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
   try {
     const initramfs = await makeInitramfs(folder, { "bin/busybox": join(chroot, "usr/bin/busybox"), ...contents }, options.init);
     const argv = qemuCommand({ chroot, image: kernel.image, initramfs, devices, memoryMb, folder, more, parameters });
-    program = start(`vm-${kernel.name}`, argv);
-    line = await reach(program, folder);
-    await line.up();
+    const { line, program } = await bootRepeatedly(kernel, folder, () => start(`vm-${kernel.name}`, argv));
+    const stop = async (): Promise<void> => {
+      await program.stop("kill");
+      removeFolder();
+    };
     return vmOf({ line, program, folder, stop });
   } catch (cause) {
-    const end = consoleOf(folder).trimEnd().split("\n").slice(-40).join("\n");
-    await stop();
-    throw new Error(`the VM with kernel ${kernel.release} did not come up\n${end}`, { cause });
+    removeFolder();
+    throw cause;
   }
 }
 
 function startHere(folder: string): (name: string, argv: readonly string[]) => Program {
   return (name, argv) => startProgram({ name, argv, env: { PATH: "/usr/bin:/bin" }, logFile: join(folder, "qemu.log") });
-}
-
-function consoleOf(folder: string): string {
-  const log = join(folder, CONSOLE_LOG);
-  return existsSync(log) ? readFileSync(log, "utf8") : "";
-}
-
-/** A line to a VM that may still be booting. */
-interface Line {
-  readonly shell: Shell;
-  /** Resolves when the first process answers. */
-  up(): Promise<void>;
-}
-
-async function reach(program: Program, folder: string): Promise<Line> {
-  const look = async () => {
-    program.assertRunning();
-    const found = await dial(join(folder, SHELL_SOCKET));
-    return found === null ? notYet<Socket>("nobody listens") : met(found);
-  };
-  const socket = await waitUntil("QEMU's sockets", look, { deadlineMs: 30_000, everyMs: 20 });
-  let lost: Error | null = null;
-  let isUp = false;
-  const shell = openShell(socket, (cause) => {
-    lost = cause;
-  });
-  void shell.ready.then(() => {
-    isUp = true;
-  });
-  const lookUp = () => {
-    program.assertRunning();
-    if (lost !== null) throw lost;
-    return isUp ? met(true) : notYet<boolean>("still booting");
-  };
-  return { shell, up: async () => void (await waitUntil("the VM's first process", lookUp, { deadlineMs: BOOT_MS, everyMs: 50 })) };
 }
 
 interface Running {
@@ -160,27 +118,4 @@ const COMPLAINT =
 /** Those lines of a log, for one who has it from elsewhere. */
 export function complaintsIn(log: string): readonly string[] {
   return log.split("\n").filter((line) => COMPLAINT.test(line));
-}
-
-/** One exchange: capabilities, the command, its answer. */
-function callQmp(path: string, command: string, args: Readonly<Record<string, unknown>>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(path);
-    let said = "";
-    const end = (cause?: Error): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      if (cause) reject(cause);
-      else resolve();
-    };
-    const timer = setTimeout(() => end(new Error(`QEMU did not answer ${command}: ${said}`)), 10_000);
-    socket.setEncoding("utf8");
-    socket.on("error", end);
-    socket.on("data", (chunk: string) => {
-      said += chunk;
-      if (said.includes('"error"')) end(new Error(`QEMU refused ${command}: ${said}`));
-      else if (said.split('"return"').length > 2) end();
-    });
-    socket.write(`${JSON.stringify({ execute: "qmp_capabilities" })}\n${JSON.stringify({ execute: command, arguments: args })}\n`);
-  });
 }
