@@ -25,7 +25,7 @@ export const ERROR_CODES = {
   WRITER_BUSY: { retry: "backoff", grpc: UNAVAILABLE, meaning: "another process holds the binding for writing" },
   STALE_ID: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the id or sequence is no longer the unit's" },
   OUT_OF_MEMORY: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the kernel had no pages to donate" },
-  INTERRUPTED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the call was interrupted; the operation goes on" },
+  INTERRUPTED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the call was interrupted; an operation that has begun goes on" },
   REAL_SETUP_DISABLED: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the kernel module was loaded without real SETUP" },
   BACKEND_GONE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the SEAMCALL backend is gone" },
   NOT_PERMITTED: { retry: "never", grpc: PERMISSION_DENIED, meaning: "CAP_SYS_ADMIN is missing" },

@@ -26,7 +26,7 @@ export interface ClearTarget {
 
 /**
  * Errors are AppErrors (runtime/errors.ts), one per errno of the UAPI: NO_TDX_MODULE (ENODEV) · UNKNOWN_UNIT (ENOENT) · WRITER_BUSY (EBUSY) ·
- * STALE_ID (ESTALE) · OUT_OF_MEMORY (ENOMEM) · INTERRUPTED (EINTR; the operation goes on, a repeat joins it) · REAL_SETUP_DISABLED (EOPNOTSUPP) ·
+ * STALE_ID (ESTALE) · OUT_OF_MEMORY (ENOMEM) · INTERRUPTED (EINTR; what has begun goes on, a repeat joins it) · REAL_SETUP_DISABLED (EOPNOTSUPP) ·
  * BACKEND_GONE (EIO; the gate closes) · NOT_PERMITTED (EPERM) · BINDING_CLOSED (used after close) · BINDING_FAILED (anything else).
  */
 export interface SeamcallPort {
