@@ -144,21 +144,24 @@ static int set_up_all(void)
 	return rc;
 }
 
+/* In the order of such a driver: its device is there before it sets up, its TSM after. */
 int pose_start(void)
 {
-	int rc = set_up_all();
+	int rc;
 
-	if (rc)
-		return rc;
 	device = faux_device_create_with_groups("tdx_host", NULL, NULL, tdx_host_groups);
 	if (!device)
 		return -ENODEV;
+	rc = set_up_all();
+	if (rc)
+		goto no_units;
 	start_probes();
 	rc = link_start(&device->dev);
-	if (rc) {
-		stop_probes();
-		faux_device_destroy(device);
-	}
+	if (!rc)
+		return 0;
+	stop_probes();
+no_units:
+	faux_device_destroy(device);
 	return rc;
 }
 
