@@ -62,6 +62,11 @@ describe("an agent on one machine", () => {
     const blocked = await journey.until("blocked", (status) => condition(status, "ClearBlocked")?.status === "True");
     expect(condition(blocked, "ClearBlocked")?.message).toMatch(/0000:01:00\.0 in use by pid \d+/);
     expect((await moduleTable()).units[0]?.phase).toBe("Configured");
+    // An unbind that waits for the holder takes the driver from the function, and the device from nobody.
+    await journey.simulate("unbind", DEVICE);
+    const waiting = await journey.until("no driver", (status) => /vfio holders/.test(condition(status, "ClearBlocked")?.message ?? ""));
+    expect(condition(waiting, "ClearBlocked")?.message).toMatch(/pid \d+ holds vfio\d+, which no function has/);
+    expect((await moduleTable()).units[0]?.phase).toBe("Configured");
     await journey.simulate("unhold", DEVICE);
     await journey.until("cleared", (status) => unitOf(status)?.reason === "Cleared");
   });

@@ -3,6 +3,7 @@ import type { Address, Holders, PciFunction, UnitOfFunction } from "../domain/de
 import type { FunctionFacts } from "./functions.ts";
 import { selectiveStreamsOf } from "./ide.ts";
 import { decideLink, decideTeeIo, type SlotEvidence } from "./link.ts";
+import { valueOrNull } from "./reading.ts";
 import { functionZeroOf } from "./topology.ts";
 import { NO_TSM, type TsmReading } from "./tsm.ts";
 
@@ -33,7 +34,7 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings): Pc
     device: identity.device,
     class: identity.class,
     numaNode: identity.numaNode,
-    iommuGroup: facts.iommuGroup,
+    iommuGroup: valueOrNull(facts.iommuGroup),
     unit: around.unitOf(facts),
     functionType: identity.physicalFunction.kind === "Missing" ? "Physical" : "Virtual",
     physicalFunction: identity.physicalFunction.kind === "Value" ? identity.physicalFunction.value : null,
@@ -42,7 +43,7 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings): Pc
     link: decideLink(evidence, slotTsm(facts, around)),
     hostBridge: identity.place.hostBridge,
     rootPort: identity.place.rootPort,
-    driver: facts.driver,
+    driver: valueOrNull(facts.driver),
     vfioCdev: around.vfioCdevOf(facts),
     holders: around.holdersOf(facts),
   };

@@ -21,12 +21,12 @@ interface Identity {
 export interface FunctionFacts {
   readonly address: Address;
   readonly identity: Identity;
-  readonly iommuGroup: string | null;
+  readonly iommuGroup: Reading<string>;
   /** Kernel name of the unit the `iommu` link leads to. */
   readonly unitName: Reading<string>;
-  readonly driver: string | null;
-  /** `vfioN` when a vfio driver holds the function. */
-  readonly vfioName: string | null;
+  readonly driver: Reading<string>;
+  /** `vfioN` when a vfio driver holds the function. Missing says nothing of who has it open: see holders.ts. */
+  readonly vfioName: Reading<string>;
   /** A `tsm/` group is there. */
   readonly hasTsm: boolean;
   /** Null for virtual functions: they carry no TEE-I/O, IDE or DOE capability of their own. */
@@ -57,14 +57,14 @@ export function readFunction(source: FunctionSource, address: Address): Function
   const known = stamp.kind === "Value" && before?.identity.stamp === stamp.value ? before : null;
   const identity = known?.identity ?? readIdentity(path, stamp.kind === "Value" ? stamp.value : "");
   if (identity === null) return null;
-  const driver = optional(readRareTarget(`${path}/driver`));
+  const driver = mapName(readRareTarget(`${path}/driver`));
   const facts: FunctionFacts = {
     address,
     identity,
-    iommuGroup: known?.iommuGroup ?? optional(readTarget(`${path}/iommu_group`)),
+    iommuGroup: known?.iommuGroup.kind === "Value" ? known.iommuGroup : mapName(readTarget(`${path}/iommu_group`)),
     unitName: mapName(readTarget(`${path}/iommu`)),
     driver,
-    vfioName: driver === null ? null : readVfioName(path, driver),
+    vfioName: readVfioName(path, driver),
     hasTsm: source.tsmRegistered && isPresent(`${path}/tsm`),
     capabilities: readOwnCapabilities(path, identity, known),
   };
@@ -113,10 +113,6 @@ function readNumaNode(path: string): number | null {
   return text.kind === "Value" && /^\d{1,6}$/.test(text.value) ? Number(text.value) : null;
 }
 
-function optional(target: Reading<string>): string | null {
-  return target.kind === "Value" ? baseName(target.value) : null;
-}
-
 function mapName(target: Reading<string>): Reading<string> {
   return target.kind === "Value" ? { kind: "Value", value: baseName(target.value) } : target;
 }
@@ -128,8 +124,15 @@ function mapAddress(target: Reading<string>): Reading<Address> {
 }
 
 /** Any vfio driver (vfio-pci, a vendor's variant) makes a `vfio-dev` directory with one entry; other drivers are not asked. */
-function readVfioName(path: string, driver: string): string | null {
-  if (!driver.includes("vfio")) return null;
+function readVfioName(path: string, driver: Reading<string>): Reading<string> {
+  if (driver.kind !== "Value" || !isVfioDriver(driver.value)) return { kind: "Missing" };
   const names = readNames(`${path}/vfio-dev`);
-  return names.kind === "Value" ? (names.value.find((name) => /^vfio\d+$/.test(name)) ?? null) : null;
+  if (names.kind !== "Value") return names;
+  const name = names.value.find((entry) => /^vfio\d+$/.test(entry));
+  return name === undefined ? { kind: "Missing" } : { kind: "Value", value: name };
+}
+
+/** vfio-pci or a vendor's variant of it. */
+export function isVfioDriver(name: string): boolean {
+  return name.includes("vfio");
 }

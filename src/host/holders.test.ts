@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../runtime/clock.ts";
 import { createScratch, type Scratch } from "../testing/hosts/scratch.ts";
-import { type HolderScan, holdersOf, scanHolders } from "./holders.ts";
+import { type HeldFunction, type HolderScan, holdersOf, NO_STRAYS, type Strays, scanHolders } from "./holders.ts";
+import type { Reading } from "./reading.ts";
 import { nextTurn } from "./slices.ts";
 
 let host: Scratch;
@@ -15,6 +16,17 @@ afterEach(() => host.remove());
 
 const scan = (proc: string = join(host.path, "proc")): Promise<HolderScan> => scanHolders(proc, { clock: systemClock, pause: nextTurn });
 
+const MISSING = { kind: "Missing" } as const;
+const UNREADABLE = { kind: "Unreadable", why: "EIO" } as const;
+const named = (value: string): Reading<string> => ({ kind: "Value", value });
+const onVfio = (vfioName: string, group: string | null): HeldFunction => ({
+  driver: named("vfio-pci"),
+  vfioName: named(vfioName),
+  iommuGroup: group === null ? MISSING : named(group),
+});
+const search = (scan: HolderScan, strays: Strays = NO_STRAYS) => ({ scan, strays });
+const found = (nodes: Readonly<Record<string, readonly number[]>>): HolderScan => ({ kind: "Known", pidsByNode: new Map(Object.entries(nodes)) });
+
 describe("holders of a vfio device", () => {
   it("are the processes with its node open, under whatever path, or its group's", async () => {
     host.link("proc/1/fd/0", "/dev/null");
@@ -24,9 +36,9 @@ describe("holders of a vfio device", () => {
     host.link("proc/30/fd/7", "/dev/vfio/12");
     host.link("proc/40/fd/7", "/dev/vfio/vfio");
     host.link("proc/50/fd/7", "/dev/vfio/devices/vfio33");
-    const found = await scan();
-    expect(holdersOf({ vfioName: "vfio3", iommuGroup: "12" }, found)).toEqual({ kind: "Known", pids: [9, 20, 30] });
-    expect(holdersOf({ vfioName: "vfio4", iommuGroup: null }, found)).toEqual({ kind: "Known", pids: [] });
+    const whole = search(await scan());
+    expect(holdersOf(onVfio("vfio3", "12"), whole)).toEqual({ kind: "Known", pids: [9, 20, 30] });
+    expect(holdersOf(onVfio("vfio4", null), whole)).toEqual({ kind: "Known", pids: [] });
   });
 
   it("are unreadable when a live process may not be looked into", async () => {
@@ -46,9 +58,44 @@ describe("holders of a vfio device", () => {
   it("are found by the real kernel's links", async () => {
     mkdirSync(join(host.path, "vfio/devices"), { recursive: true });
     const file = openSync(join(host.path, "vfio/devices/vfio4711"), "w");
-    const found = holdersOf({ vfioName: "vfio4711", iommuGroup: null }, await scan("/proc"));
+    const holders = holdersOf(onVfio("vfio4711", null), search(await scan("/proc")));
     closeSync(file);
     // Without the right to look into every process the answer is Unreadable, which counts as held.
-    if (found.kind === "Known") expect(found.pids).toContain(process.pid);
+    if (holders.kind === "Known") expect(holders.pids).toContain(process.pid);
+  });
+});
+
+describe("holders of a function without a vfio name", () => {
+  const loose: HeldFunction = { driver: MISSING, vfioName: MISSING, iommuGroup: named("12") };
+
+  it("are those of its group's node, whatever its driver", () => {
+    for (const driver of [MISSING, named("nvme"), named("vfio-pci")]) {
+      expect(holdersOf({ ...loose, driver }, search(found({ "12": [7] })))).toEqual({ kind: "Known", pids: [7] });
+    }
+  });
+
+  it.each<[string, Partial<HeldFunction>, string]>([
+    ["its driver", { driver: UNREADABLE }, "driver: EIO"],
+    ["its vfio-dev", { driver: named("vfio-pci"), vfioName: UNREADABLE }, "vfio-dev: EIO"],
+    ["its iommu_group", { iommuGroup: UNREADABLE }, "iommu_group: EIO"],
+  ])("are unreadable when %s is", (_what, part, why) => {
+    expect(holdersOf({ ...loose, ...part }, search(found({})))).toEqual({ kind: "Unreadable", why });
+  });
+
+  it("are unreadable while somebody holds a node that no function has, unless another driver or another group rules it out", () => {
+    const device = search(found({ vfio3: [7] }), { device: "a device", group: null });
+    const group = search(found({ "44": [7] }), { device: null, group: "a group" });
+    const nobody = { kind: "Known", pids: [] };
+    expect(holdersOf(loose, device)).toEqual({ kind: "Unreadable", why: "a device" });
+    expect(holdersOf({ ...loose, driver: named("vfio-pci") }, device)).toEqual({ kind: "Unreadable", why: "a device" });
+    expect(holdersOf({ ...loose, driver: named("nvme") }, device)).toEqual(nobody);
+    expect(holdersOf(onVfio("vfio4", "13"), device)).toEqual(nobody);
+    expect(holdersOf(loose, group)).toEqual(nobody);
+    expect(holdersOf({ ...loose, iommuGroup: MISSING }, group)).toEqual({ kind: "Unreadable", why: "a group" });
+  });
+
+  it("are unreadable with the scan, unless another driver has it", () => {
+    expect(holdersOf(loose, search(UNREADABLE))).toEqual(UNREADABLE);
+    expect(holdersOf({ ...loose, driver: named("nvme") }, search(UNREADABLE))).toEqual({ kind: "Known", pids: [] });
   });
 });

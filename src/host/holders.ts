@@ -1,21 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Holders } from "../domain/device.ts";
+import { type FunctionFacts, isVfioDriver } from "./functions.ts";
 import { isPresent, type Reading, readNames, readTarget } from "./reading.ts";
 import { inSlices, type SliceOptions } from "./slices.ts";
 
-/** A function that a vfio driver holds: by its device node `vfioN`, or (older interface) by its IOMMU group. */
-export interface VfioFunction {
-  readonly vfioName: string | null;
-  readonly iommuGroup: string | null;
-}
+/** What a function can be held by: its device node `vfioN`, or (older interface) its IOMMU group. */
+export type HeldFunction = Pick<FunctionFacts, "driver" | "vfioName" | "iommuGroup">;
 
-/** One scan of `/proc`. */
+/** One scan of `/proc`: who has which vfio node open. */
 export type HolderScan =
   | { readonly kind: "Known"; readonly pidsByNode: ReadonlyMap<string, readonly number[]> }
   | { readonly kind: "Unreadable"; readonly why: string };
 
-/** No vfio function, nobody to look for. */
-export const NOBODY: Holders = { kind: "Known", pids: [] };
+/** Open nodes that no listed function has, one of each kind, in words; null when there is none. See strays.ts. */
+export interface Strays {
+  readonly device: string | null;
+  readonly group: string | null;
+}
+
+export const NO_STRAYS: Strays = { device: null, group: null };
+
+/** A scan seen together with the functions of the same observation. */
+export interface HolderSearch {
+  readonly scan: HolderScan;
+  readonly strays: Strays;
+}
+
+/** The host has no vfio device: nobody to look for. */
+export const NOBODY_TO_FIND: HolderSearch = { scan: { kind: "Known", pidsByNode: new Map() }, strays: NO_STRAYS };
+export const NOT_LOOKED: HolderSearch = { scan: { kind: "Unreadable", why: "no process was looked at yet" }, strays: NO_STRAYS };
 
 /** `…/vfio/devices/vfio3` or `…/vfio/12`, wherever a container has it mounted. A file that was unlinked while open says so at its end. */
 const VFIO_NODE = /\/vfio\/(?:devices\/)?(vfio\d+|\d+)(?: \(deleted\))?$/;
@@ -60,9 +73,32 @@ function note(found: Found, pid: string, target: Reading<string>): void {
   if (!pids.includes(Number(pid))) found.pidsByNode.set(node, [...pids, Number(pid)]);
 }
 
-/** Who holds `device`, by the scan. */
-export function holdersOf(device: VfioFunction, scan: HolderScan): Holders {
-  if (scan.kind === "Unreadable") return scan;
-  const pids = [device.vfioName, device.iommuGroup].flatMap((node) => (node === null ? [] : (scan.pidsByNode.get(node) ?? [])));
-  return { kind: "Known", pids: [...new Set(pids)].sort((a, b) => a - b) };
+/**
+ * Who holds `one`. The driver link does not tell: an unbind takes the link and `vfio-dev/vfioN` away first and then waits until the last process has
+ * closed the device, so a function without a driver may still be a guest's. Its IOMMU group stays, and a node that is open and that no function has
+ * may be its. Only another driver is proof against vfio: none can be bound before the wait is over.
+ */
+export function holdersOf(one: HeldFunction, { scan, strays }: HolderSearch): Holders {
+  const { driver, vfioName, iommuGroup } = one;
+  const pids = [vfioName, iommuGroup].flatMap((node) => (node.kind === "Value" ? pidsOf(scan, node.value) : []));
+  const isOthers = driver.kind === "Value" && !isVfioDriver(driver.value);
+  if (pids.length > 0 || isOthers) return { kind: "Known", pids: [...new Set(pids)].sort((a, b) => a - b) };
+  const why = whyUnreadable(one, scan) ?? strayOf(one, strays);
+  return why === null ? { kind: "Known", pids: [] } : { kind: "Unreadable", why };
+}
+
+function pidsOf(scan: HolderScan, node: string): readonly number[] {
+  return scan.kind === "Known" ? (scan.pidsByNode.get(node) ?? []) : [];
+}
+
+function whyUnreadable({ driver, vfioName, iommuGroup }: HeldFunction, scan: HolderScan): string | null {
+  if (driver.kind === "Unreadable") return `driver: ${driver.why}`;
+  if (vfioName.kind === "Unreadable") return `vfio-dev: ${vfioName.why}`;
+  if (iommuGroup.kind === "Unreadable") return `iommu_group: ${iommuGroup.why}`;
+  return scan.kind === "Unreadable" ? scan.why : null;
+}
+
+function strayOf({ vfioName, iommuGroup }: HeldFunction, strays: Strays): string | null {
+  if (vfioName.kind !== "Missing") return null;
+  return strays.device ?? (iommuGroup.kind === "Missing" ? strays.group : null);
 }

@@ -13,6 +13,12 @@ export interface HostPaths {
   readonly bootId: string;
   /** `/dev/vfio/devices` below the root. */
   readonly vfioDevices: string;
+  /** `/sys/class/vfio-dev`: the devices of vfio drivers, `vfioN`. */
+  readonly vfioClass: string;
+  /** `/sys/class/vfio`: the IOMMU groups that have such devices; missing in a kernel that has no group interface. */
+  readonly vfioGroups: string;
+  /** `/sys/kernel/iommu_groups` */
+  readonly iommuGroups: string;
 }
 
 /** The paths below `root`. */
@@ -24,6 +30,9 @@ export function hostPaths(root: string): HostPaths {
     proc: join(root, "proc"),
     bootId: join(root, "proc/sys/kernel/random/boot_id"),
     vfioDevices: join(root, "dev/vfio/devices"),
+    vfioClass: join(root, "sys/class/vfio-dev"),
+    vfioGroups: join(root, "sys/class/vfio"),
+    iommuGroups: join(root, "sys/kernel/iommu_groups"),
   };
 }
 

@@ -184,6 +184,88 @@ describe("functions", () => {
   });
 });
 
+describe("holders", () => {
+  const GUEST = { kind: "Unreadable", why: "pid 20 holds vfio3, which no function has" };
+  const NOBODY = { kind: "Known", pids: [] };
+  const driver = (directory: string, name: string): void => host.link(`${directory}/driver`, `../../../bus/pci/drivers/${name}`);
+  /** vfio-pci has it, and pid 20 has it open. */
+  const addHeld = (): string => {
+    const held = addFunction("0000:01:00.0", { config: PLAIN });
+    driver(held, "vfio-pci");
+    host.link(`${held}/iommu_group`, "../../../kernel/iommu_groups/12");
+    host.directory(`${held}/vfio-dev/vfio3`);
+    host.directory("sys/class/vfio/12");
+    host.link("proc/20/fd/7", "/dev/vfio/devices/vfio3");
+    return held;
+  };
+  /** As the kernel leaves it while it waits for the last process to close the device. */
+  const unbind = (held: string): void => {
+    rmSync(join(host.path, held, "driver"));
+    rmSync(join(host.path, held, "vfio-dev"), { recursive: true });
+  };
+
+  it("stay with a function whose unbind waits for them, and only those that others' drivers have are free", async () => {
+    const held = addHeld();
+    driver(addFunction("0000:02:00.0", { config: PLAIN }), "nvme");
+    const other = addFunction("0000:03:00.0", { config: PLAIN });
+    driver(other, "vfio-pci");
+    host.directory(`${other}/vfio-dev/vfio4`);
+    expect((await observeOne("0000:01:00.0")).holders).toEqual({ kind: "Known", pids: [20] });
+    unbind(held);
+    expect(await observeOne("0000:01:00.0")).toMatchObject({ driver: null, vfioCdev: null, holders: GUEST });
+    expect((await observeOne("0000:02:00.0")).holders).toEqual(NOBODY);
+    expect((await observeOne("0000:03:00.0")).holders).toEqual(NOBODY);
+    rmSync(join(host.path, "proc/20"), { recursive: true });
+    expect((await observeOne("0000:01:00.0")).holders).toEqual(NOBODY);
+  });
+
+  it("are found by the group when no function is on vfio any more", async () => {
+    const held = addHeld();
+    rmSync(join(host.path, "proc/20/fd/7"));
+    host.link("proc/20/fd/7", "/dev/vfio/12");
+    unbind(held);
+    expect((await observeOne("0000:01:00.0")).holders).toEqual({ kind: "Known", pids: [20] });
+  });
+
+  it("of a device or group that is no PCI function's say nothing of functions", async () => {
+    const loose = addFunction("0000:01:00.0", { config: PLAIN });
+    host.directory("sys/class/vfio/77");
+    host.link("sys/class/vfio-dev/vfio3", "../../devices/virtual/mtty/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001/vfio-dev/vfio3");
+    host.directory("sys/kernel/iommu_groups/77/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
+    host.link("proc/20/fd/7", "/dev/vfio/devices/vfio3");
+    host.link("proc/20/fd/8", "/dev/vfio/77");
+    expect((await observeOne("0000:01:00.0")).holders).toEqual(NOBODY);
+    // A group that nobody vouches for is another matter, for a function that has none.
+    host.link("proc/20/fd/9", "/dev/vfio/78");
+    expect((await observeOne("0000:01:00.0")).holders).toEqual({ kind: "Unreadable", why: "pid 20 holds 78, which no function has" });
+    host.link(`${loose}/iommu_group`, "../../../kernel/iommu_groups/12");
+    expect((await observeOne("0000:01:00.0")).holders).toEqual(NOBODY);
+  });
+
+  it("are unreadable when driver or vfio-dev cannot be read", async () => {
+    const strange = addFunction("0000:01:00.0", { config: PLAIN });
+    host.file(`${strange}/driver`, "");
+    const other = addFunction("0000:02:00.0", { config: PLAIN });
+    driver(other, "vfio-pci");
+    host.link(`${other}/vfio-dev`, "vfio-dev");
+    expect((await observeOne("0000:01:00.0")).holders).toEqual({ kind: "Unreadable", why: "driver: EINVAL" });
+    expect((await observeOne("0000:02:00.0")).holders).toEqual({ kind: "Unreadable", why: "vfio-dev: ELOOP" });
+  });
+
+  it("are looked for only on a host that can have vfio devices", async () => {
+    addFunction("0000:01:00.0", { config: PLAIN });
+    rmSync(join(host.path, "proc/1"), { recursive: true });
+    expect((await observeOne("0000:01:00.0")).holders).toEqual(NOBODY);
+    host.directory("sys/class/vfio-dev");
+    expect((await observeOne("0000:01:00.0")).holders).toMatchObject({ kind: "Unreadable" });
+    // The group interface is there and has no group: nothing of vfio can be open.
+    host.directory("sys/class/vfio");
+    expect((await observeOne("0000:01:00.0")).holders).toEqual(NOBODY);
+    host.directory("sys/class/vfio/12");
+    expect((await observeOne("0000:01:00.0")).holders).toMatchObject({ kind: "Unreadable" });
+  });
+});
+
 describe("the machine this runs on", () => {
   it("can be read", async () => {
     const real = createHostReader({ root: "/" });

@@ -6,12 +6,13 @@ import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
 import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
-import { type FactsCache, type FunctionFacts, readFunction } from "./functions.ts";
-import { type HolderScan, holdersOf, NOBODY, scanHolders } from "./holders.ts";
+import { type FactsCache, type FunctionFacts, isVfioDriver, readFunction } from "./functions.ts";
+import { type HolderSearch, holdersOf, NOBODY_TO_FIND, NOT_LOOKED, scanHolders } from "./holders.ts";
 import { type HostPaths, hostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
 import type { HostPort } from "./port.ts";
 import { isPresent, type Reading, readNames, readText } from "./reading.ts";
 import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
+import { findStrays } from "./strays.ts";
 import { compareAddress, isAddress } from "./topology.ts";
 import { createTsmReader, NO_TSM, type ReadAttribute, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
 import { readRegBase, readUnits, type UnitReadings } from "./units.ts";
@@ -39,7 +40,7 @@ interface Reader {
   readonly tsm: TsmReader;
   readonly slices: SliceOptions;
   /** Of the last observe; a single function's reading has no time for a walk through `/proc`. */
-  lastScan: HolderScan;
+  lastSearch: HolderSearch;
 }
 
 /** The one reader of a host's tree, real or simulated. Holds no handle besides its watches; every reading starts from the files. */
@@ -50,7 +51,7 @@ export function createHostReader(options: HostReaderOptions): HostPort {
     cache: new Map(),
     tsm: createTsmReader({ clock, deadlineMs: tsmDeadlineMs, ...(readAttribute ? { readAttribute } : {}) }),
     slices: { clock, pause },
-    lastScan: { kind: "Unreadable", why: "no process was looked at yet" },
+    lastSearch: NOT_LOOKED,
   };
   return {
     observe: () => observe(reader),
@@ -82,7 +83,7 @@ async function observe(reader: Reader): Promise<HostView> {
   await inSlices(addresses, readOne, slices);
   for (const address of cache.keys()) if (!facts.has(address)) cache.delete(address);
   const tsm = await readTsm(reader, { facts, wanted: facts.values(), bound: "Always" });
-  if ([...facts.values()].some(isVfio)) reader.lastScan = await scanHolders(paths.proc, slices);
+  reader.lastSearch = await searchHolders(reader, facts);
   const functions: PciFunction[] = [];
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units.regBaseOf) });
   await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around)), slices);
@@ -156,18 +157,31 @@ function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroun
     factsOf: (address) => facts.get(address) ?? null,
     tsmOf: (address) => tsm.get(address) ?? null,
     unitOf,
-    holdersOf: (one): Holders => (isVfio(one) ? holdersOf(one, reader.lastScan) : NOBODY),
+    holdersOf: (one): Holders => holdersOf(one, reader.lastSearch),
     vfioCdevOf: (one) => vfioCdevOf(reader.paths, one),
   };
 }
 
-function isVfio(facts: FunctionFacts): boolean {
-  return facts.driver?.includes("vfio") ?? false;
+async function searchHolders({ paths, slices }: Reader, facts: ReadonlyMap<Address, FunctionFacts>): Promise<HolderSearch> {
+  const isOnVfio = ({ driver }: FunctionFacts): boolean => driver.kind === "Value" && isVfioDriver(driver.value);
+  if (![...facts.values()].some(isOnVfio) && !mayHaveVfio(paths)) return NOBODY_TO_FIND;
+  const scan = await scanHolders(paths.proc, slices);
+  return { scan, strays: findStrays(paths, facts.values(), scan) };
+}
+
+/**
+ * False only when no process can have a vfio device open, which spares the scan. A group stays in its class until the unbind of its device has ended;
+ * a kernel without the group interface shows no more than that vfio is there at all.
+ */
+function mayHaveVfio(paths: HostPaths): boolean {
+  const groups = readNames(paths.vfioGroups);
+  return groups.kind === "Value" ? groups.value.length > 0 : groups.kind === "Unreadable" || isPresent(paths.vfioClass);
 }
 
 /** A kernel without IOMMUFD has `vfio-dev/vfioN` and no node in `/dev/vfio/devices`. */
 function vfioCdevOf(paths: HostPaths, { vfioName }: FunctionFacts): string | null {
-  return vfioName !== null && isPresent(`${paths.vfioDevices}/${vfioName}`) ? `${VFIO_DEVICES_ON_HOST}/${vfioName}` : null;
+  if (vfioName.kind !== "Value" || !isPresent(`${paths.vfioDevices}/${vfioName.value}`)) return null;
+  return `${VFIO_DEVICES_ON_HOST}/${vfioName.value}`;
 }
 
 function unitByName(name: Reading<string>, regBaseOf: ReadonlyMap<string, RegBase>): UnitOfFunction {

@@ -15,6 +15,11 @@ const MISSING: Reading<never> = { kind: "Missing" };
 /** ENODEV is sysfs's answer for an attribute whose device is being removed, ESRCH that of /proc for a process that ended. */
 const GONE = new Set(["ENOENT", "ENOTDIR", "ENODEV", "ESRCH"]);
 
+/** Null for what is missing and for what can't be read: only where both mean the same. */
+export function valueOrNull<T>(reading: Reading<T>): T | null {
+  return reading.kind === "Value" ? reading.value : null;
+}
+
 /** The reading that a thrown file-system error stands for. */
 export function readingOfError(thrown: unknown): Reading<never> {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : String(thrown);

@@ -44,11 +44,14 @@ export function slotOf(host: HostDescription, one: FunctionDescription): Address
   return host.functions.filter((other) => slotSpeaker(other) === speaker).map((other) => other.address);
 }
 
-/** Binds another driver, or none. A vfio driver gives the function a number that it keeps. */
+/**
+ * Binds another driver, or none. A vfio driver gives the function a number that it keeps. Taking the driver from a function that is held open shows
+ * what a kernel shows while the unbind waits for the holder; another driver is bound only after that.
+ */
 export function planBind(now: HostState, one: FunctionDescription, driver: string | null): StateChange {
   refuseAbsent(now, one.address);
   const holder = now.holders.find((held) => held.address === one.address);
-  if (holder !== undefined && now.drivers[one.address] !== driver) {
+  if (holder !== undefined && driver !== null && now.drivers[one.address] !== driver) {
     throw invalid(`${one.address} is held open by process ${holder.pid}; unhold it first`);
   }
   const known = now.vfioNumbers[one.address] !== undefined || !isVfioDriver(driver);

@@ -2,7 +2,6 @@
 import { domainsFromCap } from "../domain/unit.ts";
 import { addLink, type Entries, line } from "./entries.ts";
 import type { UnitDescription } from "./host-description.ts";
-import { vfioNameOf } from "./host-state.ts";
 import { renderFunction, type World } from "./render-function.ts";
 
 /** The whole host as a tree shaped like `/sys`, `/proc` and `/dev`. Pure. */
@@ -76,10 +75,11 @@ export function classEntry(unit: UnitDescription): string {
 
 /** A process that has a function's vfio device open, as a VM monitor would. */
 export function renderHolder({ host, state }: World, pid: number, address: string): Entries {
-  const name = vfioNameOf(state, address);
+  // What it has open it keeps when the driver has gone.
+  const number = state.vfioNumbers[address];
   const group = host.functions.find((one) => one.address === address)?.iommuGroup ?? null;
-  const opened = host.iommufd ? `/dev/vfio/devices/${name}` : `/dev/vfio/${group}`;
-  return renderProcess(pid, "qemu-system-x86", name === null ? [] : [opened, "anon_inode:[iommufd]"]);
+  const opened = host.iommufd ? `/dev/vfio/devices/vfio${number}` : `/dev/vfio/${group}`;
+  return renderProcess(pid, "qemu-system-x86", number === undefined ? [] : [opened, "anon_inode:[iommufd]"]);
 }
 
 function renderProcess(pid: number, comm: string, files: readonly string[]): Entries {

@@ -126,15 +126,30 @@ describe("a function", () => {
     expect((await read(NIC))?.vfioCdev).toMatch(/vfio\d+$/);
   });
 
-  it("held open shows the holder, and cannot be unbound meanwhile", async () => {
+  it("held open shows the holder, and no other driver is bound meanwhile", async () => {
     const first = host.hold(GPU);
     const second = host.hold(GPU);
     expect((await read(GPU))?.holders).toEqual({ kind: "Known", pids: [first, second] });
     expect((await read(PHYSICAL))?.holders).toEqual({ kind: "Known", pids: [] });
-    expect(() => host.unbind(GPU)).toThrow(/held open by process/);
+    expect(() => host.bind(GPU, "nvidia")).toThrow(/held open by process/);
     host.unhold(GPU);
     expect((await read(GPU))?.holders).toEqual({ kind: "Known", pids: [] });
     expect(() => host.hold(NIC)).toThrow(/not bound to a vfio driver/);
+  });
+
+  it("unbound while it is held open is held until it is let go", async () => {
+    const pid = host.hold(GPU);
+    const name = (await read(GPU))?.vfioCdev?.split("/").at(-1);
+    host.unbind(GPU);
+    expect(await read(GPU)).toMatchObject({
+      driver: null,
+      vfioCdev: null,
+      holders: { kind: "Unreadable", why: `pid ${pid} holds ${name}, which no function has` },
+    });
+    expect((await read(NIC))?.holders).toEqual({ kind: "Known", pids: [] });
+    expect(() => host.bind(GPU, "vfio-pci")).toThrow(/held open by process/);
+    host.unhold(GPU);
+    expect((await read(GPU))?.holders).toEqual({ kind: "Known", pids: [] });
   });
 });
 

@@ -49,7 +49,9 @@ export const DEEDS: readonly Deed[] = [
     name: "unbind",
     takes: "<address>",
     summary: "take a function from its driver",
-    teaches: "Its vfio device node goes: NoVfioDevice.",
+    teaches:
+      "Its vfio device node goes: NoVfioDevice. A process that has it open keeps it, as in a kernel whose unbind waits for the last to close it:\n" +
+      "the agent cannot tell any more whose the open device is, so no unit with a function that has no driver is cleared.",
     run(host, address = "") {
       host.unbind(address);
       return `${address} has no driver`;
