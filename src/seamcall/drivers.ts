@@ -9,7 +9,7 @@ import { loadAddon } from "./addon.ts";
 import { bindHandle } from "./binding.ts";
 import { fromNative } from "./errors.ts";
 import type { Driver, SeamcallPort } from "./port.ts";
-import { createTdxHost, findTsm, type TdxHostOptions } from "./tdx-host/driver.ts";
+import { createTdxHost, type TdxHostOptions } from "./tdx-host/driver.ts";
 
 export interface OpenOptions {
   /** False: INFO, LIST and changes only, beside the one writer. */
@@ -38,7 +38,8 @@ export function openTdxIommu(devicePath: string, options: OpenOptions = {}): Pro
 export async function openFound(host: TdxHostOptions, options: OpenOptions = {}): Promise<SeamcallPort> {
   const devicePath = join(host.root, "dev/tdx_iommu");
   if (existsSync(devicePath)) return openTdxIommu(devicePath, options);
-  if (findTsm(host.root) !== null) return createTdxHost({ ...host, isFound: true });
+  // Looked at also while it is not there, so that what a later one finds in the log is known to be older or not.
+  if (host.watch.look().tsm !== null) return createTdxHost({ ...host, isFound: true });
   throw new AppError("DRIVER_MISSING", `${devicePath} is not there, and the kernel's own driver tdx_host has no TSM`);
 }
 

@@ -18,11 +18,12 @@ export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot
   const { openFound, openSimulated, openTdxIommu } = await import("../../seamcall/drivers.ts");
   const options = { writable: !readOnly };
   const { createTdxHost } = await import("../../seamcall/tdx-host/driver.ts");
+  const { createKernelWatch } = await import("../../seamcall/tdx-host/watch.ts");
   if (driver.kind === "Simulated") {
     if (!existsSync(driver.stateDir)) throw simulatorMissing(driver.stateDir);
     return { driver: "simulated", open: () => openSimulated(driver.stateDir, options) };
   }
-  const host = { root: hostRoot, units: async () => (await listUnits(hostRoot)).units };
+  const host = { root: hostRoot, units: async () => (await listUnits(hostRoot)).units, watch: createKernelWatch({ root: hostRoot }) };
   if (driver.driver === "tdx_host") return { driver: "tdx_host", open: async () => createTdxHost(host) };
   if (driver.driver === "tdx_iommu") return { driver: "tdx_iommu", open: () => openTdxIommu(join(hostRoot, "dev/tdx_iommu"), options) };
   return { driver: "auto", open: () => openFound(host, options) };

@@ -1,26 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { aHostUnit, REG_BASE } from "../../testing/builders.ts";
 import { openFound } from "../drivers.ts";
-import { createTdxHost } from "./driver.ts";
+import type { SeamcallPort } from "../port.ts";
+import { createTdxHost, type TdxHostOptions } from "./driver.ts";
+import { type KernelLog, openKernelLog, parseRecord } from "./kernel-log.ts";
+import { createKernelWatch } from "./watch.ts";
 
 let root: string;
+/** The order in which directories were made, as sysfs numbers them; `/dev/shm` and a disk do not. */
+let made: Map<string, bigint>;
+let count: bigint;
 const write = (path: string, text: string): void => {
   mkdirSync(join(root, path, ".."), { recursive: true });
   writeFileSync(join(root, path), text);
 };
-const addTsm = (): void => void mkdirSync(join(root, "sys/devices/faux/tdx_host/tsm/tsm0"), { recursive: true });
-const removeTsm = (): void => rmSync(join(root, "sys/devices/faux/tdx_host/tsm"), { recursive: true });
-const host = () => ({ root, units: async () => [aHostUnit()] });
+const DRIVER = "sys/devices/faux/tdx_host";
+const TSM = `${DRIVER}/tsm/tsm0`;
+const make = (path: string): void => {
+  mkdirSync(join(root, path), { recursive: true });
+  count += 1n;
+  made.set(join(root, path), count);
+};
+const remove = (path: string): void => rmSync(join(root, path), { recursive: true });
+const addTsm = (): void => make(TSM);
+const removeTsm = (): void => remove(`${DRIVER}/tsm`);
+const addUnit = (kernelName: string): void => make(`sys/class/iommu/${kernelName}`);
+const incarnationOf = (path: string): bigint | null => (existsSync(path) ? (made.get(path) ?? null) : null);
+const host = (log: KernelLog = openKernelLog(join(root, "dev/kmsg"))): TdxHostOptions => ({
+  root,
+  units: async () => [aHostUnit()],
+  watch: createKernelWatch({ root, log, incarnationOf }),
+});
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "trusted-iommu-tdx-host-"));
+  made = new Map();
+  count = 0n;
   write("proc/sys/kernel/random/boot_id", "01234567-89ab-cdef-0123-456789abcdef\n");
   write("dev/kmsg", "6,1,1000000,-;tdx_host: Trusted DMA for TEE/IO initialized, regbase 0xfed90000\n");
-  write("sys/devices/faux/tdx_host/version", "2.0.18\n");
+  addUnit("dmar0");
+  make(DRIVER);
+  write(`${DRIVER}/version`, "2.0.18\n");
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -42,7 +66,7 @@ describe("the driver tdx_host", () => {
     const before = (await port.list()).units[0];
     removeTsm();
     expect((await port.list()).units[0]).toMatchObject({ state: "Untrusted" });
-    mkdirSync(join(root, "sys/devices/faux/tdx_host/other"));
+    appendFileSync(join(root, "dev/kmsg"), "6,2,2000000,-;tdx_host: Trusted DMA for TEE/IO initialized, regbase 0xfed90000\n");
     addTsm();
     const after = (await port.list()).units[0];
     expect(after?.state).toBe("Trusted");
@@ -62,6 +86,119 @@ describe("the driver tdx_host", () => {
     const port = createTdxHost(host());
     expect(await port.info()).toMatchObject({ simulated: true });
     await port.close();
+  });
+});
+
+describe("an earlier load", () => {
+  const A = "0x1000";
+  const B = "0x2000";
+  let records: string[];
+  let isReadable: boolean;
+  const say = (text: string): void => void records.push(`6,${records.length},1000000,-;${text}\n`);
+  const setUp = (...units: readonly string[]): void => {
+    for (const regBase of units) say(`Trusted DMA for TEE/IO initialized, regbase ${regBase}`);
+  };
+  const load = (...units: readonly string[]): void => {
+    make(DRIVER);
+    setUp(...units);
+    addTsm();
+  };
+  const unload = (): void => remove(DRIVER);
+  const log: KernelLog = {
+    read() {
+      if (!isReadable) return { kind: "Unreadable", why: "EPERM" };
+      const lines = records.map((record) => parseRecord(record).line).filter((line) => line !== null);
+      return { kind: "Read", lines, newest: records.length - 1 };
+    },
+  };
+  const twoUnits = (): TdxHostOptions => ({
+    ...host(log),
+    units: async () => [aHostUnit({ regBase: A, kernelName: "dmar0" }), aHostUnit({ regBase: B, kernelName: "dmar1" })],
+  });
+  const statesOf = async (port: SeamcallPort): Promise<unknown> => (await port.list()).units.map(({ state }) => state);
+
+  beforeEach(() => {
+    records = ["6,0,1,-;Linux\n"];
+    isReadable = true;
+    unload();
+    addUnit("dmar1");
+  });
+
+  it("proves nothing of a unit that the present one passed over", async () => {
+    const port = createTdxHost(twoUnits());
+    load(A, B);
+    expect(await statesOf(port)).toEqual(["Trusted", "Trusted"]);
+    unload();
+    load(A);
+    expect(await statesOf(port)).toEqual(["Trusted", "Unknown"]);
+    unload();
+    load();
+    expect(await statesOf(port)).toEqual(["Unknown", "Unknown"]);
+  });
+
+  it("proves nothing when it failed before it had a TSM, and was seen by nobody but in the log", async () => {
+    const port = createTdxHost(twoUnits());
+    expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
+    setUp(A);
+    say("TDH.IOMMU.SETUP failed, regbase 0x2000 status 0xc000010000000001");
+    load(B);
+    expect(await statesOf(port)).toEqual(["Unknown", "Trusted"]);
+  });
+
+  it("proves nothing when it failed and only its absence was seen", async () => {
+    const port = createTdxHost(twoUnits());
+    setUp(A);
+    expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
+    load(B);
+    expect(await statesOf(port)).toEqual(["Unknown", "Trusted"]);
+  });
+
+  it("is not what is seen in the middle of its SETUPs: its lines count when it has its TSM", async () => {
+    const port = createTdxHost(twoUnits());
+    make(DRIVER);
+    setUp(A);
+    expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
+    setUp(B);
+    addTsm();
+    expect(await statesOf(port)).toEqual(["Trusted", "Trusted"]);
+  });
+
+  it("is remembered beyond the port that saw it", async () => {
+    const found = twoUnits();
+    load(A, B);
+    const port = await openFound(found);
+    expect(await statesOf(port)).toEqual(["Trusted", "Trusted"]);
+    unload();
+    await expect(port.list()).rejects.toMatchObject({ code: "BACKEND_GONE" });
+    await port.close();
+    await expect(openFound(found)).rejects.toMatchObject({ code: "DRIVER_MISSING" });
+    load();
+    expect(await statesOf(await openFound(found))).toEqual(["Unknown", "Unknown"]);
+  });
+
+  it("proves nothing when its lines could not be read in its time", async () => {
+    const port = createTdxHost(twoUnits());
+    isReadable = false;
+    load(A, B);
+    expect(await statesOf(port)).toEqual(["Unknown", "Unknown"]);
+    unload();
+    load();
+    isReadable = true;
+    expect(await statesOf(port)).toEqual(["Unknown", "Unknown"]);
+  });
+
+  it("proves nothing of a unit that went and came back, nor of one that has its name now", async () => {
+    const port = createTdxHost(twoUnits());
+    load(A);
+    say("DMAR: Trusted IOMMU for TEE initialized on dmar1");
+    expect(await statesOf(port)).toEqual(["Trusted", "Trusted"]);
+    for (const kernelName of ["dmar0", "dmar1"]) {
+      remove(`sys/class/iommu/${kernelName}`);
+      addUnit(kernelName);
+    }
+    expect(await statesOf(port)).toEqual(["Unknown", "Unknown"]);
+    // Nor for one that looks for the first time.
+    expect(await statesOf(createTdxHost(twoUnits()))).toEqual(["Unknown", "Unknown"]);
   });
 });
 

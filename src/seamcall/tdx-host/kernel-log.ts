@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The kernel's log, by its device node: one record a read, from the oldest on. Source: Documentation/ABI/testing/dev-kmsg. */
-import { closeSync, constants, openSync, readSync } from "node:fs";
-import type { KernelEvidence, SetupLine } from "./evidence.ts";
-import { setupLineOf } from "./evidence.ts";
+import { constants, openSync, readSync } from "node:fs";
+import { type LogLine, logLineOf } from "./setup-lines.ts";
+
+/** The driver's lines of this boot, and the number of the newest record of all (-1 before the first); or why it can't be read. */
+export type LogReading =
+  | { readonly kind: "Read"; readonly lines: readonly LogLine[]; readonly newest: number }
+  | { readonly kind: "Unreadable"; readonly why: string };
 
 export interface KernelLog {
-  /** Lines of SETUP of this boot, those read before included. Never throws. */
-  read(): KernelEvidence["log"];
-  close(): void;
+  /** Lines read before included. Never throws. */
+  read(): LogReading;
 }
 
 const RECORD_BYTES = 8192;
 /** `PRIORITY,SEQUENCE,MICROSECONDS,FLAGS[,...];MESSAGE`; more lines, of `KEY=value`, may follow. */
-const RECORD = /^(\d+),\d+,(\d+),[^;]*;([^\n]*)/;
+const RECORD = /^(\d+),(\d+),(\d+),[^;]*;([^\n]*)/;
 
 /**
  * Reads what is new each time, and keeps the lines it has found: the buffer is a ring, and what has been overwritten since is still true of this
- * boot. A ring that went round before the first look leaves units Unknown.
+ * boot. A ring that went round before the first look leaves units Unknown. The file stays open, as opening it again would begin with the oldest record.
  */
 export function openKernelLog(path: string): KernelLog {
-  const lines: SetupLine[] = [];
+  const lines: LogLine[] = [];
+  let newest = -1;
   const buffer = Buffer.alloc(RECORD_BYTES);
   let file: number | null = null;
   return {
@@ -28,17 +32,14 @@ export function openKernelLog(path: string): KernelLog {
       try {
         file ??= openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
         for (let record = next(file, buffer); record !== null; record = next(file, buffer)) {
-          const line = parseRecord(record);
+          const { sequence, line } = parseRecord(record);
+          newest = Math.max(newest, sequence);
           if (line !== null) lines.push(line);
         }
-        return { kind: "Read", lines: [...lines] };
+        return { kind: "Read", lines: [...lines], newest };
       } catch (thrown) {
         return { kind: "Unreadable", why: codeOf(thrown) };
       }
-    },
-    close() {
-      if (file !== null) closeSync(file);
-      file = null;
     },
   };
 }
@@ -56,11 +57,13 @@ function next(file: number, buffer: Buffer): string | null {
   }
 }
 
-/** Facility 0 is the kernel's: the kernel gives no other writer that one. */
-export function parseRecord(record: string): SetupLine | null {
-  const [, priority = "", microseconds = "", message = ""] = RECORD.exec(record) ?? [];
-  if (priority === "" || Number(priority) >> 3 !== 0) return null;
-  return setupLineOf(message, Number(microseconds) / 1e6);
+/** Facility 0 is the kernel's: the kernel gives no other writer that one. The number is -1 when it is no record at all. */
+export function parseRecord(record: string): { readonly sequence: number; readonly line: LogLine | null } {
+  const [, priority = "", number = "", microseconds = "", message = ""] = RECORD.exec(record) ?? [];
+  if (priority === "") return { sequence: -1, line: null };
+  const sequence = Number(number);
+  const isKernels = Number(priority) >> 3 === 0;
+  return { sequence, line: isKernels ? logLineOf(message, { sequence, seconds: Number(microseconds) / 1e6 }) : null };
 }
 
 function codeOf(thrown: unknown): string {

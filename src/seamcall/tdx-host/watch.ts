@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Looks at a kernel that may own SETUP, and remembers what it saw. There is one for the life of the process, beyond that of a port: ports come and go
+ * with the TSM, and the log that a new one would read has the lines of those before.
+ */
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { AppError, messageOf } from "../../runtime/errors.ts";
+import type { KernelEvidence } from "./evidence.ts";
+import { type KernelLog, openKernelLog } from "./kernel-log.ts";
+import { type Past, remember } from "./past.ts";
+import { linesOfLastLoad } from "./setup-lines.ts";
+
+export interface KernelWatch {
+  /** @throws BINDING_FAILED when the driver's directory can't be read */
+  look(): KernelEvidence;
+  /** Number of the unit's directory; null when it has none or it can't be read. */
+  incarnationOfUnit(kernelName: string): bigint | null;
+}
+
+export interface KernelWatchOptions {
+  /** `/` on a real node. */
+  readonly root: string;
+  readonly log?: KernelLog;
+  /** The number of a directory: greater than those of all made before it, as sysfs has it (kernfs: fs/kernfs/dir.c). Null when there is none. */
+  readonly incarnationOf?: (path: string) => bigint | null;
+}
+
+/** The faux device of the kernel's driver. */
+export const DEVICE = "sys/devices/faux/tdx_host";
+
+export function createKernelWatch({ root, log = openKernelLog(join(root, "dev/kmsg")), incarnationOf = inodeOf }: KernelWatchOptions): KernelWatch {
+  let past: Past | null = null;
+  const driver = (): Pick<KernelEvidence, "load" | "tsm"> => {
+    try {
+      const folder = join(root, DEVICE, "tsm");
+      const name = namesIn(folder).find((entry) => /^tsm\d+$/.test(entry));
+      const incarnation = name === undefined ? null : incarnationOf(join(folder, name));
+      return { load: incarnationOf(join(root, DEVICE)), tsm: name === undefined || incarnation === null ? null : { name, incarnation } };
+    } catch (thrown) {
+      throw new AppError("BINDING_FAILED", `${DEVICE} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+    }
+  };
+  return {
+    look() {
+      for (;;) {
+        const before = driver();
+        const read = log.read();
+        const now = driver();
+        // What was read while one load gave way to another can't be said to be of either.
+        if (before.load !== now.load || before.tsm?.incarnation !== now.tsm?.incarnation) continue;
+        past = remember(past, { load: now.load, tsm: now.tsm?.incarnation ?? null }, read.kind === "Read" ? read.newest : null);
+        if (read.kind === "Unreadable") return { ...now, log: read };
+        return { ...now, log: { kind: "Read", lines: past.over === null ? [] : linesOfLastLoad(read.lines, past.over) } };
+      }
+    },
+    incarnationOfUnit(kernelName) {
+      try {
+        return incarnationOf(join(root, "sys/class/iommu", kernelName));
+      } catch {
+        return null;
+      }
+    },
+  };
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw thrown;
+  }
+}
+
+/** Its times say when somebody first looked, not when it was made. */
+function inodeOf(path: string): bigint | null {
+  try {
+    return statSync(path, { bigint: true }).ino;
+  } catch (thrown) {
+    if (isAbsent(thrown)) return null;
+    throw thrown;
+  }
+}
+
+function isAbsent(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR" || thrown.code === "ENODEV");
+}
