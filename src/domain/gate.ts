@@ -141,6 +141,15 @@ export const GATE_RULES: readonly Rule[] = [
   },
 ];
 
+/**
+ * True when a device of this reason was not suspect: the gate had asked LinkSecuredBeforeSetup and gone on. A rule before that one hides a suspect
+ * as well as anybody else.
+ */
+export function rulesOutSuspicion(reason: DeviceReason): boolean {
+  const order: readonly DeviceReason[] = [...GATE_RULES.map((rule) => rule.reason), "Offered", "AgentStopped"];
+  return order.indexOf(reason) > order.indexOf("LinkSecuredBeforeSetup");
+}
+
 /** Judges one device: the first rule that fails decides. `explain` shows all of them. */
 export function judge(inputs: GateInputs, rules: readonly Rule[] = GATE_RULES): Verdict {
   const facts = factsFrom(inputs);

@@ -140,8 +140,17 @@ describe("an epoch that is seen for the first time", () => {
     expect(remember(emptyMemory(0, 10_000, status({}, {})), anIntent(), secured(1_000)).suspects.size).toBe(0);
   });
 
+  it.each(["LinkUnknown", "HeldAcrossTrustLoss", "NoVfioDevice", "AgentStopped"])(
+    "believes one that went on to withhold the device as %s",
+    (reason) => {
+      expect(remember(emptyMemory(0, 10_000, status({}, { reason })), anIntent(), secured(1_000)).suspects.size).toBe(0);
+    },
+  );
+
   it.each([
     ["suspected the device", status({}, { reason: "LinkSecuredBeforeSetup" })],
+    ["may have suspected it: an earlier rule of the gate withheld it", status({}, { reason: "IntentCleared" })],
+    ["did not know whether it can do TEE-I/O", status({}, { reason: "CapabilityUnknown" })],
     ["knew another epoch", status({ setupSeq: "0x7" }, {})],
     ["was still reading links again", status({ reason: "SetupRunning" }, {})],
   ])("does not when that process %s", (_what, last) => {

@@ -5,6 +5,7 @@
  * device found held without proof of when is withheld until it is free.
  */
 import type { Address } from "./device.ts";
+import { rulesOutSuspicion } from "./gate.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
 import { type HoldMemory, heldInPods, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
@@ -62,7 +63,8 @@ export function emptyMemory(startedMs: number, settleMs: number, last: NodeStatu
 /** SetupRunning with a trusted state: its links were still to be read again. */
 function priorLinksFrom(last: NodeStatus | null): PriorLinks {
   const checked = (last?.units ?? []).filter((unit) => unit.state === "Trusted" && unit.setupSeq !== "" && unit.reason !== "SetupRunning");
-  const unsuspected = (last?.devices ?? []).filter((device) => device.reason !== "LinkSecuredBeforeSetup" && device.reason !== "LinkUnknown");
+  // The link as that status shows it is no proof: a stopping agent's last status has a newer table than links.
+  const unsuspected = (last?.devices ?? []).filter((device) => rulesOutSuspicion(device.reason));
   return {
     epochs: new Map(checked.map((unit) => [unit.regBase, `${last?.tdxModule.instance}/${unit.setupSeq}`])),
     unsuspected: new Set(unsuspected.map((device) => device.address)),
