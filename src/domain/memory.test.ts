@@ -162,6 +162,15 @@ describe("an epoch that is seen for the first time", () => {
     expect(remember(checked, anIntent(), secured(2_000)).suspects.size).toBe(0);
   });
 
+  it("suspects a virtual function that is made later, for the link of its physical function", () => {
+    const virtual = aFunction({ ...secure, address: "0000:17:10.4", functionType: "Virtual", physicalFunction: "0000:17:00.1" });
+    const found = remember(aMemory(), anIntent(), secured(1_000));
+    const shown = (fn: typeof virtual) => at(2_000, { host: { kind: "Read", value: aHost({ functions: [secure, fn] }) } });
+    expect(remember(found, anIntent(), shown(virtual)).suspects.has(virtual.address)).toBe(true);
+    expect(remember(found, anIntent(), shown({ ...virtual, physicalFunction: "0000:18:00.0" })).suspects.has(virtual.address)).toBe(false);
+    expect(remember(found, anIntent(), shown({ ...virtual, link: aFunction().link })).suspects.has(virtual.address)).toBe(false);
+  });
+
   it("keeps a suspect that an older view shows insecure", () => {
     const noted = noteSuspects(aMemory(), REG_BASE, { addresses: [DEVICE], nowMs: 5_000 });
     expect(remember(noted, anIntent(), at(4_000)).suspects.has(DEVICE)).toBe(true);

@@ -4,7 +4,7 @@
  * What must be known over time, and only that. A process that lost it (crash) starts with an empty one and is safe: settling begins anew, and a
  * device found held without proof of when is withheld until it is free.
  */
-import type { Address } from "./device.ts";
+import { type Address, linkOwnerOf } from "./device.ts";
 import { rulesOutSuspicion } from "./gate.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
 import { type HoldMemory, heldInPods, holdsAfter } from "./holds.ts";
@@ -31,8 +31,8 @@ export interface Memory extends HoldMemory {
   /** What the status of an earlier process proves of links: epochs it had checked, and devices it did not suspect. */
   readonly priorLinks: PriorLinks;
   /**
-   * Devices whose link was not insecure when their unit's epoch was first seen: the order cannot be proven. With the time of the note; until a
-   * newer view reads the link insecure.
+   * Devices whose link was not insecure when their unit's epoch was first seen: the order cannot be proven. Also those that came later and have
+   * their link from one of these. With the time of the note; until a newer view reads the link insecure.
    */
   readonly suspects: ReadonlyMap<Address, number>;
   /** Epochs whose links have been looked at, by unit. */
@@ -114,6 +114,9 @@ function linksAfter(memory: Memory, ground: Ground): Pick<Memory, "suspects" | "
     for (const fn of functionsBelow(ground, regBase)) if (fn.link.state !== "Insecure" && !vouched.has(fn.address)) suspects.set(fn.address, nowMs);
     checked.set(regBase, epoch);
   }
+  // Virtual functions may be made at any time. The link that they come with is as old as their physical function's.
+  for (const fn of ground.functions.values())
+    if (fn.link.state !== "Insecure" && suspects.has(linkOwnerOf(fn)) && !suspects.has(fn.address)) suspects.set(fn.address, nowMs);
   return { suspects, checked };
 }
 

@@ -151,7 +151,12 @@ export class Checker implements Witness {
   }
 
   #against(process: AgentProcess, address: string, resource: string): readonly Objection[] {
-    return objections({ world: this.#world, process, address, resource, isSecuredBefore: (one) => this.#securedBefore.has(one) });
+    return objections({ world: this.#world, process, address, resource, isSecuredBefore: (one) => this.#isSecuredBefore(one) });
+  }
+
+  /** A virtual function has no link of its own. */
+  #isSecuredBefore(address: string): boolean {
+    return this.#securedBefore.has(this.#world.host.find(address)?.physical?.address ?? address);
   }
 
   #refute(what: string, id: string, against: readonly Objection[], knownTick: number): void {

@@ -9,6 +9,8 @@ export interface DeviceShape {
   /** The unit its DMA goes through; null: none. */
   readonly regBase: string | null;
   readonly isTeeCapable: boolean;
+  /** Makes it a virtual function: its link is that of this one, and it is there only after it has been made (`replug`). */
+  readonly physicalFunction?: string;
 }
 
 /** Off, a TSM connected without a stream (which the TDX module does not see), or an IDE stream that is on. */
@@ -21,6 +23,8 @@ export class HostFunction {
   readonly vendor: string;
   readonly regBase: string | null;
   readonly isTeeCapable: boolean;
+  /** Null: it is itself a physical one. */
+  readonly physical: HostFunction | null;
   readonly isPresent: Fact<boolean>;
   readonly link: Fact<LinkTruth>;
   readonly isLinkReadable: Fact<boolean>;
@@ -35,14 +39,15 @@ export class HostFunction {
   readonly isConfigReadable: Fact<boolean>;
   readonly isUnitReadable: Fact<boolean>;
 
-  constructor(time: WorldTime, shape: DeviceShape) {
+  constructor(time: WorldTime, shape: DeviceShape, physical: HostFunction | null) {
     this.address = shape.address;
     this.vendor = shape.vendor;
     this.regBase = shape.regBase;
     this.isTeeCapable = shape.isTeeCapable;
-    this.isPresent = new Fact(time, true);
-    this.link = new Fact<LinkTruth>(time, "Off");
-    this.isLinkReadable = new Fact(time, true);
+    this.physical = physical;
+    this.isPresent = new Fact(time, physical === null);
+    this.link = physical?.link ?? new Fact<LinkTruth>(time, "Off");
+    this.isLinkReadable = physical?.isLinkReadable ?? new Fact(time, true);
     this.isBound = new Fact(time, false);
     this.isBoundReadable = new Fact(time, true);
     this.opens = new Fact(time, 0);
@@ -67,8 +72,8 @@ export class HostFunction {
       numaNode: 0,
       iommuGroup: null,
       unit: this.#unit(above),
-      functionType: "Physical",
-      physicalFunction: null,
+      functionType: this.physical ? "Virtual" : "Physical",
+      physicalFunction: this.physical?.address ?? null,
       teeIo: !this.isConfigReadable.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
       ideStreams: 1,
       link: this.#link(),

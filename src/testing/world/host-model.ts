@@ -36,7 +36,7 @@ export class HostModel {
 
   constructor(time: WorldTime, shape: HostShape) {
     this.isReadable = new Fact(time, true);
-    this.functions = shape.devices.map((device) => new HostFunction(time, device));
+    this.functions = functionsOf(time, shape.devices);
     this.units = shape.units.map((unit, at) => ({
       ...unit,
       kernelName: `dmar${at}`,
@@ -72,9 +72,9 @@ export class HostModel {
     this.#listeners.delete(process);
   }
 
-  /** Off the bus, and back as a function nobody has touched. */
+  /** Off the bus, and back as a function nobody has touched. A virtual one comes with the link that its physical function has. */
   plug(fn: HostFunction, isPresent: boolean): boolean {
-    fn.link.set("Off");
+    if (fn.physical === null) fn.link.set("Off");
     fn.isBound.set(false);
     return this.change(fn.isPresent, isPresent, true);
   }
@@ -114,6 +114,13 @@ export class HostModel {
     const kernelName = this.unit(fn.regBase ?? "")?.kernelName ?? "dmar9";
     return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn) });
   }
+}
+
+/** A physical function comes before its virtual ones. */
+function functionsOf(time: WorldTime, devices: readonly DeviceShape[]): readonly HostFunction[] {
+  const made = new Map<string, HostFunction>();
+  for (const device of devices) made.set(device.address, new HostFunction(time, device, made.get(device.physicalFunction ?? "") ?? null));
+  return [...made.values()];
 }
 
 function hostUnitOf(unit: HostUnitState): HostUnit {

@@ -133,6 +133,7 @@ const setup: readonly Mutant[] = [
   },
   without("devices offered before their links are read again", GATE, ["!memory.verifying.has(fact.entry.regBase),", "true,"]),
   without("links that nobody doubts after a restart", MEMORY, NO_DOUBT),
+  without("virtual functions that nobody doubts", MEMORY, ["suspects.has(linkOwnerOf(fn)) &&", "linkOwnerOf(fn) === fn.vendor &&"]),
   without("suspects forgotten over a restart behind an earlier rule", GATE, [
     'order.indexOf(reason) > order.indexOf("LinkSecuredBeforeSetup")',
     'reason !== "LinkSecuredBeforeSetup"',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { GPU, GPU_VENDOR, REG_BASES, type WorldShape } from "./shape.ts";
+import { GPU, GPU_VENDOR, NIC_VENDOR, REG_BASES, type WorldShape } from "./shape.ts";
 import type { Args, Flow, Step } from "./steps.ts";
 import type { World } from "./world.ts";
 
@@ -24,6 +24,14 @@ export const TWO_UNITS: Partial<WorldShape> = {
   devices: [
     { address: "0000:17:00.0", vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
     { address: "0000:17:00.1", vendor: GPU_VENDOR, regBase: REG_BASES[1], isTeeCapable: true },
+  ],
+};
+
+/** A physical function, and a virtual one that is yet to be made. */
+export const VIRTUAL: Partial<WorldShape> = {
+  devices: [
+    { address: "0000:17:00.0", vendor: NIC_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
+    { address: "0000:17:02.1", vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true, physicalFunction: "0000:17:00.0" },
   ],
 };
 

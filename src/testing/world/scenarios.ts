@@ -5,7 +5,7 @@
  * (mutants.ts).
  */
 import { Run } from "./history.ts";
-import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP } from "./scenario.ts";
+import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
 import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
 import { GPU, NIC, PLAIN, RENAMED } from "./shape.ts";
 
@@ -153,6 +153,23 @@ const trust: readonly Scenario[] = [
       intent("trusted"),
       advance(5_000),
     ],
+  },
+  {
+    name: "a virtual function has the doubts about the link that it comes with",
+    shape: VIRTUAL,
+    steps: [
+      step("startAgent", {}, "seamcall.setup"),
+      step("secureLink", { at: 0, word: "Tsm" }),
+      advance(5_000),
+      step("replug", { at: 1 }),
+      advance(5_000),
+    ],
+  },
+  {
+    name: "a virtual function whose link was secured after SETUP is offered",
+    shape: VIRTUAL,
+    steps: [...UP, step("secureLink", { at: 0, word: "Stream" }), advance(11_000), step("replug", { at: 1 }), advance(1_000)],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:02.1") ? [] : ["the virtual function is not offered"]),
   },
   {
     name: "SETUP looks again when its turn comes",
