@@ -193,7 +193,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
       await binding.close();
       await jobs.stop();
-      await publisher.end().catch((thrown: unknown) => ports.log.warn({ err: thrown }, "cdi specs not removed"));
+      await publisher.end();
       if (!state.pass) return;
       const ground = groundFrom({ ...state.pass.ground.view, binding: reading });
       const { status } = decideOn(ports.intent.current(), { ground, memory: state.memory, previous: state.pass.status });

@@ -8,7 +8,6 @@ import type { Ground } from "../domain/ground.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import type { CdiResource, DevicePluginPort } from "../kubelet/port.ts";
-import { messageOf } from "../runtime/errors.ts";
 import { deviceEnv, deviceNodesOf } from "./handlers.ts";
 import type { AgentPorts } from "./ports.ts";
 
@@ -21,11 +20,11 @@ export interface Publisher {
   withdraw(offer: readonly OfferedResource[]): void;
   /** Removes the specs of what is not listed. One that could not be removed is harmless, and is tried again. */
   dropSpecs(ground: Ground): Promise<void>;
-  /** Removes all specs. */
+  /** Removes all specs. Never rejects. */
   end(): Promise<void>;
 }
 
-export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | null, simulatedHost: boolean): Publisher {
+export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, plugins: DevicePluginPort | null, simulatedHost: boolean): Publisher {
   let listed: readonly OfferedResource[] = [];
   let names: ReadonlySet<string> = new Set();
   const list = (offer: readonly OfferedResource[]): void => {
@@ -36,14 +35,12 @@ export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | n
     async writeSpecs(offer, ground) {
       if (!ports.cdi) return { problem: "", names };
       const resources = cdiResources([...offer, ...listed], ground, simulatedHost);
-      try {
-        await ports.cdi.sync(resources);
-        names = namesOf(resources);
-        return { problem: "", names };
-      } catch (thrown) {
-        ports.log.warn({ err: thrown }, "cdi specs not written");
-        return { problem: messageOf(thrown), names };
-      }
+      const { problem, unwritten } = await ports.cdi.sync(resources);
+      if (problem) ports.log.warn({ err: problem }, "cdi specs not written");
+      // A resource whose spec could not be written has its older one.
+      const kept = [...names].filter((name) => unwritten.has(resourceOf(name)));
+      names = new Set([...kept, ...namesOf(resources.filter(({ resource }) => !unwritten.has(resource)))]);
+      return { problem: problem?.message ?? "", names };
     },
     list,
     withdraw: (offer) => list(onlyIn(listed, offer)),
@@ -52,13 +49,13 @@ export function createPublisher(ports: AgentPorts, plugins: DevicePluginPort | n
       // Gone from the moment it is asked for: a name that is believed in and does not resolve is worse than one written twice.
       const left = namesOf(resources);
       names = new Set([...names].filter((name) => left.has(name)));
-      try {
-        await ports.cdi?.sync(resources);
-      } catch (thrown) {
-        ports.log.debug({ err: thrown }, "cdi specs not removed");
-      }
+      const outcome = await ports.cdi?.sync(resources);
+      if (outcome?.problem) ports.log.debug({ err: outcome.problem }, "cdi specs not removed");
     },
-    end: async () => ports.cdi?.sync([]),
+    async end() {
+      const outcome = await ports.cdi?.sync([]);
+      if (outcome?.problem) ports.log.warn({ err: outcome.problem }, "cdi specs not removed");
+    },
   };
 }
 
@@ -76,6 +73,11 @@ function namesOf(resources: readonly CdiResource[]): ReadonlySet<string> {
   return new Set(resources.flatMap(({ resource, devices }) => devices.map(({ id }) => `${resource}=${id}`)));
 }
 
+function resourceOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("="));
+}
+
+/** A held device that has lost its vfio device is listed as unhealthy, and a spec would have nothing to say of it. */
 function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulatedHost: boolean): readonly CdiResource[] {
   const { binding } = ground.view;
   const env = deviceEnv(binding.kind === "Read" ? binding.value.info.simulated : simulatedHost);
@@ -84,7 +86,8 @@ function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulat
     const wanted = new Set(lists.filter((one) => one.resource === resource).flatMap((one) => one.devices.map((device) => device.id)));
     const devices = [...wanted]
       .sort()
-      .map((id) => ({ id, deviceNodes: deviceNodesOf(ground.functions.get(id)?.vfioCdev ?? null, simulatedHost), env }));
+      .map((id) => ({ id, deviceNodes: deviceNodesOf(ground.functions.get(id)?.vfioCdev ?? null, simulatedHost), env }))
+      .filter((device) => device.deviceNodes.length > 0 || Object.keys(device.env).length > 0);
     return { resource, devices };
   });
 }

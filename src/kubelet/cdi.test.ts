@@ -88,16 +88,18 @@ describe("createCdi", () => {
   });
 
   it("has nothing to do in a folder that does not exist when nothing is offered", async () => {
-    await expect(createCdi({ dir: join(root, "none") }).sync([])).resolves.toBeUndefined();
+    await expect(createCdi({ dir: join(root, "none") }).sync([])).resolves.toEqual({ problem: null, unwritten: new Set() });
   });
 
   it("writes the other resources when one cannot be a kind, and says which", async () => {
-    await expect(createCdi({ dir: root }).sync([{ ...GPU, resource: "a/b" }, GPU])).rejects.toMatchObject({ code: "MANIFEST_INVALID" });
+    const outcome = await createCdi({ dir: root }).sync([{ ...GPU, resource: "a/b" }, GPU]);
+    expect(outcome).toMatchObject({ problem: { code: "MANIFEST_INVALID" }, unwritten: new Set(["a/b"]) });
     expect(readdirSync(root)).toEqual([specFileName("teeio.dev/gpu")]);
   });
 
   it("says so when a spec cannot be written", async () => {
     writeFileSync(join(root, "file"), "");
-    await expect(createCdi({ dir: join(root, "file") }).sync([GPU])).rejects.toMatchObject({ code: "CDI_UNWRITABLE" });
+    const outcome = await createCdi({ dir: join(root, "file") }).sync([GPU]);
+    expect(outcome).toMatchObject({ problem: { code: "CDI_UNWRITABLE" }, unwritten: new Set([GPU.resource]) });
   });
 });

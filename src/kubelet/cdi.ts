@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../runtime/atomic-file.ts";
 import { AppError, messageOf, toAppError } from "../runtime/errors.ts";
 import { createSerialQueue } from "../runtime/serial.ts";
 import { renderCdiSpec } from "./cdi-spec.ts";
-import type { CdiPort, CdiResource } from "./port.ts";
+import type { CdiOutcome, CdiPort, CdiResource } from "./port.ts";
 
 /** Our files are those with this prefix: nobody else's spec is ever touched. */
 const PREFIX = "trusted-iommu_";
@@ -14,27 +14,36 @@ const FILE_MODE = 0o644;
 /**
  * Writes one spec file per resource into `dir` (`/var/run/cdi`), atomically, by a temporary file in the same folder whose name does not end in
  * .json: the runtimes' caches react to a rename inside the folder only. A resource without devices has no file (a spec needs a device).
- * Calls are served one after the other. `sync` rejects with MANIFEST_INVALID for a kind CDI does not take (other resources are written all the
- * same) and with CDI_UNWRITABLE when a file cannot be written or removed.
+ * Calls are served one after the other. A problem is MANIFEST_INVALID for a kind CDI does not take, CDI_UNWRITABLE when a file cannot be written
+ * or removed. The other resources are written all the same.
  */
 export function createCdi(options: { readonly dir: string }): CdiPort {
   const queue = createSerialQueue();
   return { sync: (resources) => queue.run(() => syncFolder(options.dir, resources)) };
 }
 
-async function syncFolder(dir: string, resources: readonly CdiResource[]): Promise<void> {
+async function syncFolder(dir: string, resources: readonly CdiResource[]): Promise<CdiOutcome> {
   const served = resources.filter((resource) => resource.devices.length > 0);
+  const unwritten = new Set<string>();
   const problems: AppError[] = [];
-  const attempt = async (work: () => Promise<void>): Promise<void> => {
-    await work().catch((thrown: unknown) => problems.push(asProblem(thrown)));
+  const attempt = async (work: () => Promise<unknown>, onFailure: () => void): Promise<void> => {
+    await work().catch((thrown: unknown) => {
+      problems.push(asProblem(thrown));
+      onFailure();
+    });
   };
-  if (served.length > 0) await attempt(async () => void (await mkdir(dir, { recursive: true })));
-  const keep = new Set(served.map((resource) => specFileName(resource.resource)));
-  for (const resource of served) await attempt(async () => writeSpec(join(dir, specFileName(resource.resource)), renderCdiSpec(resource)));
-  await attempt(() => removeOthers(dir, keep));
-  const [first] = problems;
-  if (first) throw first;
+  // Without the folder each write fails, too, and says for which resource.
+  if (served.length > 0) await attempt(() => mkdir(dir, { recursive: true }), noMore);
+  const keep = new Set(served.map((one) => specFileName(one.resource)));
+  for (const one of served) {
+    const write = async (): Promise<void> => writeSpec(join(dir, specFileName(one.resource)), renderCdiSpec(one));
+    await attempt(write, () => unwritten.add(one.resource));
+  }
+  await attempt(() => removeOthers(dir, keep), noMore);
+  return { problem: problems[0] ?? null, unwritten };
 }
+
+const noMore = (): void => undefined;
 
 /** `teeio.dev/gpu` → `trusted-iommu_teeio.dev-gpu.json`. */
 export function specFileName(resource: string): string {

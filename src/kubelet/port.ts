@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Address } from "../domain/device.ts";
+import type { PodResourcesView, Publication } from "../domain/view.ts";
 /**
  * Kubelet as the agent sees it: one device plugin per resource (published from the offer), and podresources as a view.
  *
  *   agent.offer ──► DevicePluginPort ──► one server + socket per resource ──► kubelet
  *   agent.observe ◄── PodResourcesPort ◄── kubelet
  */
-import type { Address } from "../domain/device.ts";
-import type { PodResourcesView, Publication } from "../domain/view.ts";
+import type { AppError } from "../runtime/errors.ts";
 
 export type { PodDevices, PodResourcesView, Publication } from "../domain/view.ts";
 
@@ -86,6 +87,13 @@ export interface CdiResource {
 }
 
 export interface CdiPort {
-  /** Makes the spec files name exactly these devices; called before they are offered. Unchanged specs are not written. Rejects when one could not be. */
-  sync(resources: readonly CdiResource[]): Promise<void>;
+  /** Makes the spec files name exactly these devices; called before they are offered. Unchanged specs are not written. Never rejects. */
+  sync(resources: readonly CdiResource[]): Promise<CdiOutcome>;
+}
+
+export interface CdiOutcome {
+  /** The first thing that went wrong; null when all files are as asked. */
+  readonly problem: AppError | null;
+  /** Resources without the spec that was asked for; an older one of theirs may be in place. */
+  readonly unwritten: ReadonlySet<string>;
 }

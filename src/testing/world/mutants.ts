@@ -189,6 +189,10 @@ const offer: readonly Mutant[] = [
     "new Set([...names].filter((name) => left.has(name)))",
     "new Set([...names].filter((name) => left.has(name) || true))",
   ]),
+  without("specs of devices that have nothing to give", PUBLISHER, [
+    ".filter((device) => device.deviceNodes.length > 0 || Object.keys(device.env).length > 0)",
+    ".filter((device) => device.id.length > 0)",
+  ]),
   without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
   without("no withdrawal before the pass has ended", AGENT, [
     "publisher.withdraw(withdrawals(state.pass, reading",

@@ -19,6 +19,10 @@ export const start = step("startAgent");
 export const UP = [start, advance(3_500)];
 export const POD = [step("createPod", { word: GPU, at: 1 }), step("admitPod", { word: "pod-0" })];
 
+export const TWO_GPUS: Partial<WorldShape> = {
+  devices: ["0000:17:00.0", "0000:17:00.1"].map((address) => ({ address, vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true })),
+};
+
 export const TWO_UNITS: Partial<WorldShape> = {
   units: REG_BASES.slice(0, 2).map((regBase) => ({ regBase, canConnect: true, isForeign: false })),
   devices: [

@@ -5,7 +5,7 @@
  * (mutants.ts).
  */
 import { Run } from "./history.ts";
-import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
+import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
 import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
 import { GPU, NIC, PLAIN, RENAMED } from "./shape.ts";
 
@@ -297,10 +297,18 @@ const trust: readonly Scenario[] = [
       step("unplug", { at: 1 }),
       intent("ledger"),
       step("stall", { word: "" }, "host.observe"),
-      step("cdiReadOnly"),
+      step("stall", { word: "host.observe" }, 0),
+      step("cdiReadOnly", {}, 0),
       intent("gpu-only"),
+      step("stall", { word: "" }),
       advance(5_000),
     ],
+  },
+  {
+    name: "a held device that has lost its vfio device keeps no other one back after a restart",
+    shape: { ...TWO_GPUS, isSimulated: false, realSetup: true },
+    steps: [...UP, ...POD, step("unbindVfio", { at: 0 }), advance(5_000), step("crashAgent"), start, advance(5_000)],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:00.1") ? [] : ["the other device is not offered"]),
   },
   {
     name: "an unplugged device that a pod holds says that it is missing",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CdiResource } from "../../kubelet/port.ts";
+import type { CdiOutcome, CdiResource } from "../../kubelet/port.ts";
 import { AppError } from "../../runtime/errors.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { ApiModel } from "./api-model.ts";
@@ -118,9 +118,16 @@ export class World {
     else this.time.after(WORLD, this.shape.lingerMs, release);
   }
 
-  writeSpecs(resources: readonly CdiResource[]): void {
-    if (!this.specs.areWritable.value) throw new AppError("CDI_UNWRITABLE", "the CDI folder is read-only");
-    this.specs.names = new Set(resources.flatMap(({ resource, devices }) => devices.map((device) => `${resource}=${device.id}`)));
+  /** One file per resource: all of it, or as it was. A device without any content makes its whole file invalid. */
+  writeSpecs(resources: readonly CdiResource[]): CdiOutcome {
+    const isInvalid = ({ devices }: CdiResource): boolean =>
+      devices.some(({ deviceNodes, env }) => deviceNodes.length === 0 && Object.keys(env).length === 0);
+    const unwritten = new Set(resources.filter((one) => !this.specs.areWritable.value || isInvalid(one)).map((one) => one.resource));
+    const left = [...this.specs.names].filter((name) => !this.specs.areWritable.value || unwritten.has(name.split("=", 1)[0] ?? ""));
+    const written = resources.filter(({ resource }) => !unwritten.has(resource));
+    this.specs.names = new Set([...left, ...written.flatMap(({ resource, devices }) => devices.map((device) => `${resource}=${device.id}`))]);
+    if (!this.specs.areWritable.value) return { problem: new AppError("CDI_UNWRITABLE", "the CDI folder is read-only"), unwritten };
+    return { problem: unwritten.size > 0 ? new AppError("INVARIANT_BROKEN", "a device has nothing to edit a container with") : null, unwritten };
   }
 
   /** Lets everybody go on until nothing is left to do without time moving. */
