@@ -22,7 +22,7 @@ import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers } from "./handlers.ts";
 import { observe } from "./observe.ts";
-import { type DecideInputs, decide, holderPollMs, wakeAfterMs, withdrawals } from "./pass.ts";
+import { type DecideInputs, decide, holderPollMs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
 import { createPublisher } from "./publisher.ts";
@@ -49,6 +49,8 @@ const STEP_BOUND_MS = 600_000;
 const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
 const SPECS_AGAIN_MS = 2_000;
+/** Soon, and not at once: a binding that comes and goes must not keep the agent busy. */
+const OVERTAKEN_LOOK_MS = 250;
 const NO_SPEC_PROBLEM: Memory["specs"] = { problem: "", names: new Set() };
 /** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
@@ -142,12 +144,16 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     state.memory = { ...state.memory, specs };
     const pass = specs.problem === "" ? wanted : decideOn(asked, { ground, memory: state.memory, previous: before });
     state.pass = pass;
-    publisher.list(withdrawals(pass, reading, currentIntent(), state.memory));
+    const listed = withdrawals(pass, reading, currentIntent(), state.memory);
+    publisher.list(listed);
+    const overtaken = overtakenBy(pass, reading, listed);
+    if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by the table or the intent, looking again");
     announce(ports, before, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
     if (JSON.stringify(pass.status) !== written) statusJob?.wake();
     for (const listener of listeners) listener();
     await publisher.dropSpecs(ground);
+    if (overtaken !== "") return { afterMs: OVERTAKEN_LOOK_MS };
     if (specs.problem !== "") return { afterMs: SPECS_AGAIN_MS };
     return nextLook(pass, ports.clock.nowMs(), state);
   };

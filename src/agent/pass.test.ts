@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { groundFrom } from "../domain/ground.ts";
-import type { PodResourcesView } from "../domain/view.ts";
-import { aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
-import { holderPollMs } from "./pass.ts";
+import type { Binding, PodResourcesView, Reading } from "../domain/view.ts";
+import { aBinding, aMemory, anInfo, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
+import { decide, holderPollMs, overtakenBy, withdrawals } from "./pass.ts";
 
 describe("holders are looked at again", () => {
   const DEVICE = "0000:17:00.0";
@@ -26,5 +26,39 @@ describe("holders are looked at again", () => {
     ["not on a machine without kubelet", { podResources: { kind: "None" as const } }, null],
   ])("%s", (_, facts, expected) => {
     expect(holderPollMs({ ...nothing, ...facts })).toBe(expected);
+  });
+});
+
+describe("a pass is overtaken", () => {
+  const memory = aMemory();
+  const decided = { intent: anIntent(), generation: 1, intentProblem: "", driver: "simulated", hasKubelet: true, previous: null, now: "" };
+  const passOn = (binding: Reading<Binding>) => decide({ ...decided, memory, ground: groundFrom(aView({ binding })) });
+  const unreadable = { kind: "Unreadable", why: "EIO" } as const;
+  const trusted = aBinding();
+  const loaded = ({ driver = "simulated", instance = INSTANCE }): Reading<Binding> => {
+    const table = { instance, generation: 1n, units: [aUnit({ state: "Untrusted" })] };
+    return { kind: "Read", value: { driver, info: anInfo({ instance }), table } };
+  };
+  const untrusted = loaded({});
+  const overtaken = (first: Reading<Binding>, last: Reading<Binding>, intent = anIntent()): string =>
+    overtakenBy(passOn(first), last, withdrawals(passOn(first), last, intent, memory));
+
+  test.each([
+    ["by a binding that cannot be read any more", trusted, unreadable],
+    ["by a binding that can be read at last", unreadable, trusted],
+    ["by another driver", untrusted, loaded({ driver: "tdx_host" })],
+    ["by a driver loaded anew", untrusted, loaded({ instance: "f" })],
+    ["by the loss of a device that it offers", trusted, untrusted],
+  ])("%s", (_, first, last) => {
+    expect(overtaken(first, last)).not.toBe("");
+  });
+
+  test("by an intent that does not offer what it offers", () => {
+    expect(overtaken(trusted, trusted, anIntent({ state: "Cleared" }))).not.toBe("");
+  });
+
+  test("not by a reading that says the same", () => {
+    expect(overtaken(trusted, aBinding())).toBe("");
+    expect(overtaken(unreadable, { ...unreadable, why: "ENOENT" })).toBe("");
   });
 });

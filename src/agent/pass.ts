@@ -68,6 +68,25 @@ export function withdrawals(pass: Pass, binding: Reading<Binding>, intent: Inten
   }));
 }
 
+/**
+ * Why a pass is old news when it ends: by its last reading of the table less is listed than it offers, or somebody else answers (or nobody, or
+ * somebody at last). Empty when it is not. Nothing need wake the agent for it: a list that stays as it was tells nobody.
+ */
+export function overtakenBy(pass: Pass, last: Reading<Binding>, listed: readonly OfferedResource[]): string {
+  const [before, after] = [bindingName(pass.ground.view.binding), bindingName(last)];
+  if (before !== after) return `the binding was ${before} and is ${after}`;
+  const left = countOf(pass.offer) - countOf(listed);
+  return left > 0 ? `${left} devices may not be offered any more` : "";
+}
+
+function bindingName(binding: Reading<Binding>): string {
+  return binding.kind === "Read" ? `${binding.value.driver} ${binding.value.table.instance}` : "unreadable";
+}
+
+function countOf(offer: readonly OfferedResource[]): number {
+  return offer.reduce((sum, { devices }) => sum + devices.length, 0);
+}
+
 /** Milliseconds until time alone may change a decision; null when nothing waits for time. */
 export function wakeAfterMs(pass: Pass, nowMs: number): number | null {
   const due = pass.unitVerdicts.flatMap((verdict) => (verdict.wakeAtMs === null ? [] : [verdict.wakeAtMs]));

@@ -200,6 +200,7 @@ const offer: readonly Mutant[] = [
   ]),
   without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),
   without("no wake-up by the host", AGENT, ["        ports.host.onChange(wake),\n", ""]),
+  without("no look after a pass that was overtaken", AGENT, ['    if (overtaken !== "") return { afterMs: OVERTAKEN_LOOK_MS };\n', ""]),
   without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
 ];
 

@@ -324,6 +324,25 @@ const trust: readonly Scenario[] = [
   { name: "a device whose capability is hidden says so", steps: [...UP, step("hideCapability", { at: 0 }), advance(20_000)] },
   { name: "a device whose unit is hidden says so", steps: [...UP, step("hideUnitOfFunction", { at: 0 }), advance(20_000)] },
   { name: "an unreadable binding closes the gate", steps: [...UP, step("hideBinding"), advance(20_000)] },
+  {
+    name: "a driver that comes in the middle of a look is used soon after",
+    steps: [step("hideBinding"), start, advance(12_000), step("unplug", { at: 1 }, "cdi.sync"), step("hideBinding"), advance(1_000)],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).length === 1 ? [] : ["the device is not offered"]),
+  },
+  {
+    name: "a binding that cannot be read at the end of a look only costs no more than a moment",
+    steps: [
+      ...UP,
+      step("hideBinding"),
+      advance(12_000),
+      step("hideBinding"),
+      step("unplug", { at: 1 }, "cdi.sync"),
+      step("hideBinding"),
+      step("hideBinding"),
+      advance(1_000),
+    ],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).length === 1 ? [] : ["the device is not offered"]),
+  },
   { name: "a read-only CDI folder closes the gate", steps: [step("cdiReadOnly"), ...UP, advance(20_000)] },
   {
     name: "an id without trust is cleared and the unit set up again",
