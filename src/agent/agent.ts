@@ -6,14 +6,16 @@ import type { IntentView } from "../cluster/port.ts";
  * hardware or to kubelet. Crash-only: everything it acts on is observed again.
  *
  *   wake ──► pass job: observe, decide, publish ──► step job: SEAMCALLs, one at a time ──► wake
- *   table or intent changed ──► withdraw job: takes away at once what the gate no longer allows, also while a pass waits for something slow
+ *   table, intent or host changed ──► withdraw job: takes away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
+import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { emptyMemory, type Memory, remember } from "../domain/memory.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { NodeStatus } from "../domain/status.ts";
+import type { Binding, Reading } from "../domain/view.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { createJobs, type Jobs, type LoopJob } from "../runtime/jobs.ts";
@@ -21,7 +23,7 @@ import { createKeyedLocks } from "../runtime/serial.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers } from "./handlers.ts";
-import { observe } from "./observe.ts";
+import { observe, readHost } from "./observe.ts";
 import { type DecideInputs, decide, holderPollMs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
@@ -81,6 +83,15 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     if (isNewIntent) passJob?.wakeNow();
     else wake();
   };
+  /** A pass that is running may have read the host before, and wait for kubelet or the API now. One that begins reads it first. */
+  let isHostNews = false;
+  const wakeForHost = (): void => {
+    if (passJob?.health().runningSinceMs != null) {
+      isHostNews = true;
+      withdrawJob?.wakeNow();
+    }
+    wake();
+  };
   let callsLook: Timer | null = null;
   const wakeAfterCalls = (): void => {
     callsLook ??= ports.clock.after(CALLS_LOOK_MS, () => {
@@ -96,16 +107,25 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
 
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
 
+  const closeGate = (reading: Reading<Binding>, host: Reading<HostView> | null): void => {
+    if (!state.pass || state.stopping) return;
+    publisher.withdraw(withdrawals(state.pass, { binding: reading, host, intent: currentIntent(), memory: state.memory }));
+  };
+
   const look = async (): Promise<Ground> => {
     const reading = await binding.observe();
     const publications = plugins?.publications() ?? [];
     const { memory, answers } = state;
-    return groundFrom(await observe({ ports, binding: reading, intent: currentIntent(), memory, publications, answers }));
+    const onHost = (host: Reading<HostView>): void => closeGate(reading, host);
+    return groundFrom(await observe({ ports, binding: reading, intent: currentIntent(), memory, publications, answers, onHost }));
   };
 
   const withdraw = async (): Promise<undefined> => {
     const reading = await binding.observe();
-    if (state.pass && !state.stopping) publisher.withdraw(withdrawals(state.pass, reading, currentIntent(), state.memory));
+    closeGate(reading, null);
+    if (!isHostNews) return undefined;
+    isHostNews = false;
+    closeGate(reading, await readHost(ports));
     return undefined;
   };
 
@@ -144,7 +164,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     state.memory = { ...state.memory, specs };
     const pass = specs.problem === "" ? wanted : decideOn(asked, { ground, memory: state.memory, previous: before });
     state.pass = pass;
-    const listed = withdrawals(pass, reading, currentIntent(), state.memory);
+    const listed = withdrawals(pass, { binding: reading, host: null, intent: currentIntent(), memory: state.memory });
     publisher.list(listed);
     const overtaken = overtakenBy(pass, reading, listed);
     if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by the table or the intent, looking again");
@@ -177,7 +197,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       withdrawJob = jobs.loop("withdraw", { ...loop, boundMs: PASS_BOUND_MS }, withdraw);
       passJob = jobs.loop("pass", { ...loop, startAwake: true, everyMs: options.observeEveryMs, boundMs: PASS_BOUND_MS }, runPass);
       stops.push(
-        ports.host.onChange(wake),
+        ports.host.onChange(wakeForHost),
         ports.intent.onChange(() => wakeAll(true)),
       );
       if (plugins) stops.push(plugins.onChange((change) => (change === "CallsEnded" ? wakeAfterCalls() : wake())));

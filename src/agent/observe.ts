@@ -18,16 +18,18 @@ export interface ObserveInputs {
   readonly memory: Memory;
   readonly publications: readonly Publication[];
   readonly answers: readonly Answer[];
+  /** Called each time the host has been read: what is lost there does not wait for kubelet or the API. */
+  readonly onHost: (host: Reading<HostView>) => void;
 }
 
 /** The API's answer may be this slow before everything else is read again. */
 const SLOW_API_MS = 1_000;
 
 export async function observe(inputs: ObserveInputs): Promise<NodeView> {
-  const { ports, binding, publications, answers } = inputs;
+  const { ports, binding, publications, answers, onHost } = inputs;
   const nowMs = ports.clock.nowMs();
   const readNode = async () => {
-    const [host, podResources] = await Promise.all([readHost(ports), ports.podResources.observe()]);
+    const [host, podResources] = await Promise.all([readHost(ports, onHost), ports.podResources.observe()]);
     return { nowMs, host, binding, podResources, publications, answers };
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
@@ -38,12 +40,13 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
 }
 
 /** The host's tree now; what fails is Unreadable. */
-export async function readHost(ports: AgentPorts): Promise<Reading<HostView>> {
-  try {
-    return { kind: "Read", value: await ports.host.observe() };
-  } catch (thrown) {
-    return { kind: "Unreadable", why: messageOf(thrown) };
-  }
+export async function readHost({ host }: Pick<AgentPorts, "host">, onRead?: (host: Reading<HostView>) => void): Promise<Reading<HostView>> {
+  const reading = await host.observe().then(
+    (value) => ({ kind: "Read" as const, value }),
+    (thrown: unknown) => ({ kind: "Unreadable" as const, why: messageOf(thrown) }),
+  );
+  onRead?.(reading);
+  return reading;
 }
 
 /**

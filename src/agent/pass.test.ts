@@ -41,7 +41,7 @@ describe("a pass is overtaken", () => {
   };
   const untrusted = loaded({});
   const overtaken = (first: Reading<Binding>, last: Reading<Binding>, intent = anIntent()): string =>
-    overtakenBy(passOn(first), last, withdrawals(passOn(first), last, intent, memory));
+    overtakenBy(passOn(first), last, withdrawals(passOn(first), { binding: last, host: null, intent, memory }));
 
   test.each([
     ["by a binding that cannot be read any more", trusted, unreadable],

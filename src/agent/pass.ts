@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The pure middle of a pass: one observation becomes verdicts, plan, offer, report and settlement. */
+import type { HostView } from "../domain/device.ts";
 import { judge } from "../domain/gate.ts";
-import { type Ground, unitFacts } from "../domain/ground.ts";
+import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale, kubeletSettleMs } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import type { Memory } from "../domain/memory.ts";
@@ -51,15 +52,25 @@ export function decide(inputs: DecideInputs): Pass {
   return { intent, ground, verdicts, unitVerdicts, offer, status, settlement };
 }
 
+/** What is newer than the pass. */
+export interface News {
+  readonly binding: Reading<Binding>;
+  /** Null: not read again. */
+  readonly host: Reading<HostView> | null;
+  readonly intent: Intent | null;
+  readonly memory: Memory;
+}
+
 /**
- * The last offer without the devices that the gate closes for on a newer binding or intent: what can be withdrawn at once, before the slow part
- * of an observation. It never adds a device.
+ * The last offer without the devices that the gate closes for on a newer binding, host or intent: what can be withdrawn at once, before the slow
+ * part of an observation. It never adds a device.
  */
-export function withdrawals(pass: Pass, binding: Reading<Binding>, intent: Intent | null, memory: Memory): readonly OfferedResource[] {
+export function withdrawals(pass: Pass, { binding, host, intent, memory }: News): readonly OfferedResource[] {
   const units = binding.kind === "Read" ? unitFacts(binding) : null;
+  const { functions } = host === null ? pass.ground : groundFrom({ ...pass.ground.view, host });
   const bindingProblem = binding.kind === "Read" ? "" : binding.why;
   const stays = (id: string, resource: string): boolean => {
-    const verdict = judge({ address: id, intent, fn: pass.ground.functions.get(id) ?? null, units, bindingProblem, memory });
+    const verdict = judge({ address: id, intent, fn: functions.get(id) ?? null, units, bindingProblem, memory });
     return verdict.offered && verdict.resource?.name === resource;
   };
   return pass.offer.map(({ resource, devices }) => ({

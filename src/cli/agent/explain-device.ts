@@ -54,7 +54,15 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
   try {
     const last = await ports.status.readLast();
     const fresh = emptyMemory(ports.clock.nowMs(), settleMs, last);
-    const view = await observe({ ports, binding: await binding.observe(), intent, memory: fresh, publications: [], answers: [] });
+    const view = await observe({
+      ports,
+      binding: await binding.observe(),
+      intent,
+      memory: fresh,
+      publications: [],
+      answers: [],
+      onHost: () => undefined,
+    });
     const ground: DomainGround = groundFrom(view);
     const memory = remember(fresh, intent, ground);
     return judge({

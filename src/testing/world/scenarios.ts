@@ -311,6 +311,25 @@ const trust: readonly Scenario[] = [
     check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:00.1") ? [] : ["the other device is not offered"]),
   },
   {
+    name: "a device that goes while kubelet is slow to answer is withdrawn at once",
+    steps: [...UP, step("stall", { word: "podresources.observe" }), step("unplug", { at: 0 }), step("unbindVfio", { at: 1 })],
+  },
+  {
+    name: "a device that goes while the API server is slow to answer is withdrawn at once",
+    shape: TWO_GPUS,
+    steps: [
+      ...UP,
+      ...POD,
+      step("loseUnit", { at: 0 }),
+      step("findUnit", { at: 0 }),
+      advance(8_000),
+      step("completePod", { word: "pod-0" }),
+      step("stall", { word: "pods.observe" }),
+      advance(2_500),
+      step("unplug", { at: 1 }),
+    ],
+  },
+  {
     name: "an unplugged device that a pod holds says that it is missing",
     steps: [...UP, ...POD, step("unplug", { at: 0 }), advance(20_000)],
   },
