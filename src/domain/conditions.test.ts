@@ -8,11 +8,18 @@ import { verdictsFor } from "./offer.ts";
 import { planUnits } from "./plan.ts";
 import { reportFrom, stoppedReport } from "./report.ts";
 import type { Condition, NodeStatus } from "./status.ts";
-import type { NodeView } from "./view.ts";
+import type { NodeView, PodDevices } from "./view.ts";
 
 const REGISTERED = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
 
+const HIDDEN = { kind: "Unreadable", why: "open files of process 1: EACCES" } as const;
+const inPods = (pods: readonly PodDevices[]) => ({ kind: "Read", allocatable: [], pods, kubeletSinceMs: 0 }) as const;
+/** A pod was seen to hold the device, and nobody knows since when. */
+const HELD = { before: { podResources: inPods([{ namespace: "ml", pod: "train", resource: GPU, ids: ["0000:17:00.0"] }]) } };
+
 interface World {
+  /** What the agent saw one look earlier. */
+  readonly before?: Partial<NodeView>;
   readonly view?: Partial<NodeView>;
   readonly intent?: Intent | null;
   readonly intentProblem?: string;
@@ -20,10 +27,10 @@ interface World {
   readonly hasKubelet?: boolean;
 }
 
-function report({ view = {}, intent = anIntent(), intentProblem = "", specProblem = "", hasKubelet = true }: World): NodeStatus {
+function report({ view = {}, before = {}, intent = anIntent(), intentProblem = "", specProblem = "", hasKubelet = true }: World): NodeStatus {
   const ground = groundFrom(aView({ publications: [REGISTERED], ...view }));
   // An agent that has looked at the healthy node before.
-  const memory = remember(remember(aMemory(), intent, groundFrom(aView())), intent, ground);
+  const memory = remember(remember(aMemory(), intent, groundFrom(aView(before))), intent, ground);
   return reportFrom({
     ground,
     driver: "simulated",
@@ -95,6 +102,11 @@ describe("the conditions", () => {
     ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } })] }) }],
     ["CdiUnwritable", { specProblem: "EROFS" }],
     ["RegistrationFailed", { view: { publications: [{ ...REGISTERED, problem: "refused" }] } }],
+    ["ViewUnreadable", { view: { podResources: { kind: "Unreadable", why: "no kubelet" } } }],
+    ["ViewUnreadable", { view: { pods: { kind: "Unreadable", why: "timeout" } } }],
+    ["ViewUnreadable", { ...HELD, view: host({ functions: [aFunction({ holders: HIDDEN })] }) }],
+    // What works all the same does not hide what does not.
+    ["CdiUnwritable", { specProblem: "EROFS", view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
   ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {
     expect(summary(report(world))["Degraded"]).toBe(`True ${reason}`);
   });
@@ -123,6 +135,34 @@ describe("a node that has lost pages", () => {
       Degraded: "True PagesRetained",
       Ready: "True AsIntended",
     });
+  });
+});
+
+describe("a view that cannot be read", () => {
+  const podResources = { kind: "Unreadable", why: "no kubelet" } as const;
+
+  it("keeps the node from being ready, and the condition names it", () => {
+    const status = report({ view: { podResources } });
+    expect(summary(status)["Ready"]).toBe("False ViewUnreadable");
+    expect(status.summary).toBe("cannot read podresources: no kubelet");
+  });
+
+  it("is no matter of Degraded while the intent is Cleared: ClearBlocked tells", () => {
+    const intent = anIntent({ state: "Cleared" });
+    expect(summary(report({ view: { podResources }, intent }))).toMatchObject({ Degraded: "False NoProblem", ClearBlocked: "True ViewUnreadable" });
+  });
+
+  it("is none when it is the holders of a device that nobody holds", () => {
+    expect(summary(report({ view: host({ functions: [aFunction({ holders: HIDDEN })] }) }))["Degraded"]).toBe("False NoProblem");
+  });
+
+  it.each([
+    ["podresources: no kubelet", { podResources }],
+    ["pods of this node: timeout", { pods: { kind: "Unreadable", why: "timeout" } as const }],
+    ["0000:17:00.0 vfio holders: open files of process 1: EACCES", host({ functions: [aFunction({ holders: HIDDEN })] })],
+  ])("is named by a device that waits to be seen free: %s", (what, view) => {
+    const [device] = report({ ...HELD, view }).devices;
+    expect(device).toMatchObject({ reason: "HeldAcrossTrustLoss", message: `held since epoch unproven; cannot read ${what}` });
   });
 });
 

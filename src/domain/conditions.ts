@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The six conditions of a TrustedIommu, each a function of the report so far. */
+import { blindSpots } from "./holds.ts";
 import { ENVIRONMENT_TEXT } from "./plan.ts";
 import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
@@ -79,16 +80,20 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const failed = body.units.find((unit) => (FAILURES.has(unit.reason) && selected.has(unit.regBase)) || isLost(unit));
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
-  const leaking = body.units.find(leaks);
-  if (leaking) return draft("Degraded", "True", "PagesRetained", `${leaking.regBase}: ${leaking.pagesRetained} pages`);
   const before = body.devices.find((device) => device.reason === "LinkSecuredBeforeSetup");
   if (before) return draft("Degraded", "True", "LinkSecuredBeforeSetup", before.address);
-  const outside = body.devices.find((device) => device.offered && device.link.state === "Secure");
-  if (outside)
-    return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
   if (inputs.specProblem !== "") return draft("Degraded", "True", "CdiUnwritable", inputs.specProblem);
   const unregistered = view.publications.find((publication) => publication.problem !== "");
   if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
+  // With an intent of Cleared it is ClearBlocked that tells.
+  const [unreadable] = inputs.desiredState === "Trusted" ? blindSpots(inputs.ground, inputs.holds.keys()) : [];
+  if (unreadable !== undefined) return draft("Degraded", "True", "ViewUnreadable", `cannot read ${unreadable}`);
+  // Last of all, or they would hide what keeps the node from being ready.
+  const leaking = body.units.find(leaks);
+  if (leaking) return draft("Degraded", "True", "PagesRetained", `${leaking.regBase}: ${leaking.pagesRetained} pages`);
+  const outside = body.devices.find((device) => device.offered && device.link.state === "Secure");
+  if (outside)
+    return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
   return draft("Degraded", "False", "NoProblem");
 }
 

@@ -59,6 +59,22 @@ function isHiddenOnHost(fn: PciFunction | undefined): boolean {
   return fn !== undefined && (fn.holders.kind === "Unreadable" || fn.link.bound === "Unknown");
 }
 
+/**
+ * What keeps everybody from seeing that one of these devices is free, most general first; empty when all that must show it can be read. The API's
+ * pods are asked only when something hangs on them.
+ */
+export function blindSpots({ view: { podResources, pods }, functions }: Ground, addresses: Iterable<Address>): readonly string[] {
+  const found: string[] = [];
+  if (podResources.kind === "Unreadable") found.push(`podresources: ${podResources.why}`);
+  if (pods.kind === "Unreadable") found.push(`pods of this node: ${pods.why}`);
+  for (const address of addresses) {
+    const fn = functions.get(address);
+    if (fn?.holders.kind === "Unreadable") found.push(`${address} vfio holders: ${fn.holders.why}`);
+    if (fn?.link.bound === "Unknown") found.push(`${address} tsm/bound`);
+  }
+  return found;
+}
+
 /** For about a second after its start kubelet answers success and empty (seen on 1.37): no settling time is shorter than that. */
 export function kubeletSettleMs(settleMs: number): number {
   return Math.max(settleMs, KUBELET_EMPTY_MS);

@@ -89,7 +89,7 @@ export const CONDITION_REASONS = {
   RegistrationFailed: "a resource could not be registered with kubelet",
   IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force",
   DeviceInUse: "a device below a unit to clear is in use; the message names the holder",
-  ViewUnreadable: "a view that must show the devices free cannot be read",
+  ViewUnreadable: "a view that must show who holds the devices cannot be read",
   Settling: "all views show the devices free; the settling time runs",
   AgentStopped: "the agent of this node has stopped; units stay as they are, nothing is offered",
   NothingToClear: "no unit waits to be cleared",

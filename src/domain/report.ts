@@ -4,7 +4,7 @@
 import { conditionsFrom } from "./conditions.ts";
 import type { Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
-import type { Hold } from "./holds.ts";
+import { blindSpots, type Hold } from "./holds.ts";
 import type { UnitVerdict } from "./plan.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
@@ -129,12 +129,18 @@ function deviceStatus(verdict: Verdict, { ground, holds }: ReportInputs): Device
     hostBridge: fn?.hostBridge ?? "",
     offered: verdict.offered,
     reason: verdict.reason,
-    message: verdict.message,
+    message: messageOf(verdict, ground),
     resource: verdict.resource?.name ?? hold?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
     link: { state: fn?.link.state ?? "Unknown", tsm: fn?.link.tsm ?? "" },
     usedBy: holderOf(hold),
   };
+}
+
+/** A held device waits until it is free. Who cannot see that says so, or it would wait for ever without a word. */
+function messageOf({ reason, message, address }: Verdict, ground: Ground): string {
+  if (reason !== "HeldAcrossTrustLoss" && reason !== "HeldUnderOtherName") return message;
+  return [message, ...blindSpots(ground, [address]).map((what) => `cannot read ${what}`)].join("; ");
 }
 
 /** lastTransitionTime moves only when the condition's status does. */
