@@ -12,6 +12,7 @@ import type { IntentView } from "../cluster/port.ts";
 import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
+import { unseenMs } from "../domain/kubelet-settling.ts";
 import { emptyMemory, type Memory, remember } from "../domain/memory.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { NodeStatus } from "../domain/status.ts";
@@ -153,7 +154,8 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     // One intent for the whole pass: the specs that are written are those of what is listed.
     const asked = ports.intent.current();
     state.memory = remember(state.memory, asked?.intent ?? null, ground);
-    state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < options.settleMs);
+    const answerMs = unseenMs(options.settleMs, ground.view.podResources);
+    state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < answerMs);
     const before = state.pass?.status ?? state.lastStatus;
     const wanted = decideOn(asked, { ground, memory: { ...state.memory, specs: NO_SPEC_PROBLEM }, previous: before });
     publisher.withdraw(wanted.offer);

@@ -4,8 +4,9 @@
 import type { HostView } from "../domain/device.ts";
 import { judge } from "../domain/gate.ts";
 import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
-import { isAnyHoldStale, kubeletSettleMs } from "../domain/holds.ts";
+import { isAnyHoldStale } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
+import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
 import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
 import { planUnits } from "../domain/plan.ts";

@@ -3,6 +3,7 @@
 /** Devices in somebody's hands: who has them, since which span of trust, and when they count as free again. */
 import { type Address, isPciAddress, type PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
+import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
 import { noPodLingers } from "./use.ts";
 
@@ -75,13 +76,6 @@ export function blindSpots({ view: { podResources, pods }, functions }: Ground, 
   return found;
 }
 
-/** For about a second after its start kubelet answers success and empty (seen on 1.37): no settling time is shorter than that. */
-export function kubeletSettleMs(settleMs: number): number {
-  return Math.max(settleMs, KUBELET_EMPTY_MS);
-}
-
-const KUBELET_EMPTY_MS = 2_000;
-
 /** True when every view that could show a hold was read and has been up long enough to be believed. */
 function canShowFree(memory: HoldMemory, ground: Ground): boolean {
   const { host, podResources, nowMs } = ground.view;
@@ -105,6 +99,7 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
     for (const holder of holders) holds.set(address, holdOf(holder, holds.get(address), memory.priorHolds.get(address) ?? null));
   }
   const believed = canShowFree(memory, ground);
+  const settleMs = unseenMs(memory.settleMs, view.podResources);
   const podsAgree = noPodLingers({ ground, resources: memory.resources });
   for (const [address, hold] of holds) {
     if (held.has(address)) continue;
@@ -112,7 +107,7 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
     const isAgreed = podsAgree || !isStale(memory, ground, address, hold);
     const isShown = believed && isAgreed && !isHiddenOnHost(ground.functions.get(address));
     const freeSinceMs = isShown ? (hold.freeSinceMs ?? view.nowMs) : null;
-    if (freeSinceMs !== null && view.nowMs - freeSinceMs >= memory.settleMs) holds.delete(address);
+    if (freeSinceMs !== null && view.nowMs - freeSinceMs >= settleMs) holds.delete(address);
     else holds.set(address, { ...hold, freeSinceMs });
   }
   return holds;

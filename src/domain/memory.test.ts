@@ -79,6 +79,13 @@ describe("holds", () => {
     expect(remember(first, anIntent(), at(40_000)).holds.has(DEVICE)).toBe(false);
   });
 
+  it("end after two seconds without a settling time, which is what kubelet needs to show them, and at once without a kubelet", () => {
+    const answered = noteAnswer(aMemory({ settleMs: 0 }), { address: DEVICE, resource: GPU, atMs: 50_000, epoch: EPOCH });
+    const isHeld = (ground: ReturnType<typeof at>): boolean => remember(answered, anIntent(), ground).holds.has(DEVICE);
+    expect([isHeld(at(50_000)), isHeld(at(51_999)), isHeld(at(52_000))]).toEqual([true, true, false]);
+    expect(isHeld(at(50_000, { podResources: { kind: "None" } }))).toBe(false);
+  });
+
   it("do not end while the function's holders cannot be read", () => {
     const first = remember(aMemory(), anIntent(), at(20_000, held()));
     const hidden = aFunction({ holders: { kind: "Unreadable", why: "EACCES" } });
@@ -90,6 +97,16 @@ describe("holds", () => {
     const first = remember(aMemory(), anIntent(), at(20_000, held()));
     const blind = { podResources: { kind: "Unreadable", why: "ENOENT" } } as const;
     expect(remember(first, anIntent(), at(90_000, blind)).holds.get(DEVICE)?.freeSinceMs).toBeNull();
+  });
+});
+
+describe("an answer of ours", () => {
+  it("stands against CLEAR until kubelet must have shown it, whatever is configured", () => {
+    const answers = [{ address: DEVICE, resource: GPU, atMs: 50_000, epoch: EPOCH }];
+    const kinds = (nowMs: number, podResources: NodeView["podResources"] = aView().podResources): readonly string[] =>
+      clearanceOf(aMemory({ settleMs: 0 }), at(nowMs, { answers, podResources }), REG_BASE).uses.map((use) => use.kind);
+    expect([kinds(51_999), kinds(52_000)]).toEqual([["Answer"], []]);
+    expect(kinds(50_000, { kind: "None" })).toEqual([]);
   });
 });
 

@@ -2,12 +2,12 @@
 
 import type { HostUnit, PciFunction } from "./device.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
+import { type Intent, selectsUnit } from "./intent.ts";
 /**
  * The plan: for every unit, what is to be done now, or why nothing is. Pure: the same inputs give the same plan, and a plan is only ever carried
  * out after the same function has said so again on a fresher view (agent/perform.ts).
  */
-import { kubeletSettleMs } from "./holds.ts";
-import { type Intent, selectsUnit } from "./intent.ts";
+import { kubeletSettleMs } from "./kubelet-settling.ts";
 import { type Attempts, clearanceOf, isSetUp, isStranded, type Memory } from "./memory.ts";
 import type { UnitReason } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";

@@ -6,6 +6,7 @@
  */
 import { type Address, isPciAddress, type PciFunction } from "./device.ts";
 import { functionsBelow, type Ground } from "./ground.ts";
+import { unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
 import type { NodePod, PodDevices } from "./view.ts";
 
@@ -40,8 +41,9 @@ export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
   for (const fn of functionsBelow(ground, regBase)) uses.push(...usesOfFunction(fn));
   for (const fn of detached(inputs, regBase)) uses.push(...usesOfFunction(fn));
   uses.push(...podResourcesUses(inputs, isBelow));
+  const answerMs = unseenMs(inputs.settleMs, view.podResources);
   for (const answer of view.answers) {
-    if (isBelow(answer.address) && view.nowMs - answer.atMs < inputs.settleMs)
+    if (isBelow(answer.address) && view.nowMs - answer.atMs < answerMs)
       uses.push({ address: answer.address, kind: "Answer", by: "an allocation just answered" });
   }
   for (const publication of view.publications) {

@@ -104,12 +104,19 @@ function againstPods({ world, process, target }: ClearEvidence, found: Objection
   }
 }
 
+/** Who has no settling time waits so long all the same: only then does kubelet show what it was answered. */
+const KUBELET_SHOWS_MS = 2_000;
+
 function againstHaste({ world, process, target, busy, answeredMs }: ClearEvidence, found: Objections): void {
   const { time, shape, kubelet, host } = world;
-  const isYoung = (sinceMs: number): boolean => time.nowMs - sinceMs < shape.settleMs;
+  const isYoung = (sinceMs: number, settleMs = shape.settleMs): boolean => time.nowMs - sinceMs < settleMs;
   found.add(isYoung(process.startedMs), "the agent has just started", EVER);
   found.add(shape.hasKubelet && isYoung(kubelet.startedMs), "kubelet has just started", EVER);
   found.add(isYoung(busy.ms), "a view has just shown it busy", busy);
   for (const fn of host.below(target.regBase))
-    found.add(isYoung(answeredMs.get(fn.address) ?? Number.NEGATIVE_INFINITY), `${fn.address} was just given away`, EVER);
+    found.add(
+      isYoung(answeredMs.get(fn.address) ?? Number.NEGATIVE_INFINITY, Math.max(shape.settleMs, KUBELET_SHOWS_MS)),
+      `${fn.address} was just given away`,
+      EVER,
+    );
 }

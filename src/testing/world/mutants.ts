@@ -156,8 +156,20 @@ const holds: readonly Mutant[] = [
   ]),
   without("holds of one pod taken for another's", HOLDS, ["known.resource === resource;", 'known.resource !== "";']),
   without("holds that end at the first free view", HOLDS, [
-    "view.nowMs - freeSinceMs >= memory.settleMs) holds.delete",
+    "view.nowMs - freeSinceMs >= settleMs) holds.delete",
     "view.nowMs - freeSinceMs >= 0) holds.delete",
+  ]),
+  without("holds that end before kubelet can show them", HOLDS, [
+    "const settleMs = unseenMs(memory.settleMs, view.podResources);",
+    "const { settleMs } = memory;",
+  ]),
+  without("answers that end before kubelet can show them", AGENT, [
+    "const answerMs = unseenMs(options.settleMs, ground.view.podResources);",
+    "const answerMs = options.settleMs;",
+  ]),
+  without("CLEAR too soon after an answer", USE, [
+    "const answerMs = unseenMs(inputs.settleMs, view.podResources);",
+    "const answerMs = inputs.settleMs;",
   ]),
   without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
   without("holds that end in the dark", HOLDS, ["isAgreed && !isHiddenOnHost(ground.functions.get(address));", "isAgreed;"]),

@@ -78,6 +78,12 @@ const pods: readonly Scenario[] = [
     check: firstUnit("ClearBlocked"),
   },
   {
+    name: "CLEAR waits after an answer without any settling time, too",
+    shape: { settleMs: 0, isStandalone: true },
+    steps: [...UP, ...POD, step("completePod", { word: "pod-0" }), intent("cleared"), advance(1_900)],
+    check: firstUnit("ClearBlocked"),
+  },
+  {
     name: "CLEAR looks again when its turn comes",
     shape: { ...TWO_UNITS, latencyMs: 700 },
     steps: [...UP, intent("cleared"), advance(3_100), step("openFromOutside", { at: 1 }), advance(3_000)],
@@ -243,6 +249,20 @@ const trust: readonly Scenario[] = [
     check: ({ api }) => (api.pods[0]?.isRunning ? [] : ["the container does not start"]),
   },
   {
+    name: "a pod starts its container although podresources does not show it yet, without any settling time",
+    shape: { settleMs: 0 },
+    steps: [
+      ...UP,
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }, "kubelet.allocate.answer"),
+      step("stall", { word: "kubelet.allocate.answer" }),
+      advance(1_000),
+      step("stall", { word: "" }),
+      advance(1_000),
+    ],
+    check: ({ api }) => (api.pods[0]?.isRunning ? [] : ["the container does not start"]),
+  },
+  {
     name: "a device held since before a loss of trust is not offered, also after a restart",
     steps: [...UP, ...POD, step("loseUnit", { at: 0 }), step("findUnit", { at: 0 }), advance(8_000), step("crashAgent"), start, advance(8_000)],
   },
@@ -251,7 +271,7 @@ const trust: readonly Scenario[] = [
     steps: [...UP, ...POD, step("stopContainer", { word: "pod-0" }), intent("renamed"), advance(40_000)],
   },
   {
-    name: "a device is not given away twice while podresources is empty",
+    name: "a device is not given away twice while kubelet starts again and again, and podresources is empty",
     shape: { settleMs: 500 },
     steps: [
       ...UP,
@@ -259,9 +279,7 @@ const trust: readonly Scenario[] = [
       step("stopContainer", { word: "pod-0" }),
       intent("renamed"),
       advance(3_000),
-      step("killKubelet", {}, 0),
-      step("startKubelet"),
-      advance(600),
+      ...[900, 900, 600].flatMap((ms) => [step("killKubelet", {}, 0), step("startKubelet"), advance(ms)]),
       step("unplug", { at: 1 }),
       advance(50),
       step("createPod", { word: RENAMED, at: 1 }),
