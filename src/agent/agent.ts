@@ -6,7 +6,7 @@ import type { IntentView } from "../cluster/port.ts";
  * hardware or to kubelet. Crash-only: everything it acts on is observed again.
  *
  *   wake ──► pass job: observe, decide, publish ──► step job: SEAMCALLs, one at a time ──► wake
- *   table, intent or host changed ──► withdraw job: takes away at once what the gate no longer allows, also while a pass waits for something slow
+ *   table, intent or host changed ──► withdraw jobs: take away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
 import type { HostView } from "../domain/device.ts";
@@ -75,6 +75,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   let stepJob: LoopJob | null = null;
   let statusJob: LoopJob | null = null;
   let withdrawJob: LoopJob | null = null;
+  let withdrawByHostJob: LoopJob | null = null;
   let written = "";
 
   const wake = (): void => passJob?.wake();
@@ -85,13 +86,9 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
     else wake();
   };
   /** A pass that is running may have read the host before, and wait for kubelet or the API now. One that begins reads it first. */
-  let isHostNews = false;
   const wakeForHost = (): void => {
-    if (passJob?.health().runningSinceMs != null) {
-      isHostNews = true;
-      withdrawJob?.wakeNow();
-    }
-    wake();
+    if (passJob?.health().runningSinceMs != null) withdrawByHostJob?.wakeNow();
+    wakeAll(false);
   };
   let callsLook: Timer | null = null;
   const wakeAfterCalls = (): void => {
@@ -124,9 +121,13 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
   const withdraw = async (): Promise<undefined> => {
     const reading = await binding.observe();
     closeGate(reading, null);
-    if (!isHostNews) return undefined;
-    isHostNews = false;
-    closeGate(reading, await readHost(ports));
+    return undefined;
+  };
+
+  /** A job of its own: table and intent do not wait for a host that is slow to read. */
+  const withdrawByHost = async (): Promise<undefined> => {
+    const host = await readHost(ports);
+    closeGate(await binding.observe(), host);
     return undefined;
   };
 
@@ -197,6 +198,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       const perform = { ports, binding, state, locks, observeNow: look, onStep: wake };
       stepJob = jobs.loop("steps", { ...loop, boundMs: STEP_BOUND_MS }, (signal) => performSteps(perform, signal));
       withdrawJob = jobs.loop("withdraw", { ...loop, boundMs: PASS_BOUND_MS }, withdraw);
+      withdrawByHostJob = jobs.loop("withdraw-by-host", { ...loop, boundMs: PASS_BOUND_MS }, withdrawByHost);
       passJob = jobs.loop("pass", { ...loop, startAwake: true, everyMs: options.observeEveryMs, boundMs: PASS_BOUND_MS }, runPass);
       stops.push(
         ports.host.onChange(wakeForHost),

@@ -9,7 +9,7 @@ import { REGISTRATION_RESULTS } from "../../kubelet/resource-plugin.ts";
 import type { MetricLists } from "../../runtime/metrics.ts";
 
 /** Jobs of the agent, of the cluster's adapter and of standalone mode. */
-const OTHER_JOBS = ["pass", "withdraw", "steps", "status", "watch", "events", "status-again", "manifest"];
+const OTHER_JOBS = ["pass", "withdraw", "withdraw-by-host", "steps", "status", "watch", "events", "status-again", "manifest"];
 
 /** Every label value there can be: metrics start at zero from these. */
 export const METRIC_LISTS: MetricLists = {

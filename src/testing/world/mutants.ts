@@ -209,10 +209,7 @@ const offer: readonly Mutant[] = [
   without("no withdrawal before the pass has ended", AGENT, ["publisher.withdraw(withdrawals(state.pass, {", "void (withdrawals(state.pass, {"]),
   without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),
   without("no wake-up by the host", AGENT, ["        ports.host.onChange(wakeForHost),\n", ""]),
-  without("no look at the host while a pass waits", AGENT, [
-    "    if (!isHostNews) return undefined;\n",
-    "    if (isHostNews || !isHostNews) return undefined;\n",
-  ]),
+  without("no look at the host while a pass waits", AGENT, ["withdrawByHostJob?.wakeNow();", "void withdrawByHostJob;"]),
   without("no withdrawal before kubelet has answered", "agent/observe.ts", ["  onRead?.(reading);\n", ""]),
   without("no look after a pass that was overtaken", AGENT, ['    if (overtaken !== "") return { afterMs: OVERTAKEN_LOOK_MS };\n', ""]),
   without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),

@@ -333,6 +333,10 @@ const trust: readonly Scenario[] = [
     steps: [...UP, step("stall", { word: "podresources.observe" }), step("unplug", { at: 0 }), step("unbindVfio", { at: 1 })],
   },
   {
+    name: "an intent of Cleared withdraws at once while the host is slow to read, however often it changes",
+    steps: [...UP, step("stall", { word: "host.observe" }), step("unplug", { at: 1 }), step("replug", { at: 1 }), intent("cleared")],
+  },
+  {
     name: "a device that goes while the API server is slow to answer is withdrawn at once",
     shape: TWO_GPUS,
     steps: [
