@@ -182,8 +182,10 @@ export class ModuleModel {
   }
 
   #renew(code: "BACKEND_GONE"): void {
+    // Before anything ends: what waits must not have its turn now.
+    const waiting = this.#queue.splice(0);
     for (const unit of this.units) this.#interrupt(unit, code);
-    for (const ticket of this.#queue.splice(0)) ticket.done(new AppError(code, "the driver was loaded anew"));
+    for (const ticket of waiting) ticket.done(new AppError(code, "the driver was loaded anew"));
     this.#instance += 1;
   }
 
