@@ -13,7 +13,7 @@ import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
-import { emptyMemory, type Memory, remember } from "../domain/memory.ts";
+import { emptyMemory, type Memory, noteUnchecked, remember } from "../domain/memory.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Binding, Reading } from "../domain/view.ts";
@@ -226,7 +226,8 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
       await publisher.end();
       if (!state.pass) return;
       const ground = groundFrom({ ...state.pass.ground.view, binding: reading });
-      const { status } = decideOn(ports.intent.current(), { ground, memory: state.memory, previous: state.pass.status });
+      const memory = noteUnchecked(state.memory, ground.units);
+      const { status } = decideOn(ports.intent.current(), { ground, memory, previous: state.pass.status });
       await ports.status
         .write(stoppedReport(status, timestamp(ports)))
         .catch((thrown: unknown) => ports.log.warn({ err: thrown }, "last status not written"));

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { aBinding, aFunction, aHost, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
 import { deviceStatus, nodeStatus, unitStatus } from "../testing/node-status.ts";
 import { groundFrom } from "./ground.ts";
-import { clearanceOf, emptyMemory, noteAnswer, noteCall, noteSuspects, remember } from "./memory.ts";
+import { clearanceOf, emptyMemory, noteAnswer, noteCall, noteSuspects, noteUnchecked, remember } from "./memory.ts";
 import type { DeviceStatus, NodeStatus } from "./status.ts";
 import type { NodeView } from "./view.ts";
 
@@ -172,6 +172,13 @@ describe("an epoch that is seen for the first time", () => {
     ["was still reading links again", status({ reason: "SetupRunning" }, {})],
   ])("does not when that process %s", (_what, last) => {
     expect(remember(emptyMemory(0, 10_000, last), anIntent(), secured(1_000)).suspects.has(DEVICE)).toBe(true);
+  });
+
+  it("in a table that is newer than the links is told from one whose links were looked at", () => {
+    const known = remember(aMemory(), anIntent(), at(1_000));
+    const verifying = (setupSeq: bigint) => noteUnchecked(known, at(2_000, { binding: aBinding([aUnit({ setupSeq })]) }).units).verifying;
+    expect([...verifying(1n)]).toEqual([]);
+    expect([...verifying(2n)]).toEqual([REG_BASE]);
   });
 
   it("suspects nobody who is secured later", () => {

@@ -191,6 +191,15 @@ export function noteSetup(memory: Memory, regBase: RegBase): Memory {
   return { ...memory, verifying: new Set([...memory.verifying, regBase]) };
 }
 
+/**
+ * Memory for a table that is newer than the host's view: nobody has looked at the links of an epoch that begins with it, which is as if our SETUP had
+ * just ended.
+ */
+export function noteUnchecked(memory: Memory, units: Ground["units"]): Memory {
+  const unchecked = [...units].filter(([regBase, { epoch }]) => epoch !== null && memory.checked.get(regBase) !== epoch);
+  return { ...memory, verifying: new Set([...memory.verifying, ...unchecked.map(([regBase]) => regBase)]) };
+}
+
 /** Memory after the links below a unit were read again, when its SETUP had ended. */
 export function noteSuspects(memory: Memory, regBase: RegBase, found: { addresses: readonly Address[]; nowMs: number }): Memory {
   const verifying = new Set([...memory.verifying].filter((unit) => unit !== regBase));
