@@ -36,7 +36,7 @@ enum tdx_verdict tdx_status_verdict(__u64 leaf, __u64 status)
 {
 	__u64 masked = status & TDX_STATUS_MASK;
 
-	/* Also with information, of which none is known: who ends the operation looks at the rest. */
+	/* Also with information, of which none is known: who ends the operation looks at that. */
 	if (!(status & TDX_STATUS_ERROR))
 		return TDX_VERDICT_DONE;
 	if (status == TDX_INTERRUPTED_RESUMABLE)
