@@ -5,6 +5,7 @@ import type { Intent } from "../domain/intent.ts";
 
 export { parseStatus } from "./salvage.ts";
 
+import { clearedPartOf, type Refusal } from "./cleared.ts";
 import { API_VERSION, type KindNames, TRUSTED_IOMMU, TRUSTED_IOMMU_POLICY } from "./names.ts";
 import { policySpecSchema, type TrustedIommuPolicySpec } from "./policy.ts";
 import { type Problem, type Verdict, valueText } from "./problem.ts";
@@ -29,23 +30,27 @@ export interface PolicyManifest {
 
 const NO_SOURCE: Place["source"] = () => null;
 
+/** A refused object is still heard where it says `state: Cleared` (cleared.ts). */
+export type ManifestVerdict = { readonly ok: true; readonly value: Manifest } | Refusal;
+
 /** Reads one TrustedIommu from YAML (or JSON). Every problem at once, each with path, value and what to write instead. */
-export function parseManifest(text: string): Verdict<Manifest> {
+export function parseManifest(text: string): ManifestVerdict {
   const document = readYaml(text);
-  if (!document.ok) return document;
-  const { value, source } = document.value;
-  return parseObject({ value, source, names: TRUSTED_IOMMU, schema: specSchema, strictMetadata: true }, (head, spec) => ({
-    ...head,
-    intent: intentOf(spec),
-  }));
+  if (!document.ok) return { ...document, cleared: null };
+  return parseIntent(document.value, true);
 }
 
 /** Reads one TrustedIommu from the API server. Unknown metadata is the API server's business; unknown fields of the spec are refused. */
-export function parseTrustedIommu(value: unknown): Verdict<Manifest> {
-  return parseObject({ value, source: NO_SOURCE, names: TRUSTED_IOMMU, schema: specSchema, strictMetadata: false }, (head, spec) => ({
+export function parseTrustedIommu(value: unknown): ManifestVerdict {
+  return parseIntent({ value, source: NO_SOURCE }, false);
+}
+
+function parseIntent(object: Source, strictMetadata: boolean): ManifestVerdict {
+  const verdict = parseObject({ ...object, names: TRUSTED_IOMMU, schema: specSchema, strictMetadata }, (head, spec) => ({
     ...head,
     intent: intentOf(spec),
   }));
+  return verdict.ok ? verdict : { ...verdict, cleared: clearedPartOf(object.value) };
 }
 
 /** Reads one TrustedIommuPolicy from the API server. */

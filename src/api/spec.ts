@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from "zod";
 import { FUNCTION_TYPES } from "../domain/device.ts";
-import { DESIRED_STATES, type Intent, LEDGERS, LINK_ENABLES } from "../domain/intent.ts";
+import { DESIRED_STATES, type Intent, LEDGERS, LINK_ENABLES, type ResourceRule } from "../domain/intent.ts";
 import { parseRegBase } from "../domain/unit.ts";
 import { field, text } from "./field.ts";
 import { exactlyOneSelection, nonEmptyMatch, oneLedgerPerName, ownDomain, uniqueNames } from "./rules.ts";
@@ -19,7 +19,8 @@ const regBase = text({
   suggest: (value) => parseRegBase(/^(0x|0X)/.test(value.trim()) ? value.trim().replace(/^0X/, "0x") : `0x${value.trim()}`),
 });
 
-const units = field(
+/** `spec.units`. */
+export const unitsSchema = field(
   z.strictObject({
     all: field(z.literal(true), {
       description: "true: every unit of the node. Give either all or regBases.",
@@ -97,7 +98,8 @@ const LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?";
  */
 const RESOURCE_NAME = new RegExp(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9](?:\\.${LABEL})*|(?:\\.${LABEL})+)/[A-Za-z][-A-Za-z0-9_]{0,61}[A-Za-z0-9]$`);
 
-const resource = field(
+/** One entry of `spec.resources`. */
+export const resourceSchema = field(
   z.strictObject({
     name: text({
       pattern: RESOURCE_NAME,
@@ -120,7 +122,7 @@ const resource = field(
   { description: "One resource: its name, its ledger, and the functions it takes.", instead: "{name: teeio.dev/gpu, match: {...}}" },
 );
 
-const resources = field(z.array(resource).max(32), {
+const resources = field(z.array(resourceSchema).max(32), {
   description:
     "Resources the node's devices are offered as, in order: a function belongs to the first resource that matches it. A name stands only once.",
   instead: "a list of resources, or [] to offer nothing",
@@ -147,7 +149,7 @@ const SPEC = {
       "each selected unit is cleared once its devices are free; pods that hold one go on running until they end.",
     instead: "Trusted or Cleared",
   }),
-  units,
+  units: unitsSchema,
   resources,
   link,
 };
@@ -160,9 +162,15 @@ export const specSchema = field(z.strictObject(SPEC), {
 
 export type TrustedIommuSpec = z.output<typeof specSchema>;
 
-/** The domain's form of a valid spec: empty match lists are dropped, because they mean "any". */
+/** The domain's form of a valid spec. */
 export function intentOf(spec: TrustedIommuSpec): Intent {
-  const resourceRules = spec.resources.map(({ name, ledger, match: { vendors, devices, classes, addresses, functions } }) => ({
+  return { ...spec, resources: spec.resources.map(ruleOf) };
+}
+
+/** The domain's form of a valid resource: empty match lists are dropped, because they mean "any". */
+export function ruleOf({ name, ledger, match }: z.output<typeof resourceSchema>): ResourceRule {
+  const { vendors, devices, classes, addresses, functions } = match;
+  return {
     name,
     ledger,
     match: {
@@ -172,8 +180,7 @@ export function intentOf(spec: TrustedIommuSpec): Intent {
       ...(given(addresses) && { addresses }),
       ...(given(functions) && { functions }),
     },
-  }));
-  return { ...spec, resources: resourceRules };
+  };
 }
 
 function given(list: readonly unknown[] | undefined): boolean {

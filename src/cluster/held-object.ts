@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { inForceAfter } from "../api/cleared.ts";
 import { parseTrustedIommu } from "../api/parse.ts";
-import { problemsText } from "../api/problem.ts";
 import type { IntentView } from "./port.ts";
 
 /** What is known of the node's TrustedIommu. */
@@ -15,8 +15,8 @@ export interface Held {
 const ABSENT: Held = { view: { intent: null, generation: 0, problem: "" }, uid: null, status: undefined };
 
 /**
- * What is known after `object` was seen (null: there is none). An object that breaks its schema leaves the last good intent in force, unless it is
- * another object of the same name: the intent of a deleted object is over.
+ * What is known after `object` was seen (null: there is none). An object that breaks its schema leaves the last good intent in force, unless it
+ * says Cleared (api/cleared.ts) or is another object of the same name: the intent of a deleted object is over.
  */
 export function hold(previous: Held | null, object: unknown): Held {
   if (object === null) return ABSENT;
@@ -28,7 +28,7 @@ export function hold(previous: Held | null, object: unknown): Held {
     return { view: { intent, generation, problem: "" }, uid, status };
   }
   const last = previous !== null && previous.uid === uid ? previous.view : ABSENT.view;
-  return { view: { ...last, problem: problemsText(verdict.problems) }, uid, status };
+  return { view: { ...inForceAfter(last.intent, verdict), generation: last.generation }, uid, status };
 }
 
 /** True when the two say the same to the agent: its own status writes come back as events and must not wake it. */

@@ -10,7 +10,10 @@ import type { NodePodsView } from "../domain/view.ts";
 
 export type { NodePod, NodePodsView } from "../domain/view.ts";
 
-/** The newest intent. `problem` is set when a newer object or file was refused: the last good one stays in force. */
+/**
+ * The newest intent. `problem` is set when a newer object or file was refused: the last good one stays in force, unless the refused one says
+ * Cleared (api/cleared.ts). `generation` is that of the last good one.
+ */
 export interface IntentView {
   /** Null: there is no object, or none was ever valid. Rest position: nothing is offered, set up or cleared. */
   readonly intent: Intent | null;

@@ -87,7 +87,7 @@ export const GATE_RULES: readonly Rule[] = [
   {
     reason: "UnitNotSelected",
     passes: ({ intent, regBase }) => intent !== null && regBase !== null && selectsUnit(intent, regBase),
-    read: ({ intent }) => (intent?.units.all ? "spec.units.all" : `spec.units.regBases ${(intent?.units.regBases ?? []).join(" ") || "none"}`),
+    read: ({ intent }) => selectionText(intent),
   },
   { reason: "IntentCleared", passes: ({ intent }) => intent?.state === "Trusted", read: ({ intent }) => `spec.state ${intent?.state ?? "none"}` },
   {
@@ -140,6 +140,13 @@ export const GATE_RULES: readonly Rule[] = [
     read: ({ memory }) => (memory.specs.problem === "" ? "CDI specs are written" : memory.specs.problem),
   },
 ];
+
+function selectionText(intent: Intent | null): string {
+  if (intent?.units.all) return "spec.units.all";
+  // Of a refused object that says Cleared.
+  if (intent !== null && intent.units.regBases === undefined) return "spec.units cannot be read";
+  return `spec.units.regBases ${(intent?.units.regBases ?? []).join(" ") || "none"}`;
+}
 
 /**
  * True when a device of this reason was not suspect: the gate had asked LinkSecuredBeforeSetup and gone on. A rule before that one hides a suspect

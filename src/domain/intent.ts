@@ -31,7 +31,10 @@ export interface ResourceRule {
   readonly match: Match;
 }
 
-/** `{all: true}` or a list of register bases, in canonical form (parseRegBase) once parsed. */
+/**
+ * `{all: true}` or a list of register bases, in canonical form (parseRegBase) once parsed. Neither: no unit is selected, because what the object
+ * says of units cannot be read.
+ */
 export interface UnitSelection {
   readonly all?: boolean | undefined;
   readonly regBases?: readonly RegBase[] | undefined;

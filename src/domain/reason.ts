@@ -87,7 +87,7 @@ export const CONDITION_REASONS = {
   LinkSecuredOutside: "a link was secured by somebody else after SETUP",
   CdiUnwritable: "CDI specs cannot be written; what has no spec yet is withheld",
   RegistrationFailed: "a resource could not be registered with kubelet",
-  IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force",
+  IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force, unless the new one says Cleared",
   DeviceInUse: "a device below a unit to clear is in use; the message names the holder",
   ViewUnreadable: "a view that must show who holds the devices cannot be read",
   Settling: "all views show the devices free; the settling time runs",

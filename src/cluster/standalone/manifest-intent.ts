@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type InForce, inForceAfter } from "../../api/cleared.ts";
 import { parseManifest } from "../../api/parse.ts";
-import { problemsText } from "../../api/problem.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -30,7 +30,7 @@ const CALM_MS = 50;
 
 /**
  * The intent from a YAML file. A manifest that is broken, unreadable or gone leaves the last good one in force and says so in `problem`: a slip of
- * the editor must not withdraw a node's devices. `generation` counts the good versions since the start.
+ * the editor must not withdraw a node's devices. One that says Cleared is heard all the same (api/cleared.ts). `generation` counts the good versions since the start.
  */
 export function createManifestIntent(options: ManifestIntentOptions): ManifestIntent {
   const { path, clock, log, files = manifestFiles } = options;
@@ -43,19 +43,19 @@ export function createManifestIntent(options: ManifestIntentOptions): ManifestIn
   let isStopped = false;
 
   const show = (next: IntentView): void => {
-    if (view !== null && view.generation === next.generation && view.problem === next.problem) return;
+    if (JSON.stringify(view) === JSON.stringify(next)) return;
     view = next;
     if (next.problem !== "") log.warn({ path, problem: next.problem }, "manifest refused");
     for (const listener of listeners) listener();
   };
-  const refuse = (problem: string): void => show({ intent: view?.intent ?? null, generation: view?.generation ?? 0, problem });
+  const refuse = (inForce: InForce): void => show({ ...inForce, generation: view?.generation ?? 0 });
 
   const accept = (text: string): void => {
     if (text === lastText) return;
     lastText = text;
     const verdict = parseManifest(text);
     if (!verdict.ok) {
-      refuse(problemsText(verdict.problems));
+      refuse(inForceAfter(view?.intent ?? null, verdict));
       return;
     }
     name = verdict.value.name;
@@ -65,7 +65,7 @@ export function createManifestIntent(options: ManifestIntentOptions): ManifestIn
   const read = async (): Promise<void> => {
     const text = await files.read(path).catch((thrown: unknown) => {
       lastText = null;
-      refuse(`cannot read ${path}: ${messageOf(thrown)}`);
+      refuse({ intent: view?.intent ?? null, problem: `cannot read ${path}: ${messageOf(thrown)}` });
       return null;
     });
     if (text !== null) accept(text);
