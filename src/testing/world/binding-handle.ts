@@ -92,8 +92,9 @@ export class BindingHandle implements SeamcallPort {
       turnstile
         .pass(process.number, point, () => {
           this.#check();
-          if (target === null) world.witness.setupBegins(process, regBase);
-          module.submit({ leaf: target ? CLEAR_LEAF : SETUP_LEAF, regBase, target, process: process.number, done });
+          const { witness } = world;
+          const begins = (): void => (target ? witness.clearBegins(process, target) : witness.setupBegins(process, regBase));
+          module.submit({ leaf: target ? CLEAR_LEAF : SETUP_LEAF, regBase, target, process: process.number, begins, done });
         })
         .catch(reject);
     });

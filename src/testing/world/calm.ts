@@ -47,6 +47,7 @@ async function restart(world: World, checker: Checker): Promise<void> {
   const { kubelet, api, turnstile } = world;
   world.killAt = null;
   turnstile.stalled = null;
+  world.freezeAgent(false);
   if (!kubelet.isRunning && world.shape.hasKubelet) kubelet.start();
   kubelet.refusals = 0;
   kubelet.setReadable(true);

@@ -8,9 +8,10 @@ import type { PublishedResource } from "../../kubelet/port.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import type { ClearTarget } from "../../seamcall/port.ts";
 import type { AgentProcess } from "./agent-process.ts";
-import { clearObjections, type Moment, NEVER } from "./clear-rules.ts";
+import { has } from "./capabilities.ts";
+import { beginObjections, clearObjections } from "./clear-rules.ts";
 import { type Objection, objections } from "./eligibility.ts";
-import { setupObjections } from "./setup-rules.ts";
+import { type Age, EVER, setupObjections } from "./setup-rules.ts";
 import type { Point } from "./turnstile.ts";
 import type { Witness, Yes } from "./witness.ts";
 import type { World } from "./world.ts";
@@ -30,12 +31,12 @@ export class Checker implements Witness {
   /** Devices that were secured when SETUP of their unit began, as long as the link stays and the trust lasts. */
   readonly #securedBefore = new Set<string>();
   /** When a view last showed the unit busy. */
-  readonly #busy = new Map<string, Moment>();
+  readonly #busy = new Map<string, Age>();
   readonly #answeredMs = new Map<string, number>();
   #calls: { regBase: string; ms: number }[] = [];
   #specsBrokenMs = Number.NEGATIVE_INFINITY;
   /** What was checked how often: a check that never ran proves nothing. */
-  readonly checked = { setup: 0, clear: 0, listed: 0, allocate: 0, preStart: 0, rest: 0 };
+  readonly checked = { setup: 0, clear: 0, clearBegins: 0, listed: 0, allocate: 0, preStart: 0, rest: 0 };
 
   constructor(world: World) {
     this.#world = world;
@@ -66,10 +67,16 @@ export class Checker implements Witness {
   clearIssued(process: AgentProcess, target: ClearTarget): void {
     this.checked.clear += 1;
     const { regBase } = target;
-    const evidence = { busy: this.#busy.get(regBase) ?? NEVER, answeredMs: this.#answeredMs };
+    const evidence = { busy: this.#busy.get(regBase) ?? EVER, answeredMs: this.#answeredMs };
     const known = clearObjections({ world: this.#world, process, target, ...evidence }).filter((one) => one.sinceTick < this.#world.quiet.tick);
     for (const { why } of known) this.#violate(`CLEAR of ${regBase}`, why);
     this.#pace(regBase, "CLEAR");
+  }
+
+  clearBegins(process: AgentProcess, target: ClearTarget): void {
+    this.checked.clearBegins += 1;
+    if (!has("clearBegins")) return;
+    for (const { why } of beginObjections({ world: this.#world, process, target })) this.#violate(`CLEAR of ${target.regBase} begins`, why);
   }
 
   published(process: AgentProcess, resources: readonly PublishedResource[]): void {
@@ -114,7 +121,7 @@ export class Checker implements Witness {
       const below = host.below(regBase);
       const isBusyOnHost = host.isReadable.value && below.some((fn) => fn.isPresent.value && fn.isBusy);
       const isListed = below.some(({ address }) => kubelet.listed().some(({ ids }) => ids.includes(address)));
-      if (view === "host" ? isBusyOnHost : isListed) this.#busy.set(regBase, { ms: time.nowMs, sinceTick: time.tick });
+      if (view === "host" ? isBusyOnHost : isListed) this.#busy.set(regBase, { sinceMs: time.nowMs, sinceTick: time.tick });
     }
   }
 
@@ -123,6 +130,10 @@ export class Checker implements Witness {
     this.checked.rest += 1;
     this.#forgetReleased();
     const { process, specs, time, turnstile } = this.#world;
+    if (turnstile.frozen !== null) {
+      this.#specsBrokenMs = time.nowMs;
+      return;
+    }
     if (turnstile.stalled !== null) this.#specsBrokenMs = time.nowMs;
     const isSlow = turnstile.stalled !== null;
     // A view that is slow to read delays no withdrawal that what can be read calls for.

@@ -6,22 +6,16 @@ import type { AgentProcess } from "./agent-process.ts";
 import type { HostFunction } from "./host-function.ts";
 import { CLEAR_LEAF, isFatal } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
+import type { Pod } from "./pod.ts";
 import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow } from "./setup-rules.ts";
 import type { World } from "./world.ts";
-
-export interface Moment {
-  readonly ms: number;
-  readonly sinceTick: number;
-}
-
-export const NEVER: Moment = { ms: Number.NEGATIVE_INFINITY, sinceTick: -1 };
 
 export interface ClearEvidence {
   readonly world: World;
   readonly process: AgentProcess;
   readonly target: ClearTarget;
   /** When a view that the agent read last showed the unit busy. */
-  readonly busy: Moment;
+  readonly busy: Age;
   /** When Allocate last said yes, by device. */
   readonly answeredMs: ReadonlyMap<string, number>;
 }
@@ -40,6 +34,21 @@ export function clearObjections(evidence: ClearEvidence): readonly Known[] {
   return found.list;
 }
 
+/** So old may be what a CLEAR was decided on when it begins: it may wait for its turn, and its caller may be stopped (I4). */
+const LOOK_IS_GOOD_MS = 5_000;
+
+/** What speaks against a CLEAR that begins now, and did so already when the last look that it may rest on was taken. */
+export function beginObjections({ world, process, target }: Omit<ClearEvidence, "busy" | "answeredMs">): readonly Known[] {
+  const unit = world.module.find(target.regBase);
+  if (unit === null) return [{ why: "there is no such unit", ...EVER }];
+  const found = new Objections();
+  againstIntent({ process }, unit, found);
+  unreadable({ world }, found);
+  for (const fn of world.host.functions) if (mayBeBelow(world, fn, unit.regBase)) againstFunction(world, { fn, unit }, found);
+  againstHeld({ world, target }, found, (pod) => pod.since);
+  return found.list.filter((one) => world.time.nowMs - one.sinceMs > LOOK_IS_GOOD_MS);
+}
+
 function againstTarget({ target }: ClearEvidence, unit: ModuleUnit, found: Objections): void {
   const isRight = unit.id === target.tdxIommuId && unit.seq === target.setupSeq;
   found.add(!isRight, `id ${target.tdxIommuId} of SETUP ${target.setupSeq} is not the unit's`, unit.settled);
@@ -48,7 +57,7 @@ function againstTarget({ target }: ClearEvidence, unit: ModuleUnit, found: Objec
   found.add(unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(lastCall.status), "CLEAR failed for good", unit.settled);
 }
 
-function againstIntent({ process }: ClearEvidence, unit: ModuleUnit, found: Objections): void {
+function againstIntent({ process }: Pick<ClearEvidence, "process">, unit: ModuleUnit, found: Objections): void {
   const intent = process.intent.value?.intent ?? null;
   found.add(intent === null, "nobody wants anything", process.intent);
   if (intent === null) return;
@@ -59,7 +68,7 @@ function againstIntent({ process }: ClearEvidence, unit: ModuleUnit, found: Obje
 }
 
 /** What cannot be read counts as in use. */
-function unreadable({ world }: ClearEvidence, found: Objections): void {
+function unreadable({ world }: Pick<ClearEvidence, "world">, found: Objections): void {
   const { host, kubelet, api, shape } = world;
   found.add(!host.isReadable.value, "the host cannot be read", host.isReadable);
   found.add(world.module.environment.value !== "Ok", CANNOT_BE_CALLED, world.module.environment);
@@ -79,8 +88,8 @@ function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: M
   found.add(!fn.areHoldersReadable.value, `the holders of ${fn.address} cannot be read`, aged(fn.areHoldersReadable));
 }
 
-function againstPods({ world, process, target }: ClearEvidence, found: Objections): void {
-  const { api, host, kubelet, shape } = world;
+function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections, sinceOf: (pod: Pod) => Age): void {
+  const { api, host, shape } = world;
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
@@ -90,9 +99,15 @@ function againstPods({ world, process, target }: ClearEvidence, found: Objection
     found.add(
       pod.ids.some((id) => below.has(id)),
       `${pod.name}${pod.isTerminating ? ", terminating," : ""} has a device below`,
-      EVER,
+      sinceOf(pod),
     );
   }
+}
+
+function againstPods({ world, process, target }: ClearEvidence, found: Objections): void {
+  const { api, host, kubelet, shape } = world;
+  const below = new Set(host.below(target.regBase).map((fn) => fn.address));
+  againstHeld({ world, target }, found, () => EVER);
   const asked = new Set((process.intent.value?.intent?.resources ?? []).map((rule) => rule.name));
   for (const pod of api.pods) {
     const mayHold = pod.isInApi && pod.stage === "Waiting" && asked.has(pod.resource);
@@ -112,7 +127,7 @@ function againstHaste({ world, process, target, busy, answeredMs }: ClearEvidenc
   const isYoung = (sinceMs: number, settleMs = shape.settleMs): boolean => time.nowMs - sinceMs < settleMs;
   found.add(isYoung(process.startedMs), "the agent has just started", EVER);
   found.add(shape.hasKubelet && isYoung(kubelet.startedMs), "kubelet has just started", EVER);
-  found.add(isYoung(busy.ms), "a view has just shown it busy", busy);
+  found.add(isYoung(busy.sinceMs), "a view has just shown it busy", busy);
   for (const fn of host.below(target.regBase))
     found.add(
       isYoung(answeredMs.get(fn.address) ?? Number.NEGATIVE_INFINITY, Math.max(shape.settleMs, KUBELET_SHOWS_MS)),

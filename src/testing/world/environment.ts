@@ -6,12 +6,18 @@ export interface WorldEnvironment {
   readonly seed: number | null;
   /** How many histories the test runs: `WORLD_HISTORIES=2000`. */
   readonly histories: number | null;
+  /** Parts of the world to switch on: `WORLD_WITH=freezes`; see capabilities.ts. */
+  readonly capabilities: readonly string[];
 }
 
 export function worldEnvironment(): WorldEnvironment {
   // biome-ignore lint/style/noProcessEnv: the one place of the world's tests that reads the environment
-  const { WORLD_SEED, WORLD_HISTORIES } = process.env;
-  return { seed: numberOf("WORLD_SEED", WORLD_SEED), histories: numberOf("WORLD_HISTORIES", WORLD_HISTORIES) };
+  const { WORLD_SEED, WORLD_HISTORIES, WORLD_WITH } = process.env;
+  return {
+    seed: numberOf("WORLD_SEED", WORLD_SEED),
+    histories: numberOf("WORLD_HISTORIES", WORLD_HISTORIES),
+    capabilities: (WORLD_WITH ?? "").split(",").filter((name) => name !== ""),
+  };
 }
 
 function numberOf(name: string, text: string | undefined): number | null {

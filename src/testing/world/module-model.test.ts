@@ -49,7 +49,7 @@ async function call(both: Pair, leaf: LeafName, target: ClearTarget): Promise<re
       answers[at] = isAppError(answer) ? answer.code : (answer as CallResult).outcome;
     };
   const { regBase } = target;
-  both.mine.submit({ leaf, regBase, target: leaf === CLEAR_LEAF ? target : null, process: 1, done: note(0) });
+  both.mine.submit({ leaf, regBase, target: leaf === CLEAR_LEAF ? target : null, process: 1, begins: () => undefined, done: note(0) });
   const theirs = leaf === CLEAR_LEAF ? both.port.clear(target) : both.port.setup(regBase);
   theirs.then(note(1), note(1));
   await idle(both);

@@ -14,6 +14,8 @@ export interface Ticket {
   readonly regBase: string;
   readonly target: ClearTarget | null;
   readonly process: number;
+  /** Its turn has come and nothing speaks against it: the SEAMCALL begins now. */
+  readonly begins: () => void;
   readonly done: (answer: CallResult | AppError) => void;
 }
 
@@ -221,6 +223,7 @@ export class ModuleModel {
       if (unit.isForeign || unit.id !== null) return { outcome: "Failed", unit: entryOf(unit) };
       if (!unit.canConnect) return { outcome: "Unsupported", unit: entryOf(unit) };
     }
+    ticket.begins();
     this.#running = { unit, leaf: ticket.leaf, ticket, startedMs: this.#time.nowMs, attempts: 0, entropy: 0 };
     unit.state = target ? "Clearing" : "SettingUp";
     unit.isRetryable = false;

@@ -22,7 +22,7 @@ export class Pod {
   isRunning = false;
   isStarting = false;
   /** Number of what had happened when it was made, or was given its devices. */
-  since = { sinceTick: -1 };
+  since = { sinceTick: -1, sinceMs: 0 };
 
   constructor(number: number, asks: { readonly resource: string; readonly count: number }) {
     this.name = `pod-${number}`;

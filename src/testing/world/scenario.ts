@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Capability } from "./capabilities.ts";
 import { GPU, GPU_VENDOR, NIC_VENDOR, REG_BASES, type WorldShape } from "./shape.ts";
 import type { Args, Flow, Step } from "./steps.ts";
 import type { World } from "./world.ts";
 
 export interface Scenario {
   readonly name: string;
+  /** Run only while these are on. */
+  readonly needs?: readonly Capability[];
   readonly shape?: Partial<WorldShape>;
   readonly steps: readonly Step[];
   /** What should be so at the end of the steps; empty when it is. */

@@ -4,8 +4,10 @@
  * Short histories with a point, about what random ones seldom do. All of them hold; each is there to break when one rule of the agent is taken out
  * (mutants.ts).
  */
+import { has } from "./capabilities.ts";
 import { Run } from "./history.ts";
 import type { Scenario } from "./scenario.ts";
+import { AGES } from "./scenarios-age.ts";
 import { CLEARS } from "./scenarios-clear.ts";
 import { HOLDS } from "./scenarios-holds.ts";
 import { OFFERS } from "./scenarios-offer.ts";
@@ -13,7 +15,9 @@ import { SETUPS } from "./scenarios-setup.ts";
 import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
 import { PLAIN } from "./shape.ts";
 
-export const SCENARIOS: readonly Scenario[] = [...CLEAR_WAITS, ...CLEARS, ...SETUP_WAITS, ...SETUPS, ...HOLDS, ...OFFERS];
+const ALL: readonly Scenario[] = [...CLEAR_WAITS, ...CLEARS, ...SETUP_WAITS, ...SETUPS, ...HOLDS, ...OFFERS, ...AGES];
+
+export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));
 
 /** What broke; empty when all is well. */
 export async function runScenario({ name, shape = {}, steps, check }: Scenario): Promise<readonly string[]> {

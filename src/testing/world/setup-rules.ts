@@ -8,11 +8,10 @@ import { isFatal, SETUP_LEAF } from "./module-status.ts";
 import type { World } from "./world.ts";
 
 /** How old something is. */
-export type Age = Pick<Fact<unknown>, "sinceTick">;
+export type Age = Pick<Fact<unknown>, "sinceTick" | "sinceMs">;
 
-export interface Known {
+export interface Known extends Age {
   readonly why: string;
-  readonly sinceTick: number;
 }
 
 /** Collects what is wrong, each with its age. */
@@ -20,12 +19,12 @@ export class Objections {
   readonly list: Known[] = [];
 
   add(isBad: boolean, why: string, since: Age): void {
-    if (isBad) this.list.push({ why, sinceTick: since.sinceTick });
+    if (isBad) this.list.push({ why, sinceTick: since.sinceTick, sinceMs: since.sinceMs });
   }
 }
 
 export const CANNOT_BE_CALLED = "TDX cannot be called";
-export const EVER = { sinceTick: -1 };
+export const EVER: Age = { sinceTick: -1, sinceMs: Number.NEGATIVE_INFINITY };
 
 /** A quarter of the 65,536 domain ids. */
 export const MANY_DOMAIN_IDS = 16_384;

@@ -51,6 +51,23 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
       return true;
     },
   },
+  freezeAgent: {
+    needs: "freezes",
+    weight: ({ process, turnstile, shape }) => (process !== null && turnstile.frozen === null ? 2 * shape.unrest : 0),
+    propose: () => ({}),
+    apply: (world) => world.freezeAgent(true),
+  },
+  // The time passes before anything of the agent goes on.
+  thawAgent: {
+    needs: "freezes",
+    weight: ({ turnstile }) => (turnstile.frozen === null ? 0 : 25),
+    propose: (_world, dice) => ({ ms: dice.pick([0, 2_000, 20_000, 3_600_000]) }),
+    apply: (world, { ms }) => {
+      const untilMs = world.time.nowMs + (ms ?? 0);
+      while (world.turnstile.frozen !== null && world.time.fireNext(untilMs));
+      return world.freezeAgent(false);
+    },
+  },
   setIntent: {
     weight: ({ shape }) => 1 + 7 * shape.unrest,
     propose: (_world, dice) => ({ word: dice.pick(INTENT_CHOICES), at: dice.below(3) }),

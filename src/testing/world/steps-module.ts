@@ -34,7 +34,7 @@ export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
         leaf: leaf === "clear" ? CLEAR_LEAF : SETUP_LEAF,
         regBase: unit.regBase,
         status: kind === null ? null : STATUS[kind],
-        delayMs: kind === null ? 5_000 : 0,
+        delayMs: kind === null ? 12_000 : 0,
         count: kind === null ? 1 : FAULT_COUNT[kind] * (ms ?? 1),
       });
       return true;

@@ -37,7 +37,7 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
     apply: (world, { word, at }) => {
       const pod = new Pod(world.api.pods.length, { resource: word ?? GPU, count: at ?? 1 });
       world.time.tick += 1;
-      pod.since = { sinceTick: world.time.tick };
+      pod.since = { sinceTick: world.time.tick, sinceMs: world.time.nowMs };
       world.api.pods.push(pod);
       return true;
     },

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type Capability, has } from "./capabilities.ts";
 import type { Dice } from "./dice.ts";
 import { AGENT_STEPS } from "./steps-agent.ts";
 import { HOST_STEPS } from "./steps-host.ts";
@@ -16,6 +17,8 @@ export interface Args {
 
 /** One kind of thing that can happen to the node. */
 export interface StepKind {
+  /** Never chosen while this is off. */
+  readonly needs?: Capability;
   /** How often it is chosen; 0 when it is impossible now. */
   weight(world: World): number;
   propose(world: World, dice: Dice): Args;
@@ -34,10 +37,17 @@ export interface Step {
 
 export const STEP_KINDS: Readonly<Record<string, StepKind>> = { ...AGENT_STEPS, ...POD_STEPS, ...HOST_STEPS, ...MODULE_STEPS };
 
+/** What can happen at all, as the switches are. */
+export const CHOSEN_KINDS: readonly string[] = Object.keys(STEP_KINDS).filter((kind) => isOn(STEP_KINDS[kind]));
+
+function isOn(kind: StepKind | undefined): boolean {
+  return kind !== undefined && (kind.needs === undefined || has(kind.needs));
+}
+
 /** Kinds that move time; history.ts carries them out. */
 export const TIME_KINDS = ["advance", "hold"] as const;
 
-const KINDS = Object.entries(STEP_KINDS);
+const KINDS = Object.entries(STEP_KINDS).filter(([, kind]) => isOn(kind));
 const ADVANCE_WEIGHT = 60;
 const HOLD_WEIGHT = 6;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { STEP_KINDS, type Step, TIME_KINDS } from "./steps.ts";
+import { CHOSEN_KINDS, type Step, TIME_KINDS } from "./steps.ts";
 import { FAULT_WORDS } from "./steps-module.ts";
 import { POINTS } from "./turnstile.ts";
 
@@ -28,7 +28,7 @@ export class Tally {
   constructor() {
     this.counts = {
       histories: 0,
-      steps: zeros([...Object.keys(STEP_KINDS), ...TIME_KINDS]),
+      steps: zeros([...CHOSEN_KINDS, ...TIME_KINDS]),
       crashes: zeros([...POINTS, "timer"]),
       faults: zeros(FAULT_WORDS),
       checks: {},

@@ -40,6 +40,8 @@ export class Turnstile {
   #waiting: Passage[] = [];
   /** Nobody who waits here gets through for now: one slow answer, while all others come at once. */
   stalled: Point | null = null;
+  /** A process that is stopped (SIGSTOP, a paused machine): none of its calls gets through until it goes on. */
+  frozen: number | null = null;
 
   constructor(time: WorldTime) {
     this.#time = time;
@@ -62,7 +64,8 @@ export class Turnstile {
 
   /** How many could go on. */
   get size(): number {
-    return this.stalled === null ? this.#waiting.length : this.#waiting.filter((passage) => passage.point !== this.stalled).length;
+    if (this.stalled === null && this.frozen === null) return this.#waiting.length;
+    return this.#waiting.filter((passage) => this.#mayGo(passage)).length;
   }
 
   isWaiting(point: Point): boolean {
@@ -75,7 +78,7 @@ export class Turnstile {
 
   /** Lets `count` of those who wait now through, first come first served. */
   release(count: number): void {
-    const going = this.#waiting.filter((passage) => passage.point !== this.stalled).slice(0, count);
+    const going = this.#waiting.filter((passage) => this.#mayGo(passage)).slice(0, count);
     this.#waiting = this.#waiting.filter((passage) => !going.includes(passage));
     for (const passage of going) {
       this.#time.tick += 1;
@@ -87,6 +90,11 @@ export class Turnstile {
   kill(process: number): void {
     this.#dead.add(process);
     this.#waiting = this.#waiting.filter((passage) => passage.process !== process);
+    if (this.frozen === process) this.frozen = null;
+  }
+
+  #mayGo({ point, process }: Passage): boolean {
+    return point !== this.stalled && process !== this.frozen;
   }
 }
 

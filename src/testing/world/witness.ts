@@ -20,6 +20,8 @@ export interface Witness {
   /** The SEAMCALL begins. */
   setupBegins(process: AgentProcess, regBase: string): void;
   clearIssued(process: AgentProcess, target: ClearTarget): void;
+  /** The SEAMCALL begins, however long it has waited for its turn. */
+  clearBegins(process: AgentProcess, target: ClearTarget): void;
   published(process: AgentProcess, resources: readonly PublishedResource[]): void;
   answered(process: AgentProcess, yes: Yes): void;
   /** The host's whole tree, or podresources, was read by the agent. */

@@ -20,6 +20,8 @@ const EPOCH_MS = Date.UTC(2026, 0, 1);
 export class WorldTime {
   nowMs = 1_000_000;
   tick = 0;
+  /** Whose timers fire only when it goes on. */
+  frozen: number | null = null;
   #timers: Pending[] = [];
 
   after(owner: number, delayMs: number, fire: () => void): Timer {
@@ -42,24 +44,29 @@ export class WorldTime {
   /** The process is gone, and with it what it waited for. */
   forget(owner: number): void {
     this.#timers = this.#timers.filter((timer) => timer.owner !== owner);
+    if (this.frozen === owner) this.frozen = null;
   }
 
   nextDueMs(): number | null {
-    return this.#timers[0]?.dueMs ?? null;
+    return this.#next()?.dueMs ?? null;
   }
 
   /** Moves to `ms` at the latest and fires the first timer that is due by then. False when none was. */
   fireNext(untilMs: number): boolean {
-    const first = this.#timers[0];
+    const first = this.#next();
     if (first === undefined || first.dueMs > untilMs) {
       this.nowMs = Math.max(this.nowMs, untilMs);
       return false;
     }
-    this.#timers.shift();
+    this.#remove(first);
     this.nowMs = Math.max(this.nowMs, first.dueMs);
     this.tick += 1;
     first.fire();
     return true;
+  }
+
+  #next(): Pending | undefined {
+    return this.frozen === null ? this.#timers[0] : this.#timers.find((timer) => timer.owner !== this.frozen);
   }
 
   #remove(timer: Pending): void {

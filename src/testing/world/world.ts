@@ -93,6 +93,15 @@ export class World {
     this.killAgent();
   }
 
+  /** SIGSTOP, or SIGCONT: the agent knows of neither. */
+  freezeAgent(isFrozen: boolean): boolean {
+    const number = isFrozen ? (this.process?.number ?? null) : null;
+    if (this.turnstile.frozen === number) return false;
+    this.turnstile.frozen = number;
+    this.time.frozen = number;
+    return true;
+  }
+
   stopAgent(): void {
     const process = this.process;
     if (process === null || process.isStopping) return;
@@ -144,7 +153,7 @@ export class World {
     }
     // Somebody who waits for a slow answer is not at rest: what he has read may be old.
     this.time.tick += 1;
-    if (this.turnstile.stalled === null) this.quiet = { tick: this.time.tick, ms: this.time.nowMs };
+    if (this.turnstile.stalled === null && this.turnstile.frozen === null) this.quiet = { tick: this.time.tick, ms: this.time.nowMs };
   }
 
   /** Lets at most `count` calls through, and then holds everybody where they are. */

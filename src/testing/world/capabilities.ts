@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Parts of the world that can be switched off: kinds of things that happen, and kinds of things that are checked. One that is off waits for what
+ * its comment names; `WORLD_WITH=name,name` switches it on all the same.
+ */
+import { worldEnvironment } from "./environment.ts";
+
+const SWITCHES = {
+  /** Facts are judged when a leaf begins, not only when it is asked for. Waits for a CLEAR that knows until when its look is good. */
+  clearBegins: false,
+  /** The agent is stopped for up to an hour wherever it is, and goes on. Waits for the same. */
+  freezes: false,
+} as const satisfies Record<string, boolean>;
+
+export type Capability = keyof typeof SWITCHES;
+
+const asked = new Set(worldEnvironment().capabilities);
+const unknown = [...asked].filter((name) => !Object.hasOwn(SWITCHES, name));
+if (unknown.length > 0) throw new Error(`WORLD_WITH names ${unknown.join(", ")}: write ${Object.keys(SWITCHES).join(", ")}`);
+
+export function has(capability: Capability): boolean {
+  return SWITCHES[capability] || asked.has(capability);
+}
