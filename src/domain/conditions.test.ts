@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import { aBinding, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, REG_BASE } from "../testing/builders.ts";
+import type { PciFunction } from "./device.ts";
 import { groundFrom } from "./ground.ts";
 import type { Intent } from "./intent.ts";
 import { remember } from "./memory.ts";
@@ -16,6 +17,11 @@ const HIDDEN = { kind: "Unreadable", why: "open files of process 1: EACCES" } as
 const inPods = (pods: readonly PodDevices[]) => ({ kind: "Read", allocatable: [], pods, kubeletSinceMs: 0 }) as const;
 /** A pod was seen to hold the device, and nobody knows since when. */
 const HELD = { before: { podResources: inPods([{ namespace: "ml", pod: "train", resource: GPU, ids: ["0000:17:00.0"] }]) } };
+
+const SECURED = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
+const BROKEN = { ...SECURED, streamSecure: "No" } as const;
+const UNKNOWN = { state: "Unknown", tsm: "", bound: "No", streamSecure: "Unknown" } as const;
+const UNTRUSTED = { binding: aBinding([aUnit({ state: "Untrusted" })]) } as const;
 
 interface World {
   /** What the agent saw one look earlier. */
@@ -105,10 +111,76 @@ describe("the conditions", () => {
     ["ViewUnreadable", { view: { podResources: { kind: "Unreadable", why: "no kubelet" } } }],
     ["ViewUnreadable", { view: { pods: { kind: "Unreadable", why: "timeout" } } }],
     ["ViewUnreadable", { ...HELD, view: host({ functions: [aFunction({ holders: HIDDEN })] }) }],
+    ["DevicesWithheld", { view: host({ functions: [aFunction({ link: BROKEN })] }) }],
+    ["DevicesWithheld", { view: host({ functions: [aFunction({ link: UNKNOWN })] }) }],
+    ["DevicesWithheld", { view: host({ functions: [aFunction({ teeIo: "Unknown" })] }) }],
+    ["DevicesWithheld", { view: host({ functions: [aFunction({ unit: { kind: "Unreadable", why: "EIO" } })] }) }],
+    ["DevicesWithheld", HELD],
+    ["LinkSecuredBeforeSetup", { view: { ...UNTRUSTED, ...host({ functions: [aFunction({ link: SECURED })] }) } }],
     // What works all the same does not hide what does not.
     ["CdiUnwritable", { specProblem: "EROFS", view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
   ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {
     expect(summary(report(world))["Degraded"]).toBe(`True ${reason}`);
+  });
+});
+
+describe("devices that the spec wants and that are withheld", () => {
+  const addresses = ["17", "18", "19", "1a"].map((bus) => `0000:${bus}:00.0`);
+  const withheld = (functions: readonly PciFunction[], intent = anIntent()): Condition | undefined =>
+    report({ view: host({ functions }), intent }).conditions.find(({ type }) => type === "Degraded");
+
+  it("keep the node from being ready, and the message says why, which, and what to do, in bounds", () => {
+    const broken = addresses.map((address) => aFunction({ address, link: BROKEN }));
+    const status = report({ view: host({ functions: [...broken, aFunction({ address: "0000:1b:00.0", link: UNKNOWN })] }) });
+    expect(summary(status)).toMatchObject({ Ready: "False DevicesWithheld", Degraded: "True DevicesWithheld" });
+    expect(status.summary).toBe(
+      "LinkUnknown: 0000:1b:00.0 (its IDE registers or tsm/connect cannot be read); " +
+        "LinkBroken: 0000:17:00.0, 0000:18:00.0, 0000:19:00.0 and 1 more (disconnect the link, it was reset or lost)",
+    );
+  });
+
+  it("are named by the link that a person can release, once", () => {
+    const functions = ["0000:17:00.0", "0000:17:00.1", "0000:17:00.2"].map((address) => aFunction({ address, link: BROKEN }));
+    expect(withheld(functions)?.message).toBe("LinkBroken: 0000:17:00.0 (disconnect the link, it was reset or lost)");
+  });
+
+  it.each<[string, Partial<PciFunction>, Partial<Intent>]>([
+    ["that no resource matches", { vendor: "8086", link: BROKEN }, {}],
+    ["below a unit that is not selected", { link: BROKEN }, { units: { regBases: ["0x1000"] } }],
+    ["while the intent is Cleared", { link: BROKEN }, { state: "Cleared" }],
+    ["that another driver has", { vfioCdev: null }, {}],
+    ["that cannot do TEE-I/O", { teeIo: "No", link: BROKEN }, {}],
+  ])("are none %s", (_what, changed, intent) => {
+    expect(withheld([aFunction(changed)], anIntent(intent))?.reason).not.toBe("DevicesWithheld");
+  });
+
+  it("are none below a unit without TDX Connect", () => {
+    const view = { binding: aBinding([aUnit({ state: "Unsupported", ecap: 0n })]), ...host({ functions: [aFunction({ teeIo: "Unknown" })] }) };
+    expect(summary(report({ view }))["Degraded"]).toBe("False NoProblem");
+  });
+
+  it("are none while SETUP of their unit runs", () => {
+    expect(summary(report({ view: UNTRUSTED }))["Degraded"]).toBe("False NoProblem");
+  });
+});
+
+describe("a link that was secured before SETUP", () => {
+  const port = aFunction({ address: "0000:16:01.0", vendor: "8086", class: "0604", rootPort: null, teeIo: "No", link: SECURED });
+  const virtual = aFunction({ address: "0000:17:00.4", functionType: "Virtual", physicalFunction: "0000:17:00.0", link: SECURED });
+
+  it("is named by the endpoint that can release it, and not by its root port", () => {
+    const status = report({ view: { ...UNTRUSTED, ...host({ functions: [port, aFunction({ link: SECURED }), virtual] }) } });
+    expect(status.units).toMatchObject([{ reason: "LinkSecuredBeforeSetup", message: "0000:17:00.0" }]);
+    expect(status.conditions.find(({ type }) => type === "Degraded")?.message).toBe(`${REG_BASE}: release the link of 0000:17:00.0`);
+    expect(status.devices.map(({ message }) => message)).toEqual([
+      "link Secure, unit Untrusted; release the link of 0000:17:00.0",
+      "link Secure, unit Untrusted; release the link of 0000:17:00.0",
+    ]);
+  });
+
+  it("is a matter of Degraded also when the spec wants no device behind it", () => {
+    const other = aFunction({ vendor: "8086", link: SECURED });
+    expect(summary(report({ view: { ...UNTRUSTED, ...host({ functions: [other] }) } }))["Degraded"]).toBe("True LinkSecuredBeforeSetup");
   });
 });
 

@@ -7,6 +7,7 @@ import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import type { ReportInputs } from "./report.ts";
 import type { Condition, NodeStatus, UnitStatus } from "./status.ts";
+import { withheldText } from "./withheld.ts";
 
 type Draft = Omit<Condition, "lastTransitionTime" | "observedGeneration">;
 type Body = Omit<NodeStatus, "conditions" | "summary">;
@@ -80,14 +81,16 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const failed = body.units.find((unit) => (FAILURES.has(unit.reason) && selected.has(unit.regBase)) || isLost(unit));
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
-  const before = body.devices.find((device) => device.reason === "LinkSecuredBeforeSetup");
-  if (before) return draft("Degraded", "True", "LinkSecuredBeforeSetup", before.address);
+  const early = body.units.find((unit) => unit.reason === "LinkSecuredBeforeSetup" && selected.has(unit.regBase));
+  if (early) return draft("Degraded", "True", "LinkSecuredBeforeSetup", `${early.regBase}: release the link of ${early.message}`);
   if (inputs.specProblem !== "") return draft("Degraded", "True", "CdiUnwritable", inputs.specProblem);
   const unregistered = view.publications.find((publication) => publication.problem !== "");
   if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
   // With an intent of Cleared it is ClearBlocked that tells.
   const [unreadable] = inputs.desiredState === "Trusted" ? blindSpots(inputs.ground, inputs.holds.keys()) : [];
   if (unreadable !== undefined) return draft("Degraded", "True", "ViewUnreadable", `cannot read ${unreadable}`);
+  const withheld = withheldFrom(inputs);
+  if (withheld !== "") return draft("Degraded", "True", "DevicesWithheld", withheld);
   // Last of all, or they would hide what keeps the node from being ready.
   const leaking = body.units.find(leaks);
   if (leaking) return draft("Degraded", "True", "PagesRetained", `${leaking.regBase}: ${leaking.pagesRetained} pages`);
@@ -95,6 +98,13 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (outside)
     return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
   return draft("Degraded", "False", "NoProblem");
+}
+
+/** Below a unit without TDX Connect nothing is missed: no device there can ever be offered. */
+function withheldFrom({ unitVerdicts, verdicts, ground, desiredState }: ReportInputs): string {
+  if (desiredState !== "Trusted") return "";
+  const able = unitVerdicts.filter((verdict) => verdict.selected && !isWithoutConnect(verdict.reason)).map((verdict) => verdict.regBase);
+  return withheldText({ verdicts, ground, selected: new Set(able) });
 }
 
 /** A unit of ours that is on its way back by CLEAR and SETUP. */

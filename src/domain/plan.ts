@@ -8,6 +8,7 @@ import { type Intent, selectsUnit } from "./intent.ts";
  * out after the same function has said so again on a fresher view (agent/perform.ts).
  */
 import { kubeletSettleMs } from "./kubelet-settling.ts";
+import { atMostThree, releasable } from "./link-names.ts";
 import { type Attempts, clearanceOf, isSetUp, isStranded, type Memory } from "./memory.ts";
 import type { UnitReason } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
@@ -156,14 +157,20 @@ export const SETUP_RULES: readonly SetupRule[] = [
         ? null
         : "load the module with real SETUP allowed",
   },
-  { reason: "LinkSecuredBeforeSetup", refuses: ({ below }) => named(below, "Secure") },
-  { reason: "LinkUnknown", refuses: ({ below }) => named(below, "Unknown") },
+  {
+    reason: "LinkSecuredBeforeSetup",
+    refuses: ({ below, ground }) => named(inState(below, "Secure"), (fns) => releasable(fns, ground.functions.values())),
+  },
+  { reason: "LinkUnknown", refuses: ({ below }) => named(inState(below, "Unknown"), (fns) => fns.map((fn) => fn.address)) },
   { reason: "DomainIdsInUse", refuses: domainIdsInUse },
 ];
 
-function named(below: readonly PciFunction[], state: PciFunction["link"]["state"]): string | null {
-  const found = below.filter((fn) => fn.link.state === state).map((fn) => fn.address);
-  return found.length === 0 ? null : found.length <= 3 ? found.join(", ") : `${found.slice(0, 3).join(", ")} and ${found.length - 3} more`;
+function inState(below: readonly PciFunction[], state: PciFunction["link"]["state"]): readonly PciFunction[] {
+  return below.filter((fn) => fn.link.state === state);
+}
+
+function named(found: readonly PciFunction[], namesOf: (found: readonly PciFunction[]) => readonly string[]): string | null {
+  return found.length === 0 ? null : atMostThree(namesOf(found));
 }
 
 /** A kernel that cannot reserve the upper half of the domain ids must be far from using it (VT-d CAP.ND; the module takes the top bit). */

@@ -5,6 +5,7 @@ import { conditionsFrom } from "./conditions.ts";
 import type { Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
+import { atMostThree, releasable } from "./link-names.ts";
 import type { UnitVerdict } from "./plan.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
@@ -137,8 +138,15 @@ function deviceStatus(verdict: Verdict, { ground, holds }: ReportInputs): Device
   };
 }
 
+/** A link is released where it belongs to, and that may be another function. */
+function messageOf(verdict: Verdict, ground: Ground): string {
+  const fn = ground.functions.get(verdict.address);
+  if (verdict.reason !== "LinkSecuredBeforeSetup" || !fn) return heldMessage(verdict, ground);
+  return `${verdict.message}; release the link of ${atMostThree(releasable([fn], ground.functions.values()))}`;
+}
+
 /** A held device waits until it is free. Who cannot see that says so, or it would wait for ever without a word. */
-function messageOf({ reason, message, address }: Verdict, ground: Ground): string {
+function heldMessage({ reason, message, address }: Verdict, ground: Ground): string {
   if (reason !== "HeldAcrossTrustLoss" && reason !== "HeldUnderOtherName") return message;
   return [message, ...blindSpots(ground, [address]).map((what) => `cannot read ${what}`)].join("; ");
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Devices that the spec wants and that stay withheld until a person acts. Pure. */
+import type { PciFunction } from "./device.ts";
+import type { Verdict } from "./gate.ts";
+import type { Ground } from "./ground.ts";
+import { atMostThree, releasable } from "./link-names.ts";
+import type { DeviceReason } from "./reason.ts";
+import type { RegBase } from "./unit.ts";
+
+/** For these the link's owner is named: one link may withhold many functions. */
+const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkSecuredBeforeSetup"]);
+
+/**
+ * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
+ *
+ * Ordinary are: what the spec or its author decides (NoIntent, NoResourceMatches, LedgerNotServed, UnitNotSelected, IntentCleared); what a function
+ * is and stays (NotTeeCapable, NoUnit: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName, when
+ * the pod ends; DeviceMissing, when the function is back); another driver on the function (NoVfioDevice: a match by vendor takes a GPU's audio
+ * function, too); and what a condition of its own tells already (BindingUnreadable, CdiUnwritable; UnitNotTrusted: UnitsTrusted, and UnitFailed when
+ * it is not just SETUP that runs).
+ */
+const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> = {
+  DeviceMissing: null,
+  NotTeeCapable: null,
+  CapabilityUnknown: "its configuration space cannot be read",
+  NoIntent: null,
+  NoResourceMatches: null,
+  LedgerNotServed: null,
+  NoUnit: null,
+  UnitUnreadable: "its iommu link cannot be followed",
+  UnitNotSelected: null,
+  IntentCleared: null,
+  BindingUnreadable: null,
+  LinkSecuredBeforeSetup: "release the link, it was secured before SETUP",
+  UnitNotTrusted: null,
+  LinkUnknown: "its IDE registers or tsm/connect cannot be read",
+  LinkBroken: "disconnect the link, it was reset or lost",
+  HeldAcrossTrustLoss: "end the pod, which has had it since before the present SETUP",
+  HeldUnderOtherName: null,
+  CdiUnwritable: null,
+  AgentStopped: null,
+  NoVfioDevice: null,
+};
+
+export interface WithheldInputs {
+  readonly verdicts: readonly Verdict[];
+  readonly ground: Ground;
+  readonly selected: ReadonlySet<RegBase>;
+}
+
+/**
+ * One text for the condition, empty when a person need not act: each reason once, in the order of the list above, with at most three names. The same
+ * devices give the same text.
+ */
+export function withheldText({ verdicts, ground, selected }: WithheldInputs): string {
+  const byReason = new Map<DeviceReason, PciFunction[]>();
+  for (const { address, reason, resource } of verdicts) {
+    const fn = ground.functions.get(address);
+    if (fn === undefined || resource === null || reason === "Offered" || ADVICE[reason] === null || !mayBeSelected(fn, selected)) continue;
+    byReason.set(reason, [...(byReason.get(reason) ?? []), fn]);
+  }
+  return Object.entries(ADVICE)
+    .flatMap(([reason, advice]) => {
+      const fns = byReason.get(reason as DeviceReason); // A key of ADVICE.
+      return fns ? [`${reason}: ${atMostThree(namesOf(reason as DeviceReason, fns, ground))} (${advice})`] : [];
+    })
+    .join("; ");
+}
+
+function namesOf(reason: DeviceReason, fns: readonly PciFunction[], ground: Ground): readonly string[] {
+  return OF_A_LINK.has(reason) ? releasable(fns, ground.functions.values()) : fns.map((fn) => fn.address);
+}
+
+/** A function whose unit cannot be read may be below a selected one. */
+function mayBeSelected({ unit }: PciFunction, selected: ReadonlySet<RegBase>): boolean {
+  return unit.kind === "Unreadable" ? selected.size > 0 : unit.kind === "Unit" && selected.has(unit.regBase);
+}
