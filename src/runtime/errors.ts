@@ -49,6 +49,8 @@ export const ERROR_CODES = {
   SIMULATION_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "the simulated host's description or state is wrong" },
   STATUS_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the status file cannot be written" },
   CDI_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "a CDI spec cannot be written" },
+  PROOF_UNREADABLE: { retry: "never", grpc: INTERNAL, meaning: "the proof file cannot be read or is not ours: nothing is proven" },
+  PROOF_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the proof file cannot be written, so nothing is handed out" },
   INVARIANT_BROKEN: { retry: "never", grpc: INTERNAL, meaning: "a bug in this program" },
 } as const satisfies Record<string, ErrorKind>;
 
