@@ -15,6 +15,7 @@ import type { World } from "./world.ts";
 export class AgentProcess {
   readonly number: number;
   readonly startedMs: number;
+  readonly startedTick: number;
   /** The intent as this process has been told it; null: not yet. */
   readonly intent: Fact<IntentView | null>;
   readonly agent: Agent;
@@ -29,6 +30,7 @@ export class AgentProcess {
     this.#world = world;
     this.number = number;
     this.startedMs = world.time.nowMs;
+    this.startedTick = world.time.tick;
     this.intent = new Fact<IntentView | null>(world.time, null);
     const { settleMs, observeEveryMs, isSimulated } = world.shape;
     this.agent = createAgent(this.#ports(), { driver: isSimulated ? "simulated" : "tdx_iommu", settleMs, observeEveryMs });

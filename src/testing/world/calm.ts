@@ -7,6 +7,7 @@
 import type { Checker } from "./checker.ts";
 import { deviceComplaints } from "./expected-device.ts";
 import { unitComplaints } from "./expected-unit.ts";
+import type { Pod } from "./pod.ts";
 import { finish, startContainer } from "./pod-life.ts";
 import { plainIntent, specOf } from "./shape.ts";
 import type { World } from "./world.ts";
@@ -61,11 +62,16 @@ async function restart(world: World, checker: Checker): Promise<void> {
 async function startContainers(world: World, checker: Checker): Promise<void> {
   for (const pod of world.api.pods) {
     const isOurs = pod.stage === "Held" && pod.givenBy === world.process?.number && !pod.isTerminating;
-    if (!isOurs || pod.isRunning || !pod.ids.every((id) => isListed(world, id, pod.resource))) continue;
+    if (!isOurs || pod.isRunning || !pod.ids.every((id) => isListed(world, id, pod.resource) && isAsGiven(world, id, pod))) continue;
     startContainer(world, pod);
     await world.rest();
     if (!pod.isRunning) checker.complain("as it is", `${pod.name} cannot start a container with devices that are its own`);
   }
+}
+
+/** A device that has another node by now is not what kubelet would give to the container. */
+function isAsGiven({ host, shape }: World, id: string, pod: Pod): boolean {
+  return shape.isSimulated || host.find(id)?.node.value === pod.nodes.get(id)?.[0];
 }
 
 function isListed(world: World, id: string, resource: string): boolean {

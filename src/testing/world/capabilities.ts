@@ -11,6 +11,12 @@ const SWITCHES = {
   clearBegins: false,
   /** The agent is stopped for up to an hour wherever it is, and goes on. Waits for the same. */
   freezes: false,
+  /** Two functions get each other's vfio node. Waits for answers that are known by content, not by name. */
+  renumbers: false,
+  /** CDI specs in place are judged like lists, and their content. Waits for specs that follow verdicts. */
+  specContents: false,
+  /** A runtime makes a pod's sandbox anew from the CDI names in place, and asks nobody. Waits for the same. */
+  sandboxes: false,
 } as const satisfies Record<string, boolean>;
 
 export type Capability = keyof typeof SWITCHES;

@@ -11,7 +11,10 @@ import type { AgentProcess } from "./agent-process.ts";
 import { has } from "./capabilities.ts";
 import { beginObjections, clearObjections } from "./clear-rules.ts";
 import { type Objection, objections } from "./eligibility.ts";
+import type { HostFunction } from "./host-function.ts";
+import type { Pod } from "./pod.ts";
 import { type Age, EVER, setupObjections } from "./setup-rules.ts";
+import { specsInPlace } from "./spec-rules.ts";
 import type { Point } from "./turnstile.ts";
 import type { Witness, Yes } from "./witness.ts";
 import type { World } from "./world.ts";
@@ -36,7 +39,7 @@ export class Checker implements Witness {
   #calls: { regBase: string; ms: number }[] = [];
   #specsBrokenMs = Number.NEGATIVE_INFINITY;
   /** What was checked how often: a check that never ran proves nothing. */
-  readonly checked = { setup: 0, clear: 0, clearBegins: 0, listed: 0, allocate: 0, preStart: 0, rest: 0 };
+  readonly checked = { setup: 0, clear: 0, clearBegins: 0, specs: 0, resolved: 0, listed: 0, allocate: 0, preStart: 0, rest: 0 };
 
   constructor(world: World) {
     this.#world = world;
@@ -100,6 +103,7 @@ export class Checker implements Witness {
 
   answered(process: AgentProcess, yes: Yes): void {
     const { call, resource, ids, arrivedTick, pod } = yes;
+    this.#contents(yes);
     this.checked[call === "Allocate" ? "allocate" : "preStart"] += 1;
     for (const id of ids) {
       this.#refute(call, id, this.#against(process, id, resource), arrivedTick);
@@ -112,6 +116,31 @@ export class Checker implements Witness {
       if (call === "Allocate") this.#answeredMs.set(id, this.#world.time.nowMs);
       else if (unit && pod.spans.get(id) !== unit.trust.value && unit.trust.sinceTick < arrivedTick)
         this.#violate(call, `${id}: ${pod.name} was given it in another span of trust`);
+    }
+  }
+
+  /** What is given is the device that was asked for, by its node and by its CDI name; what was given is still it. */
+  #contents({ call, resource, ids, arrivedTick, pod, given }: Yes): void {
+    const { host, shape, specs } = this.#world;
+    for (const id of shape.isSimulated ? [] : ids) {
+      const fn = host.find(id);
+      const nodes = given === null ? pod.nodes.get(id) : given.find((one) => one.id === id)?.deviceNodes;
+      if (fn === null || fn.node.sinceTick >= arrivedTick || !has("renumbers")) continue;
+      if (nodes?.[0] !== fn.node.value) this.#violate(call, `${id}: it is ${fn.node.value}, and ${nodes?.[0] ?? "nothing"} is given`);
+      const named = specs.nodes.get(`${resource}=${id}`);
+      if (named !== undefined && named[0] !== fn.node.value) this.#violate(call, `${id}: it is ${fn.node.value}, and its CDI name gives ${named[0]}`);
+    }
+  }
+
+  resolved(pod: Pod, functions: readonly HostFunction[]): void {
+    this.checked.resolved += 1;
+    const { process, specs, quiet } = this.#world;
+    const isWatched = process !== null && !process.isStopping && process.intent.value !== null && process.startedTick < quiet.tick;
+    if (!has("sandboxes") || !isWatched || !specs.areWritable.value) return;
+    for (const fn of functions) {
+      if (!pod.ids.includes(fn.address) && fn.node.sinceTick < quiet.tick)
+        this.#violate("a new sandbox", `${pod.name} has opened ${fn.address} instead of ${pod.ids.join(" ")}`);
+      this.#refute("a new sandbox", fn.address, this.#against(process, fn.address, pod.resource), quiet.tick);
     }
   }
 
@@ -141,24 +170,39 @@ export class Checker implements Witness {
     if (!specs.areWritable.value) this.#specsBrokenMs = time.nowMs;
     if (process === null || process.isStopping) return;
     for (const server of process.plugin?.servers.values() ?? []) {
-      for (const { id, healthy } of server.wanted ?? []) if (healthy) this.#overdue(process, { id, resource: server.resource, isSlow });
+      const what = `list of ${server.resource}`;
+      for (const { id, healthy } of server.wanted ?? []) {
+        if (healthy) this.#overdue({ what, id, against: this.#against(process, id, server.resource), isSlow });
+      }
+    }
+    if (has("specContents")) this.#overdueSpecs(process, isSlow);
+  }
+
+  /** Specs of before the agent's start stay until it knows what is wanted. What cannot be written now is tried again. */
+  #overdueSpecs(process: AgentProcess, isSlow: boolean): void {
+    const { specs, turnstile } = this.#world;
+    if (!specs.areWritable.value || turnstile.stalled === "cdi.sync" || process.intent.value === null) return;
+    for (const spec of specsInPlace(this.#world)) {
+      this.checked.specs += 1;
+      const against = [...this.#against(process, spec.id, spec.resource), ...spec.wrong];
+      this.#overdue({ what: `CDI spec of ${spec.resource}`, id: spec.id, against, isSlow });
     }
   }
 
-  /** A device that is still in the list although the agent has had the time to know better (I2). */
-  #overdue(process: AgentProcess, { id, resource, isSlow }: { id: string; resource: string; isSlow: boolean }): void {
+  /** A device that is still in it although the agent has had the time to know better (I2). */
+  #overdue({ what, id, against, isSlow }: { what: string; id: string; against: readonly Objection[]; isSlow: boolean }): void {
     const { time, shape } = this.#world;
-    for (const one of this.#against(process, id, resource)) {
+    for (const one of against) {
       if (isSlow) {
         // Who waits for the host itself can only go by the table and the intent.
         if (one.isLoud && (one.isFast || this.#world.turnstile.stalled !== "host.observe"))
-          this.#violate(`list of ${resource}`, `${id} is still in it while ${this.#world.turnstile.stalled} is slow: ${one.why}`);
+          this.#violate(what, `${id} is still in it while ${this.#world.turnstile.stalled} is slow: ${one.why}`);
         continue;
       }
       const isPrompt = one.isLoud && time.nowMs - this.#specsBrokenMs > NOTICE_SLACK_MS;
       const allowedMs = isPrompt ? 0 : shape.observeEveryMs + NOTICE_SLACK_MS;
       if (time.nowMs - one.sinceMs > allowedMs || (allowedMs === 0 && one.sinceTick < this.#world.quiet.tick))
-        this.#violate(`list of ${resource}`, `${id} is still in it: ${one.why}`);
+        this.#violate(what, `${id} is still in it: ${one.why}`);
     }
   }
 

@@ -25,7 +25,7 @@ const ALWAYS = { sinceTick: -1, sinceMs: 0, loud: true };
 
 type Since = Pick<Fact<unknown>, "sinceTick" | "sinceMs" | "loud">;
 
-function objection(why: string, since: Since): Objection {
+export function objection(why: string, since: Since): Objection {
   return { why, sinceTick: since.sinceTick, sinceMs: since.sinceMs, isLoud: since.loud, isFast: false };
 }
 

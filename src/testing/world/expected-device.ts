@@ -78,6 +78,10 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   );
   if (isElsewhere) return "HeldUnderOtherName";
   if (!fn.isOnVfio.value) return "NoVfioDevice";
-  const { areWritable, names } = world.specs;
-  return areWritable.value || names.has(`${resource}=${fn.address}`) ? "Offered" : "CdiUnwritable";
+  return world.specs.areWritable.value || isSpecRight(world, fn, resource) ? "Offered" : "CdiUnwritable";
+}
+
+function isSpecRight({ specs, shape }: World, fn: HostFunction, resource: string): boolean {
+  const nodes = specs.nodes.get(`${resource}=${fn.address}`);
+  return nodes !== undefined && (shape.isSimulated || nodes[0] === fn.node.value);
 }

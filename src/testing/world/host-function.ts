@@ -36,10 +36,14 @@ export class HostFunction {
   outsiders = 0;
   readonly areHoldersReadable: Fact<boolean>;
   readonly isOnVfio: Fact<boolean>;
+  /** Its IOMMUFD node, while it is on vfio: a number that the kernel gives anew with each binding. */
+  readonly node: Fact<string>;
+  readonly iommuGroup: string;
   readonly isConfigReadable: Fact<boolean>;
   readonly isUnitReadable: Fact<boolean>;
 
-  constructor(time: WorldTime, shape: DeviceShape, physical: HostFunction | null) {
+  constructor(time: WorldTime, shape: DeviceShape, about: { readonly at: number; readonly physical: HostFunction | null }) {
+    const { at, physical } = about;
     this.address = shape.address;
     this.vendor = shape.vendor;
     this.regBase = shape.regBase;
@@ -53,6 +57,8 @@ export class HostFunction {
     this.opens = new Fact(time, 0);
     this.areHoldersReadable = new Fact(time, true);
     this.isOnVfio = new Fact(time, true);
+    this.node = new Fact(time, `/dev/vfio/devices/vfio${at}`);
+    this.iommuGroup = String(40 + at);
     this.isConfigReadable = new Fact(time, true);
     this.isUnitReadable = new Fact(time, true);
   }
@@ -70,7 +76,7 @@ export class HostFunction {
       device: "2901",
       class: "0302",
       numaNode: 0,
-      iommuGroup: null,
+      iommuGroup: this.iommuGroup,
       unit: this.#unit(above),
       functionType: this.physical ? "Virtual" : "Physical",
       physicalFunction: this.physical?.address ?? null,
@@ -80,7 +86,7 @@ export class HostFunction {
       hostBridge: "pci0000:16",
       rootPort: null,
       driver: this.isOnVfio.value ? "vfio-pci" : null,
-      vfioCdev: this.isOnVfio.value ? `/dev/vfio/devices/${this.address}` : null,
+      vfioCdev: this.isOnVfio.value ? this.node.value : null,
       holders: this.areHoldersReadable.value ? { kind: "Known", pids: this.opens.value > 0 ? [4711] : [] } : { kind: "Unreadable", why: "EACCES" },
     };
   }

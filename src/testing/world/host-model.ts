@@ -79,6 +79,20 @@ export class HostModel {
     return this.change(fn.isPresent, isPresent, true);
   }
 
+  /** Both leave vfio and come back in the other order: each gets the other's node. */
+  swapNodes(one: HostFunction, other: HostFunction): boolean {
+    const free = [one, other].every((fn) => fn.isPresent.value && fn.isOnVfio.value && fn.opens.value === 0);
+    if (!free || one === other) return false;
+    const node = one.node.value;
+    this.change(one.node, other.node.value, true);
+    return this.change(other.node, node, true);
+  }
+
+  /** What whoever opens the node gets. */
+  behind(node: string): HostFunction | null {
+    return this.functions.find((fn) => fn.isPresent.value && fn.isOnVfio.value && fn.node.value === node) ?? null;
+  }
+
   /** Sets a fact; a change of the kind that the kernel announces wakes who listens. */
   change<T>(fact: Fact<T>, value: T, isAnnounced: boolean): boolean {
     const isLoud = isAnnounced && !this.isMute;
@@ -119,7 +133,8 @@ export class HostModel {
 /** A physical function comes before its virtual ones. */
 function functionsOf(time: WorldTime, devices: readonly DeviceShape[]): readonly HostFunction[] {
   const made = new Map<string, HostFunction>();
-  for (const device of devices) made.set(device.address, new HostFunction(time, device, made.get(device.physicalFunction ?? "") ?? null));
+  for (const [at, device] of devices.entries())
+    made.set(device.address, new HostFunction(time, device, { at, physical: made.get(device.physicalFunction ?? "") ?? null }));
   return [...made.values()];
 }
 

@@ -25,7 +25,8 @@ export function admit(world: World, pod: Pod): boolean {
     if (isSame()) refuse(pod);
   });
   askPlugin(world, server, ask, {
-    yes: () => {
+    yes: (given) => {
+      for (const one of given ?? []) pod.nodes.set(one.id, one.deviceNodes);
       for (const id of ids) pod.spans.set(id, world.module.find(world.host.find(id)?.regBase ?? "")?.trust.value ?? null);
       if (!isSame()) return;
       pod.stage = "Held";
@@ -59,9 +60,11 @@ export function startContainer(world: World, pod: Pod): boolean {
       yes: () => {
         if (!isSame()) return;
         pod.isStarting = false;
-        pod.isRunning = true;
-        pod.phase = "Running";
-        open(world, pod, 1);
+        run(
+          world,
+          pod,
+          pod.ids.map((id) => ({ id, nodes: pod.nodes.get(id) ?? [] })),
+        );
       },
       no: () => {
         if (isSame()) pod.isStarting = false;
@@ -74,7 +77,8 @@ export function startContainer(world: World, pod: Pod): boolean {
 export function stopContainer(world: World, pod: Pod): boolean {
   if (!pod.isRunning) return false;
   pod.isRunning = false;
-  open(world, pod, -1);
+  for (const fn of pod.opened) world.host.change(fn.opens, fn.opens.value - 1, false);
+  pod.opened = [];
   return true;
 }
 
@@ -94,12 +98,27 @@ function refuse(pod: Pod): void {
   pod.ids = [];
 }
 
-/** The pod's VM opens or closes the vfio devices it was given. */
-function open(world: World, pod: Pod, by: 1 | -1): void {
-  for (const id of pod.ids) {
-    const fn = world.host.find(id);
-    if (fn) world.host.change(fn.opens, fn.opens.value + by, false);
-  }
+/** The pod's VM starts and opens what is behind the nodes; on a simulated host, which has none, the device itself. False: a node is not there. */
+function run(world: World, pod: Pod, devices: readonly { readonly id: string; readonly nodes: readonly string[] }[]): boolean {
+  const { host, shape } = world;
+  const opened = devices.map(({ id, nodes }) => (shape.isSimulated ? host.find(id) : host.behind(nodes[0] ?? "")));
+  if (opened.includes(null)) return false;
+  pod.opened = opened.filter((fn) => fn !== null);
+  for (const fn of pod.opened) host.change(fn.opens, fn.opens.value + 1, false);
+  pod.isRunning = true;
+  pod.phase = "Running";
+  return true;
+}
+
+/** The VM has crashed: the runtime makes the sandbox anew from the CDI names in place, without Allocate and without PreStart. */
+export function recreateSandbox(world: World, pod: Pod): boolean {
+  if (pod.stage !== "Held" || pod.isTerminating || pod.isStarting) return false;
+  stopContainer(world, pod);
+  const named = pod.ids.map((id) => ({ id, nodes: world.specs.nodes.get(`${pod.resource}=${id}`) ?? null }));
+  const devices = named.flatMap(({ id, nodes }) => (nodes === null ? [] : [{ id, nodes }]));
+  if (devices.length < named.length || !run(world, pod, devices)) return false;
+  world.witness.resolved(pod, pod.opened);
+  return true;
 }
 
 /** A call to a process that dies ends with an error. */
@@ -111,7 +130,7 @@ function askPlugin(
   world: World,
   server: PluginServer,
   ask: Pick<Yes, "call" | "resource" | "ids" | "pod">,
-  then: { readonly yes: () => void; readonly no: () => void },
+  then: { readonly yes: (given: Yes["given"]) => void; readonly no: () => void },
 ): void {
   const process = world.process;
   if (process === null || process.number !== server.process) {
@@ -122,7 +141,7 @@ function askPlugin(
   const arrivedTick = world.time.tick;
   server.callsInFlight += 1;
   const { allocate, preStart } = server.handlers;
-  const call: Promise<unknown> = ask.call === "Allocate" ? allocate(ask.resource, ask.ids) : preStart(ask.resource, ask.ids);
+  const call: Promise<Yes["given"]> = ask.call === "Allocate" ? allocate(ask.resource, ask.ids) : preStart(ask.resource, ask.ids).then(() => null);
   const point = ask.call === "Allocate" ? "kubelet.allocate.answer" : "kubelet.preStart.answer";
   // The plugin answers within a bound of its own, whatever becomes of the agent's handler.
   let isOver = false;
@@ -132,22 +151,22 @@ function askPlugin(
     server.ended();
     then.no();
   });
-  const answered = (isYes: boolean): void => {
-    if (isYes) world.witness.answered(process, { ...ask, arrivedTick });
+  const answered = (isYes: boolean, given: Yes["given"]): void => {
+    if (isYes) world.witness.answered(process, { ...ask, arrivedTick, given });
     if (isOver) return;
     void world.turnstile.pass(process.number, point, () => {
       if (isOver) return;
       isOver = true;
       server.ended();
-      if (isYes) then.yes();
+      if (isYes) then.yes(given);
       else then.no();
     });
   };
   call.then(
-    () => answered(true),
+    (given) => answered(true, given),
     (thrown: unknown) => {
       if (!isAppError(thrown)) world.witness.fatal(thrown);
-      answered(false);
+      answered(false, null);
     },
   );
 }

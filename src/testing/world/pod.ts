@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NodePod } from "../../domain/view.ts";
+import type { HostFunction } from "./host-function.ts";
 
 /** Where kubelet is with a pod. `Over`: it holds nothing any more, or was never admitted. */
 export type PodStage = "Waiting" | "Admitting" | "Held" | "Over";
@@ -16,6 +17,10 @@ export class Pod {
   /** What kubelet gave it, and the span of trust in which our plugin said yes. */
   ids: readonly string[] = [];
   readonly spans = new Map<string, string | null>();
+  /** Device nodes of the answer, by device: kubelet gives them to every container start. None on a simulated host. */
+  readonly nodes = new Map<string, readonly string[]>();
+  /** What its VM has open. */
+  opened: readonly HostFunction[] = [];
   /** The agent process that said yes. */
   givenBy = 0;
   /** Its container runs, and the VM in it has the devices open. */

@@ -12,10 +12,11 @@ import { CLEARS } from "./scenarios-clear.ts";
 import { HOLDS } from "./scenarios-holds.ts";
 import { OFFERS } from "./scenarios-offer.ts";
 import { SETUPS } from "./scenarios-setup.ts";
+import { SPECS } from "./scenarios-specs.ts";
 import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
 import { PLAIN } from "./shape.ts";
 
-const ALL: readonly Scenario[] = [...CLEAR_WAITS, ...CLEARS, ...SETUP_WAITS, ...SETUPS, ...HOLDS, ...OFFERS, ...AGES];
+const ALL: readonly Scenario[] = [...CLEAR_WAITS, ...CLEARS, ...SETUP_WAITS, ...SETUPS, ...HOLDS, ...OFFERS, ...SPECS, ...AGES];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));
 

@@ -77,6 +77,13 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
       return fn !== undefined && world.host.plug(fn, true);
     },
   },
+  renumberVfio: {
+    needs: "renumbers",
+    ...onFunction(2, (world, fn) => {
+      const other = world.host.functions.find((one) => one !== fn && one.isPresent.value && one.isOnVfio.value && one.opens.value === 0);
+      return other !== undefined && world.host.swapNodes(fn, other);
+    }),
+  },
   unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
   hideLink: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isLinkReadable)),
   hideBound: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isBoundReadable)),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Dice } from "./dice.ts";
 import { Pod } from "./pod.ts";
-import { admit, finish, startContainer, stopContainer } from "./pod-life.ts";
+import { admit, finish, recreateSandbox, startContainer, stopContainer } from "./pod-life.ts";
 import { GPU, NIC, RENAMED } from "./shape.ts";
 import type { Args, StepKind } from "./steps.ts";
 import type { World } from "./world.ts";
@@ -44,6 +44,7 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
   },
   admitPod: onPod(25, (pod) => pod.stage === "Waiting" && !pod.isTerminating, admit),
   startContainer: onPod(12, (pod) => pod.stage === "Held" && !pod.isRunning && !pod.isStarting && !pod.isTerminating, startContainer),
+  recreateSandbox: { ...onPod(4, (pod) => pod.stage === "Held" && !pod.isTerminating && !pod.isStarting, recreateSandbox), needs: "sandboxes" },
   stopContainer: onPod(3, (pod) => pod.isRunning, stopContainer),
   terminatePod: onPod(
     5,

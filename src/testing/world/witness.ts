@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PublishedResource } from "../../kubelet/port.ts";
+import type { AllocatedDevice, PublishedResource } from "../../kubelet/port.ts";
 import type { ClearTarget } from "../../seamcall/port.ts";
 import type { AgentProcess } from "./agent-process.ts";
+import type { HostFunction } from "./host-function.ts";
 import type { Pod } from "./pod.ts";
 
 /** A yes of the agent to kubelet: what was asked, and when the question arrived. */
@@ -11,6 +12,8 @@ export interface Yes {
   readonly ids: readonly string[];
   readonly pod: Pod;
   readonly arrivedTick: number;
+  /** What the container is to be given; null for PreStart, which gives nothing. */
+  readonly given: readonly AllocatedDevice[] | null;
 }
 
 /** What the models tell the checker, at the moment at which it happens. */
@@ -24,6 +27,8 @@ export interface Witness {
   clearBegins(process: AgentProcess, target: ClearTarget): void;
   published(process: AgentProcess, resources: readonly PublishedResource[]): void;
   answered(process: AgentProcess, yes: Yes): void;
+  /** A runtime has made a pod's sandbox from the CDI specs in place; its VM has these open now. */
+  resolved(pod: Pod, functions: readonly HostFunction[]): void;
   /** The host's whole tree, or podresources, was read by the agent. */
   looked(process: AgentProcess, view: "host" | "podresources"): void;
   /** The program says that it is broken. */

@@ -30,7 +30,7 @@ export class World {
   /** The one process that may write to the driver. */
   readonly writer: { value: number | null } = { value: null };
   /** CDI spec files, by name; they outlive processes. */
-  readonly specs: { areWritable: Fact<boolean>; names: ReadonlySet<string> };
+  readonly specs: { areWritable: Fact<boolean>; names: ReadonlySet<string>; nodes: ReadonlyMap<string, readonly string[]> };
   readonly intentDelayMs: number;
   readonly witness: Witness;
   process: AgentProcess | null = null;
@@ -58,7 +58,7 @@ export class World {
     this.kubelet.listDelayMs = shape.listDelayMs;
     this.kubelet.hasForeignPod = shape.hasForeignPod;
     this.isBindingReadable = new Fact(this.time, true);
-    this.specs = { areWritable: new Fact(this.time, true), names: new Set() };
+    this.specs = { areWritable: new Fact(this.time, true), names: new Set(), nodes: new Map() };
     this.intentDelayMs = shape.intentDelayMs;
     this.host.isMute = shape.isMute;
     this.module.isMute = shape.isMute;
@@ -134,7 +134,9 @@ export class World {
     const unwritten = new Set(resources.filter((one) => !this.specs.areWritable.value || isInvalid(one)).map((one) => one.resource));
     const left = [...this.specs.names].filter((name) => !this.specs.areWritable.value || unwritten.has(name.split("=", 1)[0] ?? ""));
     const written = resources.filter(({ resource }) => !unwritten.has(resource));
-    this.specs.names = new Set([...left, ...written.flatMap(({ resource, devices }) => devices.map((device) => `${resource}=${device.id}`))]);
+    const anew = written.flatMap(({ resource, devices }) => devices.map((one) => [`${resource}=${one.id}`, one.deviceNodes] as const));
+    this.specs.nodes = new Map([...left.map((name) => [name, this.specs.nodes.get(name) ?? []] as const), ...anew]);
+    this.specs.names = new Set(this.specs.nodes.keys());
     if (!this.specs.areWritable.value) return { problem: new AppError("CDI_UNWRITABLE", "the CDI folder is read-only"), unwritten };
     return { problem: unwritten.size > 0 ? new AppError("INVARIANT_BROKEN", "a device has nothing to edit a container with") : null, unwritten };
   }

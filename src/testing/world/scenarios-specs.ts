@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What a container runtime makes of the CDI specs in place, and of the device nodes that kubelet keeps from an answer. */
+import { advance, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
+import { GPU } from "./shape.ts";
+
+const REAL = { isSimulated: false, realSetup: true };
+const REFUSE_SETUP = step("scriptFault", { at: 0, word: "unheardOf setup", ms: 20 });
+
+export const SPECS: readonly Scenario[] = [
+  {
+    name: "the spec of a held device goes when its unit loses trust",
+    needs: ["specContents"],
+    steps: [...UP, ...POD, REFUSE_SETUP, step("loseUnit", { at: 0 }), step("findUnit", { at: 0 }), advance(30_000)],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is still in place`),
+  },
+  {
+    name: "an agent that starts in a later boot without any SETUP leaves no spec of a held device",
+    needs: ["specContents"],
+    steps: [...UP, ...POD, step("reboot"), REFUSE_SETUP, step("startKubelet"), start, advance(30_000)],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is still in place`),
+  },
+  {
+    name: "a spec goes although the host is slow to read",
+    needs: ["specContents"],
+    steps: [...UP, step("stall", { word: "host.observe" }), intent("cleared"), advance(1)],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is still in place`),
+  },
+  {
+    name: "a sandbox that is made anew after a loss of trust gets nothing",
+    needs: ["sandboxes", "specContents"],
+    steps: [
+      ...UP,
+      ...POD,
+      REFUSE_SETUP,
+      step("loseUnit", { at: 0 }),
+      step("findUnit", { at: 0 }),
+      advance(3_000),
+      step("recreateSandbox", { word: "pod-0" }),
+    ],
+  },
+  {
+    name: "a sandbox that is made anew while nothing has changed gets its device",
+    needs: ["sandboxes"],
+    steps: [...UP, ...POD, advance(5_000), step("recreateSandbox", { word: "pod-0" })],
+    check: ({ api }) => (api.pods[0]?.isRunning ? [] : ["the pod's VM does not run"]),
+  },
+  {
+    name: "a container does not start again with a node that is another device's now",
+    needs: ["renumbers"],
+    shape: { ...TWO_GPUS, ...REAL },
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      step("renumberVfio", { at: 0 }),
+      advance(5_000),
+      step("startContainer", { word: "pod-0" }),
+      advance(1_000),
+    ],
+    check: ({ api }) => (api.pods[0]?.isRunning ? ["the container has started"] : []),
+  },
+  {
+    name: "a device is not given out with a CDI name that says another's node",
+    needs: ["renumbers", "specContents"],
+    shape: { ...TWO_GPUS, ...REAL },
+    steps: [
+      ...UP,
+      step("cdiReadOnly"),
+      step("renumberVfio", { at: 0 }),
+      advance(5_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }),
+    ],
+  },
+];
