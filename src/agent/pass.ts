@@ -11,6 +11,7 @@ import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
 import { planUnits } from "../domain/plan.ts";
 import { reportFrom } from "../domain/report.ts";
+import { absentAddresses } from "../domain/selector.ts";
 import { settlementFrom } from "../domain/settlement.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Answer, Binding, PodResourcesView, Reading } from "../domain/view.ts";
@@ -41,6 +42,7 @@ export function decide(inputs: DecideInputs): Pass {
     hasIntent: intent !== null,
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,
+    absentAddresses: absentAddresses(intent, ground),
     specProblem: memory.specs.problem,
     hasKubelet: inputs.hasKubelet,
     desiredState: intent?.state ?? null,

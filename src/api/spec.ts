@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from "zod";
+import { ADDRESS_FORM, ADDRESS_PATTERN, parseAddress } from "../domain/address.ts";
 import { FUNCTION_TYPES } from "../domain/device.ts";
 import { DESIRED_STATES, type Intent, LEDGERS, LINK_ENABLES, type ResourceRule } from "../domain/intent.ts";
 import { parseRegBase } from "../domain/unit.ts";
@@ -57,13 +58,13 @@ const pciClass = text({
   suggest: (value) => lowerCase(value).replace(/^0x/, ""),
 });
 
-/** Segments above 0xffff exist (VMD), so four to eight digits. */
 const address = text({
-  pattern: /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/,
-  maxLength: 17,
-  description: "PCI address of one function, segment:bus:device.function in lower-case hex.",
-  instead: 'a PCI address DDDD:BB:DD.F in lower-case hex, in quotes: "0000:17:00.0"',
-  suggest: (value) => (/^[0-9a-f]{2}:/i.test(value) ? `0000:${lowerCase(value)}` : lowerCase(value)),
+  pattern: ADDRESS_PATTERN,
+  maxLength: 16,
+  description:
+    "PCI address of one function as lspci -D shows it: segment:bus:device.function in lower-case hex, the segment in four digits (more only above ffff).",
+  instead: ADDRESS_FORM,
+  suggest: parseAddress,
 });
 
 const functionType = field(z.enum(FUNCTION_TYPES), {

@@ -8,6 +8,7 @@ import { remember } from "./memory.ts";
 import { verdictsFor } from "./offer.ts";
 import { planUnits } from "./plan.ts";
 import { reportFrom, stoppedReport } from "./report.ts";
+import { absentAddresses } from "./selector.ts";
 import type { Condition, NodeStatus } from "./status.ts";
 import type { NodeView, PodDevices } from "./view.ts";
 
@@ -45,6 +46,7 @@ function report({ view = {}, before = {}, intent = anIntent(), intentProblem = "
     hasIntent: intent !== null,
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,
+    absentAddresses: absentAddresses(intent, ground),
     specProblem,
     hasKubelet,
     desiredState: intent?.state ?? null,
@@ -70,6 +72,19 @@ describe("the conditions", () => {
       Degraded: "False NoProblem",
       ClearBlocked: "False NothingToClear",
     });
+  });
+
+  it("name the addresses of the intent that are nowhere on the host", () => {
+    const named = (addresses: readonly string[]): Intent => anIntent({ resources: [{ name: GPU, ledger: "DevicePlugin", match: { addresses } }] });
+    const offeredText = (intent: Intent): string | undefined =>
+      report({ intent }).conditions.find((condition) => condition.type === "DevicesOffered")?.message;
+    expect(offeredText(named(["0000:17:00.0"]))).toBe("1 offered, 0 withheld");
+    expect(offeredText(named(["10000:01:00.0", "0000:99:00.0", "0000:17:00.0"]))).toBe(
+      "1 offered, 0 withheld; not on this host: 0000:99:00.0, 10000:01:00.0 (match.addresses)",
+    );
+    expect(offeredText(named(["1", "2", "3", "4"].map((bus) => `0000:0${bus}:00.0`)))).toMatch(
+      /^0 offered, .*: 0000:01:00\.0, 0000:02:00\.0, 0000:03:00\.0 and 1 more \(match\.addresses\)$/,
+    );
   });
 
   it.each([

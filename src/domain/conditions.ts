@@ -67,8 +67,15 @@ function isWithoutConnect(reason: string): boolean {
 function devicesOfferedFrom(inputs: ReportInputs, body: Body): Draft {
   if (inputs.desiredState === "Cleared") return draft("DevicesOffered", "False", "IntentCleared");
   const { devicesOffered, devicesWithheld } = body.counts;
-  if (devicesOffered === 0) return draft("DevicesOffered", "False", "NoneOffered", `0 offered, ${devicesWithheld} withheld`);
-  return draft("DevicesOffered", "True", "SomeOffered", `${devicesOffered} offered, ${devicesWithheld} withheld`);
+  const text = `${devicesOffered} offered, ${devicesWithheld} withheld${absentText(inputs.absentAddresses)}`;
+  return devicesOffered === 0 ? draft("DevicesOffered", "False", "NoneOffered", text) : draft("DevicesOffered", "True", "SomeOffered", text);
+}
+
+/** A slip of the pen in an address matches nothing, and nothing else would tell. */
+function absentText(addresses: readonly string[]): string {
+  if (addresses.length === 0) return "";
+  const more = addresses.length > 3 ? ` and ${addresses.length - 3} more` : "";
+  return `; not on this host: ${addresses.slice(0, 3).join(", ")}${more} (match.addresses)`;
 }
 
 function degradedFrom(inputs: ReportInputs, body: Body): Draft {

@@ -144,6 +144,7 @@ describe("the report", () => {
           hasIntent: intent !== null,
           namedUnits: new Set(intent?.units.regBases ?? []),
           holds: memory.holds,
+          absentAddresses: [],
           specProblem: "",
           hasKubelet: true,
           desiredState: intent?.state ?? null,

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RegBase } from "./unit.ts";
 
-/** The key of a device: its PCI address `DDDD:BB:DD.F`, lower-case hex, also its id towards kubelet. */
+/** The key of a device: its PCI address in its one form (address.ts), also its id towards kubelet. */
 export type Address = string;
-
-/** True for a PCI address. Podresources also names devices of other plugins, by ids of their own (`GPU-4711`): those are never ours. */
-export function isPciAddress(id: string): boolean {
-  return /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/.test(id);
-}
 
 /** A fact that may be unreadable. Unknown is never yes. */
 export type Tristate = "Yes" | "No" | "Unknown";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Devices in somebody's hands: who has them, since which span of trust, and when they count as free again. */
-import { type Address, isPciAddress, type PciFunction } from "./device.ts";
+import { isPciAddress } from "./address.ts";
+import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";

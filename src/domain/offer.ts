@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The offer: what kubelet is to be shown, a projection of the gate's verdicts. Never more than the verdicts allow. */
+import { compareAddress } from "./address.ts";
 import type { Address } from "./device.ts";
 import { judge, type Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
@@ -26,7 +27,7 @@ export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memor
   const verdicts = [...ground.functions.values()].map((fn) => judge({ ...shared, address: fn.address, fn }));
   if (missing.length === 0) return verdicts;
   verdicts.push(...missing.map((address) => judge({ ...shared, address, fn: null })));
-  return verdicts.sort((a, b) => (a.address < b.address ? -1 : 1));
+  return verdicts.sort((a, b) => compareAddress(a.address, b.address));
 }
 
 /**

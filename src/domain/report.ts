@@ -23,6 +23,8 @@ export interface ReportInputs {
   readonly namedUnits: ReadonlySet<string>;
   /** What is known of holders over time; a view alone may leave them out. */
   readonly holds: ReadonlyMap<string, Hold>;
+  /** Addresses that the intent names and no function has. */
+  readonly absentAddresses: readonly string[];
   readonly specProblem: string;
   /** False: by configuration there is no kubelet to register with. */
   readonly hasKubelet: boolean;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PciFunction } from "./device.ts";
+import { compareAddress } from "./address.ts";
+import type { Address, PciFunction } from "./device.ts";
+import type { Ground } from "./ground.ts";
 import type { Intent, Match, ResourceRule } from "./intent.ts";
 
 /** The first resource whose match takes the function; null when none does. */
@@ -18,6 +20,13 @@ export function matches(match: Match, fn: PciFunction): boolean {
   ];
   const present = tests.filter((test) => test !== null);
   return present.length > 0 && present.every(Boolean);
+}
+
+/** Addresses that the intent names and no function on the bus has, in order. Empty while the host cannot be read. */
+export function absentAddresses(intent: Intent | null, ground: Ground): readonly Address[] {
+  if (ground.view.host.kind !== "Read") return [];
+  const named = new Set((intent?.resources ?? []).flatMap((rule) => rule.match.addresses ?? []));
+  return [...named].filter((address) => !ground.functions.has(address)).sort(compareAddress);
 }
 
 function within<T>(list: readonly T[] | undefined, test: (item: T) => boolean): boolean | null {

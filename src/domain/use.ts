@@ -4,7 +4,8 @@
  * Who uses the devices below a unit (I4). Every view has a say, and none is enough alone: podresources leaves out terminating pods and orphans,
  * the API names no device, vfio knows no pod. What can't be read is a use.
  */
-import { type Address, isPciAddress, type PciFunction } from "./device.ts";
+import { isPciAddress } from "./address.ts";
+import type { Address, PciFunction } from "./device.ts";
 import { functionsBelow, type Ground } from "./ground.ts";
 import { unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isPciAddress } from "../domain/address.ts";
 import type { Address } from "../domain/device.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { Capabilities } from "./config-space.ts";
 import { baseName, isPresent, type Reading, readNames, readRareTarget, readStamp, readTarget, readText } from "./reading.ts";
-import { isAddress, type Place, placeOf } from "./topology.ts";
+import { type Place, placeOf } from "./topology.ts";
 
 /** What stays the same as long as the function's directory is the same one. */
 interface Identity {
@@ -119,7 +120,7 @@ function mapName(target: Reading<string>): Reading<string> {
 
 function mapAddress(target: Reading<string>): Reading<Address> {
   const name = mapName(target);
-  if (name.kind !== "Value" || isAddress(name.value)) return name;
+  if (name.kind !== "Value" || isPciAddress(name.value)) return name;
   return { kind: "Unreadable", why: "physfn does not lead to a function" };
 }
 

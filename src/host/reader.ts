@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdir } from "node:fs/promises";
+import { compareAddress, isPciAddress } from "../domain/address.ts";
 import type { Address, Holders, HostView, PciFunction, UnitOfFunction } from "../domain/device.ts";
 import type { RegBase } from "../domain/unit.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
@@ -13,7 +14,6 @@ import type { HostPort } from "./port.ts";
 import { isPresent, type Reading, readNames, readText } from "./reading.ts";
 import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
 import { findStrays } from "./strays.ts";
-import { compareAddress, isAddress } from "./topology.ts";
 import { createTsmReader, NO_TSM, type ReadAttribute, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
 import { readRegBase, readUnits, type UnitReadings } from "./units.ts";
 
@@ -91,7 +91,7 @@ async function observe(reader: Reader): Promise<HostView> {
 }
 
 async function observeFunction(reader: Reader, address: Address): Promise<PciFunction | null> {
-  if (!isAddress(address)) return null; // Kubelet's word becomes a path below: nothing but an address may.
+  if (!isPciAddress(address)) return null; // Kubelet's word becomes a path below: nothing but an address may.
   // For one function, looking for its `tsm/` group costs less than asking the class.
   const source = { directory: reader.paths.functions, cache: reader.cache, tsmRegistered: true };
   const own = readFunction(source, address);
@@ -106,7 +106,7 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
 
 async function listFunctions(directory: string): Promise<Address[]> {
   try {
-    return (await readdir(directory)).filter(isAddress).sort(compareAddress);
+    return (await readdir(directory)).filter(isPciAddress).sort(compareAddress);
   } catch (thrown) {
     throw new AppError("HOST_UNREADABLE", `${directory} cannot be listed: ${messageOf(thrown)}`, { cause: thrown, details: { path: directory } });
   }

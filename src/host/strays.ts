@@ -7,11 +7,11 @@
  * They could mean every function that has no `vfioN` of its own and no other driver. A group's node is narrower: a function keeps its `iommu_group`
  * link during the wait, so one that has another group isn't meant.
  */
+import { isPciAddress } from "../domain/address.ts";
 import type { FunctionFacts } from "./functions.ts";
 import { type HolderScan, NO_STRAYS, type Strays } from "./holders.ts";
 import type { HostPaths } from "./paths.ts";
 import { readNames, readTarget } from "./reading.ts";
-import { isAddress } from "./topology.ts";
 
 export function findStrays(paths: HostPaths, functions: Iterable<FunctionFacts>, scan: HolderScan): Strays {
   if (scan.kind === "Unreadable" || scan.pidsByNode.size === 0) return NO_STRAYS;
@@ -31,10 +31,10 @@ export function findStrays(paths: HostPaths, functions: Iterable<FunctionFacts>,
 function isOtherDevice(paths: HostPaths, node: string): boolean {
   const target = readTarget(`${paths.vfioClass}/${node}`);
   const parent = target.kind === "Value" ? target.value.split("/").at(-3) : undefined;
-  return parent !== undefined && !isAddress(parent);
+  return parent !== undefined && !isPciAddress(parent);
 }
 
 function isOtherGroup(paths: HostPaths, node: string): boolean {
   const members = readNames(`${paths.iommuGroups}/${node}/devices`);
-  return members.kind === "Value" && members.value.length > 0 && !members.value.some(isAddress);
+  return members.kind === "Value" && members.value.length > 0 && !members.value.some(isPciAddress);
 }

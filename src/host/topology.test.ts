@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { compareAddress, functionZeroOf, isAddress, placeOf } from "./topology.ts";
+import { functionZeroOf, placeOf } from "./topology.ts";
 
 describe("the place of a function", () => {
   it("is read from its resolved path", () => {
@@ -23,15 +23,6 @@ describe("the place of a function", () => {
 });
 
 describe("addresses", () => {
-  it("are told from everything else, in particular from paths", () => {
-    expect(["0000:17:00.0", "10000:01:1f.7"].every(isAddress)).toBe(true);
-    expect(["", "0000:17:00", "0000:17:00.8", "../../proc", "0000:17:20.0", "0000:17:00.0/../x"].some(isAddress)).toBe(false);
-  });
-
-  it("are ordered by segment first", () => {
-    expect(["10000:00:00.0", "0001:00:00.0", "0000:ff:1f.7"].sort(compareAddress)).toEqual(["0000:ff:1f.7", "0001:00:00.0", "10000:00:00.0"]);
-  });
-
   it("have function 0 of their slot", () => {
     expect(functionZeroOf("0000:17:04.3")).toBe("0000:17:04.0");
   });

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isPciAddress } from "../domain/address.ts";
 import type { Address } from "../domain/device.ts";
 
-const ADDRESS = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/;
 const HOST_BRIDGE = /^pci[0-9a-f]{4,8}:[0-9a-f]{2}$/;
 
 /** Where a function hangs. Null: it cannot be told, or (root port) the function sits on the root bus itself. */
 export interface Place {
   readonly hostBridge: string | null;
   readonly rootPort: Address | null;
-}
-
-/** True for `DDDD:BB:DD.F`; segments above ffff (VMD) have more digits. */
-export function isAddress(text: string): boolean {
-  return ADDRESS.test(text);
 }
 
 /**
@@ -22,16 +17,11 @@ export function isAddress(text: string): boolean {
 export function placeOf(devicePath: string): Place {
   const parts = devicePath.split("/");
   const bridge = parts.findLastIndex((part) => HOST_BRIDGE.test(part));
-  const below = bridge < 0 ? [] : parts.slice(bridge + 1).filter(isAddress);
+  const below = bridge < 0 ? [] : parts.slice(bridge + 1).filter(isPciAddress);
   return { hostBridge: parts[bridge] ?? null, rootPort: below.length > 1 ? (below[0] ?? null) : null };
 }
 
 /** Function 0 of the function's slot, which carries the TEE-I/O, IDE and DOE capabilities for all of them (Linux `pf0_dev_get`). */
 export function functionZeroOf(address: Address): Address {
   return `${address.slice(0, -1)}0`;
-}
-
-/** Orders addresses by segment, bus, device, function. */
-export function compareAddress(a: Address, b: Address): number {
-  return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }

@@ -5,6 +5,7 @@
  * state directory in another process. Errors are AppErrors SIMULATION_INVALID.
  */
 import { mkdirSync } from "node:fs";
+import { ADDRESS_FORM, parseAddress } from "../domain/address.ts";
 import type { AbiProfile, Environment, Leaf, RegBase } from "../domain/unit.ts";
 import { ABI_PROFILES, ENVIRONMENTS, LEAVES, regBaseFromNumber } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
@@ -198,12 +199,12 @@ function countOf(fault: SimulatedFault): number {
   return fault.count ?? 0;
 }
 
-const ADDRESS = /^([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/;
-
+/** The simulator's links are keyed by 32 bits: segment, bus, device and function. */
 function deviceNumber(address: string): number {
-  const match = ADDRESS.exec(address);
-  if (match === null) throw new AppError("SIMULATION_INVALID", `not a PCI address: ${address}`);
-  const [segment, bus, device, fn] = match.slice(1).map((part) => Number.parseInt(part, 16)) as [number, number, number, number];
+  const canonical = parseAddress(address);
+  if (canonical === null) throw new AppError("SIMULATION_INVALID", `address is ${JSON.stringify(address)}: write ${ADDRESS_FORM}`);
+  const [segment = 0, bus = 0, device = 0, fn = 0] = canonical.split(/[:.]/).map((part) => Number.parseInt(part, 16));
+  if (segment > 0xffff) throw new AppError("SIMULATION_INVALID", `${canonical} has no simulated link: name a function of a segment up to ffff`);
   return segment * 0x10000 + bus * 0x100 + device * 8 + fn;
 }
 

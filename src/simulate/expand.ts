@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { busOf, isPciAddress } from "../domain/address.ts";
 import type { Address } from "../domain/device.ts";
 import { ECAP_TDX_CONNECT } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
@@ -37,7 +38,7 @@ interface Expansion {
 
 function expandFunction(entry: FunctionEntry, file: HostFile, { units, groups }: Expansion): FunctionDescription {
   const unit = units.find((one) => one.name === entry.unit) ?? null;
-  const bus = entry.address.slice(0, 7);
+  const bus = busOf(entry.address);
   const bridge = file.bridges[bus] ?? null;
   return {
     address: entry.address,
@@ -95,9 +96,9 @@ function virtualAddresses(physical: Address, vfs: NonNullable<FunctionEntry["vfs
 function rootBusOf(bus: string, bridges: HostFile["bridges"]): string {
   let at = bus;
   for (let hops = 0; hops <= 256; hops++) {
-    const above = bridges[at]?.slice(0, 7);
+    const above = bridges[at];
     if (above === undefined) return at;
-    at = above;
+    at = busOf(above);
   }
   throw invalid(`bridges: the bridges above bus ${bus} lead round in a circle; let one bus have none`);
 }
@@ -132,8 +133,7 @@ function checkHost(host: HostDescription): void {
     if (one.unit !== null && !names.has(one.unit)) throw invalid(`${at}: unit ${one.unit} is not listed under units`);
     if (one.bridge !== null && !addresses.has(one.bridge)) throw invalid(`${at}: the bridge above its bus, ${one.bridge}, is not a function`);
     if (one.image !== null && host.images[one.image] === undefined) throw invalid(`${at}: image ${one.image} is not listed under images`);
-    if (!/^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/.test(one.address))
-      throw invalid(`${at}: beyond bus ff; use more segments or fewer functions`);
+    if (!isPciAddress(one.address)) throw invalid(`${at}: beyond bus ff; use more segments or fewer functions`);
     if (one.secured && !canSecure(one)) throw invalid(`${at}: secured needs function 0, ideStreams (or an image with IDE) and no physical function`);
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { busOf } from "../domain/address.ts";
 import { regBaseFromNumber } from "../domain/unit.ts";
 import type { FunctionEntry, GeneratedHost, HostFile, UnitEntry } from "./host-schema.ts";
 
@@ -30,7 +31,7 @@ function addUnit(entries: GeneratedEntries, options: GeneratedHost, index: numbe
   };
   entries.units.push(unit);
   const rootPort = addressAt(segment, rootBus, 1, 0);
-  entries.bridges[addressAt(segment, rootBus + 1, 0, 0).slice(0, 7)] = rootPort;
+  entries.bridges[busOf(addressAt(segment, rootBus + 1, 0, 0))] = rootPort;
   entries.functions.push({ ...PLAIN, address: rootPort, unit: unit.name, device: "352a", class: "060400", driver: "pcieport" });
   entries.functions.push(endpoint(options, unit.name, addressAt(segment, rootBus + 1, 0, 0)));
   const plain = options.functionsPerUnit - 2 - options.vfsPerEndpoint;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from "zod";
+import { ADDRESS_FORM, busOf, parseAddress } from "../domain/address.ts";
 import { ABI_PROFILES, ENVIRONMENTS, parseRegBase, regBaseFromNumber } from "../domain/unit.ts";
 
 /** Every message says what to write instead; the path and the value found are added by whoever reports the issue. */
@@ -21,15 +22,19 @@ const regBase = z.string('write the register base in quotes, like "0xd97fc000"')
   return z.NEVER;
 });
 
-export const address = z
-  .string('write a PCI address in quotes, like "0000:17:00.0"')
-  .regex(/^[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]$/, 'write segment:bus:device.function in hex, like "0000:17:00.0"')
-  .toLowerCase();
+export const address = z.string(`write ${ADDRESS_FORM}`).transform((text, context) => {
+  const parsed = parseAddress(text);
+  if (parsed !== null) return parsed;
+  context.addIssue({ code: "custom", message: `write ${ADDRESS_FORM}` });
+  return z.NEVER;
+});
 
-const bus = z
-  .string('write segment:bus, like "0000:17"')
-  .regex(/^[0-9a-fA-F]{4}:[0-9a-fA-F]{2}$/, 'write segment:bus in hex, like "0000:17"')
-  .toLowerCase();
+const bus = z.string().transform((text, context) => {
+  const parsed = parseAddress(`${text}:00.0`);
+  if (parsed !== null) return busOf(parsed);
+  context.addIssue({ code: "custom", message: 'write segment:bus in hex, like "0000:17"' });
+  return z.NEVER;
+});
 
 const named = (pattern: RegExp, fix: string) => z.string(fix).regex(pattern, fix);
 const unitName = named(/^dmar\d{1,4}$/, "write a unit's kernel name, like dmar3 (a function without one: null)");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ADDRESS_FORM } from "../domain/address.ts";
 import { AppError } from "../runtime/errors.ts";
 import { address, type FunctionEntry } from "./host-schema.ts";
 
@@ -14,7 +15,7 @@ export function parseListing(text: string, file: string): FunctionEntry[] {
 function parseLine(line: string, file: string, number: number): FunctionEntry {
   const [unit = "", iommuGroup = "", bdf = "", classCode = "", vendor = "", device = "", revision = ""] = line.split("\t");
   const parsed = address.safeParse(bdf);
-  if (!parsed.success) throw invalid(file, number, `"${bdf}" is not a PCI address like 0000:17:00.0`);
+  if (!parsed.success) throw invalid(file, number, `"${bdf}" is no PCI address: write ${ADDRESS_FORM}`);
   if (!/^[0-9a-f]{4}$/.test(classCode) || !/^[0-9a-f]{4}$/.test(vendor) || !/^[0-9a-f]{4}$/.test(device) || !/^[0-9a-f]{2}$/.test(revision)) {
     throw invalid(file, number, "class, vendor and device are four hex digits, revision two");
   }

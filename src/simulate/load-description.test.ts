@@ -71,9 +71,21 @@ describe("a mistake in HOST.yaml", () => {
       "functions[0].unit: found nothing; write a unit's kernel name, like dmar3",
     );
     expect(problemOf("summary: a host")).toContain("unitDefaults: found nothing");
-    expect(problemOf(`${START}${UNIT}functions: [{address: "17:00.0", unit: dmar0, vendor: "10de", device: 2335, class: "030200"}]`)).toMatch(
-      /functions\[0\]\.address: found "17:00\.0"; write segment:bus:device\.function[\s\S]*functions\[0\]\.device: found 2335; write 4 hex digits in quotes/,
+    expect(problemOf(`${START}${UNIT}functions: [{address: "17:00", unit: dmar0, vendor: "10de", device: 2335, class: "030200"}]`)).toMatch(
+      /functions\[0\]\.address: found "17:00"; write a PCI address DDDD:BB:DD\.F[\s\S]*functions\[0\]\.device: found 2335; write 4 hex digits in quotes/,
     );
+  });
+
+  it("is not in an address as tools write it: with upper case, without or with eight digits of segment", () => {
+    const one = (address: string): string => `{address: "${address}", unit: dmar0, vendor: "10de", device: "2335", class: "030200"}`;
+    const functions = ["1A:00.0", "00000000:02:00.0", "00010000:E1:00.0"].map(one).join(", ");
+    scratch.file("host.yaml", `${START}${UNIT}functions: [${functions}]`);
+    const host = loadHostDescription(join(scratch.path, "host.yaml"));
+    expect(host.functions.map(({ address, hostBridge }) => [address, hostBridge])).toEqual([
+      ["0000:1a:00.0", "pci0000:1a"],
+      ["0000:02:00.0", "pci0000:02"],
+      ["10000:e1:00.0", "pci10000:e1"],
+    ]);
   });
 
   it("across entries is named too", () => {

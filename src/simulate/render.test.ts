@@ -17,7 +17,7 @@ import { makeTree } from "./tree.ts";
 const functionArbitrary = fc.record({
   unit: fc.constantFrom("dmar0", "dmar1", null),
   belowPort: fc.boolean(),
-  segment: fc.constantFrom("0000", "0001"),
+  segment: fc.constantFrom("0000", "0001", "10000"),
   vendor: fc.constantFrom("8086", "10de"),
   driver: fc.constantFrom(null, "vfio-pci", "nvme"),
   teeIo: fc.boolean(),
@@ -44,8 +44,8 @@ const hostArbitrary = fc
       iommufd,
       unitDefaults: { cap: "19ed008c40780c66", ecap: "3ee9e86f050df" },
       units: [unit("dmar0", "0xfed90000"), unit("dmar1", "0xd97fc000")],
-      bridges: { "0000:01": "0000:00:1f.0", "0001:01": "0001:00:1f.0" },
-      functions: [port("0000"), port("0001"), ...functions.map(describedFunction)],
+      bridges: { "0000:01": "0000:00:1f.0", "0001:01": "0001:00:1f.0", "00010000:01": "10000:00:1f.0" },
+      functions: [port("0000"), port("0001"), port("10000"), ...functions.map(describedFunction)],
     });
     return expandHost(file, {});
   });

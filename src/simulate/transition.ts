@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isPciAddress } from "../domain/address.ts";
 import type { Address } from "../domain/device.ts";
 import type { FunctionDescription } from "./host-description.ts";
 import { type RenderedFunction, renderFunction, type World } from "./render-function.ts";
@@ -39,16 +40,12 @@ function showFunction(tree: Tree, before: RenderedFunction | null, after: Render
   if (before === null) tree.putDirectory(after.directory, after.inside);
   else {
     for (const path of before.around.keys()) if (!after.around.has(path)) tree.remove(path);
-    tree.updateDirectory(after.directory, after.inside, isFunctionBelow);
+    // A bridge's directory also holds those of the functions below it.
+    tree.updateDirectory(after.directory, after.inside, isPciAddress);
   }
   tree.putAll(after.around);
   // In place of the kernel's uevent: the link in the bus directory is made anew, which watchers of that directory see.
   const link = `sys/bus/pci/devices/${after.directory.slice(after.directory.lastIndexOf("/") + 1)}`;
   const entry = after.around.get(link);
   if (entry !== undefined) tree.touch(link, entry);
-}
-
-/** A bridge's directory also holds those of the functions below it. */
-function isFunctionBelow(name: string): boolean {
-  return /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/.test(name);
 }

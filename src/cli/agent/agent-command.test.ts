@@ -76,7 +76,12 @@ test("a log line is one line for people, with its error in a sentence", () => {
 });
 
 test("an address is taken as people type it, and refused with an example", () => {
-  expect(["17:00.0", " 0000:AB:1f.7 ", "10000:01:00.0"].map(addressFrom)).toEqual(["0000:17:00.0", "0000:ab:1f.7", "10000:01:00.0"]);
+  expect(["17:00.0", " 0000:AB:1f.7 ", "10000:01:00.0", "00000000:17:00.0"].map(addressFrom)).toEqual([
+    "0000:17:00.0",
+    "0000:ab:1f.7",
+    "10000:01:00.0",
+    "0000:17:00.0",
+  ]);
   for (const bad of ["", "17:00", "17:20.0", "17:00.8", "../17:00.0"]) expect(() => addressFrom(bad)).toThrow(/lspci -D/);
 });
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { createBinding } from "../../agent/binding.ts";
 import { observe } from "../../agent/observe.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
+import { valueText } from "../../api/problem.ts";
+import { ADDRESS_FORM, parseAddress } from "../../domain/address.ts";
+import type { Address } from "../../domain/device.ts";
 import { judge, type Verdict } from "../../domain/gate.ts";
 import { type Ground as DomainGround, groundFrom } from "../../domain/ground.ts";
 import type { Intent } from "../../domain/intent.ts";
@@ -33,13 +37,11 @@ export async function explainDevice(text: string, config: AgentConfig, context: 
   });
 }
 
-const ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/;
-
-/** As people type it: upper case, without the segment. @throws CONFIG_INVALID */
-export function addressFrom(text: string): string {
-  const match = ADDRESS.exec(text.trim().toLowerCase());
-  if (!match) throw new AppError("CONFIG_INVALID", `address is "${text}": write DDDD:BB:DD.F as lspci -D shows it, for example 0000:17:00.0`);
-  return `${match[1] ?? "0000"}:${match[2] ?? ""}`;
+/** As people and tools write it: upper case, without the segment, with one of eight digits. @throws CONFIG_INVALID */
+export function addressFrom(text: string): Address {
+  const address = parseAddress(text);
+  if (address === null) throw new AppError("CONFIG_INVALID", `address is ${valueText(text)}: write ${ADDRESS_FORM}`);
+  return address;
 }
 
 interface Look {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { nearest, valueText } from "../../api/problem.ts";
+import { ADDRESS_FORM, parseAddress } from "../../domain/address.ts";
+import type { Address } from "../../domain/device.ts";
 import { STATUS_NAMES, statusByName } from "../../domain/seamcall-status.ts";
 import { LEAVES, type Leaf, parseRegBase, type RegBase } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
@@ -15,6 +17,12 @@ export function regBaseArgument(field: string, text: string): RegBase {
   const regBase = parseRegBase(text);
   if (regBase === null) throw wrong(field, text, "write the unit's register base in hex as `simulate show` lists it, for example 0xfed90000");
   return regBase;
+}
+
+export function addressArgument(field: string, text: string): Address {
+  const address = parseAddress(text);
+  if (address === null) throw wrong(field, text, `write ${ADDRESS_FORM}`);
+  return address;
 }
 
 const LEAF_WORDS: Readonly<Record<string, Leaf | null>> = { SETUP: "TDH.IOMMU.SETUP", CLEAR: "TDH.IOMMU.CLEAR", any: null };

@@ -5,7 +5,7 @@ import { ENVIRONMENTS, type Environment as TdxEnvironment } from "../../domain/u
 import { EXIT_CODES } from "../../runtime/exit-codes.ts";
 import type { SimulatedHost } from "../../simulate/simulated-host.ts";
 import { type Act, type Context, canvasOf, printLines } from "../context.ts";
-import { type FaultFlags, faultFrom } from "./arguments.ts";
+import { addressArgument, type FaultFlags, faultFrom } from "./arguments.ts";
 import { DEEDS, type Deed } from "./deeds.ts";
 import { moduleJson, moduleTable } from "./show.ts";
 
@@ -46,11 +46,17 @@ function addDeed({ simulate, context, act, deed }: { simulate: Command; context:
   command.description(`${deed.summary}\n\n${deed.teaches}`).addOption(rootOption());
   command.action((...given: unknown[]) =>
     act(async () => {
-      const words = given.filter((word) => typeof word === "string");
+      const words = given
+        .filter((word) => typeof word === "string")
+        .map((word, index) => (isAddressAt(deed, index) ? addressArgument("address", word) : word));
       printLines(context, [deed.run(await open(context, command.opts<Rooted>()), ...words)]);
       return EXIT_CODES.Ok;
     }),
   );
+}
+
+function isAddressAt(deed: Deed, index: number): boolean {
+  return deed.takes.split(" ")[index] === "<address>";
 }
 
 function addCreate(simulate: Command, context: Context, act: Act): void {

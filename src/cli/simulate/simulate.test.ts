@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import type { ModuleDump } from "../../seamcall/simulation.ts";
-import { faultFrom, leafArgument, regBaseArgument, statusArgument } from "./arguments.ts";
+import { addressArgument, faultFrom, leafArgument, regBaseArgument, statusArgument } from "./arguments.ts";
 import { moduleJson, moduleTable } from "./show.ts";
 
 const flags = { leaf: "any", delay: "0", times: "1", after: "0" };
@@ -29,6 +29,7 @@ test("a wrong argument is refused with the field, the value and what to write in
     [() => statusArgument("TDX_OPERAND_BUZY"), /^--status is "TDX_OPERAND_BUZY": write TDX_OPERAND_BUSY/],
     [() => statusArgument("0x10000000000000000"), /64 bits/],
     [() => leafArgument("SETDOWN"), /^--leaf is "SETDOWN": write SETUP, CLEAR or any/],
+    [() => addressArgument("address", "gpu0"), /^address is "gpu0": write a PCI address DDDD:BB:DD\.F/],
     [() => regBaseArgument("--unit", "dmar0"), /^--unit is "dmar0": write the unit's register base in hex/],
     [() => faultFrom({ ...flags, status: "TDX_SYS_BUSY", times: "0" }), /^--times is "0": write a whole number from 1$/],
     [() => faultFrom({ ...flags, status: "TDX_SYS_BUSY", delay: "" }), /^--delay is "": write a whole number from 0$/],

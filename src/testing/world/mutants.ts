@@ -173,7 +173,7 @@ const holds: readonly Mutant[] = [
   ]),
   without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
   without("holds that end in the dark", HOLDS, ["isAgreed && !isHiddenOnHost(ground.functions.get(address));", "isAgreed;"]),
-  without("every plugin's devices", "domain/device.ts", ["return /^[0-9a-f]{4,8}:", 'return id !== "" || /^[0-9a-f]{4,8}:']),
+  without("every plugin's devices", "domain/address.ts", ["return ADDRESS_PATTERN.test(id)", 'return id !== "" || ADDRESS_PATTERN.test(id)']),
   without("PreStart that knows nothing of the hold", HANDLERS, ["    if (!state.memory.holds.has(address)) throw", '    if (address === "") throw']),
   without("PreStart that asks nobody", HANDLERS, ["admit(resource, id, refuseUnproven)", "Promise.resolve(resource === id ? refuseUnproven : null)"]),
   without("answers that nobody remembers", HANDLERS, ["    state.memory = noteAnswer(state.memory, noted);\n", ""]),
