@@ -116,6 +116,14 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["Cleared", null, { intent: CLEARED }],
 ];
 
+describe("the message of domain ids in use", () => {
+  it("does not change with their number, which changes all the time", () => {
+    const binding = aBinding([aUnit({ state: "Untrusted" })], { didUnreserved: true });
+    const messages = [16_384, 16_385, 40_000].map((domainsUsed) => plan({ view: { binding, ...hostUnits(aHostUnit({ domainsUsed })) } }).message);
+    expect(messages).toEqual(Array(3).fill("16384 or more of 65536"));
+  });
+});
+
 describe("the plan of one unit", () => {
   it.each(CASES)("is %s with step %s", (reason, step, world) => {
     const verdict = plan(world);

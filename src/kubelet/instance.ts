@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock } from "../runtime/clock.ts";
 import { withDeadline } from "../runtime/deadline.ts";
+import { AppError } from "../runtime/errors.ts";
 import type { PluginCallHandlers } from "./calls.ts";
+import { sameForTheSameCause } from "./errors.ts";
 import { type DeviceList, type ListCall, ListStream, type StreamEnd } from "./list-stream.ts";
 import { checkSocketPath, lstatOrNull } from "./sockets.ts";
 import type { DevicePluginWire } from "./wire.ts";
@@ -47,7 +49,7 @@ export class Instance {
     this.#server.addService(options.wire.plugin, { ...options.calls, ListAndWatch: (call: ListCall) => this.#open(call) });
   }
 
-  /** Resolves when kubelet can dial. @throws SOCKET_PATH_TOO_LONG · DEADLINE · what grpc-js says */
+  /** Resolves when kubelet can dial. @throws SOCKET_PATH_TOO_LONG · SOCKET_UNBINDABLE · DEADLINE */
   static async start(options: InstanceOptions): Promise<Instance> {
     checkSocketPath(join(options.dir, options.socketName));
     const instance = new Instance(options);
@@ -99,10 +101,18 @@ export class Instance {
 
   async #listen(): Promise<void> {
     const bound = new Promise<void>((resolve, reject) => {
-      this.#server.bindAsync(`unix:${this.#path}`, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+      const done = (error: Error | null): void => (error ? reject(this.#unbindable(error)) : resolve());
+      this.#server.bindAsync(`unix:${this.#path}`, ServerCredentials.createInsecure(), done);
     });
     await withDeadline(bound, { clock: this.#options.clock, ms: BIND_MS, what: "listening on a plugin socket" });
     chmodSync(this.#path, SOCKET_MODE);
+  }
+
+  /** The system's words alone: grpc-js counts addresses around them, and the path has a name that only this start has. */
+  #unbindable(error: Error): AppError {
+    const [words = error.message] = /listen E[A-Z]+: [^/[\]]+/.exec(error.message) ?? [];
+    const why = sameForTheSameCause(words.trim());
+    return new AppError("SOCKET_UNBINDABLE", `a socket cannot be made in ${this.#options.dir}: ${why}`, { cause: error });
   }
 
   #open(call: ListCall): void {

@@ -14,7 +14,7 @@ import { probeSocket } from "./sockets.ts";
 import { KUBELET_SOCKET } from "./wire.ts";
 
 /** What Metrics.registration is told: ok, or the code of the error. */
-export const REGISTRATION_RESULTS = ["ok", "REGISTER_REFUSED", "KUBELET_ABSENT", "DEADLINE"] as const;
+export const REGISTRATION_RESULTS = ["ok", "REGISTER_REFUSED", "KUBELET_ABSENT", "DEADLINE", "SOCKET_UNBINDABLE"] as const;
 
 /** Between failed attempts; a new kubelet start ends the wait at once. */
 const BACKOFF = { minMs: 25, maxMs: 5000, jitter: 0.5 };

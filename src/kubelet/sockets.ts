@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type BigIntStats, lstatSync, readdirSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock } from "../runtime/clock.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { Log } from "../runtime/log.ts";
@@ -17,9 +17,8 @@ const PROBE_MS = 1000;
 export function checkSocketPath(path: string): void {
   const bytes = Buffer.byteLength(path);
   if (bytes <= MAX_PATH_BYTES) return;
-  throw new AppError("SOCKET_PATH_TOO_LONG", `${path} is ${bytes} bytes long; a unix socket path has ${MAX_PATH_BYTES} at most`, {
-    details: { bytes },
-  });
+  const message = `a socket in ${dirname(path)} has a path longer than the ${MAX_PATH_BYTES} bytes of a unix socket: name a folder with a shorter path`;
+  throw new AppError("SOCKET_PATH_TOO_LONG", message, { details: { bytes } });
 }
 
 /** Names sockets so that no two server starts of any two runs share one: kubelet 1.37 wedges on a second Register on a path it knows. */

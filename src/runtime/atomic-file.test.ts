@@ -47,3 +47,14 @@ test("a failure names the system call and leaves no temporary file", async () =>
   await expect(writeFileAtomic(asFolder, "x")).rejects.toMatchObject({ syscall: "rename" });
   expect(readdirSync(folder).toSorted()).toEqual(["file", "taken"]);
 });
+
+test("a failure that comes again has the same text, which does not name the temporary file", async () => {
+  const { mkdirSync } = await import("node:fs");
+  for (const path of [join(folder, "no", "status.json"), join(folder, "taken")]) {
+    if (path.endsWith("taken")) mkdirSync(path);
+    const texts = [1, 2].map(() => writeFileAtomic(path, "x").catch((thrown: unknown) => (thrown instanceof Error ? thrown.message : "")));
+    const [first, second] = await Promise.all(texts);
+    expect(first).toContain(path);
+    expect(first).toBe(second);
+  }
+});

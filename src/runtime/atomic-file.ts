@@ -19,7 +19,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     await rename(temporary, path);
   } catch (thrown) {
     await removeQuietly(temporary);
-    throw thrown;
+    throw named(thrown, temporary, path);
   }
   await syncFolder(folder);
 }
@@ -42,6 +42,13 @@ async function usingHandle(handle: FileHandle, work: (handle: FileHandle) => Pro
   } finally {
     await handle.close();
   }
+}
+
+/** The error by the file's own name: the temporary one's differs each time, and a text that becomes a condition must not. */
+function named(thrown: unknown, temporary: string, path: string): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  const { code, errno, syscall }: NodeJS.ErrnoException = thrown;
+  return Object.assign(new Error(thrown.message.replaceAll(temporary, path), { cause: thrown }), { code, errno, syscall, path });
 }
 
 /** The first error is the one to report: one of tidying up after it would hide it. */

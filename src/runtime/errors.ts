@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   KUBELET_ABSENT: { retry: "onChange", grpc: UNAVAILABLE, meaning: "kubelet's socket is not there" },
   REGISTER_REFUSED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "kubelet refused the registration" },
   SOCKET_PATH_TOO_LONG: { retry: "never", grpc: INTERNAL, meaning: "a unix socket path is longer than 107 bytes" },
+  SOCKET_UNBINDABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "a unix socket cannot be made in its folder" },
   DEADLINE: { retry: "backoff", grpc: DEADLINE_EXCEEDED, meaning: "an answer did not come in time" },
   NOT_OFFERED: { retry: "never", grpc: FAILED_PRECONDITION, meaning: "the device is withheld; the reason is in the message" },
   UNKNOWN_DEVICE: { retry: "never", grpc: NOT_FOUND, meaning: "no such device on this node" },
