@@ -25,7 +25,7 @@ import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers } from "./handlers.ts";
 import { observe, readHost } from "./observe.ts";
-import { type DecideInputs, decide, holderPollMs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
+import { type DecideInputs, decide, holderPollMs, linkPollMs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
 import { createPublisher } from "./publisher.ts";
@@ -238,7 +238,7 @@ export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
 function nextLook(pass: Pass, nowMs: number, { answers, memory }: AgentState): { afterMs: number } | undefined {
   const { podResources } = pass.ground.view;
   const holders = holderPollMs({ answers, memory, ground: pass.ground, podResources, nowMs });
-  const due = [wakeAfterMs(pass, nowMs), holders].filter((ms) => ms !== null);
+  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory)].filter((ms) => ms !== null);
   return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
 }
 

@@ -5,6 +5,7 @@ import type { Address } from "../domain/device.ts";
 import { judge, type Verdict } from "../domain/gate.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
+import { functionToJudge } from "../domain/link-reading.ts";
 import { noteAnswer } from "../domain/memory.ts";
 import type { Answer } from "../domain/view.ts";
 import type { AllocatedDevice, DevicePluginHandlers, PreferredRequest } from "../kubelet/port.ts";
@@ -40,10 +41,11 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
   const readFunction = sharedByAddress((address) => ports.host.observeFunction(address));
 
   const judgeNow = async (address: Address): Promise<Judged> => {
-    const [binding, fn] = await Promise.all([parts.binding.observeShared(), readFunction(address)]);
+    const [binding, raw] = await Promise.all([parts.binding.observeShared(), readFunction(address)]);
     const units = binding.kind === "Read" ? unitFacts(binding) : null;
     const bindingProblem = binding.kind === "Read" ? "" : binding.why;
     const { memory } = state;
+    const fn = raw && functionToJudge(raw, { links: memory.links, units });
     const verdict = judge({ address, intent: currentIntent(parts), fn, units, bindingProblem, memory });
     return { verdict, vfioCdev: fn?.vfioCdev ?? null, simulated: binding.kind === "Read" && binding.value.info.simulated };
   };

@@ -6,6 +6,7 @@ import { groundFrom, unitFacts } from "../domain/ground.ts";
 import { hasStaleHold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
+import { hostToJudge } from "../domain/link-reading.ts";
 import { clearanceOf, isSetUp, isStranded, type Memory } from "../domain/memory.ts";
 import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
 import { messageOf } from "../runtime/errors.ts";
@@ -26,11 +27,11 @@ export interface ObserveInputs {
 const SLOW_API_MS = 1_000;
 
 export async function observe(inputs: ObserveInputs): Promise<NodeView> {
-  const { ports, binding, publications, answers, onHost } = inputs;
+  const { ports, binding, memory, publications, answers, onHost } = inputs;
   const nowMs = ports.clock.nowMs();
   const readNode = async () => {
     const [host, podResources] = await Promise.all([readHost(ports, onHost), ports.podResources.observe()]);
-    return { nowMs, host, binding, podResources, publications, answers };
+    return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(binding) }), binding, podResources, publications, answers };
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
   if (!wantsPods(inputs, view)) return view;

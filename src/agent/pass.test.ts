@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { groundFrom } from "../domain/ground.ts";
 import type { Binding, PodResourcesView, Reading } from "../domain/view.ts";
 import { aBinding, aMemory, anInfo, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
-import { decide, holderPollMs, overtakenBy, withdrawals } from "./pass.ts";
+import { decide, holderPollMs, linkPollMs, overtakenBy, withdrawals } from "./pass.ts";
 
 describe("holders are looked at again", () => {
   const DEVICE = "0000:17:00.0";
@@ -27,6 +27,10 @@ describe("holders are looked at again", () => {
   ])("%s", (_, facts, expected) => {
     expect(holderPollMs({ ...nothing, ...facts })).toBe(expected);
   });
+});
+
+test("links that could not be read are looked at again, from a quarter of a second to two", () => {
+  expect([0, 1, 2, 3, 4, 5, 100].map((unsureLooks) => linkPollMs({ unsureLooks }))).toEqual([null, 250, 500, 1_000, 2_000, 2_000, 2_000]);
 });
 
 describe("a pass is overtaken", () => {

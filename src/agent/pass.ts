@@ -7,6 +7,7 @@ import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
+import { hostToJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
 import { planUnits } from "../domain/plan.ts";
@@ -15,6 +16,7 @@ import { absentAddresses } from "../domain/selector.ts";
 import { settlementFrom } from "../domain/settlement.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Answer, Binding, PodResourcesView, Reading } from "../domain/view.ts";
+import { backoffDelayMs, noJitter } from "../runtime/backoff.ts";
 import type { Pass } from "./state.ts";
 
 export interface DecideInputs {
@@ -70,7 +72,8 @@ export interface News {
  */
 export function withdrawals(pass: Pass, { binding, host, intent, memory }: News): readonly OfferedResource[] {
   const units = binding.kind === "Read" ? unitFacts(binding) : null;
-  const { functions } = host === null ? pass.ground : groundFrom({ ...pass.ground.view, host });
+  const toJudge = host && hostToJudge(host, { links: memory.links, units });
+  const { functions } = toJudge === null ? pass.ground : groundFrom({ ...pass.ground.view, host: toJudge });
   const bindingProblem = binding.kind === "Read" ? "" : binding.why;
   const stays = (id: string, resource: string): boolean => {
     const verdict = judge({ address: id, intent, fn: functions.get(id) ?? null, units, bindingProblem, memory });
@@ -127,4 +130,11 @@ export function holderPollMs({ answers, memory, ground, podResources, nowMs }: H
   const isEnding = [...memory.holds.values()].some((hold) => hold.freeSinceMs !== null);
   if (answers.length > 0 || isYoung || isEnding || isAnyHoldStale(memory, ground)) return SOON_MS;
   return memory.holds.size > 0 ? LATER_MS : null;
+}
+
+const UNSURE_LINK = { minMs: 250, maxMs: 2_000, jitter: 0 } as const;
+
+/** When to look again at links that could not be read, since nothing tells the agent that they can be; null when all were. */
+export function linkPollMs({ unsureLooks }: Pick<Memory, "unsureLooks">): number | null {
+  return unsureLooks === 0 ? null : backoffDelayMs(UNSURE_LINK, unsureLooks, noJitter);
 }

@@ -36,6 +36,21 @@ export interface Link {
   readonly streamSecure: Tristate;
 }
 
+/**
+ * How the reading of a link ended. `Failed`: a file of `tsm/` gave an error. `Blocked`: none in time; the kernel has one lock for all devices, so the
+ * connect or disconnect of any of them does that. `Stands`: blocked, and what this process read before is still to be taken (link-reading.ts).
+ */
+export type TsmRead = "Read" | "Failed" | "Blocked" | "Stands";
+
+export interface LinkRead {
+  readonly tsm: TsmRead;
+  /**
+   * Control and status of every IDE stream of both ends (the function, function 0 of its slot, the root port above), for comparison only; null when
+   * one of them cannot be read. They are read after `tsm/`, and block on nothing.
+   */
+  readonly registers: string | null;
+}
+
 /** Who has the function's vfio device open. Unreadable counts as held. */
 export type Holders = { readonly kind: "Known"; readonly pids: readonly number[] } | { readonly kind: "Unreadable"; readonly why: string };
 
@@ -57,6 +72,7 @@ export interface PciFunction {
   /** Number of selective IDE streams of the slot's function 0; null when there is no IDE capability or it is unreadable. */
   readonly ideStreams: number | null;
   readonly link: Link;
+  readonly linkRead: LinkRead;
   /** Kernel name of the host bridge, `pci0000:16`; null when it cannot be told. */
   readonly hostBridge: string | null;
   readonly rootPort: Address | null;

@@ -39,6 +39,8 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["UnitNotTrusted", inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) })],
   ["UnitNotTrusted", inputs({ binding: aBinding([]) })],
   ["LinkUnknown", fnWith({ link: unknownLink })],
+  ["LinkUnknown", fnWith({ link: secured, linkRead: { tsm: "Failed", registers: "on" } })],
+  ["LinkUnknown", fnWith({ link: secured, linkRead: { tsm: "Blocked", registers: "on" } })],
   ["LinkBroken", fnWith({ link: { ...secured, streamSecure: "No" } })],
   ["LinkBroken", fnWith({ link: { ...secured, streamSecure: "Unknown" } })],
   ["LinkBroken", fnWith({ link: { ...secured, tsm: "", streamSecure: "No" } })],

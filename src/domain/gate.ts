@@ -4,7 +4,7 @@
  * The gate: the only place that says whether a device may be offered (I1). The device plugin's list, Allocate, PreStart, the status and `explain`
  * all ask it. Unknown is never yes, and no timeout opens it.
  */
-import type { Address, PciFunction } from "./device.ts";
+import type { Address, PciFunction, TsmRead } from "./device.ts";
 import type { UnitFact } from "./ground.ts";
 import { type Intent, type ResourceRule, selectsUnit } from "./intent.ts";
 import type { Memory } from "./memory.ts";
@@ -58,6 +58,17 @@ interface Rule {
   read(facts: Facts): string;
 }
 
+function linkText(fn: PciFunction | null): string {
+  return `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`;
+}
+
+const TSM_TEXT: Readonly<Record<TsmRead, string>> = {
+  Read: "",
+  Failed: ", tsm/ cannot be read",
+  Blocked: ", reading tsm/ blocks and nothing read before stands",
+  Stands: ", reading tsm/ blocks and the last reading stands",
+};
+
 /** In the order in which they are tested; the first that fails is the reason. */
 export const GATE_RULES: readonly Rule[] = [
   {
@@ -110,14 +121,14 @@ export const GATE_RULES: readonly Rule[] = [
   },
   {
     reason: "LinkUnknown",
-    passes: ({ fn }) => fn !== null && fn.link.state !== "Unknown",
-    read: ({ fn }) => `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`,
+    passes: ({ fn }) => fn !== null && fn.link.state !== "Unknown" && (fn.linkRead.tsm === "Read" || fn.linkRead.tsm === "Stands"),
+    read: ({ fn }) => `${linkText(fn)}${fn ? TSM_TEXT[fn.linkRead.tsm] : ""}`,
   },
   {
     // The core takes no notice of a reset: tsm/connect still names the TSM when the stream is off.
     reason: "LinkBroken",
     passes: ({ fn }) => fn !== null && (fn.link.state !== "Secure" || fn.link.streamSecure === "Yes"),
-    read: ({ fn }) => `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`,
+    read: ({ fn }) => linkText(fn),
   },
   {
     reason: "HeldAcrossTrustLoss",

@@ -72,7 +72,7 @@ export function blindSpots({ view: { podResources, pods }, functions }: Ground, 
   for (const address of addresses) {
     const fn = functions.get(address);
     if (fn?.holders.kind === "Unreadable") found.push(`${address} vfio holders: ${fn.holders.why}`);
-    if (fn?.link.bound === "Unknown") found.push(`${address} tsm/bound`);
+    if (fn?.link.bound === "Unknown" && fn.linkRead.tsm !== "Stands") found.push(`${address} tsm/bound`);
   }
   return found;
 }

@@ -10,6 +10,7 @@ import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
 import { type HoldMemory, heldInPods, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
+import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
 import type { NodeStatus } from "./status.ts";
 import type { Leaf, RegBase } from "./unit.ts";
 import { type Use, usesOf } from "./use.ts";
@@ -35,6 +36,10 @@ export interface Memory extends HoldMemory {
    * their link from one of these. With the time of the note; until a newer view reads the link insecure.
    */
   readonly suspects: ReadonlyMap<Address, number>;
+  /** What stands for a link while its reading blocks. */
+  readonly links: LastLinks;
+  /** Looks in a row that left a link unsure. */
+  readonly unsureLooks: number;
   /** Epochs whose links have been looked at, by unit. */
   readonly checked: ReadonlyMap<RegBase, string>;
   /** CDI specs: why they could not be written last time (empty: they were), and the names, `resource=id`, that are in place. */
@@ -54,7 +59,8 @@ export interface PriorLinks {
 
 export function emptyMemory(startedMs: number, settleMs: number, last: NodeStatus | null): Memory {
   const seen = { holds: new Map(), lastUnits: new Map(), knownUnits: new Set<RegBase>() };
-  const links = { priorLinks: priorLinksFrom(last), suspects: new Map(), checked: new Map(), verifying: new Set<RegBase>() };
+  const read = { links: new Map(), unsureLooks: 0 };
+  const links = { ...read, priorLinks: priorLinksFrom(last), suspects: new Map(), checked: new Map(), verifying: new Set<RegBase>() };
   const none = { ...seen, ...links, specs: { problem: "", names: new Set<string>() } };
   const resources = new Set((last?.devices ?? []).map((device) => device.resource).filter((name) => name !== ""));
   return { startedMs, settleMs, priorHolds: priorHoldsFrom(last), resources, ...none, freeSince: new Map(), attempts: new Map() };
@@ -93,8 +99,9 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   // After a rename and a restart nothing else tells under which name a pod was given one of ours.
   for (const [address, { resource }] of heldInPods(ground)) if (mayBeOurs(ground, address)) resources.add(resource);
   const seen = { ...memory, lastUnits, knownUnits, resources };
-  const next = { ...seen, ...linksAfter(memory, ground), holds: holdsAfter(seen, ground) };
-  return { ...next, freeSince: freeSinceAfter(next, intent, ground) };
+  const next = { ...seen, ...linksAfter(memory, ground), holds: holdsAfter(seen, ground), links: linksAfterLook(memory.links, ground) };
+  const unsureLooks = [...ground.functions.values()].some(isLinkUnsure) ? memory.unsureLooks + 1 : 0;
+  return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground) };
 }
 
 /**

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address, Holders, PciFunction, UnitOfFunction } from "../domain/device.ts";
-import type { FunctionFacts } from "./functions.ts";
+import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { selectiveStreamsOf } from "./ide.ts";
-import { decideLink, decideTeeIo, type SlotEvidence } from "./link.ts";
+import { decideLink, decideLinkRead, decideTeeIo, type SlotEvidence } from "./link.ts";
 import { valueOrNull } from "./reading.ts";
 import { functionZeroOf } from "./topology.ts";
 import { NO_TSM, type TsmReading } from "./tsm.ts";
@@ -17,7 +17,7 @@ export interface Surroundings {
 }
 
 /** Function 0 of the slot that speaks for the function: its own slot's, or that of its physical function; null when that cannot be told. */
-export function speakerOf(facts: FunctionFacts): Address | null {
+export function speakerOf(facts: BareFacts): Address | null {
   const physical = facts.identity.physicalFunction;
   if (physical.kind === "Unreadable") return null;
   return functionZeroOf(physical.kind === "Value" ? physical.value : facts.address);
@@ -27,6 +27,7 @@ export function speakerOf(facts: FunctionFacts): Address | null {
 export function assembleFunction(facts: FunctionFacts, around: Surroundings): PciFunction {
   const { identity } = facts;
   const evidence = slotEvidence(facts, around);
+  const tsm = slotTsm(facts, around);
   const zero = evidence.zero === null || evidence.zero === "Unknown" ? null : evidence.zero;
   return {
     address: facts.address,
@@ -40,7 +41,8 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings): Pc
     physicalFunction: identity.physicalFunction.kind === "Value" ? identity.physicalFunction.value : null,
     teeIo: decideTeeIo(evidence),
     ideStreams: zero === null ? null : selectiveStreamsOf(zero.ide),
-    link: decideLink(evidence, slotTsm(facts, around)),
+    link: decideLink(evidence, tsm),
+    linkRead: decideLinkRead(evidence, otherEnd(facts, around), tsm),
     hostBridge: identity.place.hostBridge,
     rootPort: identity.place.rootPort,
     driver: valueOrNull(facts.driver),
@@ -55,6 +57,16 @@ function slotEvidence(facts: FunctionFacts, around: Surroundings): SlotEvidence 
   const zero = speaker === facts.address ? facts : around.factsOf(speaker);
   // A function 0 that is itself a virtual function speaks for nobody.
   return { own: facts.capabilities, zero: zero === null ? null : (zero.capabilities ?? "Unknown") };
+}
+
+/** The root port above, in which the link ends. Nobody compares the registers of a slot without `tsm/`. */
+function otherEnd(facts: FunctionFacts, around: Surroundings): SlotEvidence["zero"] {
+  const { place } = facts.identity;
+  const speaker = speakerOf(facts);
+  if (around.tsmOf(facts.address) === null && (speaker === null || around.tsmOf(speaker) === null)) return "Unknown";
+  if (place.hostBridge === null) return "Unknown";
+  if (place.rootPort === null) return null;
+  return around.factsOf(place.rootPort)?.capabilities ?? "Unknown";
 }
 
 /** Function 0 is the one that a TSM connects; a TDI is bound function by function. */

@@ -31,7 +31,7 @@ describe("captured configuration spaces", () => {
         selectiveStreams: 1,
         teeLimited: true,
         keyManagement: true,
-        streams: [{ kind: "Selective", enabled: true, secure: true, streamId: 0 }],
+        streams: [{ kind: "Selective", enabled: true, secure: true, streamId: 0, control: expect.any(Number), status: 2 }],
       },
       doe: [0xe00],
       totalVfs: 4,

@@ -18,8 +18,8 @@ interface Identity {
   readonly physicalFunction: Reading<Address>;
 }
 
-/** One function's own files, not yet seen together with function 0 of its slot. */
-export interface FunctionFacts {
+/** One function's own files but for its configuration space, which is read after `tsm/` of its slot. */
+export interface BareFacts {
   readonly address: Address;
   readonly identity: Identity;
   readonly iommuGroup: Reading<string>;
@@ -30,6 +30,10 @@ export interface FunctionFacts {
   readonly vfioName: Reading<string>;
   /** A `tsm/` group is there. */
   readonly hasTsm: boolean;
+}
+
+/** One function's own files, not yet seen together with function 0 of its slot. */
+export interface FunctionFacts extends BareFacts {
   /** Null for virtual functions: they carry no TEE-I/O, IDE or DOE capability of their own. */
   readonly capabilities: Capabilities | null;
 }
@@ -47,7 +51,7 @@ export interface FunctionSource {
 }
 
 /** Reads one function's own files; null when it is not (or no longer) on the bus. */
-export function readFunction(source: FunctionSource, address: Address): FunctionFacts | null {
+export function readFunction(source: FunctionSource, address: Address): BareFacts | null {
   const path = `${source.directory}/${address}`;
   const stamp = readStamp(path);
   if (stamp.kind === "Missing") {
@@ -59,7 +63,7 @@ export function readFunction(source: FunctionSource, address: Address): Function
   const identity = known?.identity ?? readIdentity(path, stamp.kind === "Value" ? stamp.value : "");
   if (identity === null) return null;
   const driver = mapName(readRareTarget(`${path}/driver`));
-  const facts: FunctionFacts = {
+  return {
     address,
     identity,
     iommuGroup: known?.iommuGroup.kind === "Value" ? known.iommuGroup : mapName(readTarget(`${path}/iommu_group`)),
@@ -67,9 +71,15 @@ export function readFunction(source: FunctionSource, address: Address): Function
     driver,
     vfioName: readVfioName(path, driver),
     hasTsm: source.tsmRegistered && isPresent(`${path}/tsm`),
-    capabilities: readOwnCapabilities(path, identity, known),
   };
-  source.cache.set(address, facts);
+}
+
+/** Adds what the configuration space says. */
+export function withCapabilities({ directory, cache }: FunctionSource, bare: BareFacts): FunctionFacts {
+  const before = cache.get(bare.address);
+  const known = before?.identity === bare.identity ? before : null;
+  const facts = { ...bare, capabilities: readOwnCapabilities(`${directory}/${bare.address}`, bare.identity, known) };
+  cache.set(bare.address, facts);
   return facts;
 }
 

@@ -11,6 +11,9 @@ export interface IdeStream {
   readonly secure: boolean;
   /** Control bits 31:24. */
   readonly streamId: number;
+  /** The whole registers. */
+  readonly control: number;
+  readonly status: number;
 }
 
 /**
@@ -79,7 +82,7 @@ function readStream(space: ConfigSpace, kind: IdeStream["kind"], control: number
   const value = space.u32(control);
   const status = space.u32(control + 4);
   if (value === null || status === null || value === ALL_ONES || status === ALL_ONES) return null;
-  return { kind, enabled: (value & 1) !== 0, secure: (status & 0xf) === STATE_SECURE, streamId: value >>> 24 };
+  return { kind, enabled: (value & 1) !== 0, secure: (status & 0xf) === STATE_SECURE, streamId: value >>> 24, control: value, status };
 }
 
 /** Number of selective streams; null without the capability or when it is unreadable. */
@@ -92,4 +95,11 @@ export function anyStream(ide: Ide, test: (stream: IdeStream) => boolean): Trist
   if (ide.kind === "Absent") return "No";
   if (ide.kind === "Unknown" || ide.streams === null) return "Unknown";
   return ide.streams.some(test) ? "Yes" : "No";
+}
+
+/** Control and status of every stream as text; null when one of them cannot be read. Equal texts: nothing has changed. */
+export function streamRegistersOf(ide: Ide): string | null {
+  if (ide.kind === "Absent") return "none";
+  if (ide.kind === "Unknown" || ide.streams === null) return null;
+  return ide.streams.map(({ control, status }) => `${control.toString(16)}:${status.toString(16)}`).join(" ");
 }

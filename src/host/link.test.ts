@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "./config-space.ts";
-import { decideLink, decideTeeIo } from "./link.ts";
+import { decideLink, decideLinkRead, decideTeeIo } from "./link.ts";
 import type { Reading } from "./reading.ts";
-import { NO_TSM } from "./tsm.ts";
+import { NO_TSM, type TsmText } from "./tsm.ts";
 
 const text = (value: string): Reading<string> => ({ kind: "Value", value });
 const stuck: Reading<string> = { kind: "Unreadable", why: "no answer" };
+const blocked: TsmText = { kind: "Blocked", why: "no answer" };
 const plain: Capabilities = { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0 };
 const capable = (enabled: boolean, secure: boolean): Capabilities => ({
   teeIo: "Yes",
@@ -16,7 +17,7 @@ const capable = (enabled: boolean, secure: boolean): Capabilities => ({
     selectiveStreams: 1,
     teeLimited: true,
     keyManagement: true,
-    streams: [{ kind: "Selective", enabled, secure, streamId: 0 }],
+    streams: [{ kind: "Selective", enabled, secure, streamId: 0, control: enabled ? 1 : 0, status: secure ? 2 : 0 }],
   },
   doe: [],
   totalVfs: 0,
@@ -65,10 +66,53 @@ describe("a link", () => {
     expect(decideLink({ own: null, zero: null }, NO_TSM).state).toBe("Unknown");
   });
 
+  it("whose TSM does not answer is unknown as well, unless its stream says secure", () => {
+    expect(decideLink({ own: quiet, zero: quiet }, { connect: blocked, bound: blocked })).toMatchObject({ state: "Unknown", bound: "Unknown" });
+    expect(decideLink({ own: streaming, zero: streaming }, { connect: blocked, bound: blocked })).toMatchObject({ state: "Secure", tsm: "" });
+  });
+
   it("of a sub-function or virtual function is that of its function 0", () => {
     expect(decideLink({ own: plain, zero: streaming }, NO_TSM)).toMatchObject({ state: "Secure", streamSecure: "Yes" });
     expect(decideLink({ own: null, zero: streaming }, NO_TSM).state).toBe("Secure");
     expect(decideLink({ own: plain, zero: UNREADABLE_CAPABILITIES }, NO_TSM).state).toBe("Unknown");
+  });
+});
+
+describe("the reading of a link", () => {
+  const read = { connect: text(""), bound: text("") };
+  const registers = (own: Capabilities, port: Parameters<typeof decideLinkRead>[1]) => decideLinkRead({ own, zero: own }, port, read).registers;
+
+  it("failed when an error came back, and blocked when nothing did", () => {
+    const how = (connect: TsmText, bound: TsmText) => decideLinkRead({ own: quiet, zero: quiet }, null, { connect, bound }).tsm;
+    expect([how(text(""), text("")), how(stuck, text("")), how(text(""), stuck), how(blocked, blocked), how(stuck, blocked)]).toEqual([
+      "Read",
+      "Failed",
+      "Failed",
+      "Blocked",
+      "Failed",
+    ]);
+    expect(decideLinkRead({ own: quiet, zero: quiet }, null, NO_TSM).tsm).toBe("Read");
+  });
+
+  it("has other registers as soon as one of either end differs", () => {
+    const all = [
+      registers(quiet, null),
+      registers(quiet, quiet),
+      registers(quiet, streaming),
+      registers(streaming, quiet),
+      registers(capable(true, false), quiet),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+    expect(registers(quiet, quiet)).toBe(registers(quiet, quiet));
+  });
+
+  it("has none when one of either end cannot be read", () => {
+    expect([registers(UNREADABLE_CAPABILITIES, quiet), registers(quiet, UNREADABLE_CAPABILITIES), registers(quiet, "Unknown")]).toEqual([
+      null,
+      null,
+      null,
+    ]);
+    expect(decideLinkRead({ own: null, zero: "Unknown" }, quiet, read).registers).toBeNull();
   });
 });
 

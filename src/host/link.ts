@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Link, Tristate } from "../domain/device.ts";
+import type { Link, LinkRead, Tristate } from "../domain/device.ts";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "./config-space.ts";
-import { anyStream } from "./ide.ts";
-import type { Reading } from "./reading.ts";
+import { anyStream, streamRegistersOf } from "./ide.ts";
+import type { TsmReading, TsmText } from "./tsm.ts";
 
 /**
  * The functions whose files decide about one function: its own capabilities (null for a virtual function, which has none of its own) and those
@@ -26,12 +26,12 @@ export function decideTeeIo({ own, zero }: SlotEvidence): Tristate {
  * could not be read. After a function-level reset the registers read insecure while the TSM is still connected: that is Secure, so that nothing
  * is set up or cleared below it, and `streamSecure` No, so that the gate does not take it for secured.
  */
-export function decideLink(evidence: SlotEvidence, tsm: { connect: Reading<string>; bound: Reading<string> }): Link {
+export function decideLink(evidence: SlotEvidence, tsm: TsmReading): Link {
   const spaces = spacesOf(evidence);
   const streamSecure = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled && stream.secure)));
   const streamOn = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled || stream.secure)));
   const name = tsm.connect.kind === "Value" ? tsm.connect.value : "";
-  const unsure = streamOn === "Unknown" || tsm.connect.kind === "Unreadable";
+  const unsure = streamOn === "Unknown" || isUnread(tsm.connect);
   return {
     state: name !== "" || streamOn === "Yes" ? "Secure" : unsure ? "Unknown" : "Insecure",
     tsm: name,
@@ -47,8 +47,24 @@ function spacesOf({ own, zero }: SlotEvidence): Capabilities[] {
   return spaces.length === 0 ? [UNREADABLE_CAPABILITIES] : spaces;
 }
 
-function decideBound(bound: Reading<string>): Tristate {
-  if (bound.kind === "Unreadable") return "Unknown";
+/**
+ * How reading the link ended. `rootPort` is the other end: null when the function has none (it is on the root bus), `"Unknown"` when that cannot be
+ * told or the root port is not on the bus.
+ */
+export function decideLinkRead(evidence: SlotEvidence, rootPort: Capabilities | null | "Unknown", { connect, bound }: TsmReading): LinkRead {
+  const both = [connect.kind, bound.kind];
+  const tsm = both.includes("Unreadable") ? "Failed" : both.includes("Blocked") ? "Blocked" : "Read";
+  const ends = [...spacesOf(evidence), ...(rootPort === null ? [] : [rootPort === "Unknown" ? UNREADABLE_CAPABILITIES : rootPort])];
+  const texts = ends.map(({ ide }) => streamRegistersOf(ide));
+  return { tsm, registers: texts.includes(null) ? null : texts.join("; ") };
+}
+
+function isUnread({ kind }: TsmText): boolean {
+  return kind === "Unreadable" || kind === "Blocked";
+}
+
+function decideBound(bound: TsmText): Tristate {
+  if (isUnread(bound)) return "Unknown";
   return bound.kind === "Value" && bound.value !== "" ? "Yes" : "No";
 }
 

@@ -7,6 +7,7 @@ import { capturedSpace } from "../testing/hosts/captured.ts";
 import { createScratch, type Scratch } from "../testing/hosts/scratch.ts";
 import type { HostPort } from "./port.ts";
 import { createHostReader } from "./reader.ts";
+import type { ReadAttribute } from "./tsm.ts";
 
 let host: Scratch;
 let reader: HostPort;
@@ -181,6 +182,60 @@ describe("functions", () => {
     expect(await reader.observeFunction("0000:01:00.0")).toBeNull();
     addFunction("0000:01:00.0", { config: capturedSpace("tee-io-endpoint") });
     expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "Yes" });
+  });
+});
+
+describe("links", () => {
+  const ENDPOINT = "0000:01:00.0";
+  const ROOT_PORT = "0000:00:01.0";
+  const on = capturedSpace("tee-io-endpoint");
+  /** The same space with its one selective stream off: control and status of the block at 0x83c. */
+  const off = Uint8Array.from(on).fill(0, 0x840, 0x848);
+
+  /** A TEE-I/O endpoint with a `tsm/` group below a root port, both with one stream. */
+  function addLink(space: Uint8Array): void {
+    host.file("sys/class/tsm/tsm0", "");
+    const port = addFunction(ROOT_PORT, { config: space });
+    const endpoint = addFunction(ENDPOINT, { config: space });
+    // The place of a function is its resolved path.
+    rmSync(join(host.path, `sys/bus/pci/devices/${ENDPOINT}`));
+    host.link(`sys/bus/pci/devices/${ENDPOINT}`, `../../../devices/pci0000:00/${ROOT_PORT}/${ENDPOINT}`);
+    host.link(`${port}/${ENDPOINT}`, `../${ENDPOINT}`);
+    for (const name of ["connect", "bound"]) host.file(`${endpoint}/tsm/${name}`, "\n");
+  }
+  const setSpace = (address: string, space: Uint8Array): void => host.file(`sys/devices/pci0000:00/${address}/config`, space);
+  const readerWith = (readAttribute: ReadAttribute): HostPort => createHostReader({ root: host.path, readAttribute });
+  const links = async (port: HostPort) => {
+    const { functions } = await port.observe();
+    const seen = functions.find((one) => one.address === ENDPOINT);
+    expect(await port.observeFunction(ENDPOINT)).toEqual(seen);
+    return seen;
+  };
+
+  it("whose tsm files give an error are failed, and those that give nothing in time blocked, with the registers of both ends", async () => {
+    addLink(off);
+    const free = await links(readerWith(async () => ({ kind: "Value", value: "" })));
+    expect(free?.linkRead.tsm).toBe("Read");
+    const failed = await links(readerWith(async () => ({ kind: "Unreadable", why: "EIO" })));
+    expect(failed).toMatchObject({ link: { state: "Unknown", bound: "Unknown" }, linkRead: { tsm: "Failed" } });
+    const stuck = readerWith(async () => ({ kind: "Unreadable", why: "ETIMEDOUT" }));
+    expect(await links(stuck)).toMatchObject({ link: { state: "Unknown", bound: "Unknown" }, linkRead: { ...free?.linkRead, tsm: "Blocked" } });
+    setSpace(ROOT_PORT, on);
+    const changed = await links(stuck);
+    expect(changed?.linkRead.registers).not.toBe(free?.linkRead.registers);
+    setSpace(ROOT_PORT, off.subarray(0, 64));
+    expect((await links(stuck))?.linkRead.registers).toBeNull();
+  });
+
+  it("have their registers read after tsm/connect: one that is being released shows no stream without a TSM", async () => {
+    addLink(on);
+    const releasing = readerWith(async () => {
+      setSpace(ENDPOINT, off);
+      return { kind: "Value", value: "" };
+    });
+    expect((await releasing.observe()).functions.find((one) => one.address === ENDPOINT)?.link).toMatchObject({ state: "Insecure" });
+    setSpace(ENDPOINT, on);
+    expect((await releasing.observeFunction(ENDPOINT))?.link).toMatchObject({ state: "Insecure" });
   });
 });
 

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
 import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
-import { type FactsCache, type FunctionFacts, isVfioDriver, readFunction } from "./functions.ts";
+import { type BareFacts, type FactsCache, type FunctionFacts, isVfioDriver, readFunction, withCapabilities } from "./functions.ts";
 import { type HolderSearch, holdersOf, NOBODY_TO_FIND, NOT_LOOKED, scanHolders } from "./holders.ts";
 import { type HostPaths, hostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
 import type { HostPort } from "./port.ts";
@@ -75,14 +75,16 @@ async function observe(reader: Reader): Promise<HostView> {
   const units = await readUnits(paths.units, slices);
   const addresses = await listFunctions(paths.functions);
   const source = { directory: paths.functions, cache, tsmRegistered: isTsmRegistered(paths) };
-  const facts = new Map<Address, FunctionFacts>();
+  const bare = new Map<Address, BareFacts>();
   const readOne = (address: Address): void => {
     const one = readFunction(source, address);
-    if (one !== null) facts.set(address, one);
+    if (one !== null) bare.set(address, one);
   };
   await inSlices(addresses, readOne, slices);
-  for (const address of cache.keys()) if (!facts.has(address)) cache.delete(address);
-  const tsm = await readTsm(reader, { facts, wanted: facts.values(), bound: "Always" });
+  for (const address of cache.keys()) if (!bare.has(address)) cache.delete(address);
+  const tsm = await readTsm(reader, { facts: bare, wanted: bare.values(), bound: "Always" });
+  const facts = new Map<Address, FunctionFacts>();
+  await inSlices(bare.values(), (one) => facts.set(one.address, withCapabilities(source, one)), slices);
   reader.lastSearch = await searchHolders(reader, facts);
   const functions: PciFunction[] = [];
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units.regBaseOf) });
@@ -96,12 +98,17 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
   const source = { directory: reader.paths.functions, cache: reader.cache, tsmRegistered: true };
   const own = readFunction(source, address);
   if (own === null) return null;
-  const facts = new Map([[address, own]]);
+  const bare = new Map([[address, own]]);
   const speaker = speakerOf(own);
   const zero = speaker === null || speaker === address ? null : readFunction(source, speaker);
-  if (zero !== null) facts.set(zero.address, zero);
-  const tsm = await readTsm(reader, { facts, wanted: [own], bound: "WhenConnected" });
-  return assembleFunction(own, surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) }));
+  if (zero !== null) bare.set(zero.address, zero);
+  const tsm = await readTsm(reader, { facts: bare, wanted: [own], bound: "WhenConnected" });
+  const { rootPort } = own.identity.place;
+  const port = tsm.size > 0 && rootPort !== null ? readFunction(source, rootPort) : null;
+  if (port !== null) bare.set(port.address, port);
+  const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one)]));
+  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) });
+  return assembleFunction(facts.get(address) ?? withCapabilities(source, own), around);
 }
 
 async function listFunctions(directory: string): Promise<Address[]> {
@@ -119,19 +126,25 @@ function isTsmRegistered(paths: HostPaths): boolean {
 }
 
 interface TsmWanted {
-  readonly facts: ReadonlyMap<Address, FunctionFacts>;
-  readonly wanted: Iterable<FunctionFacts>;
+  readonly facts: ReadonlyMap<Address, BareFacts>;
+  readonly wanted: Iterable<BareFacts>;
   /** A TDI is bound only below a connected function 0. An observation reads both; one Allocate is spared the second trip to a thread. */
   readonly bound: "Always" | "WhenConnected";
 }
 
-/** What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` of the function 0 that speaks for it. */
+/**
+ * What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` of the function 0 that speaks for it. Registers are read after: a link
+ * that is being secured meanwhile would else show a TSM and no stream, and one that is being released a stream without a TSM.
+ */
 async function readTsm(reader: Reader, { facts, wanted, bound }: TsmWanted): Promise<Map<Address, TsmReading>> {
   const readings = new Map<Address, TsmReading>();
-  const read = async (one: FunctionFacts, slot: Address, attribute: TsmAttribute): Promise<void> => {
+  const read = async (one: BareFacts, slot: Address, attribute: TsmAttribute): Promise<void> => {
     const known = readings.get(one.address) ?? NO_TSM;
     if (known[attribute].kind !== "Missing") return;
-    const reading = await reader.tsm.read(slot, `${reader.paths.functions}/${one.address}`, attribute);
+    const path = `${reader.paths.functions}/${one.address}`;
+    const { connect } = readings.get(slot) ?? NO_TSM;
+    // One lock for both: the second read would wait out its time as well.
+    const reading = attribute === "bound" && connect.kind === "Blocked" ? connect : await reader.tsm.read(slot, path, attribute);
     readings.set(one.address, { ...(readings.get(one.address) ?? NO_TSM), [attribute]: reading });
   };
   for (const one of wanted) {

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createFakeClock } from "../testing/fake-clock.ts";
 import { loadFlavour } from "../testing/native/flavours.ts";
 import type { Reading } from "./reading.ts";
-import { createTsmReader } from "./tsm.ts";
+import { createTsmReader, type TsmText } from "./tsm.ts";
 
 type Answer = (reading: Reading<string>) => void;
 const value = (text: string): Reading<string> => ({ kind: "Value", value: text });
@@ -45,12 +45,12 @@ describe("tsm files", () => {
     expect(await second).toEqual(value(""));
   });
 
-  it("that do not answer in time are unreadable, and the slot is left alone until the read comes back", async () => {
+  it("that do not answer in time block, and the slot is left alone until the read comes back", async () => {
     const { reader, clock, started, answer } = setUp();
     const stuck = reader.read("s0", "a", "bound");
     await clock.advance(100);
-    expect(await stuck).toMatchObject({ kind: "Unreadable" });
-    expect(await reader.read("s0", "a", "connect")).toMatchObject({ kind: "Unreadable" });
+    expect(await stuck).toMatchObject({ kind: "Blocked" });
+    expect(await reader.read("s0", "a", "connect")).toMatchObject({ kind: "Blocked" });
     expect(started).toEqual(["a/tsm/bound"]);
     await answer("a/tsm/bound", "");
     const again = reader.read("s0", "a", "bound");
@@ -67,8 +67,46 @@ describe("tsm files", () => {
       await clock.advance(100);
       await stuck;
     }
-    expect(await reader.read("s2", "s2", "connect")).toMatchObject({ kind: "Unreadable" });
+    expect(await reader.read("s2", "s2", "connect")).toMatchObject({ kind: "Blocked" });
     expect(started).toEqual(["s0/tsm/connect", "s1/tsm/connect"]);
+  });
+});
+
+describe("a kernel whose lock is held", () => {
+  /** A read ends at the deadline that it was given, with the addon's word for it, until the lock is free. */
+  function setUpLocked() {
+    const clock = createFakeClock();
+    const asked: number[] = [];
+    let isLocked = true;
+    const readAttribute = (_path: string, deadlineMs: number): Promise<Reading<string>> => {
+      asked.push(deadlineMs);
+      if (!isLocked) return Promise.resolve(value(""));
+      return new Promise((resolve) => clock.after(deadlineMs, () => resolve({ kind: "Unreadable", why: "ETIMEDOUT" })));
+    };
+    const reader = createTsmReader({ clock, deadlineMs: 100, readAttribute });
+    const read = async (slot: string): Promise<TsmText["kind"]> => {
+      const reading = reader.read(slot, slot, "connect");
+      await clock.advance(50);
+      return (await reading).kind;
+    };
+    const release = (): void => {
+      isLocked = false;
+    };
+    return { asked, read, release };
+  }
+
+  it("blocks every slot, each for a tenth of the time of the first, until one answers", async () => {
+    const { asked, read, release } = setUpLocked();
+    expect([await read("s0"), await read("s1"), await read("s2")]).toEqual(["Blocked", "Blocked", "Blocked"]);
+    release();
+    expect([await read("s0"), await read("s1")]).toEqual(["Value", "Value"]);
+    expect(asked).toEqual([50, 5, 5, 5, 50]);
+  });
+
+  it("is told from an attribute that gives an error", async () => {
+    const readAttribute = async (): Promise<Reading<string>> => ({ kind: "Unreadable", why: "EIO" });
+    const reader = createTsmReader({ clock: createFakeClock(), deadlineMs: 100, readAttribute });
+    expect(await reader.read("s0", "s0", "connect")).toEqual({ kind: "Unreadable", why: "EIO" });
   });
 });
 

@@ -3,10 +3,13 @@ import type { Address } from "../domain/device.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Reading, readBlockingText } from "./reading.ts";
 
+/** An attribute's text; `Blocked` when the kernel gave neither text nor error in time, which says nothing of this device. */
+export type TsmText = Reading<string> | { readonly kind: "Blocked"; readonly why: string };
+
 /** The text of `tsm/connect` and `tsm/bound`: the name of a TSM, or empty. */
 export interface TsmReading {
-  readonly connect: Reading<string>;
-  readonly bound: Reading<string>;
+  readonly connect: TsmText;
+  readonly bound: TsmText;
 }
 
 /** Of a function without a `tsm/` group: no TSM, or not capable. */
@@ -14,10 +17,10 @@ export const NO_TSM: TsmReading = { connect: { kind: "Missing" }, bound: { kind:
 
 export type TsmAttribute = "connect" | "bound";
 
-/** Reads `tsm/*`. Never rejects; what takes longer than the deadline is Unreadable. */
+/** Reads `tsm/*`. Never rejects; what takes longer than the deadline is Blocked. */
 export interface TsmReader {
   /** Reads `attribute` of the function whose directory is `path` and whose slot's function 0 is `slot`. */
-  read(slot: Address, path: string, attribute: TsmAttribute): Promise<Reading<string>>;
+  read(slot: Address, path: string, attribute: TsmAttribute): Promise<TsmText>;
 }
 
 /** Threads of the pool that may be stuck in the kernel at once: the rest must stay free for everything else. */
@@ -36,21 +39,28 @@ export interface TsmReaderOptions {
  * The one place where `tsm/*` is read. Reading an attribute of a sub-function while its function 0 disconnects can hang in the kernel for ever,
  * and the disconnect with it. So reads are made one at a time per slot, and each is interrupted in the kernel at half its deadline, which lets
  * the disconnect go on. A slot whose read is still stuck at the whole deadline is not read again until it comes back.
+ *
+ * The kernel's lock is one for all devices: while the last read has blocked, the next is likely to, and gets a tenth of the time. A host of a hundred
+ * devices is read in a second then, and each of them is still asked.
  */
 export function createTsmReader(options: TsmReaderOptions): TsmReader {
   const { clock, deadlineMs, readAttribute = readBlockingText } = options;
   const turns = new Map<Address, Promise<unknown>>();
   const stuck = new Set<Address>();
 
-  async function guarded(slot: Address, path: string): Promise<Reading<string>> {
-    if (stuck.has(slot)) return unreadable("an earlier read of this slot's tsm files has not come back");
-    if (stuck.size >= MOST_STUCK) return unreadable("reads of other slots' tsm files have not come back");
-    const reading = readAttribute(path, deadlineMs / 2);
-    const answer = await withDeadline(reading, clock, deadlineMs);
-    if (answer !== null) return answer;
+  let hasBlocked = false;
+
+  async function guarded(slot: Address, path: string): Promise<TsmText> {
+    if (stuck.has(slot)) return blocked("an earlier read of this slot's tsm files has not come back");
+    if (stuck.size >= MOST_STUCK) return blocked("reads of other slots' tsm files have not come back");
+    const ownMs = hasBlocked ? deadlineMs / 10 : deadlineMs;
+    const reading = readAttribute(path, ownMs / 2);
+    const answer = await withDeadline(reading, clock, ownMs);
+    hasBlocked = answer === null || isInterrupted(answer);
+    if (answer !== null) return hasBlocked ? blocked(`no answer within ${ownMs / 2} ms`) : answer;
     stuck.add(slot);
     void reading.then(() => stuck.delete(slot));
-    return unreadable(`no answer within ${deadlineMs} ms`);
+    return blocked(`no answer within ${ownMs} ms`);
   }
 
   return {
@@ -66,8 +76,13 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
   };
 }
 
-function unreadable(why: string): Reading<never> {
-  return { kind: "Unreadable", why };
+/** What the addon answers when it has ended a read at its deadline; no attribute of `tsm/` gives this error of itself. */
+function isInterrupted(answer: Reading<string>): boolean {
+  return answer.kind === "Unreadable" && answer.why === "ETIMEDOUT";
+}
+
+function blocked(why: string): TsmText {
+  return { kind: "Blocked", why };
 }
 
 /** The promise's value, or null when it is not there after `deadlineMs`. */

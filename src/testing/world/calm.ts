@@ -85,6 +85,7 @@ function heal(world: World): void {
   world.specs.areWritable.set(true);
   world.isBindingReadable.set(true);
   host.isReadable.set(true);
+  host.isTsmFree.set(true);
   for (const unit of host.units) {
     host.change(unit.isReadable, true, false);
     host.change(unit.isPresent, true, false);

@@ -84,6 +84,7 @@ function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: M
   found.add(fn.isBound.value, `${fn.address} is bound to a TD`, aged(fn.isBound));
   found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, aged(fn.link));
   found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, aged(fn.isLinkReadable));
+  found.add(!fn.isTsmFree.value, `reading tsm/ of ${fn.address} blocks`, aged(fn.isTsmFree));
   found.add(!fn.isBoundReadable.value, `tsm/bound of ${fn.address} cannot be read`, aged(fn.isBoundReadable));
   found.add(!fn.areHoldersReadable.value, `the holders of ${fn.address} cannot be read`, aged(fn.areHoldersReadable));
 }

@@ -52,6 +52,8 @@ export function objections(question: Question): readonly Objection[] {
   object(!fn.isTeeCapable, "it has no TEE-I/O", ALWAYS);
   object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
   object(!fn.isLinkReadable.value, "its link cannot be read", fn.isLinkReadable);
+  object(!fn.isBoundReadable.value, "its tsm/bound cannot be read", fn.isBoundReadable);
+  againstBlocked(question, fn, object);
   object(fn.link.value === "Broken", "its link was reset below the TSM", fn.link);
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
   object(question.isSecuredBefore(address), "its link was secured before SETUP", fn.link);
@@ -66,6 +68,16 @@ export function objections(question: Question): readonly Objection[] {
 }
 
 type Object = (isBad: boolean, why: string, since: Since) => void;
+
+/** Reading tsm/ blocks: only what this process read in this span of trust still says something, and only until the link changes. */
+function againstBlocked({ world, process }: Question, fn: HostFunction, object: Object): void {
+  const { isTsmFree } = fn;
+  if (isTsmFree.value) return;
+  const trust = world.module.find(fn.regBase ?? "")?.trust;
+  object(process.startedMs > isTsmFree.sinceMs, "the agent has never read its link", ALWAYS);
+  if (trust) object(trust.sinceTick > isTsmFree.sinceTick, "nobody has read its link in this span of trust", trust);
+  object(fn.link.sinceTick > isTsmFree.sinceTick, "its link has changed since it could be read", fn.link);
+}
 
 function againstUnit(world: World, fn: HostFunction, object: Object): void {
   object(fn.regBase === null, "it is behind no unit", ALWAYS);

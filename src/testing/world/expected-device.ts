@@ -30,7 +30,9 @@ function isFine({ api, shape, specs }: World, fn: HostFunction, reason: { readon
   if (reason.shown === reason.expected) return true;
   // An agent does not know what an earlier one has written.
   if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
-  const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value) && reason.shown === "LinkSecuredBeforeSetup";
+  // What was read before the block may stand, or not.
+  if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
+  const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
   const isHidden = !fn.areHoldersReadable.value || !fn.isBoundReadable.value;
   // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
   const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
@@ -69,9 +71,9 @@ function expectedDevice(world: World, fn: HostFunction): Reason {
 
 function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   const isTrusted = world.module.find(fn.regBase ?? "")?.trust.value != null;
-  if (fn.link.value !== "Off" && fn.isLinkReadable.value && !isTrusted) return "LinkSecuredBeforeSetup";
+  if (fn.showsSecured && !isTrusted) return "LinkSecuredBeforeSetup";
   if (!isTrusted) return "UnitNotTrusted";
-  if (!fn.isLinkReadable.value) return "LinkUnknown";
+  if (!fn.isLinkReadable.value || !fn.isBoundReadable.value) return "LinkUnknown";
   if (fn.link.value === "Broken") return "LinkBroken";
   const isElsewhere = world.api.pods.some(
     (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),

@@ -62,8 +62,8 @@ function againstSetup(world: World, unit: ModuleUnit): Reason {
   if (module.environment.value !== "Ok") return "EnvironmentNotReady";
   if (!shape.isSimulated && !shape.realSetup) return "RealSetupDisabled";
   const below = host.functions.filter((fn) => fn.isPresent.value && mayBeBelow(world, fn, unit.regBase));
-  if (below.some((fn) => fn.link.value !== "Off" && fn.isLinkReadable.value)) return "LinkSecuredBeforeSetup";
-  if (below.some((fn) => !fn.isLinkReadable.value)) return "LinkUnknown";
+  if (below.some((fn) => fn.showsSecured)) return "LinkSecuredBeforeSetup";
+  if (below.some((fn) => !fn.isLinkReadable.value || !fn.isTsmFree.value)) return "LinkUnknown";
   const hostUnit = host.unit(unit.regBase);
   const used = hostUnit?.isPresent.value && hostUnit.isReadable.value ? hostUnit.domainsUsed.value : Number.POSITIVE_INFINITY;
   if (shape.didUnreserved && used >= MANY_DOMAIN_IDS) return "DomainIdsInUse";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Link, PciFunction, UnitOfFunction } from "../../domain/device.ts";
+import type { Link, LinkRead, PciFunction, UnitOfFunction } from "../../domain/device.ts";
 import { Fact } from "./fact.ts";
 import type { WorldTime } from "./world-time.ts";
 
@@ -16,6 +16,13 @@ export interface DeviceShape {
 /** Off, a TSM connected without a stream (which the TDX module does not see), or an IDE stream that is on. */
 /** Broken: the TSM is connected, and the stream is off since a reset. */
 export type LinkTruth = "Off" | "Tsm" | "Stream" | "Broken";
+
+/** What a function is told of the host. */
+interface About {
+  readonly at: number;
+  readonly physical: HostFunction | null;
+  readonly isTsmFree: Fact<boolean>;
+}
 
 /** One PCI function: what is true of it, and which parts of it can be read. */
 export class HostFunction {
@@ -41,9 +48,11 @@ export class HostFunction {
   readonly iommuGroup: string;
   readonly isConfigReadable: Fact<boolean>;
   readonly isUnitReadable: Fact<boolean>;
+  /** The kernel's lock of all `tsm/` files is free: while a device is connected or disconnected, reading any of them blocks. */
+  readonly isTsmFree: Fact<boolean>;
 
-  constructor(time: WorldTime, shape: DeviceShape, about: { readonly at: number; readonly physical: HostFunction | null }) {
-    const { at, physical } = about;
+  constructor(time: WorldTime, shape: DeviceShape, about: About) {
+    const { at, physical, isTsmFree } = about;
     this.address = shape.address;
     this.vendor = shape.vendor;
     this.regBase = shape.regBase;
@@ -61,12 +70,18 @@ export class HostFunction {
     this.iommuGroup = String(40 + at);
     this.isConfigReadable = new Fact(time, true);
     this.isUnitReadable = new Fact(time, true);
+    this.isTsmFree = isTsmFree;
   }
 
   /** A look at it shows it in use, or cannot show it free. */
   get isBusy(): boolean {
     const isUsed = this.opens.value > 0 || this.isBound.value || this.link.value !== "Off";
-    return isUsed || !this.isLinkReadable.value || !this.isBoundReadable.value || !this.areHoldersReadable.value;
+    return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value || !this.areHoldersReadable.value;
+  }
+
+  /** A look at it shows its link secured. */
+  get showsSecured(): boolean {
+    return this.#link().state === "Secure";
   }
 
   show(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): PciFunction {
@@ -83,6 +98,7 @@ export class HostFunction {
       teeIo: !this.isConfigReadable.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
       ideStreams: 1,
       link: this.#link(),
+      linkRead: this.#linkRead(),
       hostBridge: "pci0000:16",
       rootPort: null,
       driver: this.isOnVfio.value ? "vfio-pci" : null,
@@ -96,14 +112,28 @@ export class HostFunction {
     return this.regBase === null ? { kind: "None" } : { kind: "Unit", regBase: this.regBase, kernelName };
   }
 
+  /** The registers show a stream, and block on nothing. */
+  get #isStreamOn(): boolean {
+    return this.isLinkReadable.value && (this.link.value === "Stream" || this.link.value === "Tsm");
+  }
+
   #link(): Link {
     const isReadable = this.isLinkReadable.value;
+    const isTsmRead = isReadable && this.isTsmFree.value;
     const link = this.link.value;
     return {
-      state: !isReadable ? "Unknown" : link === "Off" ? "Insecure" : "Secure",
-      tsm: isReadable && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
-      bound: !this.isBoundReadable.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
-      streamSecure: !isReadable ? "Unknown" : link === "Stream" || link === "Tsm" ? "Yes" : "No",
+      state: this.#isStreamOn ? "Secure" : !isTsmRead ? "Unknown" : link === "Off" ? "Insecure" : "Secure",
+      tsm: isTsmRead && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
+      bound: !this.isBoundReadable.value || !this.isTsmFree.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
+      streamSecure: !isReadable ? "Unknown" : this.#isStreamOn ? "Yes" : "No",
+    };
+  }
+
+  #linkRead(): LinkRead {
+    const isReadable = this.isLinkReadable.value && this.isBoundReadable.value;
+    return {
+      tsm: !isReadable ? "Failed" : this.isTsmFree.value ? "Read" : "Blocked",
+      registers: this.isLinkReadable.value ? this.link.value : null,
     };
   }
 }

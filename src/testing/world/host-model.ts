@@ -29,6 +29,8 @@ export class HostModel {
   readonly functions: readonly HostFunction[];
   readonly units: readonly HostUnitState[];
   readonly isReadable: Fact<boolean>;
+  /** False while some device is being connected or disconnected. */
+  readonly isTsmFree: Fact<boolean>;
   readonly #listeners = new Map<number, () => void>();
   bootId = 1;
   /** Uevents are lost. */
@@ -36,7 +38,8 @@ export class HostModel {
 
   constructor(time: WorldTime, shape: HostShape) {
     this.isReadable = new Fact(time, true);
-    this.functions = functionsOf(time, shape.devices);
+    this.isTsmFree = new Fact(time, true);
+    this.functions = functionsOf(time, shape.devices, this.isTsmFree);
     this.units = shape.units.map((unit, at) => ({
       ...unit,
       kernelName: `dmar${at}`,
@@ -131,10 +134,12 @@ export class HostModel {
 }
 
 /** A physical function comes before its virtual ones. */
-function functionsOf(time: WorldTime, devices: readonly DeviceShape[]): readonly HostFunction[] {
+function functionsOf(time: WorldTime, devices: readonly DeviceShape[], isTsmFree: Fact<boolean>): readonly HostFunction[] {
   const made = new Map<string, HostFunction>();
-  for (const [at, device] of devices.entries())
-    made.set(device.address, new HostFunction(time, device, { at, physical: made.get(device.physicalFunction ?? "") ?? null }));
+  for (const [at, device] of devices.entries()) {
+    const physical = made.get(device.physicalFunction ?? "") ?? null;
+    made.set(device.address, new HostFunction(time, device, { at, physical, isTsmFree }));
+  }
   return [...made.values()];
 }
 

@@ -205,6 +205,14 @@ const offer: readonly Mutant[] = [
     ".filter((device) => device.deviceNodes.length > 0 || Object.keys(device.env).length > 0)",
     ".filter((device) => device.id.length > 0)",
   ]),
+  without("a link that stands although its registers differ", "domain/link-reading.ts", [
+    "last.epoch !== epoch || last.registers !== registers)",
+    "last.epoch !== epoch)",
+  ]),
+  without("a link that stands without ever having been read", "domain/link-reading.ts", [
+    "  if (last === undefined || epoch === null",
+    '  if (last === undefined) return { ...fn, link: { ...fn.link, state: "Insecure" }, linkRead: { tsm: "Stands", registers } };\n  if (epoch === null',
+  ]),
   without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
   without("no withdrawal before the pass has ended", AGENT, ["publisher.withdraw(withdrawals(state.pass, {", "void (withdrawals(state.pass, {"]),
   without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),

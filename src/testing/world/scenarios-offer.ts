@@ -55,6 +55,19 @@ export const OFFERS: readonly Scenario[] = [
     ],
   },
   {
+    name: "a device whose link changes while reading tsm/ blocks is withheld, and only that one",
+    steps: [...UP, step("blockTsm"), advance(3_000), step("secureLink", { at: 0, word: "Broken" }), advance(25_000)],
+    check: ({ kubelet }) => {
+      const listed = `${kubelet.healthy(GPU).length} ${kubelet.healthy(NIC).length}`;
+      return listed === "0 1" ? [] : [`gpus and nics in kubelet's lists: ${listed}`];
+    },
+  },
+  {
+    name: "an agent that starts while reading tsm/ blocks withholds all, and offers soon after",
+    steps: [...UP, step("blockTsm"), step("crashAgent"), start, advance(25_000), step("blockTsm"), advance(2_500)],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).length === 1 ? [] : ["the device is not offered"]),
+  },
+  {
     name: "an unplugged device that a pod holds says that it is missing",
     steps: [...UP, ...POD, step("unplug", { at: 0 }), advance(20_000)],
   },

@@ -54,6 +54,7 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
     if (!fn.isPresent.value || !mayBeBelow(world, fn, regBase)) continue;
     found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, sinceBelow(world, fn, { regBase, fact: fn.link }));
     found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, sinceBelow(world, fn, { regBase, fact: fn.isLinkReadable }));
+    found.add(!fn.isTsmFree.value, `reading tsm/ of ${fn.address} blocks`, sinceBelow(world, fn, { regBase, fact: fn.isTsmFree }));
   }
   return found.list;
 }

@@ -86,6 +86,7 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   },
   unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
   hideLink: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isLinkReadable)),
+  blockTsm: flaw(0.7, false, ({ host }) => [host.isTsmFree]),
   hideBound: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isBoundReadable)),
   hideHolders: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areHoldersReadable)),
   hideCapability: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isConfigReadable)),
