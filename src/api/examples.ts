@@ -52,6 +52,8 @@ const ALL = "state: Trusted\nunits: {all: true}\n";
 const withResources = (resources: string): string => `${ALL}resources:\n${indent(resources, 0)}\n`;
 const withMatch = (match: string): string => withResources(`- {name: teeio.dev/gpu, match: ${match}}`);
 const withName = (name: string): string => withResources(`- {name: "${name}", match: {vendors: ["10de"]}}`);
+const withNames = (...names: readonly string[]): string =>
+  withResources(names.map((name) => `- {name: ${name}, match: {vendors: ["10de"]}}`).join("\n"));
 const withRegBases = (list: string): string => `state: Trusted\nunits: {regBases: ${list}}\n`;
 
 const LIST = "spec.resources";
@@ -66,6 +68,9 @@ const ACCEPTED: readonly Example[] = [
   good("empty-lists-mean-any", withMatch('{vendors: ["10de"], devices: [], classes: ["0302", "03"], addresses: [], functions: [Physical, Virtual]}')),
   good("addresses", withMatch('{addresses: ["0000:17:00.0", "0001:ff:1f.7", "10000:01:00.0", "ffffffff:ff:1f.7"]}')),
   good("short-domain", withName("t.io/gpu")),
+  // One file, if the slash were a dash in it; and a name of 223 characters.
+  good("names-that-differ-by-the-slash", withNames("teeio.dev-hpc/gpu", "teeio.dev/hpc-gpu")),
+  good("name-of-223", withName(`${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(32)}/${"d".repeat(62)}`)),
   good("external-link", `${ALL}link: {enable: External}`),
   good("default-link", `${ALL}link: {}`),
 ];
@@ -107,6 +112,12 @@ const REFUSED_RESOURCES: readonly Example[] = [
   bad("name-twice", withResources(`${GPU}\n- {name: teeio.dev/gpu, match: {vendors: ["1002"]}}`), {
     by: "Cel",
     path: `${LIST}[1].name`,
+    serverPath: LIST,
+  }),
+  bad("name-variable-case", withNames("teeio.dev/gpu", "teeio.dev/GPU"), { by: "Cel", path: `${LIST}[1].name`, serverPath: LIST }),
+  bad("name-variable-slash", withNames("teeio.dev/nic", "teeio.dev/hpc_gpu", "teeio.dev.hpc/gpu"), {
+    by: "Cel",
+    path: `${LIST}[2].name`,
     serverPath: LIST,
   }),
   bad("name-two-ledgers", withResources(`${GPU}\n- {name: teeio.dev/gpu, ledger: DRA, match: {vendors: ["1002"]}}`), {

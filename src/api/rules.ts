@@ -4,6 +4,7 @@
  * Rules across fields. Each is written twice, in CEL and in TypeScript; src/api/examples.ts holds values that both must refuse, and the
  * cluster tests run them against the real API server.
  */
+import { pciResourceEnvName } from "../domain/env-name.ts";
 import type { Breach, Rule } from "./field.ts";
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -85,6 +86,25 @@ export const oneLedgerPerName: Rule = {
         path: [again.index, "ledger"],
         fix: `write one ledger for ${again.name}: resources[${first.index}] has ${String(first.ledger)}; or give this resource another name`,
       })),
+};
+
+/** Upper case and lower case are one, and so are `/`, `.` and `_`. */
+const VARIABLE_OF = (name: string): string => `${name}.name.lowerAscii().replace('/', '_').replace('.', '_')`;
+
+/** KubeVirt and others read a pod's devices from PCI_RESOURCE_*: two resources in one container must not share the variable. */
+export const ownVariables: Rule = {
+  cel: `self.all(a, self.all(b, a.name == b.name || ${VARIABLE_OF("a")} != ${VARIABLE_OF("b")}))`,
+  message: "two resource names give containers the same variable PCI_RESOURCE_*: in it upper and lower case are one, and so are /, . and _",
+  messageExpression: NAMED_BY_PARSING,
+  breaches(value): Breach[] {
+    const entries = named(value);
+    return entries.flatMap((again) => {
+      const variable = pciResourceEnvName(again.name);
+      const first = entries.find(({ name }) => pciResourceEnvName(name) === variable);
+      if (first === undefined || first.name === again.name) return [];
+      return [{ path: [again.index, "name"], fix: `write another name: resources[${first.index}] gives containers the same variable, ${variable}` }];
+    });
+  },
 };
 
 /** Order matters, so the list is atomic; that a name stands only once is this rule's work. */

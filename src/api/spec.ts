@@ -5,7 +5,7 @@ import { FUNCTION_TYPES } from "../domain/device.ts";
 import { DESIRED_STATES, type Intent, LEDGERS, LINK_ENABLES, type ResourceRule } from "../domain/intent.ts";
 import { parseRegBase } from "../domain/unit.ts";
 import { field, text } from "./field.ts";
-import { exactlyOneSelection, nonEmptyMatch, oneLedgerPerName, ownDomain, uniqueNames } from "./rules.ts";
+import { exactlyOneSelection, nonEmptyMatch, oneLedgerPerName, ownDomain, ownVariables, uniqueNames } from "./rules.ts";
 
 const lowerCase = (value: string): string => value.trim().toLowerCase();
 
@@ -125,10 +125,11 @@ export const resourceSchema = field(
 
 const resources = field(z.array(resourceSchema).max(32), {
   description:
-    "Resources the node's devices are offered as, in order: a function belongs to the first resource that matches it. A name stands only once.",
+    "Resources the node's devices are offered as, in order: a function belongs to the first resource that matches it. A name stands only once, and " +
+    "no two names give the same variable PCI_RESOURCE_*.",
   instead: "a list of resources, or [] to offer nothing",
   list: { kind: "Atomic" },
-  rules: [oneLedgerPerName, uniqueNames],
+  rules: [oneLedgerPerName, uniqueNames, ownVariables],
 }).default([]);
 
 const link = field(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import type { Address } from "../domain/device.ts";
+import { pciResourceEnvName } from "../domain/env-name.ts";
 import { AppError } from "../runtime/errors.ts";
-import { pciResourceEnvName } from "./env-name.ts";
 import type { AllocatedDevice, PublishedDevice } from "./port.ts";
 import type { ContainerAllocateResponse } from "./wire.ts";
 

@@ -54,7 +54,7 @@ describe("createCdi", () => {
   it("writes a spec per resource, creates the folder, and leaves no temporary file", async () => {
     const dir = join(root, "run", "cdi");
     await createCdi({ dir }).sync([GPU, { resource: "teeio.dev/nic", devices: [] }]);
-    expect(readdirSync(dir)).toEqual(["trusted-iommu_teeio.dev-gpu.json"]);
+    expect(readdirSync(dir)).toEqual(["trusted-iommu_teeio.dev_gpu.json"]);
     expect(readFileSync(join(dir, specFileName("teeio.dev/gpu")), "utf8")).toBe(renderCdiSpec(GPU));
   });
 
@@ -85,6 +85,22 @@ describe("createCdi", () => {
     await cdi.sync([GPU]);
     await cdi.sync([]);
     expect(readdirSync(root)).toEqual(["nvidia.com-gpu.json"]);
+  });
+
+  it("takes the place of the spec that an earlier version wrote under another name", async () => {
+    writeFileSync(join(root, "trusted-iommu_teeio.dev-gpu.json"), renderCdiSpec(GPU));
+    await createCdi({ dir: root }).sync([GPU]);
+    expect(readdirSync(root)).toEqual([specFileName("teeio.dev/gpu")]);
+  });
+
+  it("gives each resource a file of its own, also two whose names differ by where the domain ends, and one with the longest name", async () => {
+    const long = `${"a".repeat(60)}.${"b".repeat(60)}.${"c".repeat(58)}/${"d".repeat(62)}e`;
+    const resources = ["teeio.dev-hpc/gpu", "teeio.dev/hpc-gpu", "teeio.dev/hpc_gpu", long, `${long.slice(0, -1)}f`];
+    expect(long).toHaveLength(244);
+    const outcome = await createCdi({ dir: root }).sync(resources.map((resource) => ({ ...GPU, resource })));
+    expect(outcome).toEqual({ problem: null, unwritten: new Set() });
+    const kinds = readdirSync(root).map((name): string => JSON.parse(readFileSync(join(root, name), "utf8")).kind);
+    expect(kinds.sort()).toEqual([...resources].sort());
   });
 
   it("has nothing to do in a folder that does not exist when nothing is offered", async () => {

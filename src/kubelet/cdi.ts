@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../runtime/atomic-file.ts";
@@ -45,9 +46,17 @@ async function syncFolder(dir: string, resources: readonly CdiResource[]): Promi
 
 const noMore = (): void => undefined;
 
-/** `teeio.dev/gpu` → `trusted-iommu_teeio.dev-gpu.json`. */
+/** With what an atomic write adds to it (42 characters), a longer name would not be one of at most 255 bytes. */
+const LONGEST_FILE_NAME = 200;
+
+/**
+ * `teeio.dev/gpu` → `trusted-iommu_teeio.dev_gpu.json`. No two resources have one name: a vendor has no `_`, so the first one ends it, and the
+ * digest of a long name has none at all.
+ */
 export function specFileName(resource: string): string {
-  return `${PREFIX}${resource.replaceAll("/", "-")}.json`;
+  const name = `${PREFIX}${resource.replace("/", "_")}.json`;
+  if (name.length <= LONGEST_FILE_NAME) return name;
+  return `${PREFIX}${createHash("sha256").update(resource).digest("hex")}.json`;
 }
 
 async function writeSpec(path: string, content: string): Promise<void> {
