@@ -17,15 +17,14 @@ export function eventsBetween(before: NodeStatus | null, after: NodeStatus): rea
     if (PASSING.has(unit.reason) || (before === null && unit.reason === "NotSelected")) return [];
     const type = unit.state === "Failed" || unit.state === "Unknown" ? "Warning" : "Normal";
     const detail = unit.message === "" ? "" : `: ${unit.message}`;
-    return [{ type, reason: unit.reason, message: `unit ${unit.regBase} is ${unit.state}${simulated}${detail}` }];
+    return [{ type, reason: unit.reason, about: unit.regBase, message: `unit ${unit.regBase} is ${unit.state}${simulated}${detail}` }];
   });
   const conditions = after.conditions.flatMap((condition): NodeEvent[] => {
     if (condition.type !== "Degraded" && condition.type !== "ClearBlocked") return [];
     const old = before?.conditions.find((other) => other.type === condition.type);
     if (condition.status !== "True" || (old?.status === "True" && old.message === condition.message)) return [];
-    return [
-      { type: "Warning", reason: condition.type === "ClearBlocked" ? "ClearBlocked" : condition.reason, message: `${condition.message}${simulated}` },
-    ];
+    const reason = condition.type === "ClearBlocked" ? "ClearBlocked" : condition.reason;
+    return [{ type: "Warning", reason, about: condition.type, message: `${condition.message}${simulated}` }];
   });
   return [...units, ...conditions];
 }

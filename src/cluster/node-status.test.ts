@@ -136,7 +136,7 @@ describe("the status", () => {
 });
 
 describe("events", () => {
-  const event = { type: "Warning", reason: "UnitFailed", message: "0xfed90000: SETUP failed" } as const;
+  const event = { type: "Warning", reason: "UnitFailed", about: "0xfed90000", message: "0xfed90000: SETUP failed" } as const;
   const sent = (reason: string, note: string): ExpectedRequest => ({
     method: "POST",
     path: "/apis/events.k8s.io/v1/namespaces/default/events",
@@ -172,15 +172,62 @@ describe("events", () => {
     body: { ...(request.body as object), metadata: { namespace: "default", name: `n1.${Date.UTC(2026, 0, 1).toString(16)}0` } },
   });
 
-  test("are sent once, and the same one not again for ten minutes", async () => {
+  const NAME = `n1.${Date.UTC(2026, 0, 1).toString(16)}0`;
+  const counted = (count: number, lastObservedTime: string): ExpectedRequest => ({
+    method: "PATCH",
+    path: `/apis/events.k8s.io/v1/namespaces/default/events/${NAME}`,
+    contentType: "application/merge-patch+json",
+    body: { series: { count, lastObservedTime } },
+  });
+
+  test("are sent once, and again only when the same reason about the same object has not come for ten minutes", async () => {
     server.expect(named(sent("UnitFailed", event.message)), json(201, {}));
     events.add(event);
-    events.add({ ...event });
-    expect(wakes).toBe(1);
-    await events.send();
+    expect(await events.send()).toBe(undefined);
     await clock.advance(600_000);
     events.add(event);
     expect(wakes).toBe(2);
+  });
+
+  test("of one reason about one object are one with a count, whatever their texts, and it is told once a minute", async () => {
+    server.expect(named(sent("UnitFailed", event.message)), json(201, {}));
+    events.add(event);
+    await events.send();
+    for (let second = 1; second <= 25; second += 1) {
+      await clock.advance(1_000);
+      events.add({ ...event, message: `attempt ${second}` });
+    }
+    expect(wakes).toBe(2);
+    expect(await events.send()).toEqual({ afterMs: 35_000 });
+    await clock.advance(35_000);
+    server.expect(counted(26, "2026-01-01T00:00:25.000000Z"), json(200, {}));
+    expect(await events.send()).toBe(undefined);
+    events.add(event);
+    expect(await events.send()).toEqual({ afterMs: 60_000 });
+  });
+
+  test("about another object are others", async () => {
+    for (const about of ["0xfed90000", "0x1000"]) {
+      events.add({ ...event, about });
+      server.expect(named(sent("UnitFailed", event.message)), json(201, {}));
+    }
+    await events.send();
+  });
+
+  test("whose object is gone by the time of their count begin anew", async () => {
+    server.expect(named(sent("UnitFailed", event.message)), json(201, {}));
+    events.add(event);
+    await events.send();
+    events.add(event);
+    await clock.advance(60_000);
+    server.expect(counted(2, "2026-01-01T00:00:00.000000Z"), json(404, { kind: "Status", message: "not found" }));
+    await events.send();
+    events.add(event);
+    const later = named(sent("UnitFailed", event.message)).body as object;
+    const name = `n1.${(Date.UTC(2026, 0, 1) + 60_000).toString(16)}0`;
+    const body = { ...later, metadata: { namespace: "default", name }, eventTime: "2026-01-01T00:01:00.000000Z" };
+    server.expect({ ...sent("UnitFailed", event.message), body }, json(201, {}));
+    await events.send();
   });
 
   test("wait while the server is unreachable, and are dropped when it refuses them", async () => {
@@ -200,7 +247,7 @@ describe("events", () => {
   });
 
   test("are bounded: the oldest go first", async () => {
-    for (let index = 0; index < 70; index++) events.add({ ...event, message: String(index) });
+    for (let index = 0; index < 70; index++) events.add({ ...event, about: String(index), message: String(index) });
     for (let index = 6; index < 70; index++) server.expect(named(sent("UnitFailed", String(index))), json(201, {}));
     await events.send();
   });

@@ -41,6 +41,8 @@ export interface NodeEvent {
   readonly type: "Normal" | "Warning";
   /** UpperCamelCase, from the closed lists of domain/reason.ts where one fits. */
   readonly reason: string;
+  /** What it is about: a unit's regBase, or the type of a condition. Events of one reason about one thing are counted, not repeated. */
+  readonly about: string;
   readonly message: string;
 }
 

@@ -55,7 +55,7 @@ export function tellOfRights(onStage: () => Stage): void {
       onStage().tell(`the agent's rights: ${rights.join(", ")}`);
       expect(secrets.stderr).toContain("Forbidden");
       expect(rights.sort()).toEqual([
-        "events.events.k8s.io [create]",
+        "events.events.k8s.io [create patch]",
         "pods [list]",
         "trustediommus.teeio.dev [get list watch]",
         "trustediommus.teeio.dev/status [patch]",

@@ -177,7 +177,7 @@ describe("the status file", () => {
   });
 
   test("passes events on", () => {
-    const event = { type: "Normal", reason: "Ready", message: "m" } as const;
+    const event = { type: "Normal", reason: "Ready", about: "Ready", message: "m" } as const;
     at(null).event(event);
     expect(events).toEqual([event]);
   });
