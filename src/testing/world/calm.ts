@@ -51,6 +51,7 @@ async function restart(world: World, checker: Checker): Promise<void> {
   world.freezeAgent(false);
   if (!kubelet.isRunning && world.shape.hasKubelet) kubelet.start();
   kubelet.refusals = 0;
+  kubelet.cutOff(false);
   kubelet.setReadable(true);
   api.isReachable.set(true);
   if (world.process?.isStopping) await world.advance(CALM_MS, () => checker.atRest());
@@ -65,7 +66,7 @@ async function startContainers(world: World, checker: Checker): Promise<void> {
     if (!isOurs || pod.isRunning || !pod.ids.every((id) => isListed(world, id, pod.resource) && isAsGiven(world, id, pod))) continue;
     startContainer(world, pod);
     await world.rest();
-    if (!pod.isRunning) checker.complain("as it is", `${pod.name} cannot start a container with devices that are its own`);
+    if (!pod.isRunning && !pod.isOpening) checker.complain("as it is", `${pod.name} cannot start a container with devices that are its own`);
   }
 }
 
@@ -100,7 +101,8 @@ function heal(world: World): void {
 
 /** Nothing is secured, open, bound, held, or away. */
 function unblock(world: World): void {
-  const { host, api } = world;
+  const { host, api, kubelet } = world;
+  kubelet.others.length = 0;
   for (const pod of api.pods) if (pod.isAlive) finish(world, pod, false);
   for (const fn of host.functions) {
     fn.outsiders = 0;

@@ -17,6 +17,22 @@ const SWITCHES = {
   specContents: false,
   /** A runtime makes a pod's sandbox anew from the CDI names in place, and asks nobody. Waits for the same. */
   sandboxes: false,
+  /** A kubelet that starts without its API server answers podresources with success, and empty. Waits for podresources that must account for pods. */
+  blindKubelet: false,
+  /** Kubelet's device checkpoint is lost or rolled back: it gives away what a running pod has. Waits for devices with an unknown holder. */
+  checkpoints: false,
+  /** Other plugins' pods have functions of ours. Waits for their ids to be mapped back to functions. */
+  otherPlugins: false,
+  /** A device that a process has open, and no pod that kubelet shows, is not listed. Waits for the same as checkpoints. */
+  unknownHolders: false,
+  /** Holders whose container does not run are judged, too. */
+  stoppedHolders: false,
+  /** Pods with the name of an earlier one. */
+  podNames: false,
+  /** Somebody writes a pod's phase. Waits for pods that are over only when none of their containers runs. */
+  editedPods: false,
+  /** Time between PreStart's yes and the VM's open, and force-delete in it. Waits for PreStart answers that count as answers. */
+  slowStarts: false,
 } as const satisfies Record<string, boolean>;
 
 export type Capability = keyof typeof SWITCHES;

@@ -10,7 +10,7 @@ import type { ClearTarget } from "../../seamcall/port.ts";
 import type { AgentProcess } from "./agent-process.ts";
 import { has } from "./capabilities.ts";
 import { beginObjections, clearObjections } from "./clear-rules.ts";
-import { type Objection, objections } from "./eligibility.ts";
+import { type Objection, objections, type Question } from "./eligibility.ts";
 import type { HostFunction } from "./host-function.ts";
 import type { Pod } from "./pod.ts";
 import { type Age, EVER, setupObjections } from "./setup-rules.ts";
@@ -21,6 +21,9 @@ import type { World } from "./world.ts";
 
 /** How long a loss that wakes nobody, or that meets an agent that is backing off, may go unnoticed beyond the agent's own timer. */
 const NOTICE_SLACK_MS = 11_000;
+
+/** A scan for holders may be so old when a device is given away. */
+const SCAN_IS_GOOD_MS = 1_000;
 
 /** What a look at the node reads beside the table. */
 const SLOW_VIEWS: readonly Point[] = ["host.observe", "podresources.observe", "pods.observe", "cdi.sync", "status.write"];
@@ -106,17 +109,26 @@ export class Checker implements Witness {
     this.#contents(yes);
     this.checked[call === "Allocate" ? "allocate" : "preStart"] += 1;
     for (const id of ids) {
-      this.#refute(call, id, this.#against(process, id, resource), arrivedTick);
+      this.#refute(call, id, this.#against(process, id, resource, call), arrivedTick);
       const fn = this.#world.host.find(id);
       const unit = this.#world.module.find(fn?.regBase ?? "");
       if (unit?.state === "Clearing") this.#violate(call, `${id}: yes while its unit is being cleared`);
       // Whoever gave it away knows, whatever podresources shows meanwhile.
       const other = this.#world.api.pods.find((one) => one !== pod && one.stage === "Held" && !one.isTerminating && one.ids.includes(id));
       if (call === "Allocate" && other?.givenBy === process.number) this.#violate(call, `${id}: ${other.name} has it`);
-      if (call === "Allocate") this.#answeredMs.set(id, this.#world.time.nowMs);
-      else if (unit && pod.spans.get(id) !== unit.trust.value && unit.trust.sinceTick < arrivedTick)
+      if (call === "Allocate") this.#scanned(id, arrivedTick);
+      if (call === "Allocate" || has("slowStarts")) this.#answeredMs.set(id, this.#world.time.nowMs);
+      if (call === "PreStart" && unit && pod.spans.get(id) !== unit.trust.value && unit.trust.sinceTick < arrivedTick)
         this.#violate(call, `${id}: ${pod.name} was given it in another span of trust`);
     }
+  }
+
+  /** Nobody has it open: so the agent must look, at most so long ago, before it gives a device away. */
+  #scanned(id: string, arrivedTick: number): void {
+    const fn = this.#world.host.find(id);
+    if (!has("checkpoints") || fn === null || !fn.areHoldersReadable.value || fn.opens.value === 0) return;
+    const isOld = fn.opens.sinceTick < arrivedTick && this.#world.time.nowMs - fn.opens.sinceMs > SCAN_IS_GOOD_MS;
+    if (isOld) this.#violate("Allocate", `${id}: a process has it open`);
   }
 
   /** What is given is the device that was asked for, by its node and by its CDI name; what was given is still it. */
@@ -206,8 +218,8 @@ export class Checker implements Witness {
     }
   }
 
-  #against(process: AgentProcess, address: string, resource: string): readonly Objection[] {
-    return objections({ world: this.#world, process, address, resource, isSecuredBefore: (one) => this.#isSecuredBefore(one) });
+  #against(process: AgentProcess, address: string, resource: string, purpose: Question["purpose"] = "List"): readonly Objection[] {
+    return objections({ world: this.#world, process, address, resource, purpose, isSecuredBefore: (one) => this.#isSecuredBefore(one) });
   }
 
   /** A virtual function has no link of its own. */

@@ -3,9 +3,11 @@
 /** What speaks against CLEAR (I4, I5, I6): the checker's own statement, from the models' truth. */
 import type { ClearTarget } from "../../seamcall/port.ts";
 import type { AgentProcess } from "./agent-process.ts";
+import { has } from "./capabilities.ts";
 import type { HostFunction } from "./host-function.ts";
 import { CLEAR_LEAF, isFatal } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
+import { takenByOther } from "./other-plugin.ts";
 import type { Pod } from "./pod.ts";
 import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow } from "./setup-rules.ts";
 import type { World } from "./world.ts";
@@ -30,6 +32,7 @@ export function clearObjections(evidence: ClearEvidence): readonly Known[] {
   unreadable(evidence, found);
   for (const fn of world.host.functions) if (mayBeBelow(world, fn, unit.regBase)) againstFunction(world, { fn, unit }, found);
   againstPods(evidence, found);
+  againstOthers(evidence, found);
   againstHaste(evidence, found);
   return found.list;
 }
@@ -94,6 +97,8 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
+    const isAbout = has("slowStarts") && pod.isOpening && pod.ids.some((id) => below.has(id));
+    found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
     const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value);
     if (pod.isTerminating && (shape.isStandalone || !pod.isInApi) && !isOpen) continue;
@@ -102,6 +107,13 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
       `${pod.name}${pod.isTerminating ? ", terminating," : ""} has a device below`,
       sinceOf(pod),
     );
+  }
+}
+
+function againstOthers({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections): void {
+  for (const { address } of world.host.below(target.regBase)) {
+    const other = takenByOther(world, address);
+    if (other !== null && !world.kubelet.isBlind) found.add(true, `another plugin's pod has ${address}`, other.since);
   }
 }
 

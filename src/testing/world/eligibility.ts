@@ -6,8 +6,10 @@
  */
 import type { IntentView } from "../../cluster/port.ts";
 import type { AgentProcess } from "./agent-process.ts";
+import { has } from "./capabilities.ts";
 import type { Fact } from "./fact.ts";
 import type { HostFunction } from "./host-function.ts";
+import { takenByOther } from "./other-plugin.ts";
 import type { World } from "./world.ts";
 
 /** Something that speaks against the offer, and since when. */
@@ -34,6 +36,8 @@ export interface Question {
   readonly process: AgentProcess;
   readonly address: string;
   readonly resource: string;
+  /** What a yes would be to: a list, Allocate or PreStart. */
+  readonly purpose: "List" | "Allocate" | "PreStart";
   /** Devices that were secured when SETUP began, as the checker saw it. */
   readonly isSecuredBefore: (address: string) => boolean;
 }
@@ -64,6 +68,7 @@ export function objections(question: Question): readonly Objection[] {
   againstUnit(world, fn, object);
   againstHolder(question, fn, object);
   againstOtherName(question, object);
+  againstOtherHands(question, fn, object);
   return against;
 }
 
@@ -88,26 +93,49 @@ function againstUnit(world: World, fn: HostFunction, object: Object): void {
   object(hostUnit?.isPresent.value === false, "its unit is not on the host", hostUnit?.isPresent ?? ALWAYS);
 }
 
-/** A running pod has had it since another span of trust than today's. */
+/** A pod, running or not, has had it since another span of trust than today's. */
 function againstHolder({ world, process }: Question, fn: HostFunction, object: Object): void {
   const trust = world.module.find(fn.regBase ?? "")?.trust;
   if (!trust || trust.value === null) return;
   for (const pod of world.api.pods) {
     // Who gave it away remembers; another agent has to see it.
     if (!fn.areHoldersReadable.value && pod.givenBy !== process.number) continue;
-    if (!pod.isRunning || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
+    const isShown = has("stoppedHolders") && pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && believesKubelet(world, process);
+    if (!(pod.isRunning || isShown) || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
     const latest = [trust, fn.opens, fn.areHoldersReadable, fn.isPresent].reduce((one, other) => (other.sinceTick > one.sinceTick ? other : one));
     object(true, `${pod.name} has held it since before a loss of trust`, { sinceTick: latest.sinceTick, sinceMs: latest.sinceMs, loud: false });
   }
 }
 
+/** Kubelet has answered for so long that the agent has looked. */
+function believesKubelet({ kubelet, time }: World, process: AgentProcess): boolean {
+  return kubelet.isAnswering.value && time.nowMs - Math.max(kubelet.showsSinceMs, process.startedMs) >= NOTICED_MS;
+}
+
+/** Another plugin's pod has it, or a process that is no pod's that kubelet knows. */
+function againstOtherHands({ world, process, address, purpose }: Question, fn: HostFunction, object: Object): void {
+  if (!believesKubelet(world, process)) return;
+  const { api, kubelet } = world;
+  const latest = { sinceMs: Math.max(kubelet.showsSinceMs, process.startedMs), loud: false };
+  const other = takenByOther(world, address);
+  if (other !== null) object(true, "another plugin's pod has it", { ...other.since, loud: false });
+  // Its own VM may be the holder when a container starts.
+  if (!has("unknownHolders") || purpose === "PreStart" || !fn.areHoldersReadable.value || fn.opens.value === 0) return;
+  const isKnown = api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
+  object(!isKnown, "a process has it open, and no pod has it", {
+    ...latest,
+    sinceTick: fn.opens.sinceTick,
+    sinceMs: Math.max(latest.sinceMs, fn.opens.sinceMs),
+  });
+}
+
 /** Kubelet counts by resource: under another name it would give the device away a second time. */
 function againstOtherName({ world, process, address, resource }: Question, object: Object): void {
-  const { kubelet, time, api } = world;
+  const { kubelet, api } = world;
   const knownMs = Math.max(kubelet.showsSinceMs, process.startedMs);
-  if (!kubelet.isAnswering.value || time.nowMs - knownMs < NOTICED_MS) return;
+  if (!believesKubelet(world, process)) return;
   for (const pod of api.pods) {
-    const isOther = pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(address);
+    const isOther = pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && pod.resource !== resource && pod.ids.includes(address);
     const sinceTick = Math.max(pod.since.sinceTick, process.intent.sinceTick);
     object(isOther, `${pod.name} has it as ${pod.resource}`, { sinceTick, sinceMs: Math.max(knownMs, process.intent.sinceMs), loud: false });
   }

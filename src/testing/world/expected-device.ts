@@ -3,6 +3,7 @@
 /** What the status and kubelet's lists of a quiet node must say of its devices: the checker's own statement, from the models' truth. */
 import type { DeviceStatus } from "../../domain/status.ts";
 import type { HostFunction } from "./host-function.ts";
+import { takenByOther } from "./other-plugin.ts";
 import { isSelected } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
@@ -26,7 +27,8 @@ export function deviceComplaints(world: World): readonly string[] {
 }
 
 /** Where the truth alone does not decide: who looks cannot know when a holder or a link came. */
-function isFine({ api, shape, specs }: World, fn: HostFunction, reason: { readonly shown: Reason; readonly expected: Reason }): boolean {
+function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason; readonly expected: Reason }): boolean {
+  const { api, shape, specs } = world;
   if (reason.shown === reason.expected) return true;
   // An agent does not know what an earlier one has written.
   if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
@@ -38,7 +40,7 @@ function isFine({ api, shape, specs }: World, fn: HostFunction, reason: { readon
   const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
   const mayBeHeld =
     isHidden || lingers || fn.opens.value > 0 || fn.isBound.value || api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
-  return isSuspect || (mayBeHeld && reason.shown.startsWith("Held"));
+  return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
 }
 
 /** What is offered, what is undecided, and what a pod has in its hands. */

@@ -7,6 +7,7 @@
 import type { UnitStatus } from "../../domain/status.ts";
 import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
+import { takenByOther } from "./other-plugin.ts";
 import { isSelected, MANY_DOMAIN_IDS, mayBeBelow } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
@@ -84,7 +85,8 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
     if (shape.isStandalone || !pod.isInApi || !pod.isAlive) return false;
     return pod.isTerminating ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
   });
-  if (isHeld || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
+  const isElsewhere = below.some((fn) => takenByOther(world, fn.address) !== null);
+  if (isHeld || isElsewhere || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
   if (!shape.isSimulated && !shape.realSetup) return "ClearRetrying";
   const { lastCall } = unit;
   return unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(lastCall.status) ? "ClearFailed" : "Cleared";

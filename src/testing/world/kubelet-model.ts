@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PodDevices, PublishedDevice } from "../../kubelet/port.ts";
 import { Fact } from "./fact.ts";
+import type { OtherPod } from "./other-plugin.ts";
 import type { PluginServer } from "./plugin-model.ts";
 import type { Pod } from "./pod.ts";
 import { WORLD, type WorldTime } from "./world-time.ts";
@@ -21,6 +22,7 @@ export class KubeletModel {
   readonly endpoints = new Map<string, Endpoint>();
   readonly #time: WorldTime;
   readonly #pods: readonly Pod[];
+  #seesSinceMs = 0;
   readonly #plugins = new Map<number, () => Iterable<PluginServer>>();
   readonly isReadable: Fact<boolean>;
   /** It runs and its podresources can be read. */
@@ -33,6 +35,12 @@ export class KubeletModel {
   listDelayMs = 0;
   /** Another plugin has given one of its own devices to a pod. */
   hasForeignPod = false;
+  /** It cannot reach its API server. */
+  isCutOff = false;
+  /** It started so: it knows of no pod. */
+  isBlind = false;
+  /** Pods of other plugins that have a function of this host. */
+  readonly others: OtherPod[] = [];
   /** Registrations that will be refused. */
   refusals = 0;
 
@@ -76,7 +84,18 @@ export class KubeletModel {
     this.isAnswering.set(this.isReadable.value);
     this.startedMs = this.#time.nowMs;
     this.incarnation += 1;
+    this.isBlind = this.isCutOff;
     for (const servers of this.#plugins.values()) for (const server of servers()) server.lookForKubelet();
+  }
+
+  cutOff(isCutOff: boolean): boolean {
+    this.isCutOff = isCutOff;
+    if (!isCutOff && this.isBlind) {
+      this.isBlind = false;
+      this.#time.tick += 1;
+      this.#seesSinceMs = this.#time.nowMs;
+    }
+    return true;
   }
 
   /** Why it is refused; null when the server is the resource's now. */
@@ -117,7 +136,7 @@ export class KubeletModel {
   /** Devices that a pod could be given right now. */
   free(resource: string): readonly string[] {
     // Kubelet counts by resource: it would give one device away twice, under two names.
-    const taken = new Set(this.#pods.filter((pod) => pod.isAlive && pod.resource === resource).flatMap((pod) => pod.ids));
+    const taken = new Set(this.#pods.filter((pod) => pod.isAlive && !pod.isForgotten && pod.resource === resource).flatMap((pod) => pod.ids));
     return this.healthy(resource).filter((id) => !taken.has(id));
   }
 
@@ -135,21 +154,24 @@ export class KubeletModel {
 
   /** List of podresources: active pods only, and for a second after a start none at all. */
   listed(): readonly PodDevices[] {
-    if (this.#time.nowMs < this.startedMs + EMPTY_AFTER_START_MS) return [];
+    if (this.isBlind || this.#time.nowMs < this.startedMs + EMPTY_AFTER_START_MS) return [];
     const foreign = this.hasForeignPod ? [FOREIGN] : [];
     const ours = this.#pods
-      .filter((pod) => pod.stage === "Held" && !pod.isTerminating)
+      .filter((pod) => pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten)
       .map((pod) => ({ namespace: "default", pod: pod.name, resource: pod.resource, ids: pod.ids }));
-    return [...ours, ...foreign];
+    const others = this.others.map(({ namespace, pod, resource, ids }) => ({ namespace, pod, resource, ids }));
+    return [...ours, ...foreign, ...others];
   }
 
   /** Since when List shows what is; just after a start it does not. */
   get showsSinceMs(): number {
-    return Math.max(this.startedMs + EMPTY_AFTER_START_MS, this.isAnswering.sinceMs);
+    if (this.isBlind) return Number.POSITIVE_INFINITY;
+    return Math.max(this.startedMs + EMPTY_AFTER_START_MS, this.isAnswering.sinceMs, this.#seesSinceMs);
   }
 
   allocatable(): readonly { readonly resource: string; readonly ids: readonly string[] }[] {
-    return [...this.endpoints.keys()].map((resource) => ({ resource, ids: this.healthy(resource) }));
+    const ours = [...this.endpoints.keys()].map((resource) => ({ resource, ids: this.healthy(resource) }));
+    return [...ours, ...this.others.map(({ resource, listed }) => ({ resource, ids: listed }))];
   }
 
   #take(server: PluginServer): void {

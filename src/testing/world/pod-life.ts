@@ -6,6 +6,7 @@ import type { PluginServer } from "./plugin-model.ts";
 import type { Pod } from "./pod.ts";
 import type { Yes } from "./witness.ts";
 import type { World } from "./world.ts";
+import { WORLD } from "./world-time.ts";
 
 const ANSWER_MS = 2_500;
 
@@ -13,7 +14,7 @@ const ANSWER_MS = 2_500;
 export function admit(world: World, pod: Pod): boolean {
   const { kubelet } = world;
   const server = kubelet.endpoints.get(pod.resource)?.server;
-  if (!kubelet.isRunning || !server || pod.stage !== "Waiting" || pod.isTerminating) return false;
+  if (!kubelet.isRunning || kubelet.isBlind || !server || pod.stage !== "Waiting" || pod.isTerminating) return false;
   const ids = kubelet.free(pod.resource).slice(0, pod.count);
   if (ids.length < pod.count) return false;
   pod.stage = "Admitting";
@@ -45,7 +46,8 @@ export function admit(world: World, pod: Pod): boolean {
 export function startContainer(world: World, pod: Pod): boolean {
   const { kubelet } = world;
   const server = kubelet.endpoints.get(pod.resource)?.server;
-  if (!kubelet.isRunning || pod.stage !== "Held" || pod.isTerminating || pod.isRunning || pod.isStarting || !server) return false;
+  if (!kubelet.isRunning || pod.stage !== "Held" || pod.isTerminating || pod.isRunning || pod.isStarting || pod.isOpening || !server) return false;
+  if (kubelet.isBlind || pod.isForgotten) return false;
   pod.isStarting = true;
   const { incarnation } = kubelet;
   const isSame = (): boolean => kubelet.isRunning && kubelet.incarnation === incarnation && pod.stage === "Held" && pod.isStarting;
@@ -60,11 +62,7 @@ export function startContainer(world: World, pod: Pod): boolean {
       yes: () => {
         if (!isSame()) return;
         pod.isStarting = false;
-        run(
-          world,
-          pod,
-          pod.ids.map((id) => ({ id, nodes: pod.nodes.get(id) ?? [] })),
-        );
+        startVm(world, pod);
       },
       no: () => {
         if (isSame()) pod.isStarting = false;
@@ -79,12 +77,21 @@ export function stopContainer(world: World, pod: Pod): boolean {
   pod.isRunning = false;
   for (const fn of pod.opened) world.host.change(fn.opens, fn.opens.value - 1, false);
   pod.opened = [];
+  // Kubelet has nothing to give to the next container.
+  if (pod.isForgotten && pod.stage === "Held") refuse(pod);
   return true;
+}
+
+/** Kubelet's checkpoint has nothing of this pod any more: its container goes on; one that does not run is refused when it is to start. */
+export function forget(pod: Pod): void {
+  if (pod.isRunning || pod.isOpening) pod.isForgotten = true;
+  else refuse(pod);
 }
 
 /** The pod is over: kubelet frees what it had, and the API forgets it or keeps it as finished. */
 export function finish(world: World, pod: Pod, isKept: boolean): void {
   stopContainer(world, pod);
+  pod.isOpening = false;
   pod.stage = "Over";
   pod.isStarting = false;
   pod.ids = [];
@@ -96,6 +103,21 @@ function refuse(pod: Pod): void {
   pod.stage = "Over";
   pod.phase = "Failed";
   pod.ids = [];
+}
+
+/** Kubelet's part is done; the VM is there a moment later, also when its pod is not wanted any more by then. */
+function startVm(world: World, pod: Pod): void {
+  const devices = pod.ids.map((id) => ({ id, nodes: pod.nodes.get(id) ?? [] }));
+  if (world.shape.openDelayMs === 0) {
+    run(world, pod, devices);
+    return;
+  }
+  pod.isOpening = true;
+  const { bootId } = world.host;
+  world.time.after(WORLD, world.shape.openDelayMs, () => {
+    if (pod.isOpening && world.host.bootId === bootId) run(world, pod, devices);
+    pod.isOpening = false;
+  });
 }
 
 /** The pod's VM starts and opens what is behind the nodes; on a simulated host, which has none, the device itself. False: a node is not there. */
@@ -112,7 +134,7 @@ function run(world: World, pod: Pod, devices: readonly { readonly id: string; re
 
 /** The VM has crashed: the runtime makes the sandbox anew from the CDI names in place, without Allocate and without PreStart. */
 export function recreateSandbox(world: World, pod: Pod): boolean {
-  if (pod.stage !== "Held" || pod.isTerminating || pod.isStarting) return false;
+  if (pod.stage !== "Held" || pod.isTerminating || pod.isStarting || pod.isOpening || pod.isForgotten) return false;
   stopContainer(world, pod);
   const named = pod.ids.map((id) => ({ id, nodes: world.specs.nodes.get(`${pod.resource}=${id}`) ?? null }));
   const devices = named.flatMap(({ id, nodes }) => (nodes === null ? [] : [{ id, nodes }]));

@@ -7,6 +7,9 @@ export type PodStage = "Waiting" | "Admitting" | "Held" | "Over";
 
 /** One pod that asks for one extended resource, on both sides: as the API shows it and as kubelet has it. */
 export class Pod {
+  /** Its name in a history. */
+  readonly key: string;
+  /** As the API and kubelet show it; another pod may have had it before. */
   readonly name: string;
   readonly resource: string;
   readonly count: number;
@@ -26,11 +29,16 @@ export class Pod {
   /** Its container runs, and the VM in it has the devices open. */
   isRunning = false;
   isStarting = false;
+  /** PreStart has said yes, and the VM is about to open its devices, whatever becomes of the pod. */
+  isOpening = false;
+  /** Kubelet has lost what it had written down of it: it shows no device of this pod, and counts them as free. */
+  isForgotten = false;
   /** Number of what had happened when it was made, or was given its devices. */
   since = { sinceTick: -1, sinceMs: 0 };
 
-  constructor(number: number, asks: { readonly resource: string; readonly count: number }) {
-    this.name = `pod-${number}`;
+  constructor(number: number, asks: { readonly resource: string; readonly count: number; readonly name: string | null }) {
+    this.key = `pod-${number}`;
+    this.name = asks.name ?? this.key;
     this.resource = asks.resource;
     this.count = asks.count;
   }
@@ -44,7 +52,7 @@ export class Pod {
     return {
       namespace: "default",
       name: this.name,
-      uid: this.name,
+      uid: this.key,
       phase: this.phase,
       terminating: this.isTerminating,
       requests: { [this.resource]: this.count, cpu: 1 },

@@ -9,6 +9,7 @@ import { Run } from "./history.ts";
 import type { Scenario } from "./scenario.ts";
 import { AGES } from "./scenarios-age.ts";
 import { CLEARS } from "./scenarios-clear.ts";
+import { HANDS } from "./scenarios-hands.ts";
 import { HOLDS } from "./scenarios-holds.ts";
 import { OFFERS } from "./scenarios-offer.ts";
 import { SETUPS } from "./scenarios-setup.ts";
@@ -16,7 +17,7 @@ import { SPECS } from "./scenarios-specs.ts";
 import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
 import { PLAIN } from "./shape.ts";
 
-const ALL: readonly Scenario[] = [...CLEAR_WAITS, ...CLEARS, ...SETUP_WAITS, ...SETUPS, ...HOLDS, ...OFFERS, ...SPECS, ...AGES];
+const ALL: readonly Scenario[] = [...CLEAR_WAITS, ...CLEARS, ...SETUP_WAITS, ...SETUPS, ...HOLDS, ...OFFERS, ...HANDS, ...SPECS, ...AGES];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IntentView } from "../../cluster/port.ts";
 import type { Intent } from "../../domain/intent.ts";
+import { has } from "./capabilities.ts";
 import type { Dice } from "./dice.ts";
 import type { DeviceShape } from "./host-function.ts";
 import type { UnitShape } from "./module-unit.ts";
@@ -22,6 +23,8 @@ export interface WorldShape {
   readonly intentDelayMs: number;
   /** How long the kernel needs to close a killed process's files. */
   readonly lingerMs: number;
+  /** How long a VM needs from PreStart's yes until it opens its devices. */
+  readonly openDelayMs: number;
   /** No uevent and no poll wakes the agent: only its timer. */
   readonly isMute: boolean;
   /** Another plugin's pod holds a device of its own, under an id that is no PCI address. */
@@ -76,6 +79,7 @@ export const PLAIN: WorldShape = {
   listDelayMs: 0,
   intentDelayMs: 0,
   lingerMs: 0,
+  openDelayMs: 0,
   isMute: false,
   hasForeignPod: false,
   unrest: 1,
@@ -111,6 +115,7 @@ export function randomShape(dice: Dice): WorldShape {
     listDelayMs: dice.pick([0, 0, 10, 900]),
     intentDelayMs: dice.pick([0, 0, 300]),
     lingerMs: dice.pick([0, 0, 400]),
+    openDelayMs: has("slowStarts") ? dice.pick([0, 0, 500, 5_000]) : 0,
     isMute: dice.chance(0.1),
     hasForeignPod: dice.chance(0.3),
     unrest: dice.pick([0.1, 0.3, 0.3, 1]),

@@ -105,7 +105,11 @@ function reboot(world: World): void {
   world.killAgent();
   world.writer.value = null;
   if (kubelet.isRunning) kubelet.kill();
-  for (const pod of api.pods) pod.isRunning = false;
+  for (const pod of api.pods) {
+    pod.isRunning = false;
+    pod.isOpening = false;
+    pod.opened = [];
+  }
   for (const fn of host.functions) {
     fn.outsiders = 0;
     host.change(fn.opens, 0, false);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { has } from "./capabilities.ts";
 import type { Dice } from "./dice.ts";
 import { Pod } from "./pod.ts";
 import { admit, finish, recreateSandbox, startContainer, stopContainer } from "./pod-life.ts";
@@ -16,15 +18,15 @@ function onPod(weight: number, fits: (pod: Pod, world: World) => boolean, act: (
   const fitting = (world: World): readonly Pod[] => alive(world).filter((pod) => fits(pod, world));
   return {
     weight: (world) => (fitting(world).length > 0 ? weight : 0),
-    propose: (world, dice) => ({ word: dice.pick(fitting(world)).name, at: dice.below(2) }),
+    propose: (world, dice) => ({ word: dice.pick(fitting(world)).key, at: dice.below(2) }),
     apply: (world, args) => {
-      const pod = fitting(world).find((one) => one.name === args.word);
+      const pod = fitting(world).find((one) => one.key === args.word);
       return pod !== undefined && act(world, pod, args);
     },
   };
 }
 
-/** Kubelet, the scheduler and the people who make and delete pods. */
+/** The scheduler, and the people who make and delete pods. */
 export const POD_STEPS: Readonly<Record<string, StepKind>> = {
   createPod: {
     weight: (world) => (world.shape.hasKubelet && alive(world).length < PODS ? 8 : 0),
@@ -32,10 +34,13 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
       const known = world.api.spec.intent?.resources.map((rule) => rule.name) ?? [];
       const free = known.filter((resource) => world.kubelet.free(resource).length > 0);
       const names = free.length > 0 && dice.chance(0.9) ? free : known.length > 0 ? known : [GPU, NIC, RENAMED];
-      return { word: dice.pick(names), at: dice.chance(0.85) ? 1 : 2 };
+      // Here ms is 1 for a pod with the name of one that the API has forgotten.
+      return { word: dice.pick(names), at: dice.chance(0.85) ? 1 : 2, ms: has("podNames") && dice.chance(0.3) ? 1 : 0 };
     },
-    apply: (world, { word, at }) => {
-      const pod = new Pod(world.api.pods.length, { resource: word ?? GPU, count: at ?? 1 });
+    apply: (world, { word, at, ms }) => {
+      const pods = world.api.pods;
+      const namesake = ms === 1 ? pods.find((one) => !one.isInApi && !pods.some((two) => two.isInApi && two.name === one.name)) : undefined;
+      const pod = new Pod(pods.length, { resource: word ?? GPU, count: at ?? 1, name: namesake?.name ?? null });
       world.time.tick += 1;
       pod.since = { sinceTick: world.time.tick, sinceMs: world.time.nowMs };
       world.api.pods.push(pod);
@@ -60,58 +65,39 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
     (pod) => pod.isInApi,
     (world, pod) => {
       pod.isTerminating = true;
-      pod.isStarting = false;
       pod.isInApi = false;
-      if (pod.isRunning) return true;
+      if (pod.isRunning || pod.isOpening) return true;
+      pod.isStarting = false;
       finish(world, pod, false);
       return true;
     },
   ),
   finishPod: onPod(
     8,
-    (pod, { kubelet }) => pod.isTerminating && (kubelet.isRunning || pod.stage === "Waiting"),
+    (pod, { kubelet }) => pod.isTerminating && ((kubelet.isRunning && !kubelet.isBlind) || pod.stage === "Waiting"),
     (world, pod) => {
       finish(world, pod, false);
       return true;
     },
   ),
+  /** Somebody writes a pod's status: its containers go on. */
+  editPhase: {
+    needs: "editedPods",
+    ...onPod(
+      1,
+      (pod) => pod.isInApi && pod.phase !== "Succeeded",
+      (_world, pod) => {
+        pod.phase = "Succeeded";
+        return true;
+      },
+    ),
+  },
   completePod: onPod(
     2,
-    (pod, { kubelet }) => pod.isRunning && kubelet.isRunning,
+    (pod, { kubelet }) => pod.isRunning && kubelet.isRunning && !kubelet.isBlind,
     (world, pod) => {
       finish(world, pod, true);
       return true;
     },
   ),
-  killKubelet: {
-    weight: ({ kubelet, shape }) => (kubelet.isRunning && shape.hasKubelet ? 2 * shape.unrest : 0),
-    propose: () => ({}),
-    apply: ({ kubelet }) => {
-      if (!kubelet.isRunning) return false;
-      kubelet.kill();
-      return true;
-    },
-  },
-  startKubelet: {
-    weight: ({ kubelet }) => (kubelet.isRunning ? 0 : 25),
-    propose: () => ({}),
-    apply: ({ kubelet }) => {
-      if (kubelet.isRunning) return false;
-      kubelet.start();
-      return true;
-    },
-  },
-  refuseRegistration: {
-    weight: ({ kubelet, shape }) => (shape.hasKubelet && kubelet.refusals === 0 ? shape.unrest : 0),
-    propose: (_world, dice) => ({ at: 1 + dice.below(2) }),
-    apply: ({ kubelet }, { at }) => {
-      kubelet.refusals = at ?? 1;
-      return true;
-    },
-  },
-  podresourcesDown: {
-    weight: ({ kubelet, shape }) => (!shape.hasKubelet ? 0 : kubelet.isReadable.value ? shape.unrest : 10),
-    propose: () => ({}),
-    apply: ({ kubelet }) => kubelet.setReadable(!kubelet.isReadable.value),
-  },
 };

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Another device plugin of the node, whose pods may have functions of ours in their hands, under ids of its own. */
+import type { PodDevices } from "../../kubelet/port.ts";
+import type { HostFunction } from "./host-function.ts";
+import type { Age } from "./setup-rules.ts";
+import type { World } from "./world.ts";
+
+/** How it names a function: by address, in whichever writing, by vfio node, by IOMMU group; `small`: by numbers that mean nothing of this host. */
+export const OTHER_IDS = ["address", "upper", "short", "vfio", "group", "small"] as const;
+export type OtherIds = (typeof OTHER_IDS)[number];
+
+export interface OtherPod extends PodDevices {
+  /** Every id that its resource lists. */
+  readonly listed: readonly string[];
+  /** The function that it has; null: none of this host. */
+  readonly address: string | null;
+  readonly since: Age;
+}
+
+/** The other plugin gives one function to a pod of its own. It opens nothing yet. */
+export function otherTakes({ host, kubelet, time, api }: World, at: number, ids: OtherIds): boolean {
+  const fn = host.functions[at];
+  if (fn === undefined || !kubelet.isRunning || kubelet.isBlind) return false;
+  if (!fn.isPresent.value || !fn.isOnVfio.value || api.pods.some((pod) => pod.stage !== "Over" && pod.ids.includes(fn.address))) return false;
+  const onVfio = host.functions.filter((one) => one.isPresent.value && one.isOnVfio.value);
+  const names: Readonly<Record<OtherIds, (one: HostFunction) => string>> = {
+    address: (one) => one.address,
+    upper: (one) => one.address.toUpperCase(),
+    short: (one) => one.address.slice(5),
+    vfio: (one) => one.node.value.slice("/dev/vfio/devices/".length),
+    group: (one) => one.iommuGroup,
+    small: (one) => one.iommuGroup,
+  };
+  // A number that is a group by chance, among others that are none: what kvm and fuse plugins list.
+  const listed = ids === "small" ? ["0", "1", fn.iommuGroup] : onVfio.map(names[ids]);
+  time.tick += 1;
+  const since = { sinceTick: time.tick, sinceMs: time.nowMs };
+  const address = ids === "small" ? null : fn.address;
+  kubelet.others.push({ namespace: "ml", pod: "other", resource: "example.com/passthrough", ids: [names[ids](fn)], listed, address, since });
+  return true;
+}
+
+/** Whether a pod of another plugin has the function, and since when. */
+export function takenByOther({ kubelet }: World, address: string): OtherPod | null {
+  return kubelet.others.find((other) => other.address === address) ?? null;
+}
