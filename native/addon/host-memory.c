@@ -78,6 +78,14 @@ static int seamcall(void *ctx, struct tdx_call *call)
 	return 0;
 }
 
+static int write_back(void *ctx, __u64 page)
+{
+	struct tdx_regs regs = { .rax = TDX_LEAF_PHYMEM_PAGE_WBINVD, .rcx = page };
+
+	sim_seamcall(&((struct store *)ctx)->sim, &regs);
+	return regs.rax != TDX_SUCCESS;
+}
+
 static void identity(void *ctx, struct tdx_identity *out)
 {
 	sim_identity(&((struct store *)ctx)->sim, out);
@@ -167,6 +175,7 @@ const struct tdx_table_ops store_table_ops = {
 	.pages_free = pages_free,
 	.entry_read = entry_read,
 	.entry_write = entry_write,
+	.write_back = write_back,
 	.now_ns = now_ns,
 	.changed = no_lock,
 };

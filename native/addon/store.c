@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char magic[8] = "tdxsim1";
+static const char magic[8] = "tdxsim2";
 
 int store_random(void *to, size_t bytes)
 {

@@ -2,8 +2,8 @@
 /*
  * What tests make the simulated TDX module do, by lines in /sys/kernel/debug/tdx_connect_sim:
  *
- * fault: `leaf=setup|clear|any unit=0x...|any [status=0x...] [delay_ms=] [count=] [skip=]
- *	[keep_pages=1]`; `clear` empties the script
+ * fault: `leaf=setup|clear|wbinvd|any unit=0x...|any [status=0x...] [delay_ms=] [count=] [skip=]
+ *	[keep_pages=1] [list=]`, list being enum sim_list; `clear` empties the script
  * environment: ok, ud, gp, vmfailinvalid, not_ready, not_opted_in; `lost` is a module loaded anew,
  *	which knows nothing
  * detached: 1: nobody answers any more
@@ -46,6 +46,8 @@ static int leaf_from(const char *text, u32 *leaf)
 		*leaf = TDX_LEAF_IOMMU_SETUP;
 	else if (!strcmp(text, "clear"))
 		*leaf = TDX_LEAF_IOMMU_CLEAR;
+	else if (!strcmp(text, "wbinvd"))
+		*leaf = TDX_LEAF_PHYMEM_PAGE_WBINVD;
 	else
 		return -EINVAL;
 	return 0;
@@ -78,6 +80,8 @@ static int word_from(char *word, struct sim_fault *fault)
 		return kstrtou32(value, 0, &fault->skip);
 	if (!strcmp(word, "keep_pages"))
 		return kstrtou32(value, 0, &fault->keep_pages);
+	if (!strcmp(word, "list"))
+		return kstrtou32(value, 0, &fault->list);
 	return -EINVAL;
 }
 
@@ -126,8 +130,8 @@ static int fault_show(struct seq_file *file, void *unused)
 
 		seq_printf(file, "leaf=%u unit=0x%llx status=0x%llx delay_ms=%u", fault->leaf,
 			   fault->reg_base, fault->status, fault->delay_ms);
-		seq_printf(file, " count=%u skip=%u keep_pages=%u\n", fault->count, fault->skip,
-			   fault->keep_pages);
+		seq_printf(file, " count=%u skip=%u keep_pages=%u list=%u\n", fault->count,
+			   fault->skip, fault->keep_pages, fault->list);
 	}
 	return 0;
 }

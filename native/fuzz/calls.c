@@ -143,8 +143,17 @@ void call_setup(struct world *world, __u64 reg_base)
 	finish(world, &before);
 }
 
+/* A page that the module would not write back is not given to others. */
+static void check_write_back(const struct world *world, const struct tdx_unit *before, __u64 refused, const struct tdx_iommu_clear *clear)
+{
+	if (world->host.now.sim_head.write_backs_refused != refused && clear->outcome == TDX_IOMMU_DONE &&
+	    clear->unit.pages_retained < before->retained + tdx_pages_given(&before->held))
+		violated("pages are free although one was not written back");
+}
+
 void call_clear(struct world *world, __u64 reg_base, int with_its_id)
 {
+	const __u64 refused = world->host.now.sim_head.write_backs_refused;
 	struct tdx_unit unit = *record_of(world, reg_base);
 	struct tdx_iommu_clear clear = { .size = sizeof(clear), .reg_base = reg_base };
 	struct snapshot before = world_look(world);
@@ -165,5 +174,7 @@ void call_clear(struct world *world, __u64 reg_base, int with_its_id)
 		violated("CLEAR with a stale id went through");
 	if (!rc)
 		check_clear(&clear);
+	if (!rc)
+		check_write_back(world, &unit, refused, &clear);
 	finish(world, &before);
 }

@@ -93,6 +93,7 @@ void world_start(struct world *world, struct bytes *bytes)
 	host_start(&world->host, shape % 3, counts[shape / 3 % 4]);
 	world->host.before_call = before_call;
 	world->host.now.sim_head.interruptions = shape / 12 % 4;
+	world->host.now.sim_head.lax = shape % 2;
 	if (shape / 48 % 4 == 0) {
 		/* UNIT_C is another driver's. */
 		world->host.now.units[2].flags |= TDX_UNIT_FOREIGN;
@@ -107,15 +108,30 @@ void world_stop(struct world *world)
 	host_stop(&world->host);
 }
 
+/*
+ * A CLEAR that comes to its end with a list that is not right, or a page that can't be written back; the latter instead of a list with
+ * too many pages, which harms nothing here.
+ */
+static void script_release(struct sim_fault *fault, __u32 kind)
+{
+	if (kind == SIM_LIST_MORE) {
+		fault->leaf = TDX_LEAF_PHYMEM_PAGE_WBINVD;
+		fault->any_unit = 1;
+	} else if (kind != SIM_LIST_OF_PROFILE) {
+		fault->list = kind;
+		fault->has_status = 0;
+	}
+}
+
 static void script(struct world *world)
 {
 	struct bytes *bytes = world->bytes;
-	__u8 what = take(bytes);
+	__u8 what = take(bytes), how = take(bytes);
 	struct sim_fault fault = {
 		.leaf = what % 3 == 0 ? 0 : what % 3 == 1 ? TDX_LEAF_IOMMU_SETUP : TDX_LEAF_IOMMU_CLEAR,
 		.any_unit = what / 3 % 2,
 		.reg_base = units[what / 6 % 3],
-		.status = statuses[take_below(bytes, STATUSES)],
+		.status = statuses[how % STATUSES],
 		.has_status = 1,
 		.count = 1 + what / 18 % 4,
 		.skip = what / 72 % 3,
@@ -123,6 +139,8 @@ static void script(struct world *world)
 
 	/* A module that keeps pages under a status that says it took none would break its own rules. */
 	fault.keep_pages = what / 216 && !tdx_status_took_nothing(fault.status);
+	if (fault.leaf == TDX_LEAF_IOMMU_CLEAR)
+		script_release(&fault, how / STATUSES);
 	sim_fault_add(&world->host.sim, &fault);
 }
 

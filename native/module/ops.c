@@ -8,10 +8,13 @@
 #include <linux/mm.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
 
 #include "driver.h"
 
 #define FEATURES0_CLFLUSH_BEFORE_ALLOC BIT_ULL(23)
+#define MSR_KEYID_PARTITIONING 0x87 /* IA32_MKTME_KEYID_PARTITIONING */
 #define LAST_CLEARS (10 * HZ) /* of all units, before a reboot */
 
 static void take_lock(void *ctx)
@@ -106,6 +109,34 @@ static void pages_free(void *ctx, u64 address, u32 order)
 	__free_pages(pfn_to_page(PHYS_PFN(address)), order);
 }
 
+/*
+ * The page's address under the module's key: key ids are the uppermost bits of an address, and the
+ * module's own is the first behind those of MKTME (arch/x86/virt/vmx/tdx/tdx.c). A backend has no
+ * keys. 0: no such key.
+ */
+static u64 keyed_address(const struct tdx_driver *driver, u64 page)
+{
+	u32 mktme_keys, tdx_keys;
+
+	if (driver->backend)
+		return page;
+	if (rdmsr_safe(MSR_KEYID_PARTITIONING, &mktme_keys, &tdx_keys) || !tdx_keys)
+		return 0;
+	return page | (u64)(mktme_keys + 1) << boot_cpu_data.x86_phys_bits;
+}
+
+static int write_back(void *ctx, u64 page)
+{
+	struct tdx_driver *driver = ctx;
+	struct tdx_seamcall_regs regs = { .rax = TDX_LEAF_PHYMEM_PAGE_WBINVD };
+
+	regs.rcx = keyed_address(driver, page);
+	if (!regs.rcx)
+		return -EIO;
+	cond_resched();
+	return tdx_driver_seamcall(driver, &regs) ?: regs.rax != TDX_SUCCESS;
+}
+
 static u64 *entry_of(u64 page, u32 index)
 {
 	return (u64 *)page_address(pfn_to_page(PHYS_PFN(page))) + index;
@@ -149,6 +180,7 @@ const struct tdx_table_ops tdx_driver_ops = {
 	.pages_free = pages_free,
 	.entry_read = entry_read,
 	.entry_write = entry_write,
+	.write_back = write_back,
 	.now_ns = now_ns,
 	.forbids = forbids,
 	.changed = changed,

@@ -22,8 +22,8 @@ int sim_is_hosts(struct sim_module *sim, __u64 page);
 __u64 sim_root_check(struct sim_module *sim, __u64 root);
 /* Takes the pages of the root page last checked. */
 void sim_pages_take(struct sim_module *sim, const struct sim_unit *unit);
-/* Gives them back; with a root, lists them there. */
-void sim_pages_return(struct sim_module *sim, const struct sim_unit *unit, __u64 root);
+/* Gives them back; with a root, lists them there, or what enum sim_list says instead. */
+void sim_pages_return(struct sim_module *sim, const struct sim_unit *unit, __u64 root, __u32 list);
 /* They stay the module's, without a unit. */
 void sim_pages_orphan(struct sim_module *sim, const struct sim_unit *unit);
 

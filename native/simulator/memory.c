@@ -134,7 +134,8 @@ void sim_pages_take(struct sim_module *sim, const struct sim_unit *unit)
 	}
 }
 
-void sim_pages_return(struct sim_module *sim, const struct sim_unit *unit, __u64 root)
+/* The unit's pages are the host's again; sim->root lists them as they were given. */
+static void give_back(struct sim_module *sim, const struct sim_unit *unit)
 {
 	__u32 i;
 
@@ -149,7 +150,52 @@ void sim_pages_return(struct sim_module *sim, const struct sim_unit *unit, __u64
 			sim->root[page->entry] = address_of(sim, i) | low;
 		*page = (struct sim_page){ 0 };
 	}
-	if (root)
+}
+
+static void shuffle_list(struct sim_module *sim, __u32 last)
+{
+	__u32 i;
+
+	for (i = 0; i < last - i; i++) {
+		__u64 other = sim->root[last - i];
+
+		sim->root[last - i] = sim->root[i];
+		sim->root[i] = other;
+	}
+}
+
+/* The page of the list's last entry stays the module's; something else is in its place. */
+static void keep_last(struct sim_module *sim, __u32 last, __u32 list)
+{
+	__u64 kept = sim->root[last] & ~TDX_PAGE_MASK;
+
+	*page_at(sim, kept) = (struct sim_page){ .owner = SIM_NOBODYS, .entry = (__u16)last };
+	write_pattern(sim, kept);
+	sim->root[last] = list == SIM_LIST_FOREIGN ? sim->head->memory_base :
+			  list == SIM_LIST_TWICE   ? sim->root[last - 1] & ~TDX_PAGE_MASK :
+						     0;
+}
+
+void sim_pages_return(struct sim_module *sim, const struct sim_unit *unit, __u64 root, __u32 list)
+{
+	__u32 last = TDX_MT_QUEUES + sim->head->identity.mt_page_count - 1;
+	int lists = sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2;
+
+	if (list == SIM_LIST_OF_PROFILE)
+		list = lists ? SIM_LIST_WHOLE : SIM_LIST_NONE;
+	/* Nothing could tell this one. */
+	if (list == SIM_LIST_NONE_SHORT && sim->head->lax && !lists)
+		list = SIM_LIST_NONE;
+	give_back(sim, unit);
+	if (!root || list == SIM_LIST_NONE)
+		return;
+	if (list == SIM_LIST_SHUFFLED)
+		shuffle_list(sim, last);
+	else if (list == SIM_LIST_MORE && last + 1 < TDX_MT_ENTRIES)
+		sim->root[last + 1] = sim->head->memory_base;
+	else if (list != SIM_LIST_WHOLE)
+		keep_last(sim, last, list);
+	if (list != SIM_LIST_NONE_SHORT)
 		sim->memory->write(sim->ctx, root, sim->root, sizeof(sim->root));
 }
 

@@ -109,6 +109,19 @@ static __u64 clear_check(struct sim_module *sim, const struct sim_unit *unit, __
 	return 0;
 }
 
+/* Where a list may be written: the newest module has no such operand. */
+static __u64 list_root(struct sim_module *sim, __u64 root)
+{
+	switch (sim->head->identity.abi_profile) {
+	case TDX_IOMMU_PROFILE_V2:
+		return root;
+	case TDX_IOMMU_PROFILE_UNKNOWN:
+		return sim_is_hosts(sim, root) ? root : 0;
+	default:
+		return 0;
+	}
+}
+
 static void clear(struct sim_module *sim, struct tdx_regs *regs)
 {
 	struct sim_unit *unit = sim_unit_with_id(sim, regs->rcx);
@@ -128,11 +141,31 @@ static void clear(struct sim_module *sim, struct tdx_regs *regs)
 	regs->rax = not_yet(sim, unit, scripted);
 	if (is_refusal(regs->rax))
 		return;
-	sim_pages_return(sim, unit,
-			 sim->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2 ? regs->rdx : 0);
+	sim_pages_return(sim, unit, list_root(sim, regs->rdx), fault.list);
 	unit->phase = SIM_NONE;
 	unit->interrupted = 0;
 	unit->id = 0;
+}
+
+static __u64 write_back_check(struct sim_module *sim, __u64 page)
+{
+	struct sim_fault fault = { 0 };
+	__u64 scripted = script_for(sim, TDX_LEAF_PHYMEM_PAGE_WBINVD, NULL, &fault);
+
+	if (is_refusal(scripted))
+		return scripted;
+	if ((page & TDX_PAGE_MASK) || !sim_in_memory(sim, page))
+		return TDX_OPERAND_INVALID | TDX_OPERAND_RCX;
+	return sim->head->lax || sim_is_hosts(sim, page)
+		       ? 0
+		       : TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_RCX;
+}
+
+static void write_back(struct sim_module *sim, struct tdx_regs *regs)
+{
+	regs->rax = write_back_check(sim, regs->rcx);
+	sim->head->write_backs++;
+	sim->head->write_backs_refused += regs->rax != 0;
 }
 
 static __u64 environment_status(__u32 environment)
@@ -166,6 +199,8 @@ void sim_seamcall(struct sim_module *sim, struct tdx_regs *regs)
 		setup(sim, regs);
 	else if (leaf == TDX_LEAF_IOMMU_CLEAR)
 		clear(sim, regs);
+	else if (leaf == TDX_LEAF_PHYMEM_PAGE_WBINVD)
+		write_back(sim, regs);
 	else
 		regs->rax = TDX_OPERAND_INVALID | TDX_OPERAND_RAX;
 }

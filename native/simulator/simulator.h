@@ -45,10 +45,23 @@ struct sim_page {
 	__u16 entry; /* index in the root page */
 };
 
-#define SIM_NOBODYS 0xFFFFU /* the module's, but its unit is gone */
+#define SIM_NOBODYS 0xFFFFU /* the module's, but no unit's */
+
+/* What a CLEAR that is called with a root page writes there. */
+enum sim_list {
+	SIM_LIST_OF_PROFILE = 0, /* V2: whole; else nothing */
+	SIM_LIST_WHOLE = 1,
+	SIM_LIST_SHUFFLED = 2,
+	SIM_LIST_SHORT = 3, /* the last page is not in it, and stays the module's */
+	SIM_LIST_FOREIGN = 4, /* another page is in its place */
+	SIM_LIST_TWICE = 5, /* the one before is in its place */
+	SIM_LIST_NONE = 6,
+	SIM_LIST_NONE_SHORT = 7, /* none, and the last page stays the module's */
+	SIM_LIST_MORE = 8, /* and a page that it was never given */
+};
 
 struct sim_fault {
-	__u32 leaf; /* 0 = any */
+	__u32 leaf; /* 0 = SETUP or CLEAR */
 	__u32 any_unit;
 	__u64 reg_base;
 	__u64 status;
@@ -57,7 +70,7 @@ struct sim_fault {
 	__u32 count; /* attempts left, 0 = for ever */
 	__u32 skip; /* matching attempts to let pass first */
 	__u32 keep_pages; /* take the pages although the answer is status */
-	__u32 reserved;
+	__u32 list; /* of a CLEAR that comes to its end: enum sim_list */
 };
 
 struct sim_link {
@@ -82,6 +95,10 @@ struct sim_head {
 	__u64 corrupted; /* address of the first page found overwritten, 0 = none */
 	__u64 setup_calls;
 	__u64 clear_calls;
+	__u64 write_backs; /* of released pages, and those refused */
+	__u64 write_backs_refused;
+	__u32 lax; /* writes back whatever page it is asked for, its own too */
+	__u32 reserved;
 	struct sim_fault faults[SIM_FAULTS];
 	struct sim_link links[SIM_LINKS];
 };

@@ -31,7 +31,7 @@ int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)
 	rc = admit(table, unit, clear);
 	if (!rc)
 		tdx_operation_begin(table, unit, TDX_LEAF_IOMMU_CLEAR, TDX_IOMMU_CLEARING);
-	if (!rc && table->head->identity.abi_profile == TDX_IOMMU_PROFILE_V2)
+	if (!rc)
 		answer = unit->held;
 	table->ops->unlock(table->ctx);
 	if (answer.root)
@@ -50,25 +50,41 @@ int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)
 }
 
 /*
- * A list that does not name every page means that some still are the module's, and so may a success
- * that has something to add.
+ * What the module says that it gave back, compared with what it was given. A module that is called
+ * with the root page may list the released pages there, and a page that it does not list may still
+ * be its own: the list must be whole, or nothing is believed.
+ *
+ * An empty list of a module that does not say how it is called is taken for the newest one's, which
+ * lists nothing. That cannot be proven: an older one that failed to write its list looks the same.
+ * What stands against it is that WBINVD is refused for a page that the module owns.
  */
-static int all_released(struct tdx_table *table, const struct tdx_unit *unit,
-			const struct tdx_call *call)
+static int is_list_right(struct tdx_table *table, const struct tdx_pages *held,
+			 const struct tdx_call *call)
 {
-	if (call->regs.rax != TDX_SUCCESS)
-		return 0;
-	return call->identity.abi_profile != TDX_IOMMU_PROFILE_V2 ||
-	       tdx_pages_all_returned(table, &unit->held);
+	if (tdx_pages_root_is_blank(table, held))
+		return call->identity.abi_profile != TDX_IOMMU_PROFILE_V2;
+	return tdx_pages_all_listed(table, held);
 }
 
-__u32 tdx_clear_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
-		    struct tdx_pages *freed)
+int tdx_clear_released(struct tdx_table *table, const struct tdx_pages *held,
+		       const struct tdx_call *call, __u64 root)
+{
+	/* A success that has something to add may mean that some pages still are the module's. */
+	if (call->regs.rax != TDX_SUCCESS)
+		return 0;
+	/* The newest kernels neither compare nor write back. */
+	if (!root || !held->root)
+		return 1;
+	return is_list_right(table, held, call) && tdx_pages_write_back(table, held);
+}
+
+__u32 tdx_clear_end(struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed,
+		    int released)
 {
 	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
 
 	if (verdict == TDX_VERDICT_DONE) {
-		if (all_released(table, unit, call))
+		if (released)
 			*freed = unit->held;
 		else
 			tdx_pages_abandon(unit, &unit->held);

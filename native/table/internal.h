@@ -29,8 +29,13 @@ int tdx_status_blames_pages(__u64 status);
 int tdx_pages_gather(struct tdx_table *table, const struct tdx_unit *unit, __u32 count,
 		     struct tdx_pages *pages);
 void tdx_pages_release(struct tdx_table *table, struct tdx_pages *pages);
+/* Before a CLEAR that is called with the root: what is there afterwards is the module's answer. */
 void tdx_pages_clear_root(struct tdx_table *table, const struct tdx_pages *pages);
-int tdx_pages_all_returned(struct tdx_table *table, const struct tdx_pages *pages);
+int tdx_pages_root_is_blank(struct tdx_table *table, const struct tdx_pages *pages);
+/* The root lists exactly the pages that the module was given, in whatever order. */
+int tdx_pages_all_listed(struct tdx_table *table, const struct tdx_pages *pages);
+/* All of them are the host's again, caches included. Inside begin, not under lock. */
+int tdx_pages_write_back(struct tdx_table *table, const struct tdx_pages *pages);
 /* How many pages the module was given. */
 __u32 tdx_pages_given(const struct tdx_pages *pages);
 /* Gives the set up: never freed, counted on the unit. */
@@ -57,7 +62,10 @@ int tdx_operation_run(struct tdx_table *table, __u64 reg_base, __u32 *outcome);
  */
 __u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
 		    struct tdx_pages *freed);
-__u32 tdx_clear_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
-		    struct tdx_pages *freed);
+__u32 tdx_clear_end(struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed,
+		    int released);
+/* Whether a CLEAR that answered so has released all of held. Inside begin, not under lock. */
+int tdx_clear_released(struct tdx_table *table, const struct tdx_pages *held,
+		       const struct tdx_call *call, __u64 root);
 
 #endif

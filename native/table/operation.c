@@ -5,6 +5,7 @@
 struct tdx_run {
 	__u32 entropy; /* refusals for want of entropy in a row */
 	__u32 outcome;
+	int released; /* by a CLEAR: all pages */
 	struct tdx_pages freed;
 };
 
@@ -122,24 +123,44 @@ static int settle(struct tdx_table *table, struct tdx_unit *unit, const struct t
 	if (call->leaf == TDX_LEAF_IOMMU_SETUP)
 		run->outcome = tdx_setup_end(table, unit, call, &run->freed);
 	else
-		run->outcome = tdx_clear_end(table, unit, call, &run->freed);
+		run->outcome = tdx_clear_end(unit, call, &run->freed, run->released);
 	end(table, unit, call->regs.rax);
 	return 0;
+}
+
+/* The pages under the id that this CLEAR is of; false when the answer is nobody's any more. */
+static int expected_pages(struct tdx_table *table, __u64 reg_base, const struct tdx_call *call,
+			  struct tdx_pages *held)
+{
+	struct tdx_unit *unit;
+	int same;
+
+	table->ops->lock(table->ctx);
+	unit = tdx_table_find(table, reg_base);
+	same = is_same_operation(table, unit, call);
+	*held = unit->held;
+	table->ops->unlock(table->ctx);
+	return same;
 }
 
 /* One SEAMCALL and its record. GO_ON, 0 at the end, or an error. */
 static int attempt(struct tdx_table *table, __u64 reg_base, struct tdx_run *run)
 {
 	struct tdx_unit *unit;
+	struct tdx_pages held;
 	struct tdx_call call;
 	int rc, stored;
+	__u64 root;
 
 	table->ops->lock(table->ctx);
 	call = next_call(table, tdx_table_find(table, reg_base));
 	table->ops->unlock(table->ctx);
+	root = call.regs.rdx;
 	rc = table->ops->seamcall(table->ctx, &call);
 	if (rc)
 		return rc == -ECANCELED ? rc : give_up(table, reg_base, &call, rc);
+	if (call.leaf == TDX_LEAF_IOMMU_CLEAR && expected_pages(table, reg_base, &call, &held))
+		run->released = tdx_clear_released(table, &held, &call, root);
 
 	table->ops->lock(table->ctx);
 	unit = tdx_table_find(table, reg_base);

@@ -72,26 +72,99 @@ void tdx_pages_release(struct tdx_table *table, struct tdx_pages *pages)
 	*pages = (struct tdx_pages){ 0 };
 }
 
-/*
- * Before a CLEAR that returns the list of released pages, so that an answer can't be our own old
- * entries.
- */
+/* All of it: a CLEAR before may have left there what it liked. */
 void tdx_pages_clear_root(struct tdx_table *table, const struct tdx_pages *pages)
 {
 	__u32 i;
 
-	for (i = 0; i < TDX_MT_QUEUES + pages->count; i++)
+	for (i = 0; i < TDX_MT_ENTRIES; i++)
 		table->ops->entry_write(table->ctx, pages->root, i, 0);
 }
 
-int tdx_pages_all_returned(struct tdx_table *table, const struct tdx_pages *pages)
+int tdx_pages_root_is_blank(struct tdx_table *table, const struct tdx_pages *pages)
 {
 	__u32 i;
 
-	for (i = 0; pages->root && i < TDX_MT_QUEUES + pages->count; i++) {
-		if (table->ops->entry_read(table->ctx, pages->root, i) !=
-		    table->ops->entry_read(table->ctx, pages->ledger, i))
+	for (i = 0; i < TDX_MT_ENTRIES; i++) {
+		if (table->ops->entry_read(table->ctx, pages->root, i))
 			return 0;
+	}
+	return 1;
+}
+
+/* How many pages an entry names: its low bits, where 0 is one page. */
+static __u64 entry_pages(__u64 entry)
+{
+	return entry & TDX_PAGE_MASK ? entry & TDX_PAGE_MASK : 1;
+}
+
+static int names_page(__u64 entry, __u64 page)
+{
+	__u64 first = entry & ~TDX_PAGE_MASK;
+
+	return entry && page >= first && page < first + entry_pages(entry) * TDX_PAGE_SIZE;
+}
+
+/* Where it was given first, for the usual case; then anywhere. */
+static int is_listed(struct tdx_table *table, const struct tdx_pages *pages, __u64 page, __u32 at)
+{
+	const struct tdx_table_ops *ops = table->ops;
+	__u32 i;
+
+	if (names_page(ops->entry_read(table->ctx, pages->root, at), page))
+		return 1;
+	for (i = 0; i < TDX_MT_ENTRIES; i++) {
+		if (names_page(ops->entry_read(table->ctx, pages->root, i), page))
+			return 1;
+	}
+	return 0;
+}
+
+static __u64 pages_listed(struct tdx_table *table, const struct tdx_pages *pages)
+{
+	__u64 listed = 0;
+	__u32 i;
+
+	for (i = 0; i < TDX_MT_ENTRIES; i++) {
+		__u64 entry = table->ops->entry_read(table->ctx, pages->root, i);
+
+		listed += entry ? entry_pages(entry) : 0;
+	}
+	return listed;
+}
+
+/*
+ * As many as were given and each of those: then it is the same set, without a page that is foreign
+ * or named twice.
+ */
+int tdx_pages_all_listed(struct tdx_table *table, const struct tdx_pages *pages)
+{
+	__u32 i;
+
+	if (pages_listed(table, pages) != tdx_pages_given(pages))
+		return 0;
+	for (i = 0; i < TDX_MT_QUEUES + pages->count; i++) {
+		__u64 entry = table->ops->entry_read(table->ctx, pages->ledger, i), page;
+
+		for (page = entry & ~TDX_PAGE_MASK; names_page(entry, page); page += TDX_PAGE_SIZE) {
+			if (!is_listed(table, pages, page, i))
+				return 0;
+		}
+	}
+	return 1;
+}
+
+int tdx_pages_write_back(struct tdx_table *table, const struct tdx_pages *pages)
+{
+	__u32 i;
+
+	for (i = 0; i < TDX_MT_QUEUES + pages->count; i++) {
+		__u64 entry = table->ops->entry_read(table->ctx, pages->ledger, i), page;
+
+		for (page = entry & ~TDX_PAGE_MASK; names_page(entry, page); page += TDX_PAGE_SIZE) {
+			if (table->ops->write_back(table->ctx, page))
+				return 0;
+		}
 	}
 	return 1;
 }

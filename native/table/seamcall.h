@@ -15,6 +15,7 @@
 #include <stddef.h>
 #endif
 
+#define TDX_LEAF_PHYMEM_PAGE_WBINVD 41
 #define TDX_LEAF_IOMMU_SETUP 128
 #define TDX_LEAF_IOMMU_CLEAR 129
 

@@ -61,6 +61,13 @@ struct tdx_table_ops {
 	void (*pages_free)(void *ctx, __u64 address, __u32 order);
 	__u64 (*entry_read)(void *ctx, __u64 page, __u32 index);
 	void (*entry_write)(void *ctx, __u64 page, __u32 index, __u64 value);
+	/*
+	 * TDH.PHYMEM.PAGE.WBINVD of a page that the module has released: writes back what caches
+	 * hold of it under the module's key, so that nothing of that comes over what the host
+	 * writes. Inside begin, not under lock. 0, or not 0 when the module refuses, which it does
+	 * for a page that it still owns.
+	 */
+	int (*write_back)(void *ctx, __u64 page);
 	__u64 (*now_ns)(void *ctx);
 	/*
 	 * Whether the unit's own registers forbid a SETUP. Under lock; NULL where there are no

@@ -83,6 +83,16 @@ static int seamcall(void *ctx, struct tdx_call *call)
 	return 0;
 }
 
+static int write_back(void *ctx, __u64 page)
+{
+	struct host *host = ctx;
+	struct tdx_regs regs = { .rax = TDX_LEAF_PHYMEM_PAGE_WBINVD, .rcx = page };
+
+	host->mistakes += host->locked || !host->in_step;
+	sim_seamcall(&host->sim, &regs);
+	return regs.rax != TDX_SUCCESS;
+}
+
 static void identity(void *ctx, struct tdx_identity *out)
 {
 	sim_identity(&((struct host *)ctx)->sim, out);
@@ -158,6 +168,7 @@ static const struct tdx_table_ops table_ops = {
 	.pages_free = pages_free,
 	.entry_read = entry_read,
 	.entry_write = entry_write,
+	.write_back = write_back,
 	.now_ns = now_ns,
 	.changed = changed,
 };

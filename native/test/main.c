@@ -12,6 +12,7 @@ int main(void)
 	table_tests();
 	world_tests();
 	ownership_tests();
+	clear_tests();
 	kill_tests();
 	simulator_tests();
 	printf("%d passed, %d failed\n", check_passed, check_failed);

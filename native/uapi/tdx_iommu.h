@@ -48,8 +48,9 @@
 
 /* tdx_iommu_info.abi_profile: how this TDX module's CLEAR is called */
 enum tdx_iommu_profile {
-	TDX_IOMMU_PROFILE_UNKNOWN = 0, /* called with the root page, its answer not read */
-	TDX_IOMMU_PROFILE_V2 = 1,      /* with the root page, which lists the released pages */
+	/* With the root page; a list of released pages may be there, and must be right then. */
+	TDX_IOMMU_PROFILE_UNKNOWN = 0,
+	TDX_IOMMU_PROFILE_V2 = 1, /* with the root page, which lists the released pages */
 	TDX_IOMMU_PROFILE_NEWEST = 2, /* with the id only */
 };
 
