@@ -13,7 +13,7 @@ static struct tdx_unit *record_of(struct world *world, __u64 reg_base)
 
 static void check_errno(int rc)
 {
-	if (rc > 0 || (rc && rc != -ENODEV && rc != -ENOENT && rc != -ESTALE && rc != -ENOMEM && rc != -EIO))
+	if (rc > 0 || (rc && rc != -ETIME && rc != -ENODEV && rc != -ENOENT && rc != -ESTALE && rc != -ENOMEM && rc != -EIO))
 		violated("errno %d is not of the contract", -rc);
 }
 
@@ -143,6 +143,16 @@ void call_setup(struct world *world, __u64 reg_base)
 	finish(world, &before);
 }
 
+/* None, one that is far, or, now and then, one that is over. Never over in a calm world, where a CLEAR must go through. */
+static __u64 not_after_of(const struct world *world)
+{
+	const __u64 now = world->host.clock;
+
+	if (now / 1000 % 8 == 5 && world->bytes->left)
+		return now - 1;
+	return now / 1000 % 2 ? now + 1000000 : 0;
+}
+
 /* A page that the module would not write back is not given to others. */
 static void check_write_back(const struct world *world, const struct tdx_unit *before, __u64 refused, const struct tdx_iommu_clear *clear)
 {
@@ -157,8 +167,10 @@ void call_clear(struct world *world, __u64 reg_base, int with_its_id)
 	struct tdx_unit unit = *record_of(world, reg_base);
 	struct tdx_iommu_clear clear = { .size = sizeof(clear), .reg_base = reg_base };
 	struct snapshot before = world_look(world);
-	int rc;
+	int rc, is_over;
 
+	clear.not_after = not_after_of(world);
+	is_over = clear.not_after && clear.not_after < world->host.clock;
 	clear.tdx_iommu_id = unit.id;
 	clear.setup_seq = unit.setup_seq;
 	if (!with_its_id) {
@@ -172,6 +184,10 @@ void call_clear(struct world *world, __u64 reg_base, int with_its_id)
 		check_errno(rc);
 	if (!with_its_id && (!rc || world->calls))
 		violated("CLEAR with a stale id went through");
+	if (is_over && (!rc || world->calls))
+		violated("CLEAR after its time");
+	if (!is_over && rc == -ETIME)
+		violated("CLEAR refused before its time is over");
 	if (!rc)
 		check_clear(&clear);
 	if (!rc)

@@ -47,17 +47,24 @@ static int device_release(struct inode *inode, struct file *file)
 }
 
 /*
- * Structs are extensible: shorter than version 1 is EINVAL, an unknown tail must be zero (E2BIG).
+ * Structs are extensible: shorter than version 1 is EINVAL, members that the caller does not know
+ * are zero, and an unknown tail must be zero (E2BIG).
  */
-static int fetch(void *to, size_t known, const void __user *from, u32 *size)
+static int fetch_from(void *to, size_t known, size_t least, const void __user *from, u32 *size)
 {
 	if (get_user(*size, (const u32 __user *)from))
 		return -EFAULT;
-	if (*size < known)
+	if (*size < least)
 		return -EINVAL;
 	if (*size > PAGE_SIZE)
 		return -E2BIG;
 	return copy_struct_from_user(to, known, from, *size);
+}
+
+/* Of a struct that has not grown since version 1. */
+static int fetch(void *to, size_t known, const void __user *from, u32 *size)
+{
+	return fetch_from(to, known, known, from, size);
 }
 
 static int give(void __user *to, const void *from, size_t known)
@@ -88,6 +95,7 @@ static int device_info(void __user *user)
 	if (rc)
 		return rc;
 	tdx_table_info(&tdx_driver.table, &info);
+	tdx_testing_info(&info);
 	return give(user, &info, sizeof(info));
 }
 
@@ -159,18 +167,19 @@ static int device_setup(void __user *user)
 
 static int device_clear(void __user *user)
 {
-	struct tdx_iommu_clear clear;
+	size_t known = tdx_testing_clear_size(sizeof(struct tdx_iommu_clear));
+	struct tdx_iommu_clear clear = {};
 	u32 size;
 	int rc;
 
-	rc = fetch(&clear, sizeof(clear), user, &size);
+	rc = fetch_from(&clear, known, TDX_IOMMU_CLEAR_SIZE_VER1, user, &size);
 	if (rc)
 		return rc;
 	if (clear.flags || clear.reserved)
 		return -EINVAL;
 	rc = tdx_worker_clear(&clear);
 	clear.size = size;
-	return rc ? rc : give(user, &clear, sizeof(clear));
+	return rc ? rc : give(user, &clear, min_t(size_t, size, known));
 }
 
 /* A command is known by its type and number: the size in it may grow with the struct. */

@@ -83,6 +83,9 @@ bool tdx_testing_fails_alloc(void);
 bool tdx_testing_fails_seamcall(void);
 u32 tdx_testing_gsts(u32 gsts);
 enum tdx_mode tdx_testing_mode(enum tdx_mode mode);
+/* As a driver of version 1 of the contract. */
+size_t tdx_testing_clear_size(size_t size);
+void tdx_testing_info(struct tdx_iommu_info *info);
 #else
 static inline void tdx_testing_start(void) {}
 static inline void tdx_testing_stop(void) {}
@@ -105,6 +108,13 @@ static inline enum tdx_mode tdx_testing_mode(enum tdx_mode mode)
 {
 	return mode;
 }
+
+static inline size_t tdx_testing_clear_size(size_t size)
+{
+	return size;
+}
+
+static inline void tdx_testing_info(struct tdx_iommu_info *info) {}
 #endif
 
 #endif

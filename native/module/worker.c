@@ -18,6 +18,7 @@ struct request {
 	struct list_head entry; /* in pending, under pending_lock, until it has been carried out */
 	struct kref users;
 	u32 waiting; /* callers, under pending_lock */
+	u64 not_after; /* of a CLEAR: the latest of theirs, 0 = none, under pending_lock */
 	struct completion done;
 	int rc;
 	bool is_setup;
@@ -44,10 +45,42 @@ static int carry_out_setup(struct tdx_driver *driver, struct tdx_iommu_setup *se
 	return tdx_table_setup(&driver->table, setup);
 }
 
+static bool is_later(u64 not_after, u64 than)
+{
+	return than && (!not_after || not_after > than);
+}
+
+/*
+ * A caller that joined meanwhile may have given it more time. False: nobody has, and nobody can
+ * join it from now on.
+ */
+static bool has_more_time(struct request *request)
+{
+	bool later;
+
+	spin_lock(&pending_lock);
+	later = is_later(request->not_after, request->clear.not_after);
+	request->clear.not_after = request->not_after;
+	if (!later)
+		list_del_init(&request->entry);
+	spin_unlock(&pending_lock);
+	return later;
+}
+
+static int carry_out_clear(struct tdx_driver *driver, struct request *request)
+{
+	int rc;
+
+	do
+		rc = tdx_table_clear(&driver->table, &request->clear);
+	while (rc == -ETIME && has_more_time(request));
+	return rc;
+}
+
 static int carry_out_request(struct tdx_driver *driver, struct request *request)
 {
 	int rc = request->is_setup ? carry_out_setup(driver, &request->setup)
-				   : tdx_table_clear(&driver->table, &request->clear);
+				   : carry_out_clear(driver, request);
 
 	/* The table can't tell a backend that has gone from a TDX module that is not ready. */
 	if (rc == -ENODEV && READ_ONCE(driver->backend_gone))
@@ -64,6 +97,8 @@ static bool begins(struct request *request)
 	wanted = request->waiting;
 	if (!wanted)
 		list_del_init(&request->entry);
+	else if (!request->is_setup)
+		request->clear.not_after = request->not_after;
 	spin_unlock(&pending_lock);
 	return wanted;
 }
@@ -117,6 +152,8 @@ static struct request *join(struct request *fresh)
 			continue;
 		kref_get(&known->users);
 		known->waiting++;
+		if (is_later(fresh->not_after, known->not_after))
+			known->not_after = fresh->not_after;
 		spin_unlock(&pending_lock);
 		kref_put(&fresh->users, request_release);
 		return known;
@@ -180,6 +217,7 @@ int tdx_worker_clear(struct tdx_iommu_clear *clear)
 	if (!request)
 		return -ENOMEM;
 	request->clear = *clear;
+	request->not_after = clear->not_after;
 	request = join(request);
 	rc = answer_of(request);
 	if (!rc)

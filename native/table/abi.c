@@ -34,13 +34,14 @@ AT(tdx_iommu_setup, reg_base, 8);
 AT(tdx_iommu_setup, outcome, 16);
 AT(tdx_iommu_setup, unit, 24);
 
-SIZE(tdx_iommu_clear, 136);
+SIZE(tdx_iommu_clear, 144);
 AT(tdx_iommu_clear, tdx_iommu_id, 16);
 AT(tdx_iommu_clear, setup_seq, 24);
 AT(tdx_iommu_clear, outcome, 32);
 AT(tdx_iommu_clear, unit, 40);
+AT(tdx_iommu_clear, not_after, TDX_IOMMU_CLEAR_SIZE_VER1);
 
 static_assert(TDX_IOMMU_IOC_INFO == 0xC060E700U, "INFO");
 static_assert(TDX_IOMMU_IOC_LIST == 0xC038E701U, "LIST");
 static_assert(TDX_IOMMU_IOC_SETUP == 0xC078E702U, "SETUP");
-static_assert(TDX_IOMMU_IOC_CLEAR == 0xC088E703U, "CLEAR");
+static_assert(TDX_IOMMU_IOC_CLEAR == 0xC090E703U, "CLEAR");

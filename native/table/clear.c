@@ -13,7 +13,10 @@ static int admit(struct tdx_table *table, struct tdx_unit *unit,
 	if (!(unit->flags & TDX_UNIT_ID_VALID) || unit->id != clear->tdx_iommu_id ||
 	    unit->setup_seq != clear->setup_seq)
 		return -ESTALE;
-	return table->head->identity.environment == TDX_IOMMU_ENV_OK ? 0 : -ENODEV;
+	if (table->head->identity.environment != TDX_IOMMU_ENV_OK)
+		return -ENODEV;
+	/* Last, and only here: what has begun goes on. */
+	return clear->not_after && table->ops->now_ns(table->ctx) > clear->not_after ? -ETIME : 0;
 }
 
 int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)

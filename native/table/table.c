@@ -226,7 +226,7 @@ void tdx_table_info(struct tdx_table *table, struct tdx_iommu_info *info)
 	table->ops->lock(table->ctx);
 	*info = (struct tdx_iommu_info){
 		.size = info->size,
-		.flags = table->head->flags,
+		.flags = table->head->flags | TDX_IOMMU_INFO_NOT_AFTER,
 		.abi_version = TDX_IOMMU_ABI_VERSION,
 		.abi_profile = identity->abi_profile,
 		.environment = identity->environment,

@@ -68,6 +68,7 @@ struct tdx_table_ops {
 	 * for a page that it still owns.
 	 */
 	int (*write_back)(void *ctx, __u64 page);
+	/* CLOCK_MONOTONIC: callers name times on it. */
 	__u64 (*now_ns)(void *ctx);
 	/*
 	 * Whether the unit's own registers forbid a SETUP. Under lock; NULL where there are no

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is believed of the pages that a CLEAR gives back. */
+/* When a CLEAR is no longer issued, and what is believed of the pages that it gives back. */
+#include <errno.h>
+
 #include "../table/internal.h"
 #include "check.h"
 #include "host.h"
@@ -8,11 +10,79 @@
 #define MT 4U
 #define GIVEN TDX_MT_PAGES(MT)
 #define SET_PAGES (GIVEN + 2) /* with root and ledger */
+#define LONG 1000000000ULL
 
 static void trusted_host(struct host *host, __u32 profile)
 {
 	host_start(host, profile, MT);
 	CHECK_EQ(host_setup(host, UNIT_A), TDX_IOMMU_DONE);
+}
+
+static void turn_comes_too_late(void)
+{
+	struct tdx_iommu_unit before, after;
+	struct host host;
+	__u64 generation;
+
+	trusted_host(&host, TDX_IOMMU_PROFILE_NEWEST);
+	host.clock += LONG;
+	before = host_unit(&host, UNIT_A);
+	generation = host.now.table_head.generation;
+	CHECK_EQ(host_clear_by(&host, UNIT_A, host.clock), -ETIME);
+	after = host_unit(&host, UNIT_A);
+	CHECK_EQ(after.state, TDX_IOMMU_TRUSTED);
+	CHECK_EQ(after.leaf, TDX_LEAF_IOMMU_SETUP);
+	CHECK_EQ(after.attempts, before.attempts);
+	CHECK_EQ(after.tdx_iommu_id, before.tdx_iommu_id);
+	CHECK_EQ(after.pages_donated, GIVEN);
+	CHECK_EQ(host.now.table_head.generation, generation);
+	CHECK_EQ(host.now.sim_head.clear_calls, 0);
+	/* What else is wrong is said first. */
+	CHECK_EQ(host_clear_by(&host, UNIT_B, 1), -ESTALE);
+	CHECK_EQ(host_clear_by(&host, UNIT_A, host.clock + LONG), TDX_IOMMU_DONE);
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	CHECK_EQ(host_clear_by(&host, UNIT_A, 0), TDX_IOMMU_DONE);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void time_passes(struct host *host)
+{
+	host->clock += LONG;
+}
+
+static void what_has_begun_goes_on(void)
+{
+	struct host host;
+
+	trusted_host(&host, TDX_IOMMU_PROFILE_NEWEST);
+	host.now.sim_head.interruptions = 5;
+	host.before_call = time_passes;
+	CHECK_EQ(host_clear_by(&host, UNIT_A, host.clock + LONG / 2), TDX_IOMMU_DONE);
+	CHECK_EQ(host_unit(&host, UNIT_A).attempts, 6);
+	/* Nor does a process that takes over ask again. */
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	host.steps_until_kill = 3;
+	CHECK_EQ(host_clear_by(&host, UNIT_A, host.clock + LONG / 2), -ECANCELED);
+	host_restart(&host);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_CLEARING);
+	host.clock += LONG;
+	CHECK_EQ(tdx_table_resume(&host.table), 0);
+	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void info_tells_of_it(void)
+{
+	struct tdx_iommu_info info = { .size = sizeof(info) };
+	struct host host;
+
+	host_start(&host, TDX_IOMMU_PROFILE_NEWEST, MT);
+	tdx_table_info(&host.table, &info);
+	CHECK_EQ(info.abi_version, 2);
+	CHECK_EQ(info.flags & TDX_IOMMU_INFO_NOT_AFTER, TDX_IOMMU_INFO_NOT_AFTER);
+	host_stop(&host);
 }
 
 static void script_list(struct host *host, __u32 list)
@@ -119,6 +189,9 @@ static void write_backs(void)
 
 void clear_tests(void)
 {
+	TEST(turn_comes_too_late, "a CLEAR whose turn comes after not_after is not issued and leaves the unit as it was");
+	TEST(what_has_begun_goes_on, "a CLEAR that has begun goes on, however long it takes and whoever finishes it");
+	TEST(info_tells_of_it, "INFO says that CLEAR honours not_after");
 	TEST(released_lists, "pages are freed only when the module's list of them is whole, in whatever order, or may be none");
 	TEST(write_backs, "each released page is written back, but for the newest module");
 	TEST(refused_write_back, "one page whose write-back is refused retains the whole set");

@@ -13,8 +13,13 @@ int host_setup(struct host *host, __u64 reg_base)
 
 int host_clear(struct host *host, __u64 reg_base)
 {
+	return host_clear_by(host, reg_base, 0);
+}
+
+int host_clear_by(struct host *host, __u64 reg_base, __u64 not_after)
+{
 	struct tdx_iommu_unit unit = host_unit(host, reg_base);
-	struct tdx_iommu_clear clear = { .size = sizeof(clear), .reg_base = reg_base };
+	struct tdx_iommu_clear clear = { .size = sizeof(clear), .reg_base = reg_base, .not_after = not_after };
 	int rc;
 
 	clear.tdx_iommu_id = unit.tdx_iommu_id;

@@ -52,6 +52,7 @@ void host_restart(struct host *host);
 /* Outcome, or a negative errno. */
 int host_setup(struct host *host, __u64 reg_base);
 int host_clear(struct host *host, __u64 reg_base);
+int host_clear_by(struct host *host, __u64 reg_base, __u64 not_after);
 struct tdx_iommu_unit host_unit(struct host *host, __u64 reg_base);
 void host_fault(struct host *host, __u32 leaf, __u64 status, __u32 count);
 void host_fault_keeping(struct host *host, __u64 status);

@@ -21,6 +21,7 @@
  *               one that waits for its turn is dropped, unless somebody else waits for it, too
  *   EOPNOTSUPP  SETUP and CLEAR with real SEAMCALLs are not enabled
  *   EIO         the SEAMCALL backend is gone, or went while the operation ran
+ *   ETIME       CLEAR: its turn came after @not_after, and nothing was issued
  *   EPERM       no CAP_SYS_ADMIN, at open and at each call
  *   EBADF       SETUP or CLEAR on a descriptor opened read-only
  *
@@ -36,7 +37,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define TDX_IOMMU_ABI_VERSION 1
+/* 2: CLEAR has @not_after */
+#define TDX_IOMMU_ABI_VERSION 2
 #define TDX_IOMMU_INSTANCE_BYTES 16
 #define TDX_IOMMU_IOC_TYPE 0xE7
 
@@ -45,6 +47,7 @@
 #define TDX_IOMMU_INFO_REAL_SETUP 0x2U	/* real SETUP and CLEAR are enabled */
 /* The kernel does not keep the upper half of the domain ids free. */
 #define TDX_IOMMU_INFO_DID_UNRESERVED 0x4U
+#define TDX_IOMMU_INFO_NOT_AFTER 0x8U /* CLEAR honours @not_after; without it, it is E2BIG */
 
 /* tdx_iommu_info.abi_profile: how this TDX module's CLEAR is called */
 enum tdx_iommu_profile {
@@ -244,6 +247,12 @@ struct tdx_iommu_setup {
  * @outcome: out: enum tdx_iommu_outcome, never ALREADY or UNSUPPORTED
  * @reserved: 0
  * @unit: out: the unit afterwards; after RETRY and FAILED it keeps its id and pages
+ * @not_after: in: CLOCK_MONOTONIC of the initial time namespace in ns, 0 = none. Since version 2
+ *
+ * A CLEAR is decided on a look at who uses the devices, and that look ages while the call waits for
+ * its turn: one whose turn comes later than @not_after is not issued (ETIME). It is looked at once,
+ * before the state is CLEARING; what has begun goes on to its end. A caller that joins another's
+ * CLEAR sets the later of both.
  */
 struct tdx_iommu_clear {
 	__u32 size;
@@ -254,7 +263,10 @@ struct tdx_iommu_clear {
 	__u32 outcome;
 	__u32 reserved;
 	struct tdx_iommu_unit unit;
+	__aligned_u64 not_after;
 };
+
+#define TDX_IOMMU_CLEAR_SIZE_VER1 136U /* without @not_after */
 
 #define TDX_IOMMU_IOC_INFO _IOWR(TDX_IOMMU_IOC_TYPE, 0, struct tdx_iommu_info)
 #define TDX_IOMMU_IOC_LIST _IOWR(TDX_IOMMU_IOC_TYPE, 1, struct tdx_iommu_list)

@@ -51,7 +51,7 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
 
   it("says who answers", async () => {
     const info = await (await openHere()).info();
-    expect(info).toMatchObject({ simulated: true, abiVersion: 1, abiProfile: "V2", environment: "Ok", mtPageCount: 4, features0: 64n });
+    expect(info).toMatchObject({ simulated: true, abiVersion: 2, abiProfile: "V2", environment: "Ok", mtPageCount: 4, features0: 64n });
     expect(info.module).toEqual({ version: "2.0.18", buildNum: 1094, buildDate: 20260401 });
     expect(info.instance).toMatch(/^[0-9a-f]{32}$/);
   });
