@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { isAppError, messageOf } from "../runtime/errors.ts";
 import { type ExitCode, exitCodeOf } from "../runtime/exit-codes.ts";
+import { cleanLines } from "../runtime/printable.ts";
 
 /**
  * An error as a person at a terminal needs it: what is wrong, where, and what to do; the code to look up. The stack only with --log-level debug,
@@ -26,7 +27,7 @@ export async function atBorder(work: () => Promise<number>, errors: { write(text
   try {
     return await work();
   } catch (thrown) {
-    errors.write(errorText(thrown, withStack()));
+    errors.write(cleanLines(errorText(thrown, withStack())));
     return exitCodeOf(thrown) satisfies ExitCode;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from "commander";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
+import { cleanLines } from "../runtime/printable.ts";
 import { atBorder } from "./border.ts";
 import { type Act, type Context, canvasOf } from "./context.ts";
 
@@ -72,7 +73,7 @@ async function parse(words: readonly string[], context: Context, given: { act: A
 
 async function buildProgram(words: readonly string[], context: Context, given: { act: Act; version: string }): Promise<Command> {
   const program = new Command("trusted-iommu").description(ABOUT).version(given.version).exitOverride();
-  program.configureOutput({ writeOut: (text) => context.output.write(text), writeErr: (text) => context.errors.write(text) });
+  program.configureOutput({ writeOut: (text) => context.output.write(text), writeErr: (text) => context.errors.write(cleanLines(text)) });
   program.configureHelp({ helpWidth: Math.min(canvasOf(context).width, MAX_HELP_COLUMNS) });
   program.showHelpAfterError("(--help shows what there is)");
   const asked = words.find((word) => !word.startsWith("-"));

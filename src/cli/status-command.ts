@@ -7,6 +7,7 @@ import { AppError } from "../runtime/errors.ts";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { type Act, type Context, canvasOf, printLines } from "./context.ts";
 import type { ReportedNode } from "./read-status.ts";
+import { jsonText } from "./view/text.ts";
 import { nodeTree } from "./view/tree.ts";
 
 const ABOUT = `Shows a node as a tree: host bridge, unit, device, each with its state, id and reason. Read from the status file of a standalone agent, or from the
@@ -39,7 +40,7 @@ export function addStatusCommand(program: Command, context: Context, act: Act): 
   command.action((flags: StatusFlags) =>
     act(async () => {
       const { name, status } = await reported(flags, context);
-      printLines(context, flags.output === "json" ? [JSON.stringify(status, null, 2)] : nodeTree(name, status, canvasOf(context)));
+      printLines(context, flags.output === "json" ? [jsonText(status)] : nodeTree(name, status, canvasOf(context)));
       return EXIT_CODES.Ok;
     }),
   );

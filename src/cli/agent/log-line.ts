@@ -14,7 +14,7 @@ export function humanLogLine(json: string, colour: boolean): string {
   const fields = Object.entries(record).filter(([key]) => !SHARED.has(key));
   const rest = fields.map(([key, value]) => `${key}=${plain(value)}`).join(" ");
   const clock = String(time).slice(11, 19);
-  return `${paint(clock, "dim", colour)} ${paint(String(level), LEVEL_STYLES[String(level)] ?? "plain", colour)} ${String(message)}${rest === "" ? "" : `  ${paint(oneLine(rest), "dim", colour)}`}`;
+  return `${paint(clock, "dim", colour)} ${paint(String(level), LEVEL_STYLES[String(level)] ?? "plain", colour)} ${oneLine(String(message))}${rest === "" ? "" : `  ${paint(oneLine(rest), "dim", colour)}`}`;
 }
 
 function parseRecord(json: string): Record<string, unknown> | null {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NodeStatus } from "../../domain/status.ts";
+import { clean } from "../../runtime/printable.ts";
 import { type Context, hasColour } from "../context.ts";
 import { changeLines } from "../view/changes.ts";
 import { createLiveView } from "../view/live.ts";
@@ -40,7 +41,7 @@ function liveScreen(context: Context, { footer }: ScreenOptions): Screen {
     isLive: true,
     show: (node, status) => view.show(({ width, height }) => [...nodeTables(node, status, { width, height: height - 1, colour }), footer]),
     log: (json) => view.print(humanLogLine(json, colour)),
-    say: (text) => view.print(text),
+    say: (text) => view.print(clean(text)),
     close: () => view.close(),
   };
 }
@@ -48,7 +49,7 @@ function liveScreen(context: Context, { footer }: ScreenOptions): Screen {
 function lineScreen({ output, clock }: Context): Screen {
   let before: NodeStatus | null = null;
   const say = (text: string): void => {
-    output.write(`${new Date(clock.wallMs()).toISOString().slice(11, 23)} ${text}\n`);
+    output.write(`${new Date(clock.wallMs()).toISOString().slice(11, 23)} ${clean(text)}\n`);
   };
   return {
     isLive: false,

@@ -2,7 +2,7 @@
 import { decodeStatus } from "../../domain/seamcall-status.ts";
 import type { ModuleDump, SimulatedFault } from "../../seamcall/simulation.ts";
 import { table } from "../view/table.ts";
-import { type Canvas, line, type Style, span } from "../view/text.ts";
+import { type Canvas, jsonText, line, type Style, span } from "../view/text.ts";
 
 const PHASE_STYLES: Readonly<Record<string, Style>> = { Configured: "good", Configuring: "busy", Clearing: "busy", Foreign: "bad" };
 
@@ -59,5 +59,5 @@ function answerText({ leaf, status }: SimulatedFault): string {
 
 /** The same for programs: 64-bit values as hex strings. */
 export function moduleJson(dump: ModuleDump): string {
-  return JSON.stringify(dump, (_, value: unknown) => (typeof value === "bigint" ? `0x${value.toString(16)}` : value), 2);
+  return jsonText(dump);
 }

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { ENVIRONMENTS, type Environment as TdxEnvironment } from "../../domain/unit.ts";
 import { EXIT_CODES } from "../../runtime/exit-codes.ts";
+import { clean } from "../../runtime/printable.ts";
 import type { SimulatedHost } from "../../simulate/simulated-host.ts";
 import { type Act, type Context, canvasOf, printLines } from "../context.ts";
 import { addressArgument, type FaultFlags, faultFrom } from "./arguments.ts";
@@ -49,7 +50,7 @@ function addDeed({ simulate, context, act, deed }: { simulate: Command; context:
       const words = given
         .filter((word) => typeof word === "string")
         .map((word, index) => (isAddressAt(deed, index) ? addressArgument("address", word) : word));
-      printLines(context, [deed.run(await open(context, command.opts<Rooted>()), ...words)]);
+      printLines(context, [clean(deed.run(await open(context, command.opts<Rooted>()), ...words))]);
       return EXIT_CODES.Ok;
     }),
   );
@@ -89,7 +90,7 @@ function addCreate(simulate: Command, context: Context, act: Act): void {
       const root = resolve(context.workingFolder, flags.root);
       createSimulatedHost(root, { description, deviceNodes, control: simulationOf() });
       const { units, functions } = description;
-      printLines(context, [`${root}: ${units.length} units, ${functions.length} functions; use it with --simulator ${root}`]);
+      printLines(context, [clean(`${root}: ${units.length} units, ${functions.length} functions; use it with --simulator ${root}`)]);
       return EXIT_CODES.Ok;
     }),
   );

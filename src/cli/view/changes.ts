@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
+import { clean } from "../../runtime/printable.ts";
 import { oneLine } from "./text.ts";
 import { deviceReason, reasonText, unitName } from "./words.ts";
 
@@ -13,7 +14,9 @@ export function changeLines(before: NodeStatus | null, after: NodeStatus): reado
       gone: (device) => `device ${device.address} is gone`,
     }),
     ...changed(before?.conditions ?? [], after.conditions, { key: (condition) => condition.type, say: conditionLine, gone: () => "" }),
-  ].filter((text) => text !== "");
+  ]
+    .filter((text) => text !== "")
+    .map(clean);
 }
 
 interface Speech<T> {

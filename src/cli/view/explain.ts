@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DEVICE_REASONS } from "../../domain/reason.ts";
 import { table } from "./table.ts";
-import { type Canvas, line, oneLine, type Span, span } from "./text.ts";
+import { type Canvas, jsonText, line, oneLine, type Span, span } from "./text.ts";
 
 /** A verdict of the gate, as far as it is explained (domain/gate.ts Verdict fits). */
 export interface Explained {
@@ -46,5 +46,5 @@ function mark(passed: boolean, decides: boolean): Span {
 export function explainJson(verdict: Explained): string {
   const { address, offered, reason, resource, rules } = verdict;
   const plain = rules.map((rule) => ({ rule: rule.reason, passed: rule.passed, read: oneLine(rule.read), reason: rule.passed ? "" : rule.reason }));
-  return JSON.stringify({ address, offered, reason, meaning: DEVICE_REASONS[reason], resource: resource?.name ?? "", rules: plain }, null, 2);
+  return jsonText({ address, offered, reason, meaning: DEVICE_REASONS[reason], resource: resource?.name ?? "", rules: plain });
 }

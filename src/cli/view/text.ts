@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { clean, escapeInJson } from "../../runtime/printable.ts";
 
 /** Text for a terminal: colour, and fitting into a given width. Pure; views are arrays of lines, none wider than they were told. */
 
@@ -26,8 +27,9 @@ export interface Span {
   readonly style: Style;
 }
 
+/** What is shown comes from files and other programs: a span has nothing in it that a terminal would obey. */
 export function span(text: string, style: Style = "plain"): Span {
-  return { text, style };
+  return { text: clean(text), style };
 }
 
 /** One line from spans, cut with … at the canvas' width. The text counts, the colour does not. */
@@ -47,7 +49,8 @@ export function line(spans: readonly Span[], canvas: Canvas): string {
 /** `text` with the escape codes of `style`; as it is without colour. */
 export function paint(text: string, style: Style, colour: boolean): string {
   const code = STYLES[style];
-  return colour && code !== "" && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text;
+  const shown = clean(text);
+  return colour && code !== "" && shown !== "" ? `\u001b[${code}m${shown}\u001b[0m` : shown;
 }
 
 /** Columns `text` takes. Everything shown here is of width 1 (hex, ASCII names, arrows, marks). */
@@ -70,6 +73,11 @@ export function padTo(text: string, width: number): string {
 
 /** Messages come from everywhere: line ends and control characters would break the picture. */
 export function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  return text.replace(/[\s\u0000-\u001f\u007f]+/g, " ").trim();
+  return text.replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ").trim();
+}
+
+/** JSON for a person or a program. Bigints are hex strings. */
+export function jsonText(value: unknown): string {
+  const text = JSON.stringify(value, (_, member: unknown) => (typeof member === "bigint" ? `0x${member.toString(16)}` : member), 2);
+  return escapeInJson(text);
 }
