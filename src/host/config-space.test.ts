@@ -35,16 +35,23 @@ describe("captured configuration spaces", () => {
       },
       doe: [0xe00],
       totalVfs: 4,
+      problem: "",
     });
   });
 
   it("of the DOE endpoint show two mailboxes, no IDE and no TEE-I/O", () => {
-    expect(capabilitiesOf(capturedSpace("doe-endpoint"))).toEqual({ teeIo: "No", ide: { kind: "Absent" }, doe: [0x100, 0x130], totalVfs: 0 });
+    expect(capabilitiesOf(capturedSpace("doe-endpoint"))).toEqual({
+      teeIo: "No",
+      ide: { kind: "Absent" },
+      doe: [0x100, 0x130],
+      totalVfs: 0,
+      problem: "",
+    });
   });
 
   it("cut to the 64 bytes an unprivileged reader gets are Unknown throughout", () => {
     const cut = capturedSpace("tee-io-endpoint").subarray(0, 64);
-    expect(capabilitiesOf(cut)).toEqual({ teeIo: "Unknown", ide: { kind: "Unknown" }, doe: [], totalVfs: null });
+    expect(capabilitiesOf(cut)).toMatchObject({ teeIo: "Unknown", ide: { kind: "Unknown" }, doe: null, totalVfs: null });
   });
 
   it("cut behind the header show TEE-I/O and leave IDE Unknown", () => {
@@ -65,11 +72,25 @@ describe("odd configuration spaces", () => {
   });
 
   it("without a capability list have neither TEE-I/O nor IDE", () => {
-    expect(capabilitiesOf(new Uint8Array(256), 256)).toEqual({ teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0 });
+    expect(capabilitiesOf(new Uint8Array(256), 256)).toEqual({ teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" });
   });
 
-  it("of 256 bytes by the kernel's word have no IDE", () => {
-    expect(capabilitiesOf(space().subarray(0, 256), 256)).toMatchObject({ teeIo: "Yes", ide: { kind: "Absent" } });
+  it("of 256 bytes by the kernel's word hide IDE, DOE and SR-IOV of an Express function, and of no other", () => {
+    const hidden = { ide: { kind: "Unknown" }, doe: null, totalVfs: null };
+    expect(capabilitiesOf(space().subarray(0, 256), 256)).toMatchObject({ teeIo: "Yes", ...hidden });
+    expect(capabilitiesOf(space({}, 0).subarray(0, 256), 256)).toMatchObject({ teeIo: "No", ...hidden });
+    expect(capabilitiesOf(new Uint8Array(256), 256)).toMatchObject({ teeIo: "No", ide: { kind: "Absent" }, totalVfs: 0, problem: "" });
+  });
+
+  it("say why they cannot be read", () => {
+    const problem = (bytes: Uint8Array, size = SIZE): string => capabilitiesOf(bytes, size).problem;
+    expect(problem(space())).toBe("");
+    expect(problem(space().subarray(0, 64))).toContain("CAP_SYS_ADMIN");
+    expect(problem(space().subarray(0, 64), 256)).toContain("CAP_SYS_ADMIN");
+    expect(problem(space().subarray(0, 256), 256)).toBe("the kernel shows only 256 bytes of its configuration space");
+    expect(problem(space().subarray(0, 256))).toBe("its configuration space cannot be read at 0x100");
+    expect(problem(new Uint8Array(SIZE).fill(0xff))).toContain("all ones");
+    expect(problem(new Uint8Array(0))).toBe("its configuration space cannot be read");
   });
 
   it("end a chain that leads round in a circle", () => {

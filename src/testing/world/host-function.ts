@@ -99,6 +99,7 @@ export class HostFunction {
       ideStreams: 1,
       link: this.#link(),
       linkRead: this.#linkRead(),
+      configProblem: this.isConfigReadable.value && this.isLinkReadable.value ? "" : "EIO",
       hostBridge: "pci0000:16",
       rootPort: null,
       driver: this.isOnVfio.value ? "vfio-pci" : null,
