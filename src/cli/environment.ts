@@ -14,6 +14,8 @@ export interface Environment {
   readonly service: { readonly host: string; readonly port: string } | null;
   /** Where the agent looks for its config file when --config is not given. */
   readonly configFile: string | null;
+  /** From bin/trusted-iommu: "SigIgn" of /proc/PID/status before Node gave every signal its default effect. */
+  readonly ignoredSignals: string | null;
 }
 
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): Environment {
@@ -25,6 +27,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     kubeconfig: read("KUBECONFIG"),
     service: serviceFrom(read("KUBERNETES_SERVICE_HOST"), read("KUBERNETES_SERVICE_PORT")),
     configFile: read("TRUSTED_IOMMU_CONFIG"),
+    ignoredSignals: read("TRUSTED_IOMMU_IGNORED_SIGNALS"),
   };
 }
 
