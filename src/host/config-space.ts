@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Tristate } from "../domain/device.ts";
+import { findExpress, readable } from "./express.ts";
 import { type Ide, readIde } from "./ide.ts";
 
 /** A function's configuration space, read a register at a time: only defined registers are touched, and each read may wake the device. */
@@ -12,7 +13,7 @@ export interface ConfigSpace {
 
 /** What a function's own configuration space says. `Unknown` and null stand for what was not readable, never for a guess. */
 export interface Capabilities {
-  /** DEVCAP bit 30. PCIe r6.1 7.5.3.3. */
+  /** DEVCAP bit 30 of a function to which a TSM connects. PCIe r6.1 7.5.3.3. */
   readonly teeIo: Tristate;
   readonly ide: Ide;
   /** Offsets of DOE mailboxes (extended capability 0x2E), as many as could be seen; null when there may be some and none was seen. */
@@ -33,9 +34,6 @@ export const UNREADABLE_CAPABILITIES = unreadableCapabilities("its configuration
 /** What a reader without CAP_SYS_ADMIN gets. */
 const OPEN_BYTES = 64;
 const LEGACY_BYTES = 256;
-const CAPABILITY_POINTER = 0x34;
-const STATUS_HAS_CAPABILITIES = 1 << 20; // Status bit 4, in the register at 0x04.
-const PCI_EXPRESS = 0x10;
 const DEVCAP = 0x04;
 const DEVCAP_TEE_IO = 1 << 30;
 const EXTENDED_START = 0x100;
@@ -52,16 +50,16 @@ export function readCapabilities(space: ConfigSpace): Capabilities {
   const id = space.u32(0);
   if (id === null) return UNREADABLE_CAPABILITIES;
   if (id === ALL_ONES) return unreadableCapabilities("its configuration space reads all ones: it is gone, or has no power");
-  const express = findPciExpress(space);
-  if (express === null) return unreadableCapabilities(whyUnread(space));
-  if (express === 0) return { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
-  const devcap = readable(space.u32(express + DEVCAP));
-  const teeIo = devcap === null ? "Unknown" : (devcap & DEVCAP_TEE_IO) !== 0 ? "Yes" : "No";
+  const express = findExpress(space);
+  if (express.kind === "Unknown") return unreadableCapabilities(whyUnread(space));
+  if (express.kind === "Absent") return { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
+  const devcap = readable(space.u32(express.offset + DEVCAP));
+  const teeIo = devcap === null ? "Unknown" : express.canConnect && (devcap & DEVCAP_TEE_IO) !== 0 ? "Yes" : "No";
   const extended = readExtended(space);
   return {
     teeIo,
     ...extended,
-    problem: devcap === null ? `its configuration space cannot be read at 0x${(express + DEVCAP).toString(16)}` : extended.problem,
+    problem: devcap === null ? `its configuration space cannot be read at 0x${(express.offset + DEVCAP).toString(16)}` : extended.problem,
   };
 }
 
@@ -70,28 +68,6 @@ function whyUnread(space: ConfigSpace): string {
   const isOpenPartOnly = space.u32(OPEN_BYTES - 4) !== null && space.u32(OPEN_BYTES) === null;
   if (isOpenPartOnly) return "only the first 64 bytes of its configuration space can be read: the agent needs CAP_SYS_ADMIN, run it as root";
   return UNREADABLE_CAPABILITIES.problem;
-}
-
-/** All ones is what a function that no longer answers reads as. */
-function readable(value: number | null): number | null {
-  return value === ALL_ONES ? null : value;
-}
-
-/** Offset of the PCI Express capability, 0 when the function has none, null when it cannot be told. */
-function findPciExpress(space: ConfigSpace): number | null {
-  const status = readable(space.u32(4));
-  if (status === null) return null;
-  if ((status & STATUS_HAS_CAPABILITIES) === 0) return 0;
-  const pointer = space.u32(CAPABILITY_POINTER);
-  if (pointer === null) return null;
-  let offset = pointer & 0xfc;
-  for (let hops = 0; offset >= 0x40 && hops < LONGEST_CHAIN; hops++) {
-    const header = readable(space.u32(offset));
-    if (header === null) return null;
-    if ((header & 0xff) === PCI_EXPRESS) return offset;
-    offset = (header >>> 8) & 0xfc;
-  }
-  return 0; // Like the kernel: a chain that leads below 0x40 or round in a circle ends there.
 }
 
 function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo"> {
