@@ -15,6 +15,10 @@ export class ApiModel {
   /** The newest spec, whether an agent has seen it or not. */
   spec: IntentView;
   status: NodeStatus | null = null;
+  /** An earlier one, as a backup has it. */
+  backup: NodeStatus | null = null;
+  /** Somebody else wrote it last. */
+  isStatusEdited = false;
   readonly #watchers = new Map<number, (view: IntentView) => void>();
 
   constructor(time: WorldTime, shape: { readonly isStandalone: boolean; readonly spec: IntentView }) {
@@ -34,6 +38,13 @@ export class ApiModel {
   writeStatus(status: NodeStatus): void {
     if (!this.isReachable.value && !this.isStandalone) throw new AppError("API_UNREACHABLE", "connection refused");
     this.status = status;
+    this.isStatusEdited = false;
+  }
+
+  /** `kubectl edit --subresource=status`, or a restore from a backup. */
+  editStatus(status: NodeStatus | null): void {
+    this.status = status;
+    this.isStatusEdited = true;
   }
 
   readStatus(): NodeStatus | null {
