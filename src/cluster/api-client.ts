@@ -22,6 +22,8 @@ export interface ApiRequest {
   readonly contentType?: string;
   /** From the first byte sent to the last byte read. */
   readonly deadlineMs: number;
+  /** A longer body is not read to its end; 64 MiB when not given. */
+  readonly maxBytes?: number;
 }
 
 export interface ApiStream {
@@ -37,7 +39,7 @@ export interface ApiStream {
 }
 
 export interface ApiClient {
-  /** The parsed body of a 2xx answer. @throws API_UNREACHABLE (no answer, 429, 5xx) · API_REFUSED (any other answer; details.status) */
+  /** The parsed body of a 2xx answer. @throws API_UNREACHABLE (no answer, 429, 5xx) · API_REFUSED (any other answer; details.status) · API_ANSWER_TOO_LONG */
   call(request: ApiRequest): Promise<unknown>;
   /** Reads lines until the server ends the stream. @throws as `call`, and what `onLine` threw */
   stream(request: ApiStream): Promise<void>;
@@ -77,11 +79,11 @@ export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
   };
 
   return {
-    async call({ method, path, query = {}, body, contentType = "application/json", deadlineMs }) {
+    async call({ method, path, query = {}, body, contentType = "application/json", deadlineMs, maxBytes = MAX_BODY_BYTES }) {
       const sent = { method, path, query, body: body === undefined ? null : JSON.stringify(body), contentType };
       const work = async (signal: AbortSignal): Promise<unknown> => {
         const answer = await send(sent, signal);
-        const text = await readAll(answer);
+        const text = await readAll(answer, maxBytes);
         if (!isGood(answer)) throw refusal(`${method} ${path}`, answer.statusCode ?? 0, text);
         return JSON.parse(text);
       };
@@ -145,13 +147,14 @@ function answerTo(request: http.ClientRequest, body: string | null): Promise<htt
   });
 }
 
-async function readAll(answer: http.IncomingMessage): Promise<string> {
+async function readAll(answer: http.IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of answer) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer is longer than ${MAX_BODY_BYTES} bytes`);
+    // Leaving the loop ends the connection: what is still to come is not received.
+    if (bytes > maxBytes) throw new AppError("API_ANSWER_TOO_LONG", `the answer is longer than ${maxBytes} bytes`, { details: { maxBytes } });
   }
   return Buffer.concat(chunks).toString("utf8");
 }

@@ -47,6 +47,7 @@ export const ERROR_CODES = {
   SHUTTING_DOWN: { retry: "never", grpc: UNAVAILABLE, meaning: "the agent is stopping" },
   API_UNREACHABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the API server does not answer" },
   API_REFUSED: { retry: "backoff", grpc: PERMISSION_DENIED, meaning: "the API server refused the request" },
+  API_ANSWER_TOO_LONG: { retry: "backoff", grpc: UNAVAILABLE, meaning: "an answer of the API server is longer than is read" },
   SIMULATION_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "the simulated host's description or state is wrong" },
   STATUS_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the status file cannot be written" },
   CDI_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "a CDI spec cannot be written" },
