@@ -27,6 +27,7 @@ import { createHandlers } from "./handlers.ts";
 import { observe, readHost } from "./observe.ts";
 import { type DecideInputs, decide, holderPollMs, linkPollMs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
+import { sharePods } from "./pods-share.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
 import { createPublisher } from "./publisher.ts";
 import type { AgentState, Pass } from "./state.ts";
@@ -58,7 +59,8 @@ const NO_SPEC_PROBLEM: Memory["specs"] = { problem: "", names: new Set() };
 /** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
 
-export function createAgent(ports: AgentPorts, options: AgentOptions): Agent {
+export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
+  const ports: AgentPorts = { ...given, pods: sharePods(given.pods, given.clock) };
   const state: AgentState = { memory: emptyMemory(0, options.settleMs, null), pass: null, answers: [], lastStatus: null, stopping: false };
   const locks = createKeyedLocks();
   const listeners = new Set<() => void>();

@@ -2,12 +2,13 @@
 
 /** observe: one NodeView from every port. Reads only; what fails is a value. */
 import type { HostView } from "../domain/device.ts";
-import { groundFrom, unitFacts } from "../domain/ground.ts";
-import { hasStaleHold } from "../domain/holds.ts";
+import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
+import { waitsForPods } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
-import { clearanceOf, isSetUp, isStranded, type Memory } from "../domain/memory.ts";
+import { clearanceOf, isSetUp, isStranded, type Memory, namesAfter } from "../domain/memory.ts";
+import { domainsOf } from "../domain/resource-name.ts";
 import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -34,9 +35,10 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
     return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(binding) }), binding, podResources, publications, answers };
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
-  if (!wantsPods(inputs, view)) return view;
+  const ground = groundFrom({ ...view, pods: { kind: "None" } });
+  if (!wantsPods(inputs, ground)) return view;
   const askedMs = ports.clock.nowMs();
-  const pods = await ports.pods.observe();
+  const pods = await ports.pods.observe(domainsOf(namesAfter(inputs.memory, inputs.intent, ground)));
   return ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...view, pods } : { ...(await readNode()), pods };
 }
 
@@ -51,12 +53,11 @@ export async function readHost({ host }: Pick<AgentPorts, "host">, onRead?: (hos
 }
 
 /**
- * Pods are asked for, by a quorum read, only when a decision hangs on them alone: a CLEAR for which everything else is free, or a hold of an
- * earlier epoch that podresources no longer shows.
+ * Pods are asked for, by a quorum read, only when a decision hangs on them alone: a CLEAR for which everything else is free, or the end of a hold that
+ * no view shows.
  */
-function wantsPods({ intent, memory, binding }: ObserveInputs, view: NodeView): boolean {
-  const ground = groundFrom({ ...view, pods: { kind: "None" } });
-  if (hasStaleHold(memory, ground)) return true;
+function wantsPods({ intent, memory, binding }: ObserveInputs, ground: Ground): boolean {
+  if (waitsForPods(memory, ground)) return true;
   if (intent === null) return false;
   return [...unitFacts(binding).values()].some((fact) => {
     const { regBase } = fact.entry;

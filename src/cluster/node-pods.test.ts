@@ -6,11 +6,12 @@ import { type ApiClient, createApiClient } from "./api-client.ts";
 import { createNodePods } from "./node-pods.ts";
 import { podFrom } from "./pod.ts";
 import type { NodePodsPort } from "./port.ts";
+import { wholeQuantity } from "./quantity.ts";
 
-const list = (token: string | null): { method: string; path: string; query: Record<string, string> } => ({
+const list = (token: string | null, limit = "50"): { method: string; path: string; query: Record<string, string> } => ({
   method: "GET",
   path: "/api/v1/pods",
-  query: { fieldSelector: "spec.nodeName=n1", limit: "500", ...(token !== null && { continue: token }) },
+  query: { fieldSelector: "spec.nodeName=n1", limit, ...(token !== null && { continue: token }) },
 });
 
 type Amounts = Record<string, string>;
@@ -22,6 +23,7 @@ function pod(name: string, spec: object, more: { phase?: string; deletionTimesta
 }
 
 const GPU = "teeio.dev/gpu";
+const OURS = new Set(["teeio.dev"]);
 
 describe("the node's pods", () => {
   let server: ScenarioServer;
@@ -45,16 +47,20 @@ describe("the node's pods", () => {
     expect(clock.pending()).toBe(0);
   });
 
-  test("are read page by page, terminating ones included", async () => {
+  test("are read page by page, terminating and finished ones included, and those that ask for nothing of ours left out", async () => {
     const first = pod("a", { containers: [container({ [GPU]: "1", cpu: "100m" })] });
-    const second = pod("b", { containers: [container({})] }, { phase: "Pending", deletionTimestamp: "2026-01-01T00:00:00Z" });
-    server.expect(list(null), json(200, { metadata: { continue: "t1" }, items: [first] }));
+    const idle = pod("idle", { containers: [container({ cpu: "1", "nvidia.com/gpu": "1" })] });
+    const second = pod("b", { containers: [container({ [GPU]: "2" })] }, { phase: "Succeeded", deletionTimestamp: "2026-01-01T00:00:00Z" });
+    server.expect(list(null), json(200, { metadata: { continue: "t1" }, items: [first, idle] }));
     server.expect(list("t1"), json(200, { metadata: {}, items: [second] }));
-    expect(await pods.observe()).toEqual({
+    const one = { name: "c", role: "Main", state: "Waiting", claims: {} };
+    const known = { namespace: "ns", hasRunning: false };
+    expect(await pods.observe(OURS)).toEqual({
       kind: "Read",
+      domains: OURS,
       pods: [
-        { namespace: "ns", name: "a", uid: "uid-a", phase: "Running", terminating: false, requests: { [GPU]: 1 } },
-        { namespace: "ns", name: "b", uid: "uid-b", phase: "Pending", terminating: true, requests: {} },
+        { ...known, name: "a", uid: "uid-a", phase: "Running", terminating: false, containers: [{ ...one, asks: { [GPU]: 1 } }] },
+        { ...known, name: "b", uid: "uid-b", phase: "Succeeded", terminating: true, containers: [{ ...one, asks: { [GPU]: 2 } }] },
       ],
     });
   });
@@ -64,59 +70,121 @@ describe("the node's pods", () => {
     ["missing rights", 403, { message: "forbidden" }],
     ["an answer that is no list", 200, { items: null }],
     ["one pod that is none", 200, { items: [{ metadata: {} }] }],
-    ["an amount that is not understood", 200, { items: [pod("a", { containers: [container({ [GPU]: "some" })] })] }],
   ];
   test.each(refusals)("are unreadable on %s", async (_name, status, body) => {
     server.expect(list(null), json(status, body));
-    expect(await pods.observe()).toMatchObject({ kind: "Unreadable", why: expect.stringMatching(/./) });
+    expect(await pods.observe(OURS)).toMatchObject({ kind: "Unreadable", why: expect.stringMatching(/./) });
   });
 
-  test("are unreadable when a later page is gone, because a part is not the whole", async () => {
-    server.expect(list(null), json(200, { metadata: { continue: "t1" }, items: [] }));
-    server.expect(list("t1"), json(410, { message: "expired" }));
-    expect(await pods.observe()).toMatchObject({ kind: "Unreadable" });
+  test.each(["1Ei", "some", "-1", "1500m"])("are readable with a pod that asks for %s of another domain", async (amount) => {
+    server.expect(list(null), json(200, { items: [pod("a", { containers: [container({ "example.com/x": amount })] })] }));
+    expect(await pods.observe(OURS)).toEqual({ kind: "Read", domains: OURS, pods: [] });
+  });
+
+  test.each(["some", "-1", "1500m", "1Zi"])("are readable with a pod that asks for %s of ours, which may be any amount", async (amount) => {
+    server.expect(list(null), json(200, { items: [pod("a", { containers: [container({ [GPU]: amount })] })] }));
+    expect(await pods.observe(OURS)).toMatchObject({ kind: "Read", pods: [{ name: "a", containers: [{ asks: { [GPU]: null } }] }] });
+  });
+
+  test("are read from the beginning when a later page is gone, because a part is not the whole", async () => {
+    const first = pod("a", { containers: [container({ [GPU]: "1" })] });
+    const other = pod("b", { containers: [container({ [GPU]: "1" })] });
+    server.expect(list(null), json(200, { metadata: { continue: "t1" }, items: [first] }));
+    server.expect(list("t1"), json(410, { message: "expired", metadata: { continue: "inconsistent" } }));
+    server.expect(list(null), json(200, { items: [other] }));
+    expect(await pods.observe(OURS)).toMatchObject({ kind: "Read", pods: [{ name: "b" }] });
+  });
+
+  test("are unreadable when pages are gone again and again", async () => {
+    for (let count = 0; count < 4; count += 1) server.expect(list(null), json(410, { message: "expired" }));
+    expect(await pods.observe(OURS)).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("410") });
+  });
+
+  test("that are fat are read in smaller pages, the last of them alone and whole", async () => {
+    const fat = (name: string): unknown => pod(name, { containers: [{ ...(container({ [GPU]: "1" }) as object), env: "x".repeat(5_000_000) }] });
+    const whole = json(200, { items: [fat("a")] });
+    for (const limit of ["50", "13", "4"]) server.expect(list(null, limit), whole);
+    server.expect(list(null, "1"), json(200, { metadata: { continue: "t1" }, items: [fat("a")] }));
+    server.expect(list("t1", "1"), json(200, { items: [fat("b")] }));
+    expect(await pods.observe(OURS)).toMatchObject({ kind: "Read", pods: [{ name: "a" }, { name: "b" }] });
   });
 
   test("are unreadable when the answer does not come", async () => {
     server.expect(list(null), silence);
-    const view = pods.observe();
+    const view = pods.observe(OURS);
     await vi.waitFor(() => expect(server.answered()).toBe(1), { interval: 2 });
     await clock.advance(10_000);
     expect(await view).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("10000 ms") });
   });
 });
 
-describe("a pod's requests", () => {
-  const requests = (spec: object): Readonly<Record<string, number>> => podFrom(pod("a", spec)).requests;
+describe("a pod", () => {
+  const containers = (spec: object, status: object = {}) => podFrom({ ...(pod("a", spec) as object), status }, OURS)?.containers;
   const one = container({ [GPU]: "1" });
-  const two = container({ [GPU]: "2" });
-  const sidecar = container({ [GPU]: "1" }, "Always");
 
-  test("are the sum of its containers", () => {
-    expect(requests({ containers: [one, two, container({ "teeio.dev/nic": "1" })] })).toEqual({ [GPU]: 3, "teeio.dev/nic": 1 });
+  test("that asks for nothing of ours is none of ours", () => {
+    const native = { cpu: "1", memory: "1Gi", "hugepages-2Mi": "4Mi", "example.kubernetes.io/x": "1", "teeio.dev": "1", [GPU]: "0" };
+    expect(podFrom(pod("a", { containers: [container(native)] }), OURS)).toBeNull();
   });
 
-  test("are those of an init container that asks for more", () => {
-    expect(requests({ containers: [one], initContainers: [two, one] })).toEqual({ [GPU]: 2 });
+  test("has init containers, restartable ones and the others, in the order in which they start", () => {
+    const named = (name: string, restartPolicy?: string): unknown => ({ ...(one as object), name, restartPolicy });
+    const spec = { containers: [named("main")], initContainers: [named("first"), named("side", "Always"), named("never", "Never")] };
+    expect(containers(spec)?.map(({ name, role }) => [name, role])).toEqual([
+      ["first", "Init"],
+      ["side", "Sidecar"],
+      ["never", "Init"],
+      ["main", "Main"],
+    ]);
   });
 
-  test("count restartable init containers with the containers, and with the init containers after them", () => {
-    expect(requests({ containers: [one], initContainers: [sidecar] })).toEqual({ [GPU]: 2 });
-    expect(requests({ containers: [one], initContainers: [sidecar, two] })).toEqual({ [GPU]: 3 });
-    expect(requests({ containers: [one], initContainers: [two, sidecar] })).toEqual({ [GPU]: 2 });
+  test.each([
+    ["Waiting", {}],
+    ["Waiting", { containerStatuses: [{ name: "other", state: { running: {} } }] }],
+    ["Waiting", { containerStatuses: [{ name: "c", state: { waiting: { reason: "CrashLoopBackOff" } } }] }],
+    ["Waiting", { containerStatuses: [{ name: "c" }] }],
+    ["Running", { containerStatuses: [{ name: "c", state: { running: { startedAt: "2026-01-01T00:00:00Z" } } }] }],
+    ["Ended", { containerStatuses: [{ name: "c", state: { terminated: { exitCode: 0 } } }] }],
+  ])("has a container that is %s with status %j", (state, status) => {
+    expect(containers({ containers: [one] }, status)).toMatchObject([{ state }]);
   });
 
-  test("leave out what is no extended resource", () => {
-    const native = { cpu: "1", memory: "1Gi", "hugepages-2Mi": "4Mi", "example.kubernetes.io/x": "1" };
-    expect(requests({ containers: [container(native)] })).toEqual({});
+  test.each(["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"])("runs with a running one of its %s", (list) => {
+    const status = { phase: "Failed", [list]: [{ name: "x", state: { running: {} } }] };
+    expect(podFrom({ ...(pod("a", { containers: [one] }) as object), status }, OURS)).toMatchObject({ phase: "Failed", hasRunning: true });
   });
 
-  test("read amounts as Kubernetes writes them", () => {
-    const amounts = { "a.dev/x": "1k", "b.dev/x": "2e2", "c.dev/x": "1Ki", "d.dev/x": "0" };
-    expect(requests({ containers: [container(amounts)] })).toEqual({ "a.dev/x": 1000, "b.dev/x": 200, "c.dev/x": 1024, "d.dev/x": 0 });
+  test("knows by which claim DRA serves what a container asks for", () => {
+    const requestMappings = [
+      { containerName: "c", resourceName: GPU, requestName: "container-0-request-0" },
+      { containerName: "other", resourceName: "teeio.dev/nic", requestName: "container-1-request-0" },
+    ];
+    const status = { extendedResourceClaimStatus: { resourceClaimName: "a-extended-resources-x", requestMappings } };
+    expect(containers({ containers: [one] }, status)).toMatchObject([{ claims: { [GPU]: "a-extended-resources-x" } }]);
   });
 
-  test("are read from limits when there are no requests, and tolerate containers without either", () => {
-    expect(requests({ containers: [{ name: "c", resources: { limits: { [GPU]: "1" } } }, { name: "d" }] })).toEqual({ [GPU]: 1 });
+  test("is read from limits when there are no requests, and may have containers without either", () => {
+    const limited = { name: "c", resources: { limits: { [GPU]: "1" } } };
+    expect(containers({ containers: [limited, { name: "d" }] })).toMatchObject([{ name: "c", asks: { [GPU]: 1 } }]);
   });
+});
+
+test.each([
+  ["1", 1],
+  [2, 2],
+  ["1k", 1_000],
+  ["2e2", 200],
+  ["1E2", 100],
+  ["1E", 1e18],
+  ["1Ki", 1_024],
+  ["1Ei", 2 ** 60],
+  ["0", 0],
+  ["", null],
+  ["1.5", null],
+  ["1m", null],
+  ["-1", null],
+  [{}, null],
+  [null, null],
+])("the quantity %j is %j", (text, count) => {
+  expect(wholeQuantity(text)).toBe(count);
 });

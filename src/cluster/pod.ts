@@ -1,97 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** core/v1 Pod, as much of it as decides whether a device may be in use. */
+/** core/v1 Pod, as much of it as decides whether a device of ours may be in use. */
 import * as z from "zod";
-import type { NodePod } from "./port.ts";
+import { domainOf } from "../domain/resource-name.ts";
+import type { ContainerRole, NodePod, PodContainer } from "../domain/view.ts";
+import { wholeQuantity } from "./quantity.ts";
 
-const amounts = z.record(z.string(), z.union([z.string(), z.number()]));
+/** Amounts are read one by one, and only ours: what a pod asks of another domain is no reason to fail. */
+const amounts = z.record(z.string(), z.unknown()).nullish();
 const container = z.object({
-  resources: z.object({ requests: amounts.nullish(), limits: amounts.nullish() }).nullish(),
+  name: z.string(),
+  resources: z.object({ requests: amounts, limits: amounts }).nullish(),
   restartPolicy: z.string().nullish(),
+});
+const statuses = z
+  .array(z.object({ name: z.string(), state: z.object({ running: z.unknown(), terminated: z.unknown() }).partial().nullish() }))
+  .nullish();
+const extendedClaim = z.object({
+  resourceClaimName: z.string(),
+  requestMappings: z.array(z.object({ containerName: z.string(), resourceName: z.string() })).nullish(),
 });
 
 const podSchema = z.object({
-  metadata: z.object({
-    namespace: z.string(),
-    name: z.string(),
-    uid: z.string(),
-    deletionTimestamp: z.string().nullish(),
-  }),
-  spec: z.object({ containers: z.array(container), initContainers: z.array(container).nullish(), overhead: amounts.nullish() }),
-  status: z.object({ phase: z.string().nullish() }).nullish(),
+  metadata: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), deletionTimestamp: z.string().nullish() }),
+  spec: z.object({ containers: z.array(container), initContainers: z.array(container).nullish() }),
+  status: z
+    .object({
+      phase: z.string().nullish(),
+      containerStatuses: statuses,
+      initContainerStatuses: statuses,
+      ephemeralContainerStatuses: statuses,
+      extendedResourceClaimStatus: extendedClaim.nullish(),
+    })
+    .nullish(),
 });
 
 type Container = z.output<typeof container>;
-type Amounts = Map<string, number>;
+type Status = z.output<typeof podSchema>["status"];
+type State = PodContainer["state"];
 
-/** @throws Error on anything that is not a pod, or that asks for an extended resource in a form that is not understood */
-export function podFrom(value: unknown): NodePod {
+/**
+ * The pod, with the containers that ask for an extended resource in one of `domains`; null when none does.
+ * @throws ZodError on anything that is not a pod
+ */
+export function podFrom(value: unknown, domains: ReadonlySet<string>): NodePod | null {
   const { metadata, spec, status } = podSchema.parse(value);
+  const states = statesOf(status);
+  const project = (one: Container, role: ContainerRole): PodContainer => ({
+    name: one.name,
+    role,
+    state: states.get(one.name) ?? "Waiting",
+    asks: asksOf(one, domains),
+    claims: claimsOf(one, status),
+  });
+  const all = [
+    ...(spec.initContainers ?? []).map((one) => project(one, one.restartPolicy === "Always" ? "Sidecar" : "Init")),
+    ...spec.containers.map((one) => project(one, "Main")),
+  ];
+  const containers = all.filter(({ asks }) => Object.keys(asks).length > 0);
+  if (containers.length === 0) return null;
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     uid: metadata.uid,
     phase: status?.phase ?? "Unknown",
     terminating: (metadata.deletionTimestamp ?? null) !== null,
-    requests: Object.fromEntries(requestsOf(spec)),
+    hasRunning: [...states.values()].includes("Running"),
+    containers,
   };
 }
 
-/**
- * As the scheduler sums (component-helpers resource.PodRequests): containers together with restartable init containers, or one init container
- * with the restartable ones before it, whichever is more.
- */
-function requestsOf(spec: z.output<typeof podSchema>["spec"]): Amounts {
-  let restartable: Amounts = new Map();
-  let starting: Amounts = new Map();
-  for (const init of spec.initContainers ?? []) {
-    const own = extended(asked(init));
-    if (init.restartPolicy === "Always") restartable = sum(restartable, own);
-    starting = most(starting, init.restartPolicy === "Always" ? restartable : sum(restartable, own));
-  }
-  const running = spec.containers.reduce((total, one) => sum(total, extended(asked(one))), restartable);
-  return sum(most(running, starting), extended(spec.overhead ?? {}));
+/** Names are unique over all kinds of containers of a pod. */
+function statesOf(status: Status): ReadonlyMap<string, State> {
+  const lists = [status?.initContainerStatuses, status?.containerStatuses, status?.ephemeralContainerStatuses];
+  return new Map(lists.flatMap((list) => list ?? []).map(({ name, state }) => [name, stateOf(state)]));
 }
 
-/** The API server copies limits of extended resources to requests; limits alone are read for safety's sake. */
-function asked({ resources }: Container): z.output<typeof amounts> {
-  return { ...resources?.limits, ...resources?.requests };
+function stateOf(state: { readonly running?: unknown; readonly terminated?: unknown } | null | undefined): State {
+  if (state?.running != null) return "Running";
+  return state?.terminated == null ? "Waiting" : "Ended";
 }
 
-/** Qualified, and not of the kubernetes.io domain (v1helper.IsExtendedResourceName). */
-function extended(all: z.output<typeof amounts>): Amounts {
-  const names = Object.keys(all).filter((name) => name.includes("/") && !name.includes("kubernetes.io/"));
-  return new Map(names.map((name) => [name, quantity(all[name] ?? 0)]));
+/** The API server copies limits of extended resources to requests; limits alone are read for safety's sake. An amount of 0 asks for nothing. */
+function asksOf({ resources }: Container, domains: ReadonlySet<string>): PodContainer["asks"] {
+  const all = { ...resources?.limits, ...resources?.requests };
+  const ours = Object.keys(all).filter((name) => name.includes("/") && domains.has(domainOf(name)));
+  return Object.fromEntries(ours.map((name) => [name, wholeQuantity(all[name])]).filter(([, count]) => count !== 0));
 }
 
-const SUFFIXES: Readonly<Record<string, number>> = {
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-};
-
-/** resource.Quantity, whole amounts only: extended resources have no fractions. */
-function quantity(value: string | number): number {
-  const parts = /^([0-9]+(?:e[0-9]{1,2})?)([A-Za-z]{0,2})$/.exec(String(value));
-  const factor = SUFFIXES[parts?.[2] ?? ""];
-  if (parts === null || factor === undefined) throw new Error(`not a whole quantity: ${String(value)}`);
-  return Number(parts[1]) * factor;
-}
-
-function sum(a: Amounts, b: Amounts): Amounts {
-  return merged(a, b, (x, y) => x + y);
-}
-
-function most(a: Amounts, b: Amounts): Amounts {
-  return merged(a, b, Math.max);
-}
-
-function merged(a: Amounts, b: Amounts, join: (x: number, y: number) => number): Amounts {
-  return new Map([...new Set([...a.keys(), ...b.keys()])].map((name) => [name, join(a.get(name) ?? 0, b.get(name) ?? 0)]));
+/** KEP-5004: the scheduler makes one claim for all extended resources of a pod that DRA serves, and says which container asked for which. */
+function claimsOf({ name }: Container, status: Status): PodContainer["claims"] {
+  const claim = status?.extendedResourceClaimStatus;
+  const mapped = (claim?.requestMappings ?? []).filter(({ containerName }) => containerName === name);
+  return Object.fromEntries(mapped.map(({ resourceName }) => [resourceName, claim?.resourceClaimName ?? ""]));
 }

@@ -47,5 +47,6 @@ export interface NodeEvent {
 }
 
 export interface NodePodsPort {
-  observe(): Promise<NodePodsView>;
+  /** The pods of this node that ask for a resource in one of these domains (`teeio.dev` of `teeio.dev/gpu`). Never rejects. */
+  observe(domains: ReadonlySet<string>): Promise<NodePodsView>;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Devices in somebody's hands: who has them, since which span of trust, and when they count as free again. */
+import { accountingOf } from "./accounting.ts";
 import { isPciAddress } from "./address.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
-import { noPodLingers } from "./use.ts";
 
 /** A device somebody holds. `epoch` is the span of trust in which it was handed out; null when that cannot be proven. */
 export interface Hold {
@@ -84,6 +84,11 @@ function canShowFree(memory: HoldMemory, ground: Ground): boolean {
   return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs);
 }
 
+/** How long every view must have shown a device free. */
+function settleMsOf(memory: HoldMemory, { view }: Ground): number {
+  return unseenMs(memory.settleMs, view.podResources);
+}
+
 /** A holder under another name is another holder: what is known of the one says nothing of the other. */
 function holdOf({ resource, pod }: Holder, known: Hold | undefined, priorEpoch: string | null): Hold {
   if (known === undefined) return { epoch: priorEpoch, resource, pod, freeSinceMs: null };
@@ -100,15 +105,14 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
     for (const holder of holders) holds.set(address, holdOf(holder, holds.get(address), memory.priorHolds.get(address) ?? null));
   }
   const believed = canShowFree(memory, ground);
-  const settleMs = unseenMs(memory.settleMs, view.podResources);
-  const podsAgree = noPodLingers({ ground, resources: memory.resources });
+  const settleMs = settleMsOf(memory, ground);
+  // A hold is all that keeps its device from the next pod: it begins to end, and ends, only on a yes of the API. In between that need not be asked.
+  const { kind: account } = accountingOf(ground, memory.resources);
   for (const [address, hold] of holds) {
     if (held.has(address)) continue;
-    // A hold of another epoch is all that keeps the device from the next pod: podresources, which leaves terminating pods out, is not enough.
-    const isAgreed = podsAgree || !isStale(memory, ground, address, hold);
-    const isShown = believed && isAgreed && !isHiddenOnHost(ground.functions.get(address));
-    const freeSinceMs = isShown ? (hold.freeSinceMs ?? view.nowMs) : null;
-    if (freeSinceMs !== null && view.nowMs - freeSinceMs >= settleMs) holds.delete(address);
+    const isShown = believed && (account === "Accounted" || account === "NotAsked") && !isHiddenOnHost(ground.functions.get(address));
+    const freeSinceMs = isShown ? (hold.freeSinceMs ?? (account === "Accounted" ? view.nowMs : null)) : null;
+    if (freeSinceMs !== null && account === "Accounted" && view.nowMs - freeSinceMs >= settleMs) holds.delete(address);
     else holds.set(address, { ...hold, freeSinceMs });
   }
   return holds;
@@ -126,9 +130,11 @@ export function isAnyHoldStale(memory: Pick<HoldMemory, "holds" | "lastUnits">, 
   return [...memory.holds].some(([address, hold]) => isStale(memory, ground, address, hold));
 }
 
-/** True when a hold waits for the API's pods to agree that it is over. */
-export function hasStaleHold(memory: Pick<HoldMemory, "holds" | "lastUnits">, ground: Ground): boolean {
-  if (memory.holds.size === 0) return false;
+/** True when a hold that no view shows can begin to end, or end, with a yes of the API's pods. */
+export function waitsForPods(memory: HoldMemory, ground: Ground): boolean {
+  if (memory.holds.size === 0 || !canShowFree(memory, ground)) return false;
+  const { nowMs } = ground.view;
+  const settleMs = settleMsOf(memory, ground);
   const held = heldNow(ground);
-  return [...memory.holds].some(([address, hold]) => !held.has(address) && isStale(memory, ground, address, hold));
+  return [...memory.holds].some(([address, { freeSinceMs }]) => !held.has(address) && (freeSinceMs === null || nowMs - freeSinceMs >= settleMs));
 }

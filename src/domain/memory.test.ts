@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { aBinding, aFunction, aHost, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
+import { aBinding, aFunction, aHost, aMemory, anIntent, aPod, aUnit, aView, GPU, INSTANCE, podsRead, REG_BASE } from "../testing/builders.ts";
 import { deviceStatus, nodeStatus, unitStatus } from "../testing/node-status.ts";
 import { groundFrom } from "./ground.ts";
 import { clearanceOf, emptyMemory, noteAnswer, noteCall, noteSuspects, noteUnchecked, remember } from "./memory.ts";
@@ -77,6 +77,24 @@ describe("holds", () => {
     const first = remember(remember(aMemory(), anIntent(), at(20_000, held())), anIntent(), at(30_000));
     expect(remember(first, anIntent(), at(39_999)).holds.has(DEVICE)).toBe(true);
     expect(remember(first, anIntent(), at(40_000)).holds.has(DEVICE)).toBe(false);
+  });
+
+  it("of the unit's present epoch do not end while podresources leaves out a pod that the API shows alive, as a kubelet does that is cut off from it", () => {
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, atMs: 19_000, epoch: EPOCH });
+    const first = remember(remember(answered, anIntent(), at(20_000, held())), anIntent(), at(30_000));
+    const blind = { pods: podsRead(aPod()) };
+    expect(first.holds.get(DEVICE)).toMatchObject({ epoch: EPOCH, freeSinceMs: 30_000 });
+    expect(remember(first, anIntent(), at(3_600_000, blind)).holds.get(DEVICE)).toMatchObject({ freeSinceMs: null });
+  });
+
+  it("begin to end, and end, only when the API was asked", () => {
+    const notAsked = { pods: { kind: "NotAsked" as const } };
+    const before = remember(aMemory(), anIntent(), at(20_000, held()));
+    expect(remember(before, anIntent(), at(30_000, notAsked)).holds.get(DEVICE)?.freeSinceMs).toBeNull();
+    const ending = remember(before, anIntent(), at(30_000));
+    expect(remember(ending, anIntent(), at(35_000, notAsked)).holds.get(DEVICE)?.freeSinceMs).toBe(30_000);
+    expect(remember(ending, anIntent(), at(90_000, notAsked)).holds.get(DEVICE)?.freeSinceMs).toBe(30_000);
+    expect(remember(ending, anIntent(), at(90_000)).holds.has(DEVICE)).toBe(false);
   });
 
   it("end after two seconds without a settling time, which is what kubelet needs to show them, and at once without a kubelet", () => {
@@ -208,10 +226,10 @@ describe("a hold of another epoch", () => {
     lastUnits: new Map([[DEVICE, REG_BASE]]),
     resources: new Set([GPU]),
   });
-  const pod = { namespace: "ml", name: "old", uid: "1", phase: "Running", terminating: true, requests: { [GPU]: 1 } };
+  const pod = aPod({ name: "old", terminating: true });
 
   it("lasts while the API shows a terminating pod that podresources leaves out", () => {
-    expect(remember(stale, anIntent(), at(90_000, { pods: { kind: "Read", pods: [pod] } })).holds.has(DEVICE)).toBe(true);
+    expect(remember(stale, anIntent(), at(90_000, { pods: podsRead(pod) })).holds.has(DEVICE)).toBe(true);
   });
 
   it.each([{ kind: "NotAsked" as const }, { kind: "Unreadable" as const, why: "timeout" }])("lasts while the pods are %j", (pods) => {

@@ -95,13 +95,18 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   for (const fn of ground.functions.values()) if (fn.unit.kind === "Unit") lastUnits.set(fn.address, fn.unit.regBase);
   const knownUnits = new Set([...memory.knownUnits, ...ground.units.keys()]);
   if (view.host.kind === "Read") for (const unit of view.host.value.units) knownUnits.add(unit.regBase);
-  const resources = new Set([...memory.resources, ...(intent?.resources ?? []).map((r) => r.name), ...view.publications.map((p) => p.resource)]);
-  // After a rename and a restart nothing else tells under which name a pod was given one of ours.
-  for (const [address, { resource }] of heldInPods(ground)) if (mayBeOurs(ground, address)) resources.add(resource);
-  const seen = { ...memory, lastUnits, knownUnits, resources };
+  const seen = { ...memory, lastUnits, knownUnits, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, ...linksAfter(memory, ground), holds: holdsAfter(seen, ground), links: linksAfterLook(memory.links, ground) };
   const unsureLooks = [...ground.functions.values()].some(isLinkUnsure) ? memory.unsureLooks + 1 : 0;
   return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground) };
+}
+
+/** Names that are, or were, ours, after one more observation. */
+export function namesAfter({ resources }: Pick<Memory, "resources">, intent: Intent | null, ground: Ground): ReadonlySet<string> {
+  const names = new Set([...resources, ...(intent?.resources ?? []).map((r) => r.name), ...ground.view.publications.map((p) => p.resource)]);
+  // After a rename and a restart nothing else tells under which name a pod was given one of ours.
+  for (const [address, { resource }] of heldInPods(ground)) if (mayBeOurs(ground, address)) names.add(resource);
+  return names;
 }
 
 /**

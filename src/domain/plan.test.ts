@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { aBinding, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
+import {
+  aBinding,
+  aFunction,
+  aHost,
+  aHostUnit,
+  aMemory,
+  anIntent,
+  aPod,
+  aUnit,
+  aView,
+  GPU,
+  INSTANCE,
+  podsRead,
+  REG_BASE,
+} from "../testing/builders.ts";
 import { randomIntent, randomMemory, randomView } from "../testing/random-world.ts";
 import { groundFrom } from "./ground.ts";
 import type { Intent } from "./intent.ts";
@@ -169,10 +183,7 @@ describe("the plan of one unit", () => {
   });
 
   it.each([
-    [
-      "a terminating pod that only the API shows",
-      { pods: { kind: "Read", pods: [{ namespace: "ml", name: "old", uid: "1", phase: "Running", terminating: true, requests: { [GPU]: 1 } }] } },
-    ],
+    ["a terminating pod that only the API shows", { pods: podsRead(aPod({ name: "old", terminating: true })) }],
     ["a vfio holder", { host: { kind: "Read", value: aHost({ functions: [aFunction({ holders: { kind: "Known", pids: [7] } })] }) } }],
     [
       "a TD",

@@ -4,12 +4,12 @@
  * Who uses the devices below a unit (I4). Every view has a say, and none is enough alone: podresources leaves out terminating pods and orphans,
  * the API names no device, vfio knows no pod. What can't be read is a use.
  */
+import { accountingOf } from "./accounting.ts";
 import { isPciAddress } from "./address.ts";
 import type { Address, PciFunction } from "./device.ts";
 import { functionsBelow, type Ground } from "./ground.ts";
 import { unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
-import type { NodePod, PodDevices } from "./view.ts";
 
 export interface Use {
   /** Null when the view does not say which device. */
@@ -94,46 +94,16 @@ function podResourcesUses({ ground }: UseInputs, isBelow: (address: Address) => 
   );
 }
 
-/**
- * A live pod that asks for one of our resources and whose devices podresources does not name may hold any device. Ours is every name in the domain
- * of one that we know: a terminating pod may have been given its device under a name that the intent no longer has, by an agent that is gone.
- */
-function unplacedPods({ ground, resources }: Pick<UseInputs, "ground" | "resources">, onlyTerminating = false): readonly Use[] {
-  const { pods, podResources } = ground.view;
-  if (pods.kind === "None") return [];
-  if (pods.kind === "NotAsked") return [{ address: null, kind: "NotAsked", by: "the pods of this node" }];
-  if (pods.kind === "Unreadable") return [unreadable(`pods of this node: ${pods.why}`)];
-  const named = podResources.kind === "Read" ? podResources.pods : [];
-  const domains = new Set([...resources].map(domainOf));
-  const asksUs = (pod: NodePod): readonly string[] =>
-    Object.keys(pod.requests).filter((resource) => resources.has(resource) || (pod.terminating && domains.has(domainOf(resource))));
-  return pods.pods
-    .filter((pod) => isLive(pod) && (pod.terminating || !onlyTerminating) && asksUs(pod).some((resource) => isUnplaced(pod, resource, named)))
-    .map((pod): Use => ({ address: null, kind: "Pod", by: `pod ${pod.namespace}/${pod.name}${pod.terminating ? " (terminating)" : ""}` }));
-}
-
-/**
- * True when no pod may still hold a device that podresources, which shows active pods only, no longer names. Pods that wait for a device are no
- * reason: they would wait for ever.
- */
-export function noPodLingers(inputs: Pick<UseInputs, "ground" | "resources">): boolean {
-  return unplacedPods(inputs, true).length === 0;
-}
-
-/** `teeio.dev` of `teeio.dev/gpu`; a core resource (`cpu`) is its own. */
-function domainOf(resource: string): string {
-  return resource.split("/", 1)[0] ?? resource;
-}
-
-function isLive(pod: NodePod): boolean {
-  return pod.phase !== "Succeeded" && pod.phase !== "Failed";
-}
-
-function isUnplaced(pod: NodePod, resource: string, named: readonly PodDevices[]): boolean {
-  const asked = pod.requests[resource] ?? 0;
-  if (asked === 0) return false;
-  const placed = named.filter((entry) => entry.namespace === pod.namespace && entry.pod === pod.name && entry.resource === resource);
-  return placed.reduce((sum, entry) => sum + entry.ids.length, 0) < asked;
+/** A live pod that podresources does not account for may hold any device. */
+function unplacedPods({ ground, resources }: UseInputs): readonly Use[] {
+  const accounting = accountingOf(ground, resources);
+  if (accounting.kind === "Accounted") return [];
+  if (accounting.kind === "NotAsked") return [{ address: null, kind: "NotAsked", by: "the pods of this node" }];
+  if (accounting.kind === "Unreadable") return [unreadable(`pods of this node: ${accounting.why}`)];
+  return accounting.pods.map((pod): Use => {
+    const how = pod.terminating ? "terminating" : "podresources does not show its devices";
+    return { address: null, kind: "Pod", by: `pod ${pod.namespace}/${pod.name} (${how})` };
+  });
 }
 
 /** One sentence that names the blockers, at most three of them. */

@@ -16,11 +16,16 @@ export interface Binding {
   readonly table: BindingTable;
 }
 
+/** What podresources shows one pod to hold, by one resource. */
 export interface PodDevices {
   readonly namespace: string;
   readonly pod: string;
+  /** Extended resource; of a claim the name of its DRA driver. */
   readonly resource: string;
-  readonly ids: readonly Address[];
+  /** As the ledger that gave them names them. Ours are addresses. */
+  readonly ids: readonly string[];
+  /** Name of the ResourceClaim that holds them; absent for a device plugin's. */
+  readonly claim?: string;
 }
 
 /** One look at podresources. Errors are values: what can't be read counts as in use. */
@@ -38,20 +43,40 @@ export type PodResourcesView =
   /** The machine has no kubelet, by configuration only (`--kubelet none`). */
   | { readonly kind: "None" };
 
-/** A pod of this node as the API server shows it, read afresh (not from a cache). Terminating pods are in it until they are gone. */
+/**
+ * A pod of this node as the API server shows it, read afresh (not from a cache), that asks for an extended resource in one of our domains. Terminating
+ * pods are in it until they are gone.
+ */
 export interface NodePod {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
-  /** Pending, Running, Succeeded, Failed, Unknown. Pods in Succeeded or Failed hold no device. */
+  /** Pending, Running, Succeeded, Failed, Unknown. Anybody with the right to write the status can set it. */
   readonly phase: string;
   readonly terminating: boolean;
-  /** Extended resources the pod asks for: name → count, summed as the scheduler does. */
-  readonly requests: Readonly<Record<string, number>>;
+  /** At least one of its containers, of whatever role, runs. */
+  readonly hasRunning: boolean;
+  /** The containers that ask, in the order in which they start. */
+  readonly containers: readonly PodContainer[];
+}
+
+/** `Init` runs to its end before the next one starts; `Sidecar` is an init container that goes on (restartPolicy Always). */
+export type ContainerRole = "Init" | "Sidecar" | "Main";
+
+export interface PodContainer {
+  readonly name: string;
+  readonly role: ContainerRole;
+  /** `Waiting` also when kubelet has not written its state yet. */
+  readonly state: "Waiting" | "Running" | "Ended";
+  /** Extended resource → how many of it. Null: an amount that cannot be read, which may be any. */
+  readonly asks: Readonly<Record<string, number | null>>;
+  /** Extended resource → name of the ResourceClaim that DRA serves it by; the others are a device plugin's. */
+  readonly claims: Readonly<Record<string, string>>;
 }
 
 export type NodePodsView =
-  | { readonly kind: "Read"; readonly pods: readonly NodePod[] }
+  /** `domains`: those for whose names the pods were read. */
+  | { readonly kind: "Read"; readonly domains: ReadonlySet<string>; readonly pods: readonly NodePod[] }
   | { readonly kind: "Unreadable"; readonly why: string }
   /** No decision hung on them in this view. Never taken for free. */
   | { readonly kind: "NotAsked" }

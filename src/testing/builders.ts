@@ -5,7 +5,7 @@ import type { HostUnit, HostView, PciFunction } from "../domain/device.ts";
 import type { Intent } from "../domain/intent.ts";
 import { emptyMemory, type Memory } from "../domain/memory.ts";
 import type { BindingInfo, BindingUnit } from "../domain/unit.ts";
-import type { Binding, NodeView, Reading } from "../domain/view.ts";
+import type { Binding, NodePod, NodePodsView, NodeView, PodContainer, Reading } from "../domain/view.ts";
 
 export const INSTANCE = "0123456789abcdef0123456789abcdef";
 export const ECAP = 0x7ee9e86f050dfn;
@@ -27,7 +27,6 @@ export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
     ideStreams: 1,
     link: { state: "Insecure", tsm: "", bound: "No", streamSecure: "No" },
     linkRead: { tsm: "Read", registers: "idle" },
-    configProblem: "",
     hostBridge: "pci0000:16",
     rootPort: "0000:16:01.0",
     driver: "vfio-pci",
@@ -97,11 +96,25 @@ export function aView(overrides: Partial<NodeView> = {}): NodeView {
     host: { kind: "Read", value: aHost() },
     binding: aBinding(),
     podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 0 },
-    pods: { kind: "Read", pods: [] },
+    pods: podsRead(),
     publications: [],
     answers: [],
     ...overrides,
   };
+}
+
+/** A pod that runs, with one container that asks for one GPU. */
+export function aPod(overrides: Partial<NodePod> = {}): NodePod {
+  const one = { namespace: "ml", name: "train", uid: "1", phase: "Running", terminating: false, hasRunning: true };
+  return { ...one, containers: [aContainer()], ...overrides };
+}
+
+export function aContainer(overrides: Partial<PodContainer> = {}): PodContainer {
+  return { name: "main", role: "Main", state: "Running", asks: { [GPU]: 1 }, claims: {}, ...overrides };
+}
+
+export function podsRead(...pods: readonly NodePod[]): NodePodsView {
+  return { kind: "Read", domains: new Set(["teeio.dev", "intel.com", "nvidia.com"]), pods };
 }
 
 export function anIntent(overrides: Partial<Intent> = {}): Intent {

@@ -6,7 +6,7 @@ import type { HostView, Link, PciFunction } from "../domain/device.ts";
 import type { Intent } from "../domain/intent.ts";
 import type { Memory } from "../domain/memory.ts";
 import { type BindingUnit, ENVIRONMENTS, UNIT_STATES } from "../domain/unit.ts";
-import type { Binding, NodeView, Reading } from "../domain/view.ts";
+import type { Binding, NodeView, PodContainer, Reading } from "../domain/view.ts";
 import { aFunction, aMemory, anInfo, anIntent, aUnit, ECAP, GPU, INSTANCE } from "./builders.ts";
 
 const BASES = ["0x1000", "0xfed90000", "0xd97fc000"] as const;
@@ -112,6 +112,14 @@ const binding: fc.Arbitrary<Reading<Binding>> = reading(
     ),
 );
 
+const container: fc.Arbitrary<PodContainer> = fc.record({
+  name: fc.constant("main"),
+  role: fc.constantFrom("Init" as const, "Sidecar" as const, "Main" as const),
+  state: fc.constantFrom("Waiting" as const, "Running" as const, "Ended" as const),
+  asks: fc.dictionary(resource, fc.constantFrom(0, 1, 2, null), { maxKeys: 1 }),
+  claims: fc.dictionary(resource, fc.constant("claim"), { maxKeys: 1 }),
+});
+
 export const randomView: fc.Arbitrary<NodeView> = fc.record({
   nowMs: mostly(100_000, 0, 5_000),
   host: reading(host),
@@ -138,6 +146,7 @@ export const randomView: fc.Arbitrary<NodeView> = fc.record({
       weight: 6,
       arbitrary: fc.record({
         kind: fc.constant("Read" as const),
+        domains: fc.constant(new Set(["teeio.dev", "example.com"])),
         pods: fc.array(
           fc.record({
             namespace: fc.constant("default"),
@@ -145,7 +154,8 @@ export const randomView: fc.Arbitrary<NodeView> = fc.record({
             uid: fc.constant("u"),
             phase: fc.constantFrom("Succeeded", "Failed", "Pending", "Running", "Unknown"),
             terminating: fc.boolean(),
-            requests: fc.dictionary(resource, fc.constantFrom(0, 1, 2), { maxKeys: 1 }),
+            hasRunning: fc.boolean(),
+            containers: fc.array(container, { maxLength: 1 }),
           }),
           { maxLength: 1 },
         ),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
-import { noStopSignals } from "../../runtime/signals.ts";
 import { createFakeClock } from "../../testing/fake-clock.ts";
 import { nodeStatus } from "../../testing/node-status.ts";
 import type { Context } from "../context.ts";
@@ -28,7 +27,7 @@ function screenOn(isTTY: boolean, term = "xterm") {
     output,
     errors: output,
     clock: createFakeClock({ wallMs: Date.UTC(2026, 0, 1, 12) }),
-    signals: noStopSignals,
+    signals: { on: () => undefined, off: () => undefined },
     exit: () => undefined,
   };
   return { screen: createScreen(context, { footer: "Ctrl-C ends" }), text: () => written.join("") };

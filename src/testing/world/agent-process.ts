@@ -80,7 +80,7 @@ export class AgentProcess {
       cdi: { sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)) },
       prefer: ({ available, mustInclude, size }) => [...new Set([...mustInclude, ...available])].slice(0, size),
       podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
-      pods: { observe: () => pass("pods.observe", () => api.podsView()) },
+      pods: { observe: (domains) => pass("pods.observe", () => api.podsView(domains)) },
       intent: {
         current: () => this.intent.value,
         onChange: (listener) => {

@@ -15,10 +15,6 @@ export class ApiModel {
   /** The newest spec, whether an agent has seen it or not. */
   spec: IntentView;
   status: NodeStatus | null = null;
-  /** An earlier one, as a backup has it. */
-  backup: NodeStatus | null = null;
-  /** Somebody else wrote it last. */
-  isStatusEdited = false;
   readonly #watchers = new Map<number, (view: IntentView) => void>();
 
   constructor(time: WorldTime, shape: { readonly isStandalone: boolean; readonly spec: IntentView }) {
@@ -28,23 +24,16 @@ export class ApiModel {
   }
 
   /** An answer to a fresh read of the pods of this node. */
-  podsView(): NodePodsView {
+  podsView(domains: ReadonlySet<string>): NodePodsView {
     if (this.isStandalone) return { kind: "None" };
     if (!this.isReachable.value) return { kind: "Unreadable", why: "connection refused" };
     const pods = this.pods.filter((pod) => pod.isInApi).map((pod) => pod.asSeen());
-    return { kind: "Read", pods };
+    return { kind: "Read", domains, pods };
   }
 
   writeStatus(status: NodeStatus): void {
     if (!this.isReachable.value && !this.isStandalone) throw new AppError("API_UNREACHABLE", "connection refused");
     this.status = status;
-    this.isStatusEdited = false;
-  }
-
-  /** `kubectl edit --subresource=status`, or a restore from a backup. */
-  editStatus(status: NodeStatus | null): void {
-    this.status = status;
-    this.isStatusEdited = true;
   }
 
   readStatus(): NodeStatus | null {

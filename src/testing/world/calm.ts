@@ -8,7 +8,7 @@ import type { Checker } from "./checker.ts";
 import { deviceComplaints } from "./expected-device.ts";
 import { unitComplaints } from "./expected-unit.ts";
 import type { Pod } from "./pod.ts";
-import { finish, startContainer } from "./pod-life.ts";
+import { admit, finish, startContainer } from "./pod-life.ts";
 import { plainIntent, specOf } from "./shape.ts";
 import type { World } from "./world.ts";
 
@@ -56,9 +56,8 @@ async function restart(world: World, checker: Checker): Promise<void> {
   api.isReachable.set(true);
   if (world.process?.isStopping) await world.advance(CALM_MS, () => checker.atRest());
   if (world.process?.isStopping) checker.complain("at its stop", "the agent does not end");
-  // An agent writes its status when it has news, not when somebody else has written it.
-  if (api.isStatusEdited) world.killAgent();
   if (world.process === null) world.startAgent();
+  for (const pod of api.pods) if (pod.stage === "Waiting") admit(world, pod);
 }
 
 /** A pod whose devices were given to it by this agent, in the span of trust that goes on, may start its container as often as it likes. */
@@ -95,7 +94,6 @@ function heal(world: World): void {
   }
   for (const fn of host.functions) {
     for (const fact of [fn.isLinkReadable, fn.isBoundReadable, fn.areHoldersReadable, fn.isConfigReadable, fn.isUnitReadable]) fact.set(true);
-    for (const fact of [fn.isUnitLinked, fn.areOpensShown]) fact.set(true);
   }
   module.faults.length = 0;
   if (module.environment.value !== "Ok") module.setEnvironment("Ok");

@@ -9,7 +9,7 @@ import { CLEAR_LEAF, isFatal } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 import { takenByOther } from "./other-plugin.ts";
 import type { Pod } from "./pod.ts";
-import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow, youngest } from "./setup-rules.ts";
+import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
 export interface ClearEvidence {
@@ -76,14 +76,15 @@ function unreadable({ world }: Pick<ClearEvidence, "world">, found: Objections):
   found.add(!host.isReadable.value, "the host cannot be read", host.isReadable);
   found.add(world.module.environment.value !== "Ok", CANNOT_BE_CALLED, world.module.environment);
   found.add(shape.hasKubelet && !kubelet.isAnswering.value, "podresources cannot be read", kubelet.isAnswering);
-  found.add(!shape.isStandalone && !api.isReachable.value, "the API server cannot be reached", api.isReachable);
+  const isAway = !api.isReachable.value && world.time.nowMs - api.isReachable.sinceMs >= LIST_SHARED_MS;
+  found.add(!shape.isStandalone && isAway, "the API server cannot be reached", api.isReachable);
   for (const unit of host.units) found.add(unit.isPresent.value && !unit.isReadable.value, `${unit.kernelName} cannot be read`, unit.isReadable);
 }
 
 function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: ModuleUnit }, found: Objections): void {
   if (!fn.isPresent.value) return;
   const aged = (fact: Age): Age => sinceBelow(world, fn, { regBase: unit.regBase, fact });
-  found.add(fn.isSeenOpen, `${fn.address} is open`, aged(youngest(fn.opens, fn.areOpensShown)));
+  found.add(fn.opens.value > 0, `${fn.address} is open`, aged(fn.opens));
   found.add(fn.isBound.value, `${fn.address} is bound to a TD`, aged(fn.isBound));
   found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, aged(fn.link));
   found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, aged(fn.isLinkReadable));
@@ -100,7 +101,7 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
     const isAbout = has("slowStarts") && pod.isOpening && pod.ids.some((id) => below.has(id));
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
-    const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value && host.find(id)?.areOpensShown.value);
+    const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value);
     if (pod.isTerminating && (shape.isStandalone || !pod.isInApi) && !isOpen) continue;
     found.add(
       pod.ids.some((id) => below.has(id)),
@@ -117,13 +118,16 @@ function againstOthers({ world, target }: Pick<ClearEvidence, "world" | "target"
   }
 }
 
+/** So old a list of the API's pods may be: what a later pod could be given was withdrawn by then. */
+const LIST_SHARED_MS = 2_000;
+
 function againstPods({ world, process, target }: ClearEvidence, found: Objections): void {
-  const { api, host, kubelet, shape } = world;
+  const { api, host, kubelet, shape, time } = world;
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   againstHeld({ world, target }, found, () => EVER);
   const asked = new Set((process.intent.value?.intent?.resources ?? []).map((rule) => rule.name));
   for (const pod of api.pods) {
-    const mayHold = pod.isInApi && pod.stage === "Waiting" && asked.has(pod.resource);
+    const mayHold = pod.isInApi && pod.stage === "Waiting" && asked.has(pod.resource) && time.nowMs - pod.since.sinceMs >= LIST_SHARED_MS;
     found.add(!shape.isStandalone && mayHold, `${pod.name} waits for a device, and nobody can tell which`, pod.since);
   }
   for (const [resource, { server }] of kubelet.endpoints) {

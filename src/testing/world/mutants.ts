@@ -23,6 +23,7 @@ export interface Mutant {
 const GATE = "domain/gate.ts";
 const PLAN = "domain/plan.ts";
 const USE = "domain/use.ts";
+const ACCOUNTING = "domain/accounting.ts";
 const MEMORY = "domain/memory.ts";
 const HOLDS = "domain/holds.ts";
 const OFFER = "domain/offer.ts";
@@ -67,10 +68,10 @@ const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)"
 const clear: readonly Mutant[] = [
   without("CLEAR without podresources", USE, ["  uses.push(...podResourcesUses(inputs, isBelow));\n", ""]),
   without("CLEAR without the API's pods", USE, [") uses.push(...unplacedPods(inputs));", ") uses.push();"]),
-  without("CLEAR without terminating pods", USE, ["isLive(pod) && (pod.terminating || !onlyTerminating)", "isLive(pod) && !pod.terminating"]),
-  without("CLEAR without the names of before a restart", USE, [
-    "(pod.terminating && domains.has(domainOf(resource)))",
-    "pod.name === domains.size.toString()",
+  without("CLEAR without terminating pods", ACCOUNTING, ["if (isOver(pod)) return false;", "if (isOver(pod) || pod.terminating) return false;"]),
+  without("CLEAR without the names of before a restart", ACCOUNTING, [
+    ".filter((resource) => domains.has(domainOf(resource))));",
+    ".filter((resource) => new Set(resources).has(resource)));",
   ]),
   without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets.slice(0, 0)])].filter("]),
   without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0)].filter("]),
@@ -156,13 +157,18 @@ const holds: readonly Mutant[] = [
   ]),
   without("holds of one pod taken for another's", HOLDS, ["known.resource === resource;", 'known.resource !== "";']),
   without("holds that end at the first free view", HOLDS, [
-    "view.nowMs - freeSinceMs >= settleMs) holds.delete",
-    "view.nowMs - freeSinceMs >= 0) holds.delete",
+    "return unseenMs(memory.settleMs, view.podResources);",
+    "return memory.settleMs - memory.settleMs;",
   ]),
-  without("holds that end before kubelet can show them", HOLDS, [
-    "const settleMs = unseenMs(memory.settleMs, view.podResources);",
-    "const { settleMs } = memory;",
-  ]),
+  {
+    name: "holds that end although podresources does not account for the API's pods",
+    edits: [
+      edit(HOLDS, ['believed && (account === "Accounted" || account === "NotAsked") && ', "believed && "]),
+      edit(HOLDS, ['(account === "Accounted" ? view.nowMs : null)', "view.nowMs"]),
+      edit(HOLDS, ['freeSinceMs !== null && account === "Accounted" && view', "freeSinceMs !== null && view"]),
+    ],
+  },
+  without("holds that end before kubelet can show them", HOLDS, ["return unseenMs(memory.settleMs, view.podResources);", "return memory.settleMs;"]),
   without("answers that end before kubelet can show them", AGENT, [
     "const answerMs = unseenMs(options.settleMs, ground.view.podResources);",
     "const answerMs = options.settleMs;",
@@ -172,7 +178,7 @@ const holds: readonly Mutant[] = [
     "const answerMs = inputs.settleMs;",
   ]),
   without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
-  without("holds that end in the dark", HOLDS, ["isAgreed && !isHiddenOnHost(ground.functions.get(address));", "isAgreed;"]),
+  without("holds that end in the dark", HOLDS, [" && !isHiddenOnHost(ground.functions.get(address));", ";"]),
   without("every plugin's devices", "domain/address.ts", ["return ADDRESS_PATTERN.test(id)", 'return id !== "" || ADDRESS_PATTERN.test(id)']),
   without("PreStart that knows nothing of the hold", HANDLERS, ["    if (!state.memory.holds.has(address)) throw", '    if (address === "") throw']),
   without("PreStart that asks nobody", HANDLERS, ["admit(resource, id, refuseUnproven)", "Promise.resolve(resource === id ? refuseUnproven : null)"]),

@@ -10,13 +10,16 @@ import { WORLD } from "./world-time.ts";
 
 const ANSWER_MS = 2_500;
 
-/** Admits a pod: Allocate, then its first container start. False when kubelet has nothing to give it. */
+/** Kubelet gets to a pod: Allocate, then its first container start, or a rejection when it has nothing to give it. False when it does not see it. */
 export function admit(world: World, pod: Pod): boolean {
   const { kubelet } = world;
   const server = kubelet.endpoints.get(pod.resource)?.server;
-  if (!kubelet.isRunning || kubelet.isBlind || !server || pod.stage !== "Waiting" || pod.isTerminating) return false;
+  if (!kubelet.isRunning || kubelet.isBlind || kubelet.isCutOff || pod.stage !== "Waiting" || pod.isTerminating) return false;
   const ids = kubelet.free(pod.resource).slice(0, pod.count);
-  if (ids.length < pod.count) return false;
+  if (!server || ids.length < pod.count) {
+    refuse(pod);
+    return true;
+  }
   pod.stage = "Admitting";
   pod.ids = ids;
   const { incarnation } = kubelet;

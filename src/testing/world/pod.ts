@@ -55,7 +55,8 @@ export class Pod {
       uid: this.key,
       phase: this.phase,
       terminating: this.isTerminating,
-      requests: { [this.resource]: this.count, cpu: 1 },
+      hasRunning: this.isRunning,
+      containers: [{ name: "main", role: "Main", state: this.isRunning ? "Running" : "Waiting", asks: { [this.resource]: this.count }, claims: {} }],
     };
   }
 }

@@ -22,6 +22,9 @@ export const start = step("startAgent");
 export const UP = [start, advance(3_500)];
 export const POD = [step("createPod", { word: GPU, at: 1 }), step("admitPod", { word: "pod-0" })];
 
+/** Kubelet starts anew without its API server: it knows no pod. */
+export const BLIND = [step("cutOffKubelet"), step("killKubelet", {}, 0), step("startKubelet")];
+
 export const TWO_GPUS: Partial<WorldShape> = {
   devices: ["0000:17:00.0", "0000:17:00.1"].map((address) => ({ address, vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true })),
 };

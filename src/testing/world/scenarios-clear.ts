@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What CLEAR waits for, and what it looks at again. */
-import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP } from "./scenario.ts";
+import { advance, BLIND, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP } from "./scenario.ts";
 import { GPU } from "./shape.ts";
 
 export const CLEARS: readonly Scenario[] = [
@@ -22,6 +22,10 @@ export const CLEARS: readonly Scenario[] = [
       start,
       advance(20_000),
     ],
+  },
+  {
+    name: "CLEAR waits for a pod whose resource has been renamed, after a restart, while kubelet cannot reach its API server and shows no pod",
+    steps: [...UP, ...POD, step("stopContainer", { word: "pod-0" }), ...BLIND, intent("renamed-cleared"), step("crashAgent"), start, advance(60_000)],
   },
   {
     name: "CLEAR waits the settling time after a pod has ended",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Devices in hands over a restart, a rename, a reboot, a loss of trust. */
-import { advance, intent, POD, type Scenario, start, step, UP } from "./scenario.ts";
+import { advance, BLIND, intent, POD, type Scenario, start, step, UP } from "./scenario.ts";
 import { GPU, NIC, RENAMED } from "./shape.ts";
 
 /** Kubelet has the answer, and podresources shows its pod a second later. */
@@ -17,6 +17,20 @@ const STARTS_LATE: Pick<Scenario, "steps" | "check"> = {
   ],
   check: ({ api }) => (api.pods[0]?.isRunning ? [] : ["the container does not start"]),
 };
+
+/** Each of them shows no pod for a second. */
+const YOUNG_KUBELETS = [
+  ...UP,
+  ...POD,
+  step("stopContainer", { word: "pod-0" }),
+  intent("renamed"),
+  advance(3_000),
+  ...[900, 900, 600].flatMap((ms) => [step("killKubelet", {}, 0), step("startKubelet"), advance(ms)]),
+  step("unplug", { at: 1 }),
+  advance(50),
+  step("createPod", { word: RENAMED, at: 1 }),
+  step("admitPod", { word: "pod-1" }),
+];
 
 export const HOLDS: readonly Scenario[] = [
   {
@@ -63,8 +77,8 @@ export const HOLDS: readonly Scenario[] = [
     ...STARTS_LATE,
   },
   {
-    name: "a pod starts its container although podresources does not show it yet, without any settling time",
-    shape: { settleMs: 0 },
+    name: "a pod starts its container although podresources does not show it yet, without any settling time and API server",
+    shape: { settleMs: 0, isStandalone: true },
     ...STARTS_LATE,
   },
   {
@@ -78,18 +92,47 @@ export const HOLDS: readonly Scenario[] = [
   {
     name: "a device is not given away twice while kubelet starts again and again, and podresources is empty",
     shape: { settleMs: 500 },
+    steps: YOUNG_KUBELETS,
+  },
+  {
+    name: "a device is not given away twice while kubelet starts again and again, and there is no API server",
+    shape: { settleMs: 500, isStandalone: true },
+    steps: YOUNG_KUBELETS,
+  },
+  {
+    name: "a device is not given away twice after a rename, while kubelet cannot reach its API server and shows no pod",
     steps: [
       ...UP,
       ...POD,
       step("stopContainer", { word: "pod-0" }),
+      ...BLIND,
       intent("renamed"),
-      advance(3_000),
-      ...[900, 900, 600].flatMap((ms) => [step("killKubelet", {}, 0), step("startKubelet"), advance(ms)]),
-      step("unplug", { at: 1 }),
-      advance(50),
+      advance(40_000),
       step("createPod", { word: RENAMED, at: 1 }),
+      step("cutOffKubelet"),
       step("admitPod", { word: "pod-1" }),
     ],
+  },
+  {
+    name: "a device is free again when kubelet has come back to its API server, although pods ask for it meanwhile",
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      step("loseUnit", { at: 0 }),
+      step("findUnit", { at: 0 }),
+      ...BLIND,
+      step("terminatePod", { word: "pod-0" }),
+      step("cutOffKubelet"),
+      step("finishPod", { word: "pod-0" }),
+      step("createPod", { word: GPU, at: 1 }),
+      advance(20_000),
+      step("admitPod", { word: "pod-1" }),
+      advance(20_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-2" }),
+    ],
+    check: ({ api }) => (api.pods[2]?.isRunning ? [] : ["the device is never given out again"]),
   },
   {
     name: "a device held since before a loss of trust is held while its holders are hidden",

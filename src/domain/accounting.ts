@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Whether podresources can be believed when it shows a device free. A kubelet that cannot reach its API server answers success and empty for as long
+ * as that lasts, so it is believed only while it accounts for every live pod of this node that asks for one of our names.
+ */
+import type { Ground } from "./ground.ts";
+import { domainOf, domainsOf } from "./resource-name.ts";
+import type { NodePod, PodContainer, PodDevices } from "./view.ts";
+
+/** Live pods whose devices podresources does not all show: each may hold any device. */
+export type Accounting =
+  | { readonly kind: "Accounted" }
+  | { readonly kind: "Unaccounted"; readonly pods: readonly NodePod[] }
+  | { readonly kind: "NotAsked" }
+  | { readonly kind: "Unreadable"; readonly why: string };
+
+/**
+ * Compares podresources with the pods of the API that ask for a name in the domain of one of `resources`. A pod that was just bound is unaccounted
+ * until kubelet has admitted it (and shows it) or rejected it (and it is over): kubelet does either at once, whatever is offered to it.
+ */
+export function accountingOf({ view: { pods, podResources } }: Ground, resources: Iterable<string>): Accounting {
+  if (pods.kind === "None") return { kind: "Accounted" };
+  if (pods.kind !== "Read") return pods;
+  const domains = domainsOf(resources);
+  if (!domains.isSubsetOf(pods.domains)) return { kind: "NotAsked" };
+  const shown = podResources.kind === "Read" ? podResources.pods : [];
+  const missing = pods.pods.filter((pod) => {
+    if (isOver(pod)) return false;
+    const own = shown.filter((entry) => entry.namespace === pod.namespace && entry.pod === pod.name);
+    const asked = new Set(pod.containers.flatMap(({ asks }) => Object.keys(asks)).filter((resource) => domains.has(domainOf(resource))));
+    return [...asked].some((resource) => !isAccounted(pod, resource, own));
+  });
+  return missing.length === 0 ? { kind: "Accounted" } : { kind: "Unaccounted", pods: missing };
+}
+
+/** Kubelet frees the devices of a pod whose phase is final. The phase can be set from outside, while its containers run. */
+function isOver({ phase, hasRunning }: NodePod): boolean {
+  return (phase === "Succeeded" || phase === "Failed") && !hasRunning;
+}
+
+/** `own`: what podresources shows of the pod. A container that DRA serves by a claim has devices of that claim instead of the plugin's. */
+function isAccounted({ containers }: NodePod, resource: string, own: readonly PodDevices[]): boolean {
+  const count = (entries: readonly PodDevices[]): number => entries.reduce((sum, { ids }) => sum + ids.length, 0);
+  const claims = new Set(containers.flatMap(({ claims }) => claims[resource] ?? []));
+  const byPlugin = neededOf(containers, (one) => (one.claims[resource] === undefined ? one.asks[resource] : 0));
+  if (count(own.filter((entry) => entry.claim === undefined && entry.resource === resource)) < byPlugin) return false;
+  return [...claims].every((claim) => {
+    const byClaim = neededOf(containers, (one) => (one.claims[resource] === claim ? one.asks[resource] : 0));
+    return count(own.filter((entry) => entry.claim === claim)) >= byClaim;
+  });
+}
+
+/**
+ * How many devices kubelet has given to the containers (component-helpers resource.PodRequests): containers together with sidecars, or one init
+ * container with the sidecars before it, whichever is more. An init container that has ended has passed its devices on.
+ */
+function neededOf(containers: readonly PodContainer[], asked: (container: PodContainer) => number | null | undefined): number {
+  let together = 0;
+  let starting = 0;
+  for (const container of containers) {
+    const answer = asked(container);
+    const count = answer === null ? Number.POSITIVE_INFINITY : (answer ?? 0);
+    if (container.role !== "Init") together += count;
+    else if (container.state !== "Ended") starting = Math.max(starting, together + count);
+  }
+  return Math.max(together, starting);
+}
