@@ -19,7 +19,7 @@ import type { NodeStatus } from "../domain/status.ts";
 import type { Binding, Reading } from "../domain/view.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Timer } from "../runtime/clock.ts";
-import { createJobs, type Jobs, type LoopJob } from "../runtime/jobs.ts";
+import { createJobs, type Jobs, type LoopJob, type RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
@@ -31,6 +31,7 @@ import { sharePods } from "./pods-share.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
 import { createPublisher } from "./publisher.ts";
 import type { AgentState, Pass } from "./state.ts";
+import { createStatusTurns } from "./status-turn.ts";
 
 export interface Agent {
   /** Reads what an earlier process left, then starts the jobs. Resolves when they run. */
@@ -79,6 +80,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   let withdrawJob: LoopJob | null = null;
   let withdrawByHostJob: LoopJob | null = null;
   let written = "";
+  const statusTurns = createStatusTurns(ports.status.rate, () => state.lastStatus);
 
   const wake = (): void => passJob?.wake();
   /** The table or the intent may close the gate: that does not wait for the pass that may be running. */
@@ -183,12 +185,15 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     return nextLook(pass, ports.clock.nowMs(), state);
   };
 
-  const writeStatus = async (): Promise<undefined> => {
+  const writeStatus = async (): Promise<RunAgain | undefined> => {
     const status = state.pass?.status;
     const text = JSON.stringify(status);
     if (!status || text === written) return undefined;
+    const afterMs = statusTurns.take(ports.clock.nowMs(), status);
+    if (afterMs > 0) return { afterMs };
     await ports.status.write(status);
     written = text;
+    statusTurns.written(status);
     return undefined;
   };
 

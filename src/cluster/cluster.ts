@@ -11,6 +11,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { createJobs, type Jobs } from "../runtime/jobs.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
+import type { Rate } from "../runtime/token-bucket.ts";
 import { createApiClient } from "./api-client.ts";
 import type { ApiAccess } from "./credentials.ts";
 import { createEventQueue } from "./events.ts";
@@ -47,6 +48,8 @@ export interface Cluster {
 const PATH = `/apis/${GROUP}/${VERSION}/${TRUSTED_IOMMU.plural}`;
 const BACKOFF: BackoffPolicy = { minMs: 1000, maxMs: 30_000, jitter: 0.5 };
 const SEND_BOUND_MS = 600_000;
+/** A status of a large node is a megabyte, and thousands of nodes write theirs. */
+const STATUS_RATE: Rate = { burst: 3, everyMs: 5_000 };
 
 /** Connects nothing by itself: the first request is made by `start`, or by whoever asks. */
 export function createCluster(options: ClusterOptions): Cluster {
@@ -79,7 +82,7 @@ export function createCluster(options: ClusterOptions): Cluster {
         return () => void listeners.delete(listener);
       },
     },
-    status: { readLast: () => status.readLast(), write: (value) => status.write(value), event: (event) => events.add(event) },
+    status: { rate: STATUS_RATE, readLast: () => status.readLast(), write: (value) => status.write(value), event: (event) => events.add(event) },
     pods: createNodePods(client, node, clock),
     jobs,
     start() {

@@ -7,6 +7,7 @@
 import type { Intent } from "../domain/intent.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { NodePodsView } from "../domain/view.ts";
+import type { Rate } from "../runtime/token-bucket.ts";
 
 export type { NodePod, NodePodsView } from "../domain/view.ts";
 
@@ -29,6 +30,8 @@ export interface IntentPort {
 }
 
 export interface StatusPort {
+  /** How often `write` may be called by itself; null: as often as the status changes. */
+  readonly rate: Rate | null;
   /** The status of an earlier run of this node's agent, null when there is none or it is unreadable. Read once, at start. */
   readLast(): Promise<NodeStatus | null>;
   /** Makes `status` the published one. Idempotent. @throws API_UNREACHABLE · API_REFUSED · STATUS_UNWRITABLE, all repeatable */

@@ -25,6 +25,7 @@ export function createStatusFile({ path, node, intent, onEvent }: StatusFileOpti
   const queue = createSerialQueue();
   let written = "";
   return {
+    rate: null,
     readLast: async () => (path === null ? null : readStatusFile(path)),
     write(status) {
       if (path === null) return Promise.resolve();

@@ -89,6 +89,7 @@ export class AgentProcess {
         },
       },
       status: {
+        rate: api.isStandalone ? null : { burst: 3, everyMs: 5_000 },
         readLast: () => pass("status.readLast", () => api.readStatus()),
         write: (status) => pass("status.write", () => api.writeStatus(status)),
         event: () => undefined,

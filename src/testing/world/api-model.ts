@@ -15,9 +15,13 @@ export class ApiModel {
   /** The newest spec, whether an agent has seen it or not. */
   spec: IntentView;
   status: NodeStatus | null = null;
+  /** When each status came. */
+  readonly writtenMs: number[] = [];
+  readonly #time: WorldTime;
   readonly #watchers = new Map<number, (view: IntentView) => void>();
 
   constructor(time: WorldTime, shape: { readonly isStandalone: boolean; readonly spec: IntentView }) {
+    this.#time = time;
     this.isReachable = new Fact(time, true);
     this.isStandalone = shape.isStandalone;
     this.spec = shape.spec;
@@ -33,6 +37,7 @@ export class ApiModel {
 
   writeStatus(status: NodeStatus): void {
     if (!this.isReachable.value && !this.isStandalone) throw new AppError("API_UNREACHABLE", "connection refused");
+    this.writtenMs.push(this.#time.nowMs);
     this.status = status;
   }
 
