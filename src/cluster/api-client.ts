@@ -9,7 +9,7 @@ import * as https from "node:https";
 import type { Clock } from "../runtime/clock.ts";
 import { runWithDeadline } from "../runtime/deadline.ts";
 import { AppError, isAppError, messageOf } from "../runtime/errors.ts";
-import { refusal } from "./api-error.ts";
+import { type Refusal, refusal, retryAfterMs } from "./api-error.ts";
 import type { ApiAccess, TlsOptions } from "./credentials.ts";
 import { readLines } from "./lines.ts";
 
@@ -38,6 +38,7 @@ export interface ApiStream {
   readonly onLine: (line: string) => void;
 }
 
+/** After an answer with Retry-After nothing is sent until that is over: what is asked meanwhile is API_UNREACHABLE at once, with the same words. */
 export interface ApiClient {
   /** The parsed body of a 2xx answer. @throws API_UNREACHABLE (no answer, 429, 5xx) · API_REFUSED (any other answer; details.status) · API_ANSWER_TOO_LONG */
   call(request: ApiRequest): Promise<unknown>;
@@ -60,6 +61,22 @@ interface Sent {
 
 export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
   const connections = createConnections(access.server);
+  /** The server asked to be left alone until then; what is asked meanwhile has the answer that said so. */
+  let rest: { readonly untilMs: number; readonly refused: Refusal } | null = null;
+
+  const refuse = (what: string, answer: http.IncomingMessage, body: string): AppError => {
+    const refused = { status: answer.statusCode ?? 0, body, retryAfterMs: retryAfterMs(answer.headers["retry-after"], clock.wallMs()) };
+    const error = refusal(what, refused);
+    // An answer that trying again will not change is no sign of load.
+    if (refused.retryAfterMs !== null && error.code === "API_UNREACHABLE") rest = { untilMs: clock.nowMs() + refused.retryAfterMs, refused };
+    return error;
+  };
+
+  /** @throws API_UNREACHABLE, without a request, while the server wants none */
+  const mayAsk = (what: string): void => {
+    const leftMs = rest === null ? 0 : rest.untilMs - clock.nowMs();
+    if (rest !== null && leftMs > 0) throw refusal(what, { ...rest.refused, retryAfterMs: leftMs });
+  };
 
   const send = async (sent: Sent, signal: AbortSignal, isRepeat = false): Promise<http.IncomingMessage> => {
     const { authorization, tls } = await access.credentials();
@@ -81,10 +98,11 @@ export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
   return {
     async call({ method, path, query = {}, body, contentType = "application/json", deadlineMs, maxBytes = MAX_BODY_BYTES }) {
       const sent = { method, path, query, body: body === undefined ? null : JSON.stringify(body), contentType };
+      mayAsk(`${method} ${path}`);
       const work = async (signal: AbortSignal): Promise<unknown> => {
         const answer = await send(sent, signal);
         const text = await readAll(answer, maxBytes);
-        if (!isGood(answer)) throw refusal(`${method} ${path}`, answer.statusCode ?? 0, text);
+        if (!isGood(answer)) throw refuse(`${method} ${path}`, answer, text);
         return JSON.parse(text);
       };
       const bounded = runWithDeadline(work, { clock, ms: deadlineMs, what: `${method} ${path}`, code: "API_UNREACHABLE" });
@@ -94,9 +112,10 @@ export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
     async stream({ path, query, openWithinMs, silenceMs, signal, onLine }) {
       const sent = { method: "GET", path, query, body: null, contentType: "" };
       const open = (late: AbortSignal): Promise<http.IncomingMessage> => send(sent, AbortSignal.any([late, signal]));
+      mayAsk(`GET ${path}`);
       try {
         const answer = await runWithDeadline(open, { clock, ms: openWithinMs, what: `GET ${path}`, code: "API_UNREACHABLE" });
-        if (!isGood(answer)) throw refusal(`GET ${path}`, answer.statusCode ?? 0, await readAll(answer));
+        if (!isGood(answer)) throw refuse(`GET ${path}`, answer, await readAll(answer));
         await readLines(answer, { clock, silenceMs, onLine });
       } catch (thrown) {
         throw unreachable(`GET ${path}`, thrown);

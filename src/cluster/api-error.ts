@@ -4,11 +4,28 @@ import { AppError, isAppError } from "../runtime/errors.ts";
 /** meta/v1 Status codes that mean "not now"; everything else at 400 and above is an answer that trying again will not change by itself. */
 const NOT_NOW = [408, 425, 429];
 
+export interface Refusal {
+  readonly status: number;
+  readonly body: string;
+  /** How long the server asked to be left alone; null when it did not. */
+  readonly retryAfterMs: number | null;
+}
+
 /** What a not-2xx answer means. API_UNREACHABLE: try again. API_REFUSED: details.status and details.reason say why. */
-export function refusal(what: string, status: number, body: string): AppError {
+export function refusal(what: string, { status, body, retryAfterMs }: Refusal): AppError {
   const { message, reason } = statusOf(body);
   const code = status >= 500 || NOT_NOW.includes(status) ? "API_UNREACHABLE" : "API_REFUSED";
-  return new AppError(code, `${what}: ${status} ${message}`, { details: { status, reason } });
+  return new AppError(code, `${what}: ${status} ${message}`, { details: { status, reason, ...(retryAfterMs !== null && { retryAfterMs }) } });
+}
+
+/** Whoever asks for more is not believed: nothing would be heard of the intent for as long. */
+const LONGEST_WAIT_MS = 60_000;
+
+/** `Retry-After` (RFC 9110 10.2.3): seconds, or a date. Null without one or when it is neither. */
+export function retryAfterMs(header: string | undefined, wallMs: number): number | null {
+  const text = header?.trim() ?? "";
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - wallMs;
+  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), LONGEST_WAIT_MS);
 }
 
 /** The HTTP status of an error made by `refusal`; null for any other. */

@@ -4,7 +4,7 @@
 import { API_VERSION } from "../api/names.ts";
 import type { Random } from "../runtime/backoff.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { AppError, isAppError, messageOf } from "../runtime/errors.ts";
+import { AppError, isAppError, messageOf, retryAfterMsOf } from "../runtime/errors.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
 import type { Log } from "../runtime/log.ts";
 import type { ApiClient } from "./api-client.ts";
@@ -68,13 +68,15 @@ export function createReflector(options: ReflectorOptions): Reflector {
     async step(signal) {
       const doing = state;
       const work = doing.next === "List" ? list() : watch(doing.resourceVersion, signal);
+      let restMs = 0;
       const outcome = await work.catch((thrown: unknown): WatchOutcome => {
+        restMs = retryAfterMsOf(thrown);
         const kind = failureOf(thrown);
         if (!signal.aborted) options.log.warn({ err: thrown, doing: doing.next, outcome: kind, failures: state.failures }, "watch interrupted");
         return { kind };
       });
       state = afterOutcome(state, outcome);
-      return { afterMs: delayBefore(state, outcome.kind, options.random) };
+      return { afterMs: Math.max(delayBefore(state, outcome.kind, options.random), restMs) };
     },
   };
 }

@@ -84,6 +84,12 @@ export function isAppError(value: unknown): value is AppError {
   return typeof value === "object" && value !== null && BRAND in value;
 }
 
+/** How long the other side asked to be left alone (`details.retryAfterMs`); 0 when it did not. */
+export function retryAfterMsOf(thrown: unknown): number {
+  const ms = isAppError(thrown) ? thrown.details["retryAfterMs"] : 0;
+  return typeof ms === "number" ? ms : 0;
+}
+
 /** The message of anything thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { backoffDelayMs } from "./backoff.ts";
 import type { Timer } from "./clock.ts";
-import { isAppError, messageOf } from "./errors.ts";
+import { isAppError, messageOf, retryAfterMsOf } from "./errors.ts";
 import type { JobHealth, JobKind } from "./job-health.ts";
 import type { JobRun, JobsDependencies, LoopJob, LoopOptions } from "./jobs.ts";
 
@@ -158,7 +158,7 @@ class RunningJob implements LoopJob {
       return null;
     }
     if (!this.#start.policy.repeatsFailures) return null;
-    const delayMs = backoffDelayMs(this.#start.policy.backoff, attempt, random);
+    const delayMs = Math.max(backoffDelayMs(this.#start.policy.backoff, attempt, random), retryAfterMsOf(thrown));
     this.#notBeforeMs = Math.max(this.#intervalOverMs, clock.nowMs() + delayMs);
     return delayMs;
   }

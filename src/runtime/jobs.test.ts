@@ -56,6 +56,21 @@ describe("loop", () => {
     expect(runs).toBe(1);
   });
 
+  test("leaves who asked for it alone for as long, also when its own backoff is shorter", async () => {
+    const { clock, jobs } = world();
+    const runs: number[] = [];
+    const loop = jobs.loop("status", loopOptions, async () => {
+      runs.push(clock.nowMs());
+      if (runs.length === 1) throw new AppError("API_UNREACHABLE", "429", { details: { retryAfterMs: 7_000 } });
+    });
+    await clock.settle();
+    loop.wake();
+    await clock.advance(6_999);
+    expect(runs).toHaveLength(1);
+    await clock.advance(1);
+    expect(runs).toHaveLength(2);
+  });
+
   test("runs once more, and once only, when woken several times during a run", async () => {
     const { clock, jobs } = world();
     const { run, ends } = gatedRun();
