@@ -9,8 +9,10 @@ interface LoadRule {
 }
 
 const RULES: readonly LoadRule[] = [
+  // Its signal handlers come first.
+  { part: "src/cli/main.ts", mustNotLoad: ["node_modules/", "src/cli/program.ts"] },
   {
-    part: "src/cli/main.ts",
+    part: "src/cli/start.ts",
     mustNotLoad: ["node_modules/zod/", "node_modules/yaml/", "node_modules/pino/", "src/agent/", "src/simulate/", "src/testing/"],
   },
   {

@@ -26,9 +26,10 @@ export async function writeAgentImage(root: string, file: string): Promise<void>
   const closures = await Promise.all([node, join(root, ADDON)].map(sharedObjectsOf));
   const libraries = await Promise.all([...new Set(closures.flat())].map(libraryEntry));
   const base = withFolders([folderOf("tmp", 0o1777), fileOf("usr/bin/node", await readFile(node), true), ...libraries]);
-  // Compiled code goes where the pod can write: the rest of its file system is read-only.
-  const env = { PATH: "/usr/bin", NODE_ENV: "production", NODE_COMPILE_CACHE: "/tmp/compile-cache" };
-  await writeOciArchive({ name: AGENT_IMAGE, layers: [base, withFolders(ours.flat())], entrypoint: ["/usr/bin/node", ENTRY], env }, file);
+  // Compiled code goes to /run/trusted-iommu, the one folder that the pod can write to and nobody else. A pod's /tmp is open to all.
+  const env = { PATH: "/usr/bin", NODE_ENV: "production", XDG_CACHE_HOME: "/run" };
+  const entrypoint = ["/usr/bin/node", "--disable-sigusr1", ENTRY];
+  await writeOciArchive({ name: AGENT_IMAGE, layers: [base, withFolders(ours.flat())], entrypoint, env }, file);
 }
 
 /** Paths of everything a program loads at start, its loader included, as `ldd` finds them here. */

@@ -38,6 +38,8 @@ export interface Journey {
   manifest(spec: string): void;
   /** Starts an agent on this journey's host and manifest. */
   agent(...args: readonly string[]): RunningAgent;
+  /** The same through a shell: `script` starts it as "$@", with what the shell does before and around it. Its outputs are the script's. */
+  agentIn(script: string, ...args: readonly string[]): RunningAgent;
   status(): NodeStatus | null;
   /** Resolves to the first status for which `holds` is true. */
   until(what: string, holds: (status: NodeStatus) => boolean): Promise<NodeStatus>;
@@ -60,6 +62,12 @@ export function startJourney(): Journey {
       throw thrown;
     }
   };
+  const words = ["agent", "--simulator", simulator, "--manifest", manifestFile, "--status", statusFile];
+  const begin = (command: string, args: readonly string[]): RunningAgent => {
+    const started = startAgent(command, args);
+    agents.push(started);
+    return started;
+  };
   const run = (...args: readonly string[]): Promise<Ended> => runProgram(args);
 
   return {
@@ -72,11 +80,8 @@ export function startJourney(): Journey {
       return ended.stdout;
     },
     manifest: (spec) => writeFileSync(manifestFile, `apiVersion: teeio.dev/v1alpha1\nkind: TrustedIommu\nmetadata: {name: n1}\nspec:\n${spec}`),
-    agent(...args) {
-      const started = startAgent(["agent", "--simulator", simulator, "--manifest", manifestFile, "--status", statusFile, ...args]);
-      agents.push(started);
-      return started;
-    },
+    agent: (...args) => begin(PROGRAM, [...words, ...args]),
+    agentIn: (script, ...args) => begin("/bin/sh", ["-c", script, "sh", PROGRAM, ...words, ...args]),
     status,
     async until(what, holds) {
       const deadline = performance.now() + DEADLINE_MS;
@@ -106,8 +111,8 @@ function runProgram(args: readonly string[]): Promise<Ended> {
   });
 }
 
-function startAgent(args: readonly string[]): RunningAgent {
-  const child = spawn(PROGRAM, args, { stdio: ["ignore", "ignore", "pipe"] });
+function startAgent(command: string, args: readonly string[]): RunningAgent {
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const gone = new Promise<number | null>((resolve) => child.on("close", (code) => resolve(code)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
@@ -21,9 +21,15 @@ interface Ended {
   readonly err: string;
 }
 
-function start(program: string, words: readonly string[], options: { cwd?: string; path?: string } = {}): Promise<Ended> {
+interface StartOptions {
+  readonly cwd?: string;
+  readonly path?: string;
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+function start(program: string, words: readonly string[], options: StartOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, ...(options.path === undefined ? {} : { PATH: options.path }) };
+    const env = { ...process.env, ...(options.path === undefined ? {} : { PATH: options.path }), ...options.variables };
     const child = spawn(program, words, { cwd: options.cwd ?? folder, env, stdio: ["ignore", "pipe", "pipe"] });
     const text = { out: "", err: "" };
     child.stdout.on("data", (chunk: Buffer) => (text.out += chunk.toString()));
@@ -68,6 +74,98 @@ describe("bin/trusted-iommu", () => {
   test("ends quietly when nobody reads its output any more", async () => {
     const { code, err } = await start("/bin/sh", ["-c", `"$0" --help | true`, PROGRAM]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
+  });
+});
+
+/** The code that a test plants where a program must not look. */
+const PLANTED = `console.error("planted code ran"); process.exit(9);`;
+
+describe("the environment", () => {
+  /** Each would change what the pinned Node does, most of them by running code. */
+  const dangerous = (folder: string): Record<string, string> => ({
+    NODE_OPTIONS: `--require ${folder}/planted.cjs`,
+    NODE_REPL_EXTERNAL_MODULE: `${folder}/planted.cjs`,
+    NODE_PATH: folder,
+    NODE_V8_COVERAGE: `${folder}/coverage`,
+    NODE_DEBUG: "fs,module",
+    NODE_EXTRA_CA_CERTS: `${folder}/none.pem`,
+    NODE_TLS_REJECT_UNAUTHORIZED: "0",
+    NODE_COMPILE_CACHE: `${folder}/cache`,
+    NODE_SOMETHING_OF_TOMORROW: "1",
+    NODE_WITH_LINES: "a\nexport NODE_X='b'\nc",
+    OPENSSL_CONF: `${folder}/openssl.cnf`,
+    SSL_CERT_FILE: `${folder}/none.pem`,
+    SSLKEYLOGFILE: `${folder}/keys`,
+    UV_THREADPOOL_SIZE: "1",
+  });
+
+  test("has nothing in it that the pinned Node would obey", async () => {
+    writeFileSync(join(folder, "planted.cjs"), PLANTED);
+    expect(await start(PROGRAM, ["--version"], { variables: dangerous(folder) })).toEqual({
+      code: 0,
+      out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+      err: "",
+    });
+    expect(readdirSync(folder)).toEqual(["planted.cjs"]);
+  });
+
+  test("keeps everything else, with values as odd as they are, for the program and what it starts", async () => {
+    const odd = "a 'b' \"c\"\nexport NODE_OPTIONS='x'\n$(touch planted) \\";
+    const program = copyWith(`process.stdout.write(JSON.stringify(process.env))`);
+    const { out } = await start(program, [], { variables: { ...dangerous(folder), KUBECONFIG: odd, HTTPS_PROXY: "http://p", AWS_PROFILE: "a" } });
+    const seen = JSON.parse(out) as Record<string, string>;
+    expect(seen).toMatchObject({ KUBECONFIG: odd, HTTPS_PROXY: "http://p", AWS_PROFILE: "a" });
+    expect(Object.keys(seen).filter((name) => name in dangerous(folder))).toEqual([]);
+  });
+});
+
+/** The program as it is, with a Node that runs `script` in the place of the bundle. */
+function copyWith(script: string): string {
+  const place = join(folder, "copy");
+  mkdirSync(place);
+  cpSync(PROGRAM, join(place, "trusted-iommu"));
+  symlinkSync(process.execPath, join(place, "node"));
+  writeFileSync(join(place, "cli.js"), script);
+  return join(place, "trusted-iommu");
+}
+
+describe("compiled code", () => {
+  const BUNDLE = join(ROOT, "dist");
+  const isRoot = process.getuid?.() === 0;
+
+  /** The program in a folder where the user it runs as can keep nothing, as it is installed for all users. */
+  function installed(): string {
+    const place = join(folder, "opt");
+    mkdirSync(join(place, "dist"), { recursive: true });
+    cpSync(BUNDLE, join(place, "dist"), { recursive: true, filter: (path) => !basename(path).startsWith(".") });
+    cpSync(PROGRAM, join(place, "bin", "trusted-iommu"));
+    symlinkSync(process.execPath, join(place, "bin", "node"));
+    return place;
+  }
+
+  test("is kept beside the bundle in a folder of mode 0700, whatever the umask", async () => {
+    const place = installed();
+    const ended = await start("/bin/sh", ["-c", `umask 0; exec "$0" --version`, join(place, "bin", "trusted-iommu")]);
+    expect(ended).toMatchObject({ code: 0, err: "" });
+    expect(statSync(join(place, "dist", ".compiled")).mode & 0o777).toBe(0o700);
+    expect(readdirSync(join(place, "dist", ".compiled"))).toHaveLength(1);
+  });
+
+  test("is taken from no folder that another user can write to, and none is left there", async ({ skip }) => {
+    skip(!isRoot, "gives a folder away");
+    const place = installed();
+    // Another user's folder, in which it can put what it likes.
+    const shared = join(folder, "shared");
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    chmodSync(join(place, "dist"), 0o777);
+    const before = readdirSync(join(place, "dist"));
+    const ended = await start(join(place, "bin", "trusted-iommu"), ["--version"], {
+      variables: { HOME: shared, XDG_CACHE_HOME: shared, TMPDIR: shared },
+    });
+    expect(ended).toMatchObject({ code: 0, err: "" });
+    expect(readdirSync(shared)).toEqual([]);
+    expect(readdirSync(join(place, "dist"))).toEqual(before);
   });
 });
 

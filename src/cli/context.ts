@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../runtime/clock.ts";
-import type { StopSignal } from "../runtime/lifecycle.ts";
+import type { StopSignals } from "../runtime/signals.ts";
 import type { Environment } from "./environment.ts";
 import type { Terminal } from "./view/live.ts";
 import type { Canvas } from "./view/text.ts";
@@ -10,15 +10,6 @@ export interface Output extends Terminal {
   readonly isTTY: boolean;
 }
 
-/** SIGUSR2 switches debug logging on and off. */
-export const DEBUG_SIGNAL = "SIGUSR2";
-
-/** Signals of this process. */
-export interface Signals {
-  on(signal: StopSignal | typeof DEBUG_SIGNAL, listener: () => void): unknown;
-  off(signal: StopSignal | typeof DEBUG_SIGNAL, listener: () => void): unknown;
-}
-
 /** What every command is given of the world outside. */
 export interface Context {
   readonly environment: Environment;
@@ -26,7 +17,7 @@ export interface Context {
   readonly output: Output;
   readonly errors: { write(text: string): unknown };
   readonly clock: Clock;
-  readonly signals: Signals;
+  readonly signals: StopSignals;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
 }

@@ -14,6 +14,11 @@ export interface Environment {
   readonly service: { readonly host: string; readonly port: string } | null;
   /** Where the agent looks for its config file when --config is not given. */
   readonly configFile: string | null;
+  readonly home: string | null;
+  /** https://specifications.freedesktop.org/basedir-spec: instead of ~/.cache. */
+  readonly cacheHome: string | null;
+  /** From bin/trusted-iommu: "SigIgn" of /proc/PID/status before Node gave every signal its default effect. */
+  readonly ignoredSignals: string | null;
 }
 
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): Environment {
@@ -25,6 +30,9 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     kubeconfig: read("KUBECONFIG"),
     service: serviceFrom(read("KUBERNETES_SERVICE_HOST"), read("KUBERNETES_SERVICE_PORT")),
     configFile: read("TRUSTED_IOMMU_CONFIG"),
+    home: read("HOME"),
+    cacheHome: read("XDG_CACHE_HOME"),
+    ignoredSignals: read("TRUSTED_IOMMU_IGNORED_SIGNALS"),
   };
 }
 

@@ -1,35 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-import { systemClock } from "../runtime/clock.ts";
-import { EXIT_CODES } from "../runtime/exit-codes.ts";
+
+/**
+ * The first code of the process, and so small that it runs a few milliseconds after the start. What must be so before anything else is loaded: a
+ * lasting command hears its signals, files are made for this user only, and compiled code comes from a safe place.
+ */
+import { enableCompileCache } from "node:module";
+import { constants } from "node:os";
+import { holdStopSignals, noStopSignals, signalsInMask } from "../runtime/signals.ts";
+import { cacheCandidates, compileCacheFolder } from "./compile-cache.ts";
 import { readEnvironment } from "./environment.ts";
-import { run } from "./program.ts";
-import { VERSION } from "./version.ts";
 
-/** However the process ends, a terminal gets its cursor back: an exception in a callback passes no border of ours. */
-const SHOW_CURSOR = "\u001b[?25h";
-process.on("exit", () => process.stdout.isTTY && process.stdout.write(SHOW_CURSOR));
+/** Commands that others depend on until they are told to end. The others end by a signal's default effect. */
+const LASTING: readonly (string | undefined)[] = ["agent", "demo"];
 
-/** Who read our output is gone (`… | head`): there is nobody to tell, and nothing to report. */
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(EXIT_CODES.Ok);
-  throw error;
-});
+const words = process.argv.slice(2);
+const environment = readEnvironment();
+const isLasting = LASTING.includes(words.find((word) => !word.startsWith("-")));
+const ignored = signalsInMask(environment.ignoredSignals ?? "", constants.signals);
+const signals = isLasting ? holdStopSignals(process, { ignored, early: () => process.exit(0) }) : noStopSignals;
 
-/** The process's own world, as every command is given it. */
-const code = await run(
-  process.argv.slice(2),
-  {
-    environment: readEnvironment(),
-    workingFolder: process.cwd(),
-    // A stream that is no terminal has neither size nor isTTY; commands look at isTTY first.
-    output: process.stdout,
-    errors: process.stderr,
-    clock: systemClock,
-    signals: process,
-    exit: (code) => process.exit(code),
-  },
-  VERSION,
-);
-// Not process.exit at once: what was written to a pipe may not have left yet. Whatever is left running is a bug that must not keep a pod alive.
-process.exitCode = code;
-process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+// Whatever is to be read by others gets its mode explicitly.
+process.umask(0o077);
+
+const cache = compileCacheFolder(cacheCandidates(import.meta.dirname, environment));
+if (cache !== null) enableCompileCache(cache);
+
+const { start } = await import("./start.ts");
+await start({ words, environment, signals });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { noStopSignals } from "../runtime/signals.ts";
 import { createFakeClock } from "../testing/fake-clock.ts";
 import { nodeStatus } from "../testing/node-status.ts";
 import type { Context } from "./context.ts";
@@ -23,7 +24,7 @@ async function program(...words: string[]): Promise<{ code: number; out: string;
     output: { isTTY: false, columns: 0, rows: 0, write: (text) => (written.out += text), on: () => undefined, off: () => undefined },
     errors: { write: (text) => (written.err += text) },
     clock: createFakeClock(),
-    signals: { on: () => undefined, off: () => undefined },
+    signals: noStopSignals,
     exit: () => undefined,
   };
   return { code: await run(words, context, "1.2.3"), ...written };

@@ -73,6 +73,8 @@ export interface PciFunction {
   readonly ideStreams: number | null;
   readonly link: Link;
   readonly linkRead: LinkRead;
+  /** Why its capabilities or IDE registers, or those of its slot's function 0, are unknown, for people; empty when they are not. */
+  readonly configProblem: string;
   /** Kernel name of the host bridge, `pci0000:16`; null when it cannot be told. */
   readonly hostBridge: string | null;
   readonly rootPort: Address | null;

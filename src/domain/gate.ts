@@ -62,6 +62,10 @@ function linkText(fn: PciFunction | null): string {
   return `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`;
 }
 
+function because(problem: string): string {
+  return problem === "" ? "" : `: ${problem}`;
+}
+
 const TSM_TEXT: Readonly<Record<TsmRead, string>> = {
   Read: "",
   Failed: ", tsm/ cannot be read",
@@ -76,7 +80,11 @@ export const GATE_RULES: readonly Rule[] = [
     passes: ({ fn }) => fn !== null,
     read: ({ fn, address }) => (fn ? `${fn.address} ${fn.vendor}:${fn.device} class ${fn.class} ${fn.functionType}` : `${address} is not on the bus`),
   },
-  { reason: "CapabilityUnknown", passes: ({ fn }) => fn?.teeIo !== "Unknown", read: ({ fn }) => `TEE-I/O ${fn?.teeIo ?? "unread"}` },
+  {
+    reason: "CapabilityUnknown",
+    passes: ({ fn }) => fn?.teeIo !== "Unknown",
+    read: ({ fn }) => `TEE-I/O ${fn?.teeIo ?? "unread"}${fn?.teeIo === "Unknown" ? because(fn.configProblem) : ""}`,
+  },
   { reason: "NotTeeCapable", passes: ({ fn }) => fn?.teeIo === "Yes", read: ({ fn }) => `TEE-I/O ${fn?.teeIo ?? "unread"}` },
   { reason: "NoIntent", passes: ({ intent }) => intent !== null, read: ({ intent }) => (intent ? `spec.state ${intent.state}` : "no TrustedIommu") },
   { reason: "NoResourceMatches", passes: ({ resource }) => resource !== null, read: ({ resource }) => resource?.name ?? "no match" },
@@ -122,7 +130,8 @@ export const GATE_RULES: readonly Rule[] = [
   {
     reason: "LinkUnknown",
     passes: ({ fn }) => fn !== null && fn.link.state !== "Unknown" && (fn.linkRead.tsm === "Read" || fn.linkRead.tsm === "Stands"),
-    read: ({ fn }) => `${linkText(fn)}${fn ? TSM_TEXT[fn.linkRead.tsm] : ""}`,
+    read: ({ fn }) =>
+      `${linkText(fn)}${fn ? TSM_TEXT[fn.linkRead.tsm] : ""}${fn?.link.state === "Unknown" && fn.linkRead.tsm === "Read" ? because(fn.configProblem) : ""}`,
   },
   {
     // The core takes no notice of a reset: tsm/connect still names the TSM when the stream is off.

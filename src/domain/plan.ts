@@ -161,12 +161,16 @@ export const SETUP_RULES: readonly SetupRule[] = [
     reason: "LinkSecuredBeforeSetup",
     refuses: ({ below, ground }) => named(inState(below, "Secure"), (fns) => releasable(fns, ground.functions.values())),
   },
-  { reason: "LinkUnknown", refuses: ({ below }) => named(inState(below, "Unknown"), (fns) => fns.map((fn) => fn.address)) },
+  { reason: "LinkUnknown", refuses: ({ below }) => named(inState(below, "Unknown"), (fns) => fns.map(withProblem)) },
   { reason: "DomainIdsInUse", refuses: domainIdsInUse },
 ];
 
 function inState(below: readonly PciFunction[], state: PciFunction["link"]["state"]): readonly PciFunction[] {
   return below.filter((fn) => fn.link.state === state);
+}
+
+function withProblem({ address, configProblem }: PciFunction): string {
+  return configProblem === "" ? address : `${address} (${configProblem})`;
 }
 
 function named(found: readonly PciFunction[], namesOf: (found: readonly PciFunction[]) => readonly string[]): string | null {

@@ -2,7 +2,7 @@
 import type { Address, Holders, PciFunction, UnitOfFunction } from "../domain/device.ts";
 import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { selectiveStreamsOf } from "./ide.ts";
-import { decideLink, decideLinkRead, decideTeeIo, type SlotEvidence } from "./link.ts";
+import { decideLink, decideLinkRead, decideTeeIo, problemOf, type SlotEvidence } from "./link.ts";
 import { valueOrNull } from "./reading.ts";
 import { functionZeroOf } from "./topology.ts";
 import { NO_TSM, type TsmReading } from "./tsm.ts";
@@ -43,6 +43,7 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings): Pc
     ideStreams: zero === null ? null : selectiveStreamsOf(zero.ide),
     link: decideLink(evidence, tsm),
     linkRead: decideLinkRead(evidence, otherEnd(facts, around), tsm),
+    configProblem: problemOf(evidence),
     hostBridge: identity.place.hostBridge,
     rootPort: identity.place.rootPort,
     driver: valueOrNull(facts.driver),

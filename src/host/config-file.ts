@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { type Capabilities, type ConfigSpace, readCapabilities, UNREADABLE_CAPABILITIES } from "./config-space.ts";
+import { type Capabilities, type ConfigSpace, readCapabilities, UNREADABLE_CAPABILITIES, unreadableCapabilities } from "./config-space.ts";
+import { readingOfError } from "./reading.ts";
 
 /** Reads the capabilities from a `config` attribute. An absent or unreadable file gives Unknown throughout. */
 export function readConfigFile(path: string): Capabilities {
   let file: number;
   try {
     file = openSync(path, "r");
-  } catch {
-    return UNREADABLE_CAPABILITIES; // Whatever the error was, nothing is known: that is the whole answer.
+  } catch (thrown) {
+    // Whatever the error was, nothing is known.
+    const reading = readingOfError(thrown);
+    return unreadableCapabilities(`its configuration space cannot be read: ${reading.kind === "Unreadable" ? reading.why : "there is none"}`);
   }
   try {
     // The attribute's size is the size of the function's space; what an unprivileged reader gets is shorter than that.

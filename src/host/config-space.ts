@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Tristate } from "../domain/device.ts";
+import { findExpress, readable } from "./express.ts";
 import { type Ide, readIde } from "./ide.ts";
 
 /** A function's configuration space, read a register at a time: only defined registers are touched, and each read may wake the device. */
@@ -12,22 +13,27 @@ export interface ConfigSpace {
 
 /** What a function's own configuration space says. `Unknown` and null stand for what was not readable, never for a guess. */
 export interface Capabilities {
-  /** DEVCAP bit 30. PCIe r6.1 7.5.3.3. */
+  /** DEVCAP bit 30 of a function to which a TSM connects. PCIe r6.1 7.5.3.3. */
   readonly teeIo: Tristate;
   readonly ide: Ide;
-  /** Offsets of DOE mailboxes (extended capability 0x2E). */
-  readonly doe: readonly number[];
+  /** Offsets of DOE mailboxes (extended capability 0x2E), as many as could be seen; null when there may be some and none was seen. */
+  readonly doe: readonly number[] | null;
   /** SR-IOV TotalVFs; 0 without the capability, null when it cannot be told. */
   readonly totalVfs: number | null;
+  /** Why something is unknown, for people; empty when nothing is. */
+  readonly problem: string;
 }
 
 /** Capabilities of a space that cannot be read at all. */
-export const UNREADABLE_CAPABILITIES: Capabilities = { teeIo: "Unknown", ide: { kind: "Unknown" }, doe: [], totalVfs: null };
+export function unreadableCapabilities(problem: string): Capabilities {
+  return { teeIo: "Unknown", ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem };
+}
 
+export const UNREADABLE_CAPABILITIES = unreadableCapabilities("its configuration space cannot be read");
+
+/** What a reader without CAP_SYS_ADMIN gets. */
+const OPEN_BYTES = 64;
 const LEGACY_BYTES = 256;
-const CAPABILITY_POINTER = 0x34;
-const STATUS_HAS_CAPABILITIES = 1 << 20; // Status bit 4, in the register at 0x04.
-const PCI_EXPRESS = 0x10;
 const DEVCAP = 0x04;
 const DEVCAP_TEE_IO = 1 << 30;
 const EXTENDED_START = 0x100;
@@ -41,40 +47,32 @@ const LONGEST_CHAIN = 480;
 
 /** Reads the capabilities that matter here. Total: any bytes give an answer, and what a truncated space does not show is Unknown. */
 export function readCapabilities(space: ConfigSpace): Capabilities {
-  const id = readable(space.u32(0));
+  const id = space.u32(0);
   if (id === null) return UNREADABLE_CAPABILITIES;
-  const express = findPciExpress(space);
-  if (express === null) return UNREADABLE_CAPABILITIES;
-  if (express === 0) return { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0 };
-  const devcap = readable(space.u32(express + DEVCAP));
-  const teeIo = devcap === null ? "Unknown" : (devcap & DEVCAP_TEE_IO) !== 0 ? "Yes" : "No";
-  return { teeIo, ...readExtended(space) };
+  if (id === ALL_ONES) return unreadableCapabilities("its configuration space reads all ones: it is gone, or has no power");
+  const express = findExpress(space);
+  if (express.kind === "Unknown") return unreadableCapabilities(whyUnread(space));
+  if (express.kind === "Absent") return { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
+  const devcap = readable(space.u32(express.offset + DEVCAP));
+  const teeIo = devcap === null ? "Unknown" : express.canConnect && (devcap & DEVCAP_TEE_IO) !== 0 ? "Yes" : "No";
+  const extended = readExtended(space);
+  return {
+    teeIo,
+    ...extended,
+    problem: devcap === null ? `its configuration space cannot be read at 0x${(express.offset + DEVCAP).toString(16)}` : extended.problem,
+  };
 }
 
-/** All ones is what a function that no longer answers reads as. */
-function readable(value: number | null): number | null {
-  return value === ALL_ONES ? null : value;
-}
-
-/** Offset of the PCI Express capability, 0 when the function has none, null when it cannot be told. */
-function findPciExpress(space: ConfigSpace): number | null {
-  const status = readable(space.u32(4));
-  if (status === null) return null;
-  if ((status & STATUS_HAS_CAPABILITIES) === 0) return 0;
-  const pointer = space.u32(CAPABILITY_POINTER);
-  if (pointer === null) return null;
-  let offset = pointer & 0xfc;
-  for (let hops = 0; offset >= 0x40 && hops < LONGEST_CHAIN; hops++) {
-    const header = readable(space.u32(offset));
-    if (header === null) return null;
-    if ((header & 0xff) === PCI_EXPRESS) return offset;
-    offset = (header >>> 8) & 0xfc;
-  }
-  return 0; // Like the kernel: a chain that leads below 0x40 or round in a circle ends there.
+/** The kernel gives everybody the header, and the rest to those with the right to it. */
+function whyUnread(space: ConfigSpace): string {
+  const isOpenPartOnly = space.u32(OPEN_BYTES - 4) !== null && space.u32(OPEN_BYTES) === null;
+  if (isOpenPartOnly) return "only the first 64 bytes of its configuration space can be read: the agent needs CAP_SYS_ADMIN, run it as root";
+  return UNREADABLE_CAPABILITIES.problem;
 }
 
 function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo"> {
-  if (space.size === LEGACY_BYTES) return { ide: { kind: "Absent" }, doe: [], totalVfs: 0 };
+  // An Express function has the extended space: where the kernel shows none, it could not read it.
+  if (space.size === LEGACY_BYTES) return hidden("the kernel shows only 256 bytes of its configuration space");
   let ide: Ide = { kind: "Absent" };
   let totalVfs: number | null = 0;
   const doe: number[] = [];
@@ -82,14 +80,27 @@ function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo"> {
   for (let hops = 0; offset >= EXTENDED_START && hops < LONGEST_CHAIN; hops++) {
     const header = readable(space.u32(offset));
     // What was found so far holds; what was not found might come later.
-    if (header === null) return { ide: ide.kind === "Absent" ? { kind: "Unknown" } : ide, doe, totalVfs: totalVfs === 0 ? null : totalVfs };
+    if (header === null) {
+      const { problem, ...unknown } = hidden(`its configuration space cannot be read at 0x${offset.toString(16)}`);
+      return {
+        ide: ide.kind === "Absent" ? unknown.ide : ide,
+        doe: doe.length === 0 ? null : doe,
+        totalVfs: totalVfs === 0 ? null : totalVfs,
+        problem,
+      };
+    }
     const id = header & 0xffff;
     if (id === IDE && ide.kind === "Absent") ide = readIde(space, offset);
     if (id === DOE && !doe.includes(offset)) doe.push(offset);
     if (id === SR_IOV && totalVfs === 0) totalVfs = readTotalVfs(space, offset);
     offset = (header >>> 20) & 0xffc;
   }
-  return { ide, doe, totalVfs };
+  const isWhole = ide.kind !== "Unknown" && !(ide.kind === "Present" && ide.streams === null) && totalVfs !== null;
+  return { ide, doe, totalVfs, problem: isWhole ? "" : "a register of its extended capabilities cannot be read" };
+}
+
+function hidden(problem: string): Omit<Capabilities, "teeIo"> {
+  return { ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem };
 }
 
 function readTotalVfs(space: ConfigSpace, offset: number): number | null {

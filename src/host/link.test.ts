@@ -8,7 +8,7 @@ import { NO_TSM, type TsmText } from "./tsm.ts";
 const text = (value: string): Reading<string> => ({ kind: "Value", value });
 const stuck: Reading<string> = { kind: "Unreadable", why: "no answer" };
 const blocked: TsmText = { kind: "Blocked", why: "no answer" };
-const plain: Capabilities = { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0 };
+const plain: Capabilities = { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
 const capable = (enabled: boolean, secure: boolean): Capabilities => ({
   teeIo: "Yes",
   ide: {
@@ -21,6 +21,7 @@ const capable = (enabled: boolean, secure: boolean): Capabilities => ({
   },
   doe: [],
   totalVfs: 0,
+  problem: "",
 });
 const quiet = capable(false, false);
 const streaming = capable(true, true);

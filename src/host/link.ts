@@ -40,6 +40,13 @@ export function decideLink(evidence: SlotEvidence, tsm: TsmReading): Link {
   };
 }
 
+/** Why not all of it is known; function 0 speaks first. Empty when it is. */
+export function problemOf({ own, zero }: SlotEvidence): string {
+  if (zero === "Unknown") return "its physical function cannot be told";
+  if (zero === null) return "function 0 of its slot is not on the bus";
+  return zero.problem === "" ? (own?.problem ?? "") : `${own === zero ? "" : "function 0 of its slot: "}${zero.problem}`;
+}
+
 function spacesOf({ own, zero }: SlotEvidence): Capabilities[] {
   const spaces = own === null ? [] : [own];
   if (zero === "Unknown") spaces.push(UNREADABLE_CAPABILITIES);

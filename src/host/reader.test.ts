@@ -3,6 +3,10 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PciFunction } from "../domain/device.ts";
+import { judge } from "../domain/gate.ts";
+import { groundFrom } from "../domain/ground.ts";
+import { planUnit } from "../domain/plan.ts";
+import { aBinding, aMemory, anIntent, aUnit, aView } from "../testing/builders.ts";
 import { capturedSpace } from "../testing/hosts/captured.ts";
 import { createScratch, type Scratch } from "../testing/hosts/scratch.ts";
 import type { HostPort } from "./port.ts";
@@ -149,6 +153,33 @@ describe("functions", () => {
     for (const address of ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0"]) {
       expect(await observeOne(address)).toMatchObject({ teeIo: "Unknown", ideStreams: null, link: { state: "Unknown", streamSecure: "Unknown" } });
     }
+  });
+
+  it("with 256 bytes of configuration space have an unknown link, root ports too, and SETUP of their unit is not issued", async () => {
+    const short = capturedSpace("tee-io-endpoint").subarray(0, 256);
+    for (const address of ["0000:01:00.0", "0000:00:01.0"]) {
+      host.remove();
+      host = createScratch();
+      reader = createHostReader({ root: host.path });
+      addUnit("dmar0", "fed90000");
+      addFunction(address, { unit: "dmar0", config: short });
+      const binding = aBinding([aUnit({ state: "Untrusted" })]);
+      const ground = groundFrom(aView({ binding, host: { kind: "Read", value: await reader.observe() } }));
+      expect(ground.functions.get(address)).toMatchObject({ teeIo: "Yes", link: { state: "Unknown" } });
+      const inputs = { intent: anIntent(), ground, memory: aMemory() };
+      expect(planUnit(inputs, "0xfed90000")).toMatchObject({ reason: "LinkUnknown", step: null });
+      expect(planUnit(inputs, "0xfed90000").message).toContain(`${address} (the kernel shows only 256 bytes`);
+    }
+  });
+
+  it("of which an unprivileged reader gets 64 bytes say that rights are missing", async () => {
+    addUnit("dmar0", "fed90000");
+    addFunction("0000:01:00.0", { unit: "dmar0", config: capturedSpace("tee-io-endpoint").subarray(0, 64) });
+    const fn = await observeOne("0000:01:00.0");
+    const units = groundFrom(aView()).units;
+    const { reason, message } = judge({ address: fn.address, intent: anIntent(), fn, units, bindingProblem: "", memory: aMemory() });
+    expect(reason).toBe("CapabilityUnknown");
+    expect(message).toContain("CAP_SYS_ADMIN");
   });
 
   it("as captured with a secured link are seen so", async () => {

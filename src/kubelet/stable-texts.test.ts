@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../runtime/clock.ts";
 import { createJobs } from "../runtime/jobs.ts";
-import { silentLog } from "../runtime/log.ts";
+import { createLog, silentLog } from "../runtime/log.ts";
 import { noMetrics } from "../runtime/metrics.ts";
 import { device, GPU, startScene, until, yes } from "../testing/kubelet/scene.ts";
 import { createDirectoryWatch } from "./directory-watch.ts";
 import { sameForTheSameCause } from "./errors.ts";
+import { sendGrpcLog } from "./grpc-log.ts";
 import { createPodResources } from "./podresources.ts";
 import { ResourcePlugin } from "./resource-plugin.ts";
 import { DEFAULT_LIMITS } from "./resource-plugin-options.ts";
@@ -20,6 +21,7 @@ import { loadDevicePluginWire } from "./wire.ts";
 
 let root: string;
 beforeEach(() => {
+  sendGrpcLog(silentLog);
   root = mkdtempSync(join(tmpdir(), "ti-texts-"));
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -104,6 +106,21 @@ describe("the text of an unreadable podresources", () => {
     reader.close();
     await new Promise((resolve) => server.close(resolve));
     expect([...whys]).toEqual([expect.stringContaining("kubelet does not answer")]);
+  });
+});
+
+describe("a line of grpc-js' own", () => {
+  it("goes through the log, and a repeated one is no warning again", async () => {
+    const lines: string[] = [];
+    sendGrpcLog(createLog({ level: "info", simulated: false, base: {}, write: (line) => void lines.push(line) }));
+    try {
+      await problemsOf((names) => ({ next: (resource) => `gone/${names.next(resource)}` }), null);
+    } finally {
+      sendGrpcLog(silentLog);
+    }
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "warn", message: "grpc says", detail: expect.stringContaining("No address added") },
+    ]);
   });
 });
 

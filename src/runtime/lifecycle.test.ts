@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
 import { createFakeClock } from "../testing/fake-clock.ts";
-import { cancelOnSignals, createLifecycle, isSignalCause } from "./lifecycle.ts";
+import { createLifecycle } from "./lifecycle.ts";
 import { silentLog } from "./log.ts";
 
 function world() {
@@ -73,14 +72,31 @@ test("a part that hangs or fails in stopping is reported and does not keep the o
   expect(events.at(-1)).toBe("stop a enough");
 });
 
-test("the first signal cancels and gives the handlers back, so that a second one has its default effect", async () => {
-  const { lifecycle } = world();
-  const source = new EventEmitter();
-  cancelOnSignals(lifecycle, source);
-  expect(source.listenerCount("SIGTERM") + source.listenerCount("SIGINT")).toBe(2);
-  source.emit("SIGINT");
-  const { cause } = await lifecycle.run();
-  expect(cause).toEqual({ signal: "SIGINT" });
-  expect([isSignalCause(cause), isSignalCause(new Error("x")), isSignalCause({ signal: "SIGUSR1" })]).toEqual([true, false, false]);
-  expect(source.listenerCount("SIGTERM") + source.listenerCount("SIGINT")).toBe(0);
+test("a cancel ends a start that hangs: the part is given up, what was started is stopped", async () => {
+  const { clock, lifecycle, events, part } = world();
+  part("a");
+  part("hangs", { start: () => new Promise(() => undefined) });
+  part("c");
+  const end = lifecycle.run();
+  await clock.settle();
+  lifecycle.cancel("enough");
+  await clock.advance(100);
+  const { cause, isStarted, problems } = await end;
+  expect({ cause, isStarted }).toEqual({ cause: "enough", isStarted: false });
+  expect(problems.map(({ part }) => part)).toEqual(["hangs"]);
+  expect(events).toEqual(["start a", "stop a enough"]);
+  expect(clock.pending()).toBe(0);
+});
+
+test("a start that a cancel cuts short is no problem and leaves the first cause", async () => {
+  const { clock, lifecycle, events } = world();
+  const heeds = (signal: AbortSignal): Promise<void> =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("cut short"))));
+  lifecycle.add({ name: "heeds", stopWithinMs: 100, start: heeds, stop: () => void events.push("stopped") });
+  const end = lifecycle.run();
+  await clock.settle();
+  lifecycle.cancel("enough");
+  expect(await end).toEqual({ cause: "enough", isStarted: false, problems: [] });
+  expect(events).toEqual([]);
+  expect(clock.pending()).toBe(0);
 });

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
+import { isAppError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
 /** Something that is started and stopped. Parts start in the order in which they were added and stop in reverse. */
 export interface Part {
   /** Lower-case, as it reads in "stopping NAME". */
   readonly name: string;
-  /** Rejects when the part can't work at all; what is only absent for now (kubelet, the API server) is no reason. */
+  /**
+   * Rejects when the part can't work at all; what is only absent for now (kubelet, the API server) is no reason. Must end soon after `signal`, and
+   * leave nothing running when it rejects.
+   */
   start(signal: AbortSignal): Promise<void> | void;
   /** Called only after `start` succeeded, once. */
   stop(cause: unknown): Promise<void> | void;
@@ -24,7 +28,8 @@ export interface Lifecycle {
   cancel(cause: unknown): void;
   /**
    * Starts all parts, waits for `cancel`, stops what was started in reverse, each within its deadline. A part that fails to start has what was
-   * started before it stopped again, and its error is the cause. Never rejects.
+   * started before it stopped again, and its error is the cause. A cancel ends the start, too: of a part that still starts after its deadline nothing
+   * more is expected. Never rejects.
    */
   run(): Promise<LifecycleEnd>;
 }
@@ -33,7 +38,7 @@ export interface LifecycleEnd {
   /** What `cancel` was given, or the error of the part that did not start. */
   readonly cause: unknown;
   readonly isStarted: boolean;
-  /** Parts that failed to stop or did not in time. */
+  /** Parts that failed to stop, or did not end their start or stop in time. */
   readonly problems: readonly { readonly part: string; readonly thrown: unknown }[];
 }
 
@@ -59,10 +64,20 @@ export function createLifecycle({ clock, log }: LifecycleOptions): Lifecycle {
     }
   };
 
+  /** A start that does not heed the signal is waited for as long as a stop would be, then left behind. */
+  const startOne = async (part: Part): Promise<void> => {
+    const starting = (async () => timed("part started", part, () => part.start(cancelled.signal)))();
+    const gaveUp = aborted(cancelled.signal).then(() =>
+      withDeadline(starting, { clock, ms: part.stopWithinMs, what: `the start of ${part.name}, which was to be ended,` }),
+    );
+    gaveUp.catch(() => undefined); // Looked at only when it is the first to end.
+    await Promise.race([starting, gaveUp]);
+  };
+
   const startAll = async (started: Part[]): Promise<void> => {
     for (const part of parts) {
       if (cancelled.signal.aborted) return;
-      await timed("part started", part, () => part.start(cancelled.signal));
+      await startOne(part);
       started.push(part);
     }
   };
@@ -87,14 +102,18 @@ export function createLifecycle({ clock, log }: LifecycleOptions): Lifecycle {
     async run() {
       const started: Part[] = [];
       let isStarted = false;
+      const problems: { part: string; thrown: unknown }[] = [];
       try {
         await startAll(started);
         isStarted = started.length === parts.length;
       } catch (thrown) {
+        // After a cancel the first cause stands; a start that was cut short is only worth telling when it did not end.
+        if (cancelled.signal.aborted && isLate(thrown)) problems.push({ part: parts[started.length]?.name ?? "", thrown });
         cancelled.abort(thrown);
       }
       await aborted(cancelled.signal);
-      return { cause: cancelled.signal.reason as unknown, isStarted, problems: await stopAll(started) };
+      problems.push(...(await stopAll(started)));
+      return { cause: cancelled.signal.reason as unknown, isStarted, problems };
     },
   };
 }
@@ -104,46 +123,13 @@ function stopOne(part: Part, cause: unknown, clock: Clock): Promise<void> {
   return withDeadline(stopped, { clock, ms: part.stopWithinMs, what: `stopping ${part.name}` });
 }
 
+function isLate(thrown: unknown): boolean {
+  return isAppError(thrown) && thrown.code === "DEADLINE";
+}
+
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-export const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
-export type StopSignal = (typeof STOP_SIGNALS)[number];
-
-/** What a stop signal becomes as a lifecycle's cause: an expected end, not an error. */
-export interface SignalCause {
-  readonly signal: StopSignal;
-}
-
-export function isSignalCause(cause: unknown): cause is SignalCause {
-  return typeof cause === "object" && cause !== null && "signal" in cause && STOP_SIGNALS.some((known) => known === cause.signal);
-}
-
-/** The part of `process` that is needed here. */
-export interface SignalSource {
-  on(signal: StopSignal, listener: () => void): unknown;
-  off(signal: StopSignal, listener: () => void): unknown;
-}
-
-/**
- * Cancels on the first SIGTERM or SIGINT and gives the handlers back at once, so that a second signal has its default effect and ends a stop that
- * hangs. Returns the way to give them back without a signal.
- */
-export function cancelOnSignals(lifecycle: Pick<Lifecycle, "cancel">, source: SignalSource): () => void {
-  const listeners = STOP_SIGNALS.map((signal) => {
-    const listener = (): void => {
-      release();
-      lifecycle.cancel({ signal } satisfies SignalCause);
-    };
-    source.on(signal, listener);
-    return { signal, listener };
-  });
-  const release = (): void => {
-    for (const { signal, listener } of listeners) source.off(signal, listener);
-  };
-  return release;
 }

@@ -27,6 +27,7 @@ export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
     ideStreams: 1,
     link: { state: "Insecure", tsm: "", bound: "No", streamSecure: "No" },
     linkRead: { tsm: "Read", registers: "idle" },
+    configProblem: "",
     hostBridge: "pci0000:16",
     rootPort: "0000:16:01.0",
     driver: "vfio-pci",

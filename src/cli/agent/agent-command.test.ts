@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
+import { noStopSignals } from "../../runtime/signals.ts";
 import { createFakeClock } from "../../testing/fake-clock.ts";
 import { nodeStatus } from "../../testing/node-status.ts";
 import type { Context } from "../context.ts";
@@ -27,7 +28,7 @@ function screenOn(isTTY: boolean, term = "xterm") {
     output,
     errors: output,
     clock: createFakeClock({ wallMs: Date.UTC(2026, 0, 1, 12) }),
-    signals: { on: () => undefined, off: () => undefined },
+    signals: noStopSignals,
     exit: () => undefined,
   };
   return { screen: createScreen(context, { footer: "Ctrl-C ends" }), text: () => written.join("") };

@@ -11,7 +11,8 @@ while it is true that their unit is trusted, and reports.
   trusted-iommu agent --node n1                   a real node in a cluster
   trusted-iommu agent --simulator DIR --manifest node.yaml --kubelet none
 
-SIGTERM and SIGINT withdraw the devices and never clear a unit: an upgrade is not an intent. Every flag is also a key of the config file
+SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR2, SIGALRM, SIGXCPU and SIGPWR withdraw the devices and never clear a unit: an upgrade is not an intent.
+None of them reads the configuration again, and what was ignored at the start (nohup) stays ignored. Every flag is also a key of the config file
 (--host-root is hostRoot); a flag goes before the file. Exit codes: 0 stopped, 1 failed, 2 wrong configuration, 3 another agent runs on this
 node, 4 rights are missing, 5 something needed is not there, 70 a bug.`;
 

@@ -32,13 +32,15 @@ export async function buildKubelet(ground: Ground): Promise<BuiltKubelet> {
 }
 
 async function buildPlugins({ context, random, log, metrics, onFatal }: Ground, paths: KubeletPaths): Promise<Omit<BuiltKubelet, "cdi">> {
-  const [{ createDevicePlugins }, { createPodResources }, { preferDevices }] = await Promise.all([
+  const [{ sendGrpcLog }, { createDevicePlugins }, { createPodResources }, { preferDevices }] = await Promise.all([
+    import("../../kubelet/grpc-log.ts"),
     import("../../kubelet/device-plugins.ts"),
     import("../../kubelet/podresources.ts"),
     import("../../kubelet/preferred.ts"),
   ]);
   const { clock } = context;
   const own = log.child({ part: "kubelet" });
+  sendGrpcLog(own);
   const jobs = createJobs({ owner: "kubelet", clock, log: own, metrics, random, onFatal });
   const podResources = createPodResources({ socketPath: paths.podResources, clock });
   return {

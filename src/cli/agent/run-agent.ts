@@ -6,19 +6,12 @@ import type { Settlement } from "../../domain/settlement.ts";
 import type { NodeStatus } from "../../domain/status.ts";
 import { EXIT_CODES, exitCodeOf } from "../../runtime/exit-codes.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
-import {
-  cancelOnSignals,
-  createLifecycle,
-  isSignalCause,
-  type Lifecycle,
-  type LifecycleEnd,
-  type Part,
-  STOP_SIGNALS,
-} from "../../runtime/lifecycle.ts";
+import { createLifecycle, type Lifecycle, type LifecycleEnd, type Part } from "../../runtime/lifecycle.ts";
 import { createLog, type RootLog } from "../../runtime/log.ts";
 import { takeNodeLock } from "../../runtime/node-lock.ts";
+import { isSignalCause } from "../../runtime/signals.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
-import { type Context, DEBUG_SIGNAL } from "../context.ts";
+import type { Context } from "../context.ts";
 import { buildMetrics } from "./build-metrics.ts";
 import { buildPorts } from "./build-ports.ts";
 import { createScreen, noScreen, type Screen } from "./screen.ts";
@@ -79,14 +72,11 @@ export async function runAgent(config: AgentConfig, context: Context, given: Par
   try {
     const agent = await assemble({ config, context, log, lifecycle, screen, options });
     const control = { screen, agent, cancel: lifecycle.cancel };
-    const onSignal = (cause: unknown): void => {
+    context.signals.onFirst((cause) => {
       restoreOnSecondSignal(screen, context);
       options.onSignal(cause, control);
-    };
-    const giveBack = [cancelOnSignals({ cancel: onSignal }, context.signals), toggleDebug(log, context)];
-    const end = await lifecycle.run();
-    for (const give of giveBack) give();
-    return endOf(end, log);
+    });
+    return endOf(await lifecycle.run(), log);
   } finally {
     screen.close();
   }
@@ -157,19 +147,10 @@ function openLog(config: AgentConfig, screen: Screen): RootLog {
 /** A second signal ends the process by its default effect; below a live view it must give the cursor back first. */
 function restoreOnSecondSignal(screen: Screen, { signals, exit }: Context): void {
   if (!screen.isLive) return;
-  for (const signal of STOP_SIGNALS) {
-    signals.on(signal, () => {
-      screen.close();
-      exit(SIGNAL_EXIT + constants.signals[signal]);
-    });
-  }
-}
-
-function toggleDebug(log: RootLog, { signals }: Context): () => void {
-  const normal = log.level();
-  const listener = (): void => log.setLevel(log.level() === "debug" ? normal : "debug");
-  signals.on(DEBUG_SIGNAL, listener);
-  return () => void signals.off(DEBUG_SIGNAL, listener);
+  signals.onSecond((signal) => {
+    screen.close();
+    exit(SIGNAL_EXIT + constants.signals[signal]);
+  });
 }
 
 /** A signal is the expected end; everything else is an error that is told once, here. */

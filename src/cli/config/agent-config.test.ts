@@ -115,5 +115,8 @@ test("the environment is read in one place, and empty means not set", () => {
     kubeconfig: null,
     service: null,
     configFile: "/etc/t.yaml",
+    home: null,
+    cacheHome: null,
+    ignoredSignals: null,
   });
 });

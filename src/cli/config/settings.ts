@@ -79,7 +79,7 @@ export const SETTINGS = {
     fix: "write HOST:PORT, for example 127.0.0.1:9100",
   }),
   logLevel: setting(z.enum(LOG_LEVELS), "--log-level <level>", {
-    description: `${LOG_LEVELS.join(", ")} (default: info); SIGUSR2 switches debug on and off`,
+    description: `${LOG_LEVELS.join(", ")} (default: info)`,
     fix: `write one of ${LOG_LEVELS.join(", ")}`,
   }),
   cdiDir: setting(text, "--cdi-dir <dir|none>", {

@@ -18,6 +18,10 @@ export class ApiModel {
   /** When each status came. */
   readonly writtenMs: number[] = [];
   readonly #time: WorldTime;
+  /** An earlier one, as a backup has it. */
+  backup: NodeStatus | null = null;
+  /** Somebody else wrote it last. */
+  isStatusEdited = false;
   readonly #watchers = new Map<number, (view: IntentView) => void>();
 
   constructor(time: WorldTime, shape: { readonly isStandalone: boolean; readonly spec: IntentView }) {
@@ -39,6 +43,13 @@ export class ApiModel {
     if (!this.isReachable.value && !this.isStandalone) throw new AppError("API_UNREACHABLE", "connection refused");
     this.writtenMs.push(this.#time.nowMs);
     this.status = status;
+    this.isStatusEdited = false;
+  }
+
+  /** `kubectl edit --subresource=status`, or a restore from a backup. */
+  editStatus(status: NodeStatus | null): void {
+    this.status = status;
+    this.isStatusEdited = true;
   }
 
   readStatus(): NodeStatus | null {

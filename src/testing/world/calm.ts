@@ -56,6 +56,8 @@ async function restart(world: World, checker: Checker): Promise<void> {
   api.isReachable.set(true);
   if (world.process?.isStopping) await world.advance(CALM_MS, () => checker.atRest());
   if (world.process?.isStopping) checker.complain("at its stop", "the agent does not end");
+  // An agent writes its status when it has news, not when somebody else has written it.
+  if (api.isStatusEdited) world.killAgent();
   if (world.process === null) world.startAgent();
   for (const pod of api.pods) if (pod.stage === "Waiting") admit(world, pod);
 }
@@ -94,6 +96,7 @@ function heal(world: World): void {
   }
   for (const fn of host.functions) {
     for (const fact of [fn.isLinkReadable, fn.isBoundReadable, fn.areHoldersReadable, fn.isConfigReadable, fn.isUnitReadable]) fact.set(true);
+    for (const fact of [fn.isUnitLinked, fn.areOpensShown]) fact.set(true);
   }
   module.faults.length = 0;
   if (module.environment.value !== "Ok") module.setEnvironment("Ok");

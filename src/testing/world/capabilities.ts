@@ -31,6 +31,18 @@ const SWITCHES = {
   podNames: false,
   /** Somebody writes a pod's phase. Waits for pods that are over only when none of their containers runs. */
   editedPods: false,
+  /** A descriptor in flight over a socket: a scan does not find who has the device open. */
+  hiddenFds: false,
+  /** A function's `iommu` link goes while the function stays. Waits for last units in the proofs. */
+  unitLinks: false,
+  /** A function comes back below another unit. */
+  movedFunctions: false,
+  /** A function comes back with a secured link. Waits for links that are checked by owner and epoch. */
+  securedReturns: false,
+  /** The status is edited, put back from a backup, deleted. Waits for proofs of the agent's own. */
+  editedStatus: false,
+  /** No list takes a withdrawal back while its cause stands. Waits for the newest readings in one place. */
+  undoneWithdrawals: false,
   /** Time between PreStart's yes and the VM's open, and force-delete in it. Waits for PreStart answers that count as answers. */
   slowStarts: false,
 } as const satisfies Record<string, boolean>;

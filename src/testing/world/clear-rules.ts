@@ -9,7 +9,7 @@ import { CLEAR_LEAF, isFatal } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 import { takenByOther } from "./other-plugin.ts";
 import type { Pod } from "./pod.ts";
-import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow } from "./setup-rules.ts";
+import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow, youngest } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
 export interface ClearEvidence {
@@ -84,7 +84,7 @@ function unreadable({ world }: Pick<ClearEvidence, "world">, found: Objections):
 function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: ModuleUnit }, found: Objections): void {
   if (!fn.isPresent.value) return;
   const aged = (fact: Age): Age => sinceBelow(world, fn, { regBase: unit.regBase, fact });
-  found.add(fn.opens.value > 0, `${fn.address} is open`, aged(fn.opens));
+  found.add(fn.isSeenOpen, `${fn.address} is open`, aged(youngest(fn.opens, fn.areOpensShown)));
   found.add(fn.isBound.value, `${fn.address} is bound to a TD`, aged(fn.isBound));
   found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, aged(fn.link));
   found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, aged(fn.isLinkReadable));
@@ -101,7 +101,7 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
     const isAbout = has("slowStarts") && pod.isOpening && pod.ids.some((id) => below.has(id));
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
-    const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value);
+    const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value && host.find(id)?.areOpensShown.value);
     if (pod.isTerminating && (shape.isStandalone || !pod.isInApi) && !isOpen) continue;
     found.add(
       pod.ids.some((id) => below.has(id)),

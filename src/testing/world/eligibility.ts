@@ -89,6 +89,7 @@ function againstUnit(world: World, fn: HostFunction, object: Object): void {
   if (fn.regBase === null) return;
   const hostUnit = world.host.unit(fn.regBase);
   object(!fn.isUnitReadable.value, "its unit cannot be told", fn.isUnitReadable);
+  object(!fn.isUnitLinked.value, "the kernel shows no unit above it", fn.isUnitLinked);
   object(hostUnit?.isReadable.value === false, "its unit has no readable address", hostUnit?.isReadable ?? ALWAYS);
   object(hostUnit?.isPresent.value === false, "its unit is not on the host", hostUnit?.isPresent ?? ALWAYS);
 }
@@ -100,6 +101,7 @@ function againstHolder({ world, process }: Question, fn: HostFunction, object: O
   for (const pod of world.api.pods) {
     // Who gave it away remembers; another agent has to see it.
     if (!fn.areHoldersReadable.value && pod.givenBy !== process.number) continue;
+    if (!fn.areOpensShown.value && (pod.isTerminating || pod.isForgotten || pod.givenBy !== process.number)) continue;
     const isShown = has("stoppedHolders") && pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && believesKubelet(world, process);
     if (!(pod.isRunning || isShown) || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
     const latest = [trust, fn.opens, fn.areHoldersReadable, fn.isPresent].reduce((one, other) => (other.sinceTick > one.sinceTick ? other : one));
@@ -120,7 +122,7 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   const other = takenByOther(world, address);
   if (other !== null) object(true, "another plugin's pod has it", { ...other.since, loud: false });
   // Its own VM may be the holder when a container starts.
-  if (!has("unknownHolders") || purpose === "PreStart" || !fn.areHoldersReadable.value || fn.opens.value === 0) return;
+  if (!has("unknownHolders") || purpose === "PreStart" || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
   const isKnown = api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
   object(!isKnown, "a process has it open, and no pod has it", {
     ...latest,

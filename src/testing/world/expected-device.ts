@@ -35,7 +35,7 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   // What was read before the block may stand, or not.
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
   const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
-  const isHidden = !fn.areHoldersReadable.value || !fn.isBoundReadable.value;
+  const isHidden = !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value;
   // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
   const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
   const mayBeHeld =
@@ -64,7 +64,7 @@ function expectedDevice(world: World, fn: HostFunction): Reason {
   if (taker === undefined) return "NoResourceMatches";
   if (taker.ledger === "DRA") return "LedgerNotServed";
   if (!world.host.showsUnitOf(fn)) return "UnitUnreadable";
-  if (fn.regBase === null) return "NoUnit";
+  if (fn.regBase === null || !fn.isUnitLinked.value) return "NoUnit";
   if (!isSelected(intent, fn.regBase)) return "UnitNotSelected";
   if (intent.state === "Cleared") return "IntentCleared";
   if (!world.isBindingReadable.value) return "BindingUnreadable";

@@ -62,7 +62,7 @@ function againstSetup(world: World, unit: ModuleUnit): Reason {
   if (!host.isReadable.value) return "HostUnreadable";
   if (module.environment.value !== "Ok") return "EnvironmentNotReady";
   if (!shape.isSimulated && !shape.realSetup) return "RealSetupDisabled";
-  const below = host.functions.filter((fn) => fn.isPresent.value && mayBeBelow(world, fn, unit.regBase));
+  const below = host.functions.filter((fn) => fn.isPresent.value && fn.isUnitLinked.value && mayBeBelow(world, fn, unit.regBase));
   if (below.some((fn) => fn.showsSecured)) return "LinkSecuredBeforeSetup";
   if (below.some((fn) => !fn.isLinkReadable.value || !fn.isTsmFree.value)) return "LinkUnknown";
   const hostUnit = host.unit(unit.regBase);

@@ -28,7 +28,8 @@ interface About {
 export class HostFunction {
   readonly address: string;
   readonly vendor: string;
-  readonly regBase: string | null;
+  /** The unit above it; another one after it has left the bus and come back elsewhere. */
+  regBase: string | null;
   readonly isTeeCapable: boolean;
   /** Null: it is itself a physical one. */
   readonly physical: HostFunction | null;
@@ -42,12 +43,16 @@ export class HostFunction {
   /** Of these, processes that are no pod's. */
   outsiders = 0;
   readonly areHoldersReadable: Fact<boolean>;
+  /** A scan finds those who have it open: not when their descriptor is in flight over a socket. */
+  readonly areOpensShown: Fact<boolean>;
   readonly isOnVfio: Fact<boolean>;
   /** Its IOMMUFD node, while it is on vfio: a number that the kernel gives anew with each binding. */
   readonly node: Fact<string>;
   readonly iommuGroup: string;
   readonly isConfigReadable: Fact<boolean>;
   readonly isUnitReadable: Fact<boolean>;
+  /** The kernel shows a unit above it: its `iommu` link can go while the function stays. */
+  readonly isUnitLinked: Fact<boolean>;
   /** The kernel's lock of all `tsm/` files is free: while a device is connected or disconnected, reading any of them blocks. */
   readonly isTsmFree: Fact<boolean>;
 
@@ -65,17 +70,23 @@ export class HostFunction {
     this.isBoundReadable = new Fact(time, true);
     this.opens = new Fact(time, 0);
     this.areHoldersReadable = new Fact(time, true);
+    this.areOpensShown = new Fact(time, true);
     this.isOnVfio = new Fact(time, true);
     this.node = new Fact(time, `/dev/vfio/devices/vfio${at}`);
     this.iommuGroup = String(40 + at);
     this.isConfigReadable = new Fact(time, true);
     this.isUnitReadable = new Fact(time, true);
+    this.isUnitLinked = new Fact(time, true);
     this.isTsmFree = isTsmFree;
+  }
+
+  get isSeenOpen(): boolean {
+    return this.opens.value > 0 && this.areOpensShown.value;
   }
 
   /** A look at it shows it in use, or cannot show it free. */
   get isBusy(): boolean {
-    const isUsed = this.opens.value > 0 || this.isBound.value || this.link.value !== "Off";
+    const isUsed = this.isSeenOpen || this.isBound.value || this.link.value !== "Off";
     return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value || !this.areHoldersReadable.value;
   }
 
@@ -99,17 +110,18 @@ export class HostFunction {
       ideStreams: 1,
       link: this.#link(),
       linkRead: this.#linkRead(),
+      configProblem: this.isConfigReadable.value && this.isLinkReadable.value ? "" : "EIO",
       hostBridge: "pci0000:16",
       rootPort: null,
       driver: this.isOnVfio.value ? "vfio-pci" : null,
       vfioCdev: this.isOnVfio.value ? this.node.value : null,
-      holders: this.areHoldersReadable.value ? { kind: "Known", pids: this.opens.value > 0 ? [4711] : [] } : { kind: "Unreadable", why: "EACCES" },
+      holders: this.areHoldersReadable.value ? { kind: "Known", pids: this.isSeenOpen ? [4711] : [] } : { kind: "Unreadable", why: "EACCES" },
     };
   }
 
   #unit({ kernelName, isUnitReadable }: { readonly kernelName: string; readonly isUnitReadable: boolean }): UnitOfFunction {
     if (!isUnitReadable) return { kind: "Unreadable", why: "EIO" };
-    return this.regBase === null ? { kind: "None" } : { kind: "Unit", regBase: this.regBase, kernelName };
+    return this.regBase === null || !this.isUnitLinked.value ? { kind: "None" } : { kind: "Unit", regBase: this.regBase, kernelName };
   }
 
   /** The registers show a stream, and block on nothing. */

@@ -2,7 +2,7 @@
 import type { HostUnit, HostView, PciFunction } from "../../domain/device.ts";
 import { AppError } from "../../runtime/errors.ts";
 import { Fact } from "./fact.ts";
-import { type DeviceShape, HostFunction } from "./host-function.ts";
+import { type DeviceShape, HostFunction, type LinkTruth } from "./host-function.ts";
 import type { WorldTime } from "./world-time.ts";
 
 export interface HostUnitShape {
@@ -75,9 +75,9 @@ export class HostModel {
     this.#listeners.delete(process);
   }
 
-  /** Off the bus, and back as a function nobody has touched. A virtual one comes with the link that its physical function has. */
-  plug(fn: HostFunction, isPresent: boolean): boolean {
-    if (fn.physical === null) fn.link.set("Off");
+  /** Off the bus, and back as a function nobody has touched, or with the link that it had. A virtual one comes with the link that its physical function has. */
+  plug(fn: HostFunction, isPresent: boolean, link: LinkTruth = "Off"): boolean {
+    if (fn.physical === null) fn.link.set(link);
     fn.isBound.set(false);
     return this.change(fn.isPresent, isPresent, true);
   }

@@ -51,7 +51,8 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
   const used = host.unit(regBase)?.domainsUsed;
   found.add(shape.didUnreserved && used !== undefined && used.value >= MANY_DOMAIN_IDS, "its domain ids are in use", used ?? EVER);
   for (const fn of host.functions) {
-    if (!fn.isPresent.value || !mayBeBelow(world, fn, regBase)) continue;
+    // One without a unit, for all that the kernel shows, speaks against none.
+    if (!fn.isPresent.value || !fn.isUnitLinked.value || !mayBeBelow(world, fn, regBase)) continue;
     found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, sinceBelow(world, fn, { regBase, fact: fn.link }));
     found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, sinceBelow(world, fn, { regBase, fact: fn.isLinkReadable }));
     found.add(!fn.isTsmFree.value, `reading tsm/ of ${fn.address} blocks`, sinceBelow(world, fn, { regBase, fact: fn.isTsmFree }));
@@ -66,7 +67,7 @@ export function mayBeBelow(world: World, fn: HostFunction, regBase: string): boo
 
 /** Since when a fact of a function, its presence, and its being below the unit for all one can tell, hold together. */
 export function sinceBelow(world: World, fn: HostFunction, what: { readonly regBase: string; readonly fact: Age }): Age {
-  const since = youngest(what.fact, fn.isPresent);
+  const since = youngest(youngest(what.fact, fn.isPresent), fn.isUnitLinked);
   if (fn.regBase === what.regBase) return since;
   const unit = world.host.unit(fn.regBase ?? "");
   return youngest(since, unit ? youngest(youngest(unit.isReadable, unit.isPresent), fn.isUnitReadable) : fn.isUnitReadable);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { has } from "./capabilities.ts";
 import type { Fact } from "./fact.ts";
 import type { HostFunction, LinkTruth } from "./host-function.ts";
 import type { StepKind } from "./steps.ts";
@@ -27,6 +28,22 @@ function flaw(breaks: number, isAnnounced: boolean, factsOf: (world: World) => r
       return fact !== undefined && world.host.change(fact, !fact.value, isAnnounced);
     },
   };
+}
+
+/** How a function comes back: as it was made, with its link secured, or below the next unit. */
+const RETURNS = ["", "", "", "Stream", "Tsm", "moved"] as const;
+
+function isReturn(word: (typeof RETURNS)[number]): boolean {
+  return word === "" || has(word === "moved" ? "movedFunctions" : "securedReturns");
+}
+
+function replug({ host }: World, fn: HostFunction, word: string): boolean {
+  if (fn.isPresent.value) return false;
+  if (word === "moved" && fn.physical === null && fn.regBase !== null) {
+    const at = host.units.findIndex((unit) => unit.regBase === fn.regBase);
+    fn.regBase = host.units[(at + 1) % host.units.length]?.regBase ?? null;
+  }
+  return host.plug(fn, true, word === "Stream" || word === "Tsm" ? word : "Off");
 }
 
 /** What happens to functions, links and units from outside, and what of them cannot be read. */
@@ -71,10 +88,10 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   unplug: onFunction(1.5, (world, fn) => fn.isPresent.value && world.host.plug(fn, false)),
   replug: {
     weight: ({ host }) => (host.functions.some((fn) => !fn.isPresent.value) ? 8 : 0),
-    propose: ({ host }) => ({ at: host.functions.findIndex((fn) => !fn.isPresent.value) }),
-    apply: (world, { at }) => {
+    propose: ({ host }, dice) => ({ at: host.functions.findIndex((fn) => !fn.isPresent.value), word: dice.pick(RETURNS.filter(isReturn)) }),
+    apply: (world, { at, word }) => {
       const fn = world.host.functions[at ?? 0];
-      return fn !== undefined && world.host.plug(fn, true);
+      return fn !== undefined && replug(world, fn, word ?? "");
     },
   },
   renumberVfio: {
@@ -91,6 +108,8 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   hideHolders: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areHoldersReadable)),
   hideCapability: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isConfigReadable)),
   hideUnitOfFunction: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isUnitReadable)),
+  hideFds: { needs: "hiddenFds", ...flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areOpensShown)) },
+  loseUnitLink: { needs: "unitLinks", ...flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isUnitLinked)) },
   hideUnit: flaw(0.5, false, ({ host }) => host.units.map((unit) => unit.isReadable)),
   loseHostUnit: flaw(0.4, false, ({ host }) => host.units.map((unit) => unit.isPresent)),
   hideHost: flaw(0.7, false, ({ host }) => [host.isReadable]),

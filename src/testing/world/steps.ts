@@ -6,6 +6,7 @@ import { HOST_STEPS } from "./steps-host.ts";
 import { KUBELET_STEPS } from "./steps-kubelet.ts";
 import { MODULE_STEPS } from "./steps-module.ts";
 import { POD_STEPS } from "./steps-pods.ts";
+import { STATUS_STEPS } from "./steps-status.ts";
 import { POINTS, type Point } from "./turnstile.ts";
 import type { World } from "./world.ts";
 
@@ -36,7 +37,14 @@ export interface Step {
   readonly flow: Flow;
 }
 
-export const STEP_KINDS: Readonly<Record<string, StepKind>> = { ...AGENT_STEPS, ...POD_STEPS, ...KUBELET_STEPS, ...HOST_STEPS, ...MODULE_STEPS };
+export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
+  ...AGENT_STEPS,
+  ...POD_STEPS,
+  ...KUBELET_STEPS,
+  ...HOST_STEPS,
+  ...MODULE_STEPS,
+  ...STATUS_STEPS,
+};
 
 /** What can happen at all, as the switches are. */
 export const CHOSEN_KINDS: readonly string[] = Object.keys(STEP_KINDS).filter((kind) => isOn(STEP_KINDS[kind]));

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Every yes of the agent to kubelet, and every sandbox that a runtime makes without asking: what is given, and to whom. */
+import type { AgentProcess } from "./agent-process.ts";
+import { has } from "./capabilities.ts";
+import { type CheckTools, refute } from "./check-tools.ts";
+import type { HostFunction } from "./host-function.ts";
+import type { Pod } from "./pod.ts";
+import type { Yes } from "./witness.ts";
+
+/** A scan for holders may be so old when a device is given away. */
+const SCAN_IS_GOOD_MS = 1_000;
+
+export function checkAnswer(tools: CheckTools, process: AgentProcess, yes: Yes): void {
+  const { world, violate } = tools;
+  const { call, resource, ids, arrivedTick, pod } = yes;
+  for (const id of ids) {
+    refute(tools, { name: call, id }, tools.against(process, id, resource, call), arrivedTick);
+    checkContent(tools, yes, id);
+    const fn = world.host.find(id);
+    const unit = world.module.find(fn?.regBase ?? "");
+    if (unit?.state === "Clearing") violate(call, `${id}: yes while its unit is being cleared`);
+    if (call === "Allocate") checkGift(tools, process, yes, id);
+    else if (unit && pod.spans.get(id) !== unit.trust.value && unit.trust.sinceTick < arrivedTick)
+      violate(call, `${id}: ${pod.name} was given it in another span of trust`);
+  }
+}
+
+/** What is given away is in no other hands. */
+function checkGift({ world, violate }: CheckTools, process: AgentProcess, { pod, arrivedTick }: Yes, id: string): void {
+  // Whoever gave it away knows, whatever podresources shows meanwhile.
+  const other = world.api.pods.find((one) => one !== pod && one.stage === "Held" && !one.isTerminating && one.ids.includes(id));
+  if (other?.givenBy === process.number) violate("Allocate", `${id}: ${other.name} has it`);
+  const fn = world.host.find(id);
+  if (!has("checkpoints") || fn === null || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
+  // It may have been opened since the last scan, and that may have been a moment ago.
+  const isOld = fn.opens.sinceTick < arrivedTick && world.time.nowMs - fn.opens.sinceMs > SCAN_IS_GOOD_MS;
+  if (isOld) violate("Allocate", `${id}: a process has it open`);
+}
+
+/** What is given is the device that was asked for, by its node and by its CDI name; what was given is still it. */
+function checkContent({ world, violate }: CheckTools, { call, resource, arrivedTick, pod, given }: Yes, id: string): void {
+  const { host, shape, specs } = world;
+  const fn = host.find(id);
+  if (shape.isSimulated || fn === null || fn.node.sinceTick >= arrivedTick || !has("renumbers")) return;
+  const nodes = given === null ? pod.nodes.get(id) : given.find((one) => one.id === id)?.deviceNodes;
+  if (nodes?.[0] !== fn.node.value) violate(call, `${id}: it is ${fn.node.value}, and ${nodes?.[0] ?? "nothing"} is given`);
+  const named = specs.nodes.get(`${resource}=${id}`);
+  if (named !== undefined && named[0] !== fn.node.value) violate(call, `${id}: it is ${fn.node.value}, and its CDI name gives ${named[0]}`);
+}
+
+/** A sandbox that was made from the specs in place, while an agent ran that could have removed them. */
+export function checkSandbox(tools: CheckTools, pod: Pod, functions: readonly HostFunction[]): void {
+  const { process, specs, quiet } = tools.world;
+  const isWatched = process !== null && !process.isStopping && process.intent.value !== null && process.startedTick < quiet.tick;
+  if (!has("sandboxes") || !isWatched || !specs.areWritable.value) return;
+  const name = "a new sandbox";
+  for (const fn of functions) {
+    const { address: id } = fn;
+    if (!pod.ids.includes(id) && fn.node.sinceTick < quiet.tick) tools.violate(name, `${pod.name} has opened ${id} instead of ${pod.ids.join(" ")}`);
+    refute(tools, { name, id }, tools.against(process, id, pod.resource), quiet.tick);
+  }
+}
