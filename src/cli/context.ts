@@ -10,12 +10,24 @@ export interface Output extends Terminal {
   readonly isTTY: boolean;
 }
 
+/** What could not be written: a lasting command drops rather than waits. */
+export interface Drops {
+  /** Texts dropped so far. */
+  counts(): { readonly stdout: number; readonly stderr: number };
+  /** Called when standard error flows again, with the number of texts that are missing in it. */
+  onFlow(listener: (dropped: number) => void): void;
+}
+
+/** For a command that ends by itself: it waits for its reader, and ends with it. */
+export const noDrops: Drops = { counts: () => ({ stdout: 0, stderr: 0 }), onFlow: () => undefined };
+
 /** What every command is given of the world outside. */
 export interface Context {
   readonly environment: Environment;
   readonly workingFolder: string;
   readonly output: Output;
   readonly errors: { write(text: string): unknown };
+  readonly drops: Drops;
   readonly clock: Clock;
   readonly signals: StopSignals;
   /** Ends the process at once. */

@@ -26,4 +26,4 @@ const cache = compileCacheFolder(cacheCandidates(import.meta.dirname, environmen
 if (cache !== null) enableCompileCache(cache);
 
 const { start } = await import("./start.ts");
-await start({ words, environment, signals });
+await start({ words, environment, signals, isLasting });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { noStopSignals } from "../runtime/signals.ts";
 import { createFakeClock } from "../testing/fake-clock.ts";
 import { nodeStatus } from "../testing/node-status.ts";
-import type { Context } from "./context.ts";
+import { type Context, noDrops } from "./context.ts";
 import { readEnvironment } from "./environment.ts";
 import { run } from "./program.ts";
 
@@ -24,6 +24,7 @@ async function program(...words: string[]): Promise<{ code: number; out: string;
     output: { isTTY: false, columns: 0, rows: 0, write: (text) => (written.out += text), on: () => undefined, off: () => undefined },
     errors: { write: (text) => (written.err += text) },
     clock: createFakeClock(),
+    drops: noDrops,
     signals: noStopSignals,
     exit: () => undefined,
   };

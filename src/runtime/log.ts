@@ -35,8 +35,8 @@ export interface LogOptions {
   readonly simulated: boolean;
   /** In every line, e.g. {node: "n1"}. */
   readonly base: LogFields;
-  /** Where lines go, each ending in a newline; stderr, written synchronously so that a crash loses none, when not given. */
-  readonly write?: (line: string) => void;
+  /** Where lines go, each ending in a newline. Must neither throw nor wait. */
+  readonly write: (line: string) => void;
 }
 
 /** Field paths whose values are never written; one list, tested. `*` stands for one level. */
@@ -59,7 +59,6 @@ type WriteLevel = "debug" | "info" | "warn" | "error";
 
 /** JSON lines by pino. */
 export function createLog(options: LogOptions): RootLog {
-  const destination = options.write ? { write: options.write } : pino.destination({ dest: 2, sync: true });
   const state = { level: options.level, simulated: options.simulated };
   const root = pino(
     {
@@ -73,7 +72,7 @@ export function createLog(options: LogOptions): RootLog {
       serializers: { err: (err: unknown) => err },
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    { write: options.write },
   );
   return {
     ...wrap(root, state),

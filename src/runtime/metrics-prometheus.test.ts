@@ -14,14 +14,18 @@ const lists: MetricLists = {
   jobs: ["observe"],
 };
 
+const dropped = (): Record<string, number> => ({ stdout: 0, stderr: 7 });
+
 async function ours(change: (metrics: ReturnType<typeof createPrometheusMetrics>) => void = () => undefined): Promise<string[]> {
-  const metrics = createPrometheusMetrics({ lists, simulated: true, build: { version: "0.1.0", driver: "simulated" } });
+  const metrics = createPrometheusMetrics({ lists, simulated: true, build: { version: "0.1.0", driver: "simulated" }, dropped });
   change(metrics);
   return (await metrics.render()).split("\n").filter((line) => line.startsWith("trusted_iommu_") && !line.includes("_bucket"));
 }
 
 test("every series is there with zero from the start", async () => {
   expect(await ours()).toEqual([
+    'trusted_iommu_output_dropped_total{output="stdout"} 0',
+    'trusted_iommu_output_dropped_total{output="stderr"} 7',
     "trusted_iommu_simulated 1",
     'trusted_iommu_build_info{version="0.1.0",driver="simulated"} 1',
     'trusted_iommu_units{state="Trusted"} 0',
@@ -70,7 +74,7 @@ test("values that are not on their list are counted together", async () => {
 });
 
 test("the process's own figures are read at each scrape", async () => {
-  const text = await createPrometheusMetrics({ lists, simulated: false, build: { version: "0.1.0", driver: "" } }).render();
+  const text = await createPrometheusMetrics({ lists, simulated: false, build: { version: "0.1.0", driver: "" }, dropped }).render();
   for (const name of ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"]) {
     expect(Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1])).toBeGreaterThan(0);
   }

@@ -13,6 +13,8 @@ export interface PrometheusOptions {
   readonly lists: MetricLists;
   readonly simulated: boolean;
   readonly build: { readonly version: string; readonly driver: string };
+  /** Texts that an output of the process did not take, by output; read at each scrape. */
+  readonly dropped: () => Readonly<Record<string, number>>;
 }
 
 /** Label value of everything that is not on its closed list: its appearance is a bug to find, not a series explosion. */
@@ -24,6 +26,7 @@ const JOB_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 export function createPrometheusMetrics(options: PrometheusOptions): PrometheusMetrics {
   const registry = new Registry();
   registerProcessMetrics(registry, performance.timeOrigin);
+  droppedTexts(registry, options.dropped);
   return {
     simulated: constants(registry, options),
     ...gauges(registry, options.lists),
@@ -46,6 +49,19 @@ function constants(registry: Registry, options: PrometheusOptions): (yes: boolea
   const build = new Gauge({ name: "trusted_iommu_build_info", help: "Always 1", labelNames: ["version", "driver"], registers: [registry] });
   build.set({ ...options.build }, 1);
   return (yes) => simulated.set(yes ? 1 : 0);
+}
+
+function droppedTexts(registry: Registry, dropped: PrometheusOptions["dropped"]): void {
+  new Counter({
+    name: "trusted_iommu_output_dropped_total",
+    help: "Lines that the process could not write, because nothing read them or there was no room",
+    labelNames: ["output"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [output, count] of Object.entries(dropped())) this.inc({ output }, count);
+    },
+  });
 }
 
 function gauges(registry: Registry, lists: MetricLists): Pick<Metrics, "units" | "devices"> {

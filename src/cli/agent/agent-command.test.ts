@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { noStopSignals } from "../../runtime/signals.ts";
 import { createFakeClock } from "../../testing/fake-clock.ts";
 import { nodeStatus } from "../../testing/node-status.ts";
-import type { Context } from "../context.ts";
+import { type Context, noDrops } from "../context.ts";
 import { readEnvironment } from "../environment.ts";
 import { addressFrom } from "./explain-device.ts";
 import { humanLogLine } from "./log-line.ts";
@@ -28,6 +28,7 @@ function screenOn(isTTY: boolean, term = "xterm") {
     output,
     errors: output,
     clock: createFakeClock({ wallMs: Date.UTC(2026, 0, 1, 12) }),
+    drops: noDrops,
     signals: noStopSignals,
     exit: () => undefined,
   };

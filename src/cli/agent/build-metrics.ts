@@ -20,6 +20,8 @@ export interface MetricsSources {
   readonly jobs: () => readonly JobHealth[];
   /** What readiness waits for; empty when ready. */
   readonly ready: () => readonly string[];
+  /** Texts dropped so far, by output. */
+  readonly dropped: () => Readonly<Record<string, number>>;
 }
 
 const STOP_WITHIN_MS = 2_000;
@@ -35,7 +37,7 @@ export async function buildMetrics(config: AgentConfig, sources: MetricsSources)
   ]);
   const simulated = driver.kind === "Simulated";
   const build = { version: VERSION, driver: driver.kind === "Simulated" ? "simulated" : driver.driver };
-  const metrics = createPrometheusMetrics({ lists: METRIC_LISTS, simulated, build });
+  const metrics = createPrometheusMetrics({ lists: METRIC_LISTS, simulated, build, dropped: sources.dropped });
   const { log, clock } = sources;
   let close = async (): Promise<void> => undefined;
   const part: Part = {

@@ -28,7 +28,8 @@ const INTENT_WITHIN_MS = 10_000;
  */
 export async function explainDevice(text: string, config: AgentConfig, context: Context): Promise<Verdict> {
   const address = addressFrom(text);
-  const log = createLog({ level: config.logLevel ?? "error", simulated: config.driver.kind === "Simulated", base: {} });
+  const write = (line: string): void => void context.errors.write(line);
+  const log = createLog({ level: config.logLevel ?? "error", simulated: config.driver.kind === "Simulated", base: {}, write });
   const onFatal = (thrown: unknown): void => log.error({ err: thrown }, "invariant broken");
   const built = await buildPorts({ config, context, random: Math.random, log, metrics: noMetrics, onFatal, readOnly: true });
   return await withParts(built.parts, async () => {

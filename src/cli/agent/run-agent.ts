@@ -67,7 +67,7 @@ const SIGNAL_EXIT = 128;
 export async function runAgent(config: AgentConfig, context: Context, given: Partial<RunOptions> = {}): Promise<number> {
   const options = { ...DEFAULTS, ...given };
   const screen = config.source.kind === "Manifest" ? options.screen(context) : noScreen;
-  const log = openLog(config, screen);
+  const log = openLog(config, screen, context);
   const lifecycle = createLifecycle({ clock: context.clock, log });
   try {
     const agent = await assemble({ config, context, log, lifecycle, screen, options });
@@ -99,6 +99,7 @@ async function assemble({ config, context, log, lifecycle, screen, options }: As
     clock: context.clock,
     jobs: () => sources.flatMap((jobs) => jobs()),
     ready: () => (isReady.pass ? [] : ["the first observation"]),
+    dropped: () => context.drops.counts(),
   });
   const onFatal = (thrown: unknown): void => lifecycle.cancel(thrown);
   const built = await buildPorts({ config, context, random: Math.random, log, metrics: metrics.metrics, onFatal });
@@ -137,11 +138,13 @@ function lockPart(path: string): Part {
 }
 
 /** Below a live view the log is read by a person who looks at the view: only what is not in it. */
-function openLog(config: AgentConfig, screen: Screen): RootLog {
+function openLog(config: AgentConfig, screen: Screen, { errors, drops }: Context): RootLog {
   const level = config.logLevel ?? (screen.isLive ? "warn" : "info");
   const base = config.source.kind === "Cluster" ? { node: config.source.node } : {};
   const simulated = config.driver.kind === "Simulated";
-  return createLog({ level, simulated, base, ...(screen.isLive ? { write: (line: string) => screen.log(line) } : {}) });
+  const log = createLog({ level, simulated, base, write: (line) => (screen.isLive ? screen.log(line) : void errors.write(line)) });
+  drops.onFlow((dropped) => log.warn({ dropped }, "log lines are missing: they could not be written"));
+  return log;
 }
 
 /** A second signal ends the process by its default effect; below a live view it must give the cursor back first. */

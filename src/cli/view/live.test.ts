@@ -13,11 +13,14 @@ class FakeTerminal extends EventEmitter implements Terminal {
   column = 0;
   cursorShown = true;
   writes = 0;
+  isStopped = false;
 
-  write(text: string): void {
+  write(text: string): boolean {
+    if (this.isStopped) return false;
     this.writes += 1;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences
     for (const token of text.match(/\u001b\[\??[0-9;]*[A-Za-z]|[^\u001b]/g) ?? []) this.#token(token);
+    return true;
   }
 
   #token(token: string): void {
@@ -108,4 +111,21 @@ test("closing draws what was still due, leaves the picture and gives the cursor 
   view.close();
   view.show(() => ["late"]);
   expect([terminal.screen, terminal.cursorShown, clock.pending(), terminal.listenerCount("resize")]).toEqual([["before", "last", ""], true, 0, 0]);
+});
+
+test("a terminal that was stopped gets the newest picture when it goes on, in the place of the last one that it took", async () => {
+  const { terminal, clock, view } = world();
+  view.show(() => ["one", "two"]);
+  await clock.advance(100);
+  terminal.isStopped = true;
+  view.show(() => ["three"]);
+  await clock.advance(5000);
+  view.show(() => ["four"]);
+  terminal.isStopped = false;
+  await clock.advance(1000);
+  expect(terminal.screen).toEqual(["before", "four", ""]);
+  terminal.isStopped = true;
+  view.show(() => ["five"]);
+  view.close();
+  expect(clock.pending()).toBe(0);
 });

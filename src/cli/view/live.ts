@@ -4,6 +4,7 @@ import { columns } from "./text.ts";
 
 /** The part of a terminal's write stream that is needed here. */
 export interface Terminal {
+  /** False: the terminal takes nothing now, and this text is lost. */
   write(text: string): unknown;
   readonly columns: number;
   readonly rows: number;
@@ -41,6 +42,9 @@ const CLEAR_BELOW = `${ESC}J`;
 /** 20 pictures a second are smooth to the eye and cost nothing. */
 const REDRAW_MS = 50;
 
+/** How soon a picture is drawn again that a stopped terminal did not take. */
+const STOPPED_REDRAW_MS = 1000;
+
 /** One row stays free for the cursor below the picture: a full screen would scroll. */
 const CURSOR_ROWS = 1;
 
@@ -67,8 +71,10 @@ export function createLiveView(terminal: Terminal, clock: Clock): LiveView {
     const { width, height } = size();
     const lines = (draw?.({ width, height }) ?? []).slice(0, height);
     const body = lines.map((line) => `${line}${CLEAR_TO_END_OF_LINE}\n`).join("");
-    terminal.write(`${BEGIN}${HIDE_CURSOR}${toTop()}${above}${body}${CLEAR_BELOW}${END}`);
-    shown = lines.map(visibleColumns);
+    const isTaken = terminal.write(`${BEGIN}${HIDE_CURSOR}${toTop()}${above}${body}${CLEAR_BELOW}${END}`) !== false;
+    // A terminal that was stopped (Ctrl-S) still shows the picture before, and gets the next one when it goes on.
+    if (isTaken) shown = lines.map(visibleColumns);
+    else if (!isClosed) timer = clock.after(STOPPED_REDRAW_MS, () => redraw());
   };
 
   const onResize = (): void => redraw();
@@ -91,6 +97,7 @@ export function createLiveView(terminal: Terminal, clock: Clock): LiveView {
       if (isClosed) return;
       if (timer) redraw();
       isClosed = true;
+      timer?.stop();
       terminal.off("resize", onResize);
       terminal.write(SHOW_CURSOR);
     },
