@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { noStopSignals } from "../runtime/signals.ts";
 import { createFakeClock } from "../testing/fake-clock.ts";
 import { nodeStatus } from "../testing/node-status.ts";
@@ -30,6 +31,34 @@ async function program(...words: string[]): Promise<{ code: number; out: string;
   };
   return { code: await run(words, context, "1.2.3"), ...written };
 }
+
+describe("explain", () => {
+  const MANIFEST = `apiVersion: teeio.dev/v1alpha1
+kind: TrustedIommu
+metadata: {name: n1}
+spec: {state: Trusted, units: {all: true}, resources: [{name: teeio.dev/gpu, match: {vendors: ["10de"]}}]}
+`;
+  const explain = (hostRoot: string) => {
+    writeFileSync(join(folder, "node.yaml"), MANIFEST);
+    const flags = ["--manifest", "node.yaml", "--host-root", hostRoot, "--kubelet", "none", "--status", "none.json"];
+    return program("explain", "17:00.0", ...flags);
+  };
+
+  test("says that the host cannot be read, and fails, where it cannot be listed", async () => {
+    const { code, out, err } = await explain(join(folder, "nowhere"));
+    expect(code).toBe(EXIT_CODES.Unavailable);
+    expect(out).toBe("");
+    expect(err).toMatch(/HostUnreadable: .*nowhere\/sys\/bus\/pci\/devices/);
+    expect(err).not.toMatch(/not on the bus/);
+  });
+
+  test("says of a device that is not there that it is not, and succeeds", async () => {
+    mkdirSync(join(folder, "host/sys/bus/pci/devices"), { recursive: true });
+    const { code, out } = await explain(join(folder, "host"));
+    expect(code).toBe(EXIT_CODES.Ok);
+    expect(out).toMatch(/0000:17:00\.0 is withheld: DeviceMissing/);
+  });
+});
 
 describe("the program", () => {
   test("lists its commands, and says what each one is for", async () => {

@@ -24,7 +24,7 @@ const INTENT_WITHIN_MS = 10_000;
 /**
  * The gate's verdict on one device, from a look at the node taken now. What an agent remembers (devices held across a loss of trust) is taken from
  * its last status as far as that goes; nothing is set up, published or written.
- * @throws CONFIG_INVALID (no address) · DEADLINE (no intent in time) · as the ports
+ * @throws CONFIG_INVALID (no address) · HOST_UNREADABLE · DEADLINE (no intent in time) · as the ports
  */
 export async function explainDevice(text: string, config: AgentConfig, context: Context): Promise<Verdict> {
   const address = addressFrom(text);
@@ -66,6 +66,8 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
       answers: [],
       onHost: () => undefined,
     });
+    // No function is "not on the bus" of a host that nobody can look at.
+    if (view.host.kind !== "Read") throw new AppError("HOST_UNREADABLE", `HostUnreadable: ${view.host.why}`);
     const ground: DomainGround = groundFrom(view);
     const memory = remember(fresh, intent, ground);
     return judge({
