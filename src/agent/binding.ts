@@ -65,7 +65,7 @@ export function createBinding(options: BindingOptions): BindingHolder {
       const table: BindingTable = await current.list();
       if (withInfo || info?.instance !== table.instance) info = await current.info();
       return { kind: "Read" as const, value: { driver: current.driver, info, table } };
-    }).catch((thrown: unknown) => ({ kind: "Unreadable" as const, why: messageOf(thrown) }));
+    }).catch(unreadable);
 
   return {
     observe: read(true),
@@ -77,4 +77,9 @@ export function createBinding(options: BindingOptions): BindingHolder {
       await drop();
     },
   };
+}
+
+function unreadable(thrown: unknown): Reading<Binding> {
+  const isMissing = isAppError(thrown) && thrown.code === "DRIVER_MISSING";
+  return { kind: "Unreadable", why: messageOf(thrown), ...(isMissing && { isMissing }) };
 }

@@ -53,7 +53,9 @@ export function decide(inputs: DecideInputs): Pass {
     previous: inputs.previous,
     now: inputs.now,
   });
-  const settlement = settlementFrom({ intent, unitVerdicts, offer, publications: ground.view.publications, hasKubelet: inputs.hasKubelet });
+  const { publications, host } = ground.view;
+  const unreadableUnits = host.kind === "Read" ? host.value.unreadableUnits : [];
+  const settlement = settlementFrom({ intent, unitVerdicts, offer, publications, hasKubelet: inputs.hasKubelet, unreadableUnits });
   return { intent, ground, verdicts, unitVerdicts, offer, status, settlement };
 }
 

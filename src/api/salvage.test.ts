@@ -21,6 +21,11 @@ describe("a status of another version", () => {
     expect(parseStatus(newer)).toEqual({ ...status, devices: others });
   });
 
+  it("of a version that knew of no other units has none", () => {
+    const { otherUnits: _, ...older } = status;
+    expect(parseStatus(older)).toEqual(status);
+  });
+
   it.each([null, "text", {}, { ...status, tdxModule: 7 }])("is nothing when it cannot be told what it says: %j", (value) => {
     expect(parseStatus(value)).toBeNull();
   });

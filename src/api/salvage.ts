@@ -8,13 +8,15 @@ import type * as z from "zod";
 import type { NodeStatus } from "../domain/status.ts";
 import { statusSchema } from "./status.ts";
 
-const LISTS: ReadonlySet<PropertyKey> = new Set(["units", "devices", "conditions"]);
+const LISTS: ReadonlySet<PropertyKey> = new Set(["units", "otherUnits", "devices", "conditions"]);
 
 /** Null when something outside the lists is unreadable. */
-export function parseStatus(value: unknown): NodeStatus | null {
+export function parseStatus(given: unknown): NodeStatus | null {
+  if (typeof given !== "object" || given === null) return null;
+  // Earlier versions did not write it.
+  const value = { otherUnits: [], ...given };
   const first = statusSchema.safeParse(value);
   if (first.success) return first.data;
-  if (typeof value !== "object" || value === null) return null;
   const copy: unknown = structuredClone(value);
   const broken = new Map<unknown[], Set<number>>();
   for (const issue of first.error.issues) if (!repair(copy, issue, broken)) return null;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from "zod";
 import { LINK_STATES } from "../domain/device.ts";
-import { CONDITION_REASONS, CONDITION_TYPES, DEVICE_REASONS, UNIT_REASONS } from "../domain/reason.ts";
+import { CONDITION_REASONS, CONDITION_TYPES, DEVICE_REASONS, OTHER_UNIT_REASONS, UNIT_REASONS } from "../domain/reason.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import { UNIT_STATES } from "../domain/unit.ts";
 import { field } from "./field.ts";
@@ -73,6 +73,15 @@ const unit = field(
   { description: "One VT-d remapping unit.", isWhole: true },
 );
 
+const otherUnit = field(
+  z.strictObject({
+    kernelName: words("The kernel's name for it."),
+    reason: reason("Why it is none of the units.", OTHER_UNIT_REASONS),
+    message: words("The reason in one sentence, with what it is about."),
+  }),
+  { description: "One IOMMU without a register base.", isWhole: true },
+);
+
 const device = field(
   z.strictObject({
     address: words("PCI address, segment:bus:device.function: the device's key, and its id towards kubelet."),
@@ -134,6 +143,10 @@ export const statusSchema = field(
     summary: words("The node's state in one sentence."),
     counts,
     units: field(z.array(unit), { description: "The node's units, by register base.", list: { kind: "Map", keys: ["regBase"] } }),
+    otherUnits: field(z.array(otherUnit), {
+      description: "IOMMUs of the node that are none of the units, by the kernel's name: VT-d units that cannot be read, and other kinds.",
+      list: { kind: "Map", keys: ["kernelName"] },
+    }),
     devices: field(z.array(device), {
       description: "The node's devices, by address, each with the reason why it is offered or withheld.",
       list: { kind: "Map", keys: ["address"] },

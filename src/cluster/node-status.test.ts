@@ -19,6 +19,7 @@ const STATUS: NodeStatus = {
   summary: "all well",
   counts: { unitsSelected: 0, unitsTrusted: 0, functions: 0, devicesOffered: 0, devicesWithheld: 0 },
   units: [],
+  otherUnits: [],
   devices: [],
   conditions: [],
 };

@@ -87,6 +87,50 @@ describe("the conditions", () => {
     );
   });
 
+  const NO_DRIVER = { kind: "Unreadable", why: "/dev/tdx_iommu is not there", isMissing: true } as const;
+  const text = (status: NodeStatus, type: string): string => status.conditions.find((condition) => condition.type === type)?.message ?? "";
+  /** Nothing but what the agent sees now. */
+  const firstLook = (world: World): NodeStatus => report({ ...world, before: world.view ?? {} });
+
+  it.each([
+    ["without a driver", NO_DRIVER],
+    ["with one that lists no unit", aBinding([])],
+  ])("of an ordinary machine, %s, say that it has no units and that nothing is wrong", (_what, binding) => {
+    const status = firstLook({ view: { binding, ...host({ units: [], functions: [] }) } });
+    expect(summary(status)).toMatchObject({
+      Supported: "False NoUnits",
+      UnitsTrusted: "False NoUnits",
+      Ready: "False NoUnits",
+      Degraded: "False NoProblem",
+    });
+    const amd = firstLook({ view: { binding, ...host({ units: [], functions: [], otherKinds: ["ivhd0"] }) } });
+    expect(summary(amd)).toMatchObject({ Supported: "False NoUnits", Degraded: "False NoProblem" });
+    expect(text(amd, "Supported")).toContain("of another kind: ivhd0");
+    expect(amd.otherUnits).toEqual([{ kernelName: "ivhd0", reason: "OtherKind", message: "" }]);
+  });
+
+  it("of a machine whose driver is there and cannot be read do not take it for one without units", () => {
+    const binding = { kind: "Unreadable", why: "EACCES" } as const;
+    const status = firstLook({ view: { binding, ...host({ units: [], functions: [] }) } });
+    expect(summary(status)).toMatchObject({ Supported: "Unknown BindingUnreadable", Degraded: "True BindingUnreadable" });
+  });
+
+  it("name a unit that cannot be told, and never call the host one without TDX Connect for the others' sake", () => {
+    const unreadableUnits = [{ kernelName: "dmar2", why: 'address reads "garbage"' }];
+    const named = { Supported: "Unknown UnitUnreadable", UnitsTrusted: "Unknown UnitUnreadable", Degraded: "True UnitUnreadable" };
+    for (const binding of [NO_DRIVER, aBinding([aUnit({ state: "Unsupported", ecap: 0n })])]) {
+      const status = report({ view: { binding, ...host({ units: [WITHOUT_CONNECT], unreadableUnits }) } });
+      expect(summary(status)).toMatchObject({ ...named, Ready: "Unknown UnitUnreadable" });
+      expect(text(status, "Degraded")).toBe('dmar2: address reads "garbage"');
+      expect(status.otherUnits).toEqual([{ kernelName: "dmar2", reason: "UnitUnreadable", message: 'address reads "garbage"' }]);
+    }
+    expect(summary(firstLook({ view: { binding: NO_DRIVER, ...host({ units: [], functions: [], unreadableUnits }) } }))).toMatchObject(named);
+    const trusted = summary(report({ view: host({ unreadableUnits }) }));
+    expect(trusted).toMatchObject({ Supported: "True TdxConnectPresent", UnitsTrusted: "Unknown UnitUnreadable", Ready: "False UnitUnreadable" });
+    const intent = anIntent({ units: { regBases: [REG_BASE] } });
+    expect(summary(report({ intent, view: host({ unreadableUnits }) }))).toMatchObject({ UnitsTrusted: "True AllTrusted" });
+  });
+
   it.each([
     ["with a driver", aBinding([aUnit({ state: "Unsupported", ecap: 0n })])],
     ["without any driver", { kind: "Unreadable", why: "no /dev/tdx_iommu" } as const],

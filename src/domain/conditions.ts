@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The six conditions of a TrustedIommu, each a function of the report so far. */
+import type { Ground } from "./ground.ts";
 import { blindSpots } from "./holds.ts";
 import { ENVIRONMENT_TEXT } from "./plan.ts";
 import type { ConditionReason, ConditionType } from "./reason.ts";
@@ -28,12 +29,34 @@ function draft(type: ConditionType, status: Condition["status"], reason: Conditi
 function supportedFrom({ ground }: ReportInputs, body: Body): Draft {
   const { binding, host } = ground.view;
   if (host.kind !== "Read") return draft("Supported", "Unknown", "HostUnreadable", host.why);
-  if (body.units.length === 0 && binding.kind === "Read") return draft("Supported", "False", "NoUnits");
+  if (isWithoutUnits(ground, body)) return draft("Supported", "False", "NoUnits", noUnitsText(body));
+  const unread = unreadableText(body);
+  if (unread !== "" && body.units.every((unit) => unit.reason === "UnitMissing" || unit.state === "Unsupported"))
+    return draft("Supported", "Unknown", "UnitUnreadable", unread);
   if (isWithoutConnectAtAll(body)) return draft("Supported", "False", "TdxConnectMissing", `none of the ${body.units.length} units has TDX Connect`);
   if (binding.kind !== "Read") return draft("Supported", "Unknown", "BindingUnreadable", binding.why);
   const { environment } = binding.value.info;
   if (environment !== "Ok") return draft("Supported", "False", "EnvironmentNotReady", `environment ${environment}: ${ENVIRONMENT_TEXT[environment]}`);
   return draft("Supported", "True", "TdxConnectPresent");
+}
+
+/** A machine as most are. Without a driver the kernel's word is enough: it takes VT-d to have TDX Connect. */
+function isWithoutUnits({ view: { binding, host } }: Ground, { units }: Body): boolean {
+  const isListed = host.kind === "Read" && host.value.units.length + host.value.unreadableUnits.length > 0;
+  return host.kind === "Read" && !isListed && units.length === 0 && (binding.kind === "Read" || binding.isMissing === true);
+}
+
+function noUnitsText({ otherUnits }: Body): string {
+  const names = otherUnits.map((unit) => unit.kernelName);
+  return names.length === 0
+    ? ""
+    : `${CONDITION_REASONS.NoUnits}; of another kind: ${names.slice(0, 3).join(", ")}${names.length > 3 ? " and more" : ""}`;
+}
+
+/** Empty when every VT-d unit has a register base. */
+function unreadableText({ otherUnits }: Body): string {
+  const unread = otherUnits.filter((unit) => unit.reason === "UnitUnreadable").map(({ kernelName, message }) => `${kernelName}: ${message}`);
+  return unread.length <= 3 ? unread.join("; ") : `${unread.slice(0, 3).join("; ")}; and ${unread.length - 3} more`;
 }
 
 function isWithoutConnectAtAll(body: Body): boolean {
@@ -42,7 +65,12 @@ function isWithoutConnectAtAll(body: Body): boolean {
 }
 
 function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): Draft {
-  if (!inputs.hasIntent || body.counts.unitsSelected === 0) return draft("UnitsTrusted", "False", "NoneSelected");
+  if (!inputs.hasIntent) return draft("UnitsTrusted", "False", "NoneSelected", "no TrustedIommu applies to this node");
+  if (supported.reason === "NoUnits") return draft("UnitsTrusted", "False", "NoUnits", supported.message);
+  // Who wants all units wants those, too, that cannot be told.
+  const unread = inputs.namedUnits.size === 0 ? unreadableText(body) : "";
+  if (unread !== "" && supported.reason === "UnitUnreadable") return draft("UnitsTrusted", "Unknown", "UnitUnreadable", unread);
+  if (body.counts.unitsSelected === 0) return draft("UnitsTrusted", "False", "NoneSelected");
   if (inputs.desiredState === "Cleared" && body.counts.unitsTrusted === 0) return draft("UnitsTrusted", "False", "IntentCleared");
   if (supported.status === "False" && supported.reason === "TdxConnectMissing") return draft("UnitsTrusted", "False", "TdxConnectMissing");
   const waiting = inputs.unitVerdicts.filter(
@@ -51,6 +79,7 @@ function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): D
   );
   const first = waiting[0];
   if (!first && body.counts.unitsTrusted === 0) return draft("UnitsTrusted", "False", "TdxConnectMissing");
+  if (!first && unread !== "") return draft("UnitsTrusted", "Unknown", "UnitUnreadable", unread);
   if (!first)
     return draft("UnitsTrusted", "True", "AllTrusted", `${body.counts.unitsTrusted} of ${body.counts.unitsSelected} selected units are trusted`);
   const rest = waiting.length > 1 ? `; and ${waiting.length - 1} more` : "";
@@ -82,7 +111,10 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const { view } = inputs.ground;
   if (inputs.intentProblem !== "") return draft("Degraded", "True", "IntentInvalid", inputs.intentProblem);
   if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
-  if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body)) return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
+  const unread = unreadableText(body);
+  if (unread !== "") return draft("Degraded", "True", "UnitUnreadable", unread);
+  if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body) && !isWithoutUnits(inputs.ground, body))
+    return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
   // What nobody selected is as good as it is; an id of ours is ours whether or not it is selected.
   const selected = new Set(inputs.unitVerdicts.filter((verdict) => verdict.selected).map((verdict) => verdict.regBase));
   const failed = body.units.find((unit) => (FAILURES.has(unit.reason) && selected.has(unit.regBase)) || isLost(unit));

@@ -107,6 +107,8 @@ export interface HostView {
   readonly units: readonly HostUnit[];
   /** Units whose `address` could not be read: they can't be keyed, so nothing below them is offered. */
   readonly unreadableUnits: readonly { readonly kernelName: string; readonly why: string }[];
+  /** IOMMUs that are no VT-d units (AMD `ivhd0`), by kernel name: they have no register base, and no TDX Connect. */
+  readonly otherKinds: readonly string[];
   /** In order of address. */
   readonly functions: readonly PciFunction[];
 }

@@ -33,6 +33,13 @@ export const UNIT_REASONS = {
 } as const;
 export type UnitReason = keyof typeof UNIT_REASONS;
 
+/** Why an IOMMU of the host is none of the units. */
+export const OTHER_UNIT_REASONS = {
+  UnitUnreadable: "a VT-d unit whose register base cannot be read: nothing below it is offered, and no unit is cleared while it may be below any",
+  OtherKind: "no VT-d unit: it has no TDX Connect",
+} as const;
+export type OtherUnitReason = keyof typeof OTHER_UNIT_REASONS;
+
 /** Why a device is offered or withheld. In the order in which the gate tests. */
 export const DEVICE_REASONS = {
   Offered: "every rule of the gate holds",
@@ -68,6 +75,7 @@ export const CONDITION_REASONS = {
   TdxConnectPresent: "at least one unit has TDX Connect and the TDX module answers",
   TdxConnectMissing: "no unit of this host has TDX Connect",
   NoUnits: "the kernel lists no VT-d unit (is intel_iommu on?)",
+  UnitUnreadable: "a VT-d unit cannot be told by its register base; the message names it",
   EnvironmentNotReady: "TDX cannot be called on this host",
   BindingUnreadable: "the binding cannot be read",
   HostUnreadable: "the host's files cannot be read",

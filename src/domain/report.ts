@@ -9,7 +9,7 @@ import { atMostThree, releasable } from "./link-names.ts";
 import type { UnitVerdict } from "./plan.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
-import type { Condition, DeviceStatus, NodeStatus, StatusCounts, TdxModuleStatus, UnitStatus } from "./status.ts";
+import type { Condition, DeviceStatus, NodeStatus, OtherUnitStatus, StatusCounts, TdxModuleStatus, UnitStatus } from "./status.ts";
 import type { LastCall } from "./unit.ts";
 
 export interface ReportInputs {
@@ -50,6 +50,7 @@ export function reportFrom(inputs: ReportInputs): NodeStatus {
     tdxModule: moduleStatus(inputs),
     counts: countsFrom(inputs),
     units: inputs.unitVerdicts.map((verdict) => unitStatus(verdict, ground)),
+    otherUnits: otherUnits(ground),
     devices: inputs.verdicts.filter(isWorthListing).map((verdict) => deviceStatus(verdict, inputs)),
   };
   const conditions = conditionsFrom(inputs, status).map((condition) => withTransition(condition, inputs));
@@ -109,6 +110,13 @@ function unitStatus(verdict: UnitVerdict, ground: Ground): UnitStatus {
     lastCall: entry?.lastCall ? lastCallStatus(entry.lastCall) : null,
     pagesRetained: entry?.pagesRetained ?? 0,
   };
+}
+
+function otherUnits({ view: { host } }: Ground): OtherUnitStatus[] {
+  if (host.kind !== "Read") return [];
+  const unreadable = host.value.unreadableUnits.map(({ kernelName, why }) => ({ kernelName, reason: "UnitUnreadable" as const, message: why }));
+  const others = host.value.otherKinds.map((kernelName) => ({ kernelName, reason: "OtherKind" as const, message: "" }));
+  return [...unreadable, ...others].sort((a, b) => (a.kernelName < b.kernelName ? -1 : 1));
 }
 
 function lastCallStatus(call: LastCall): NonNullable<UnitStatus["lastCall"]> {

@@ -32,6 +32,8 @@ export interface SettlementInputs {
   readonly offer: readonly OfferedResource[];
   readonly publications: readonly Publication[];
   readonly hasKubelet: boolean;
+  /** VT-d units that cannot be told by their register base. */
+  readonly unreadableUnits: readonly { readonly kernelName: string; readonly why: string }[];
 }
 
 export function settlementFrom(inputs: SettlementInputs): Settlement {
@@ -50,14 +52,16 @@ function isCurrent(offered: OfferedResource, publications: readonly Publication[
   return publication?.registered === true && publication.ids.length === offered.devices.length;
 }
 
-function failuresOf({ intent, unitVerdicts }: SettlementInputs): readonly string[] {
+function failuresOf({ intent, unitVerdicts, unreadableUnits }: SettlementInputs): readonly string[] {
   if (intent === null) return ["no TrustedIommu applies to this node"];
   const wanted: UnitReason = intent.state === "Trusted" ? "SetupSucceeded" : "Cleared";
   const named = new Set(intent.units.regBases ?? []);
-  return unitVerdicts
+  const untold = intent.units.all && intent.state === "Trusted" ? unreadableUnits : [];
+  const units = unitVerdicts
     .filter((verdict) => verdict.selected && verdict.reason !== wanted)
     .filter((verdict) => !isUnsupported(verdict.reason) || (named.has(verdict.regBase) && intent.state === "Trusted"))
     .map((verdict) => `${verdict.regBase}: ${verdict.reason}${verdict.message === "" ? "" : ` (${verdict.message})`}`);
+  return [...units, ...untold.map(({ kernelName, why }) => `${kernelName}: UnitUnreadable (${why})`)];
 }
 
 function isUnsupported(reason: UnitReason): boolean {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address, LinkState } from "./device.ts";
-import type { ConditionReason, ConditionType, DeviceReason, UnitReason } from "./reason.ts";
+import type { ConditionReason, ConditionType, DeviceReason, OtherUnitReason, UnitReason } from "./reason.ts";
 import type { RegBase, UnitState } from "./unit.ts";
 
 /** `status` of a TrustedIommu, as the agent reports it. Plain JSON: 64-bit values are hex strings, absent values are null or empty. */
@@ -15,6 +15,8 @@ export interface NodeStatus {
   summary: string;
   counts: StatusCounts;
   units: UnitStatus[];
+  /** IOMMUs that are none of the units. */
+  otherUnits: OtherUnitStatus[];
   devices: DeviceStatus[];
   conditions: Condition[];
 }
@@ -65,6 +67,12 @@ export interface UnitStatus {
   message: string;
   lastCall: LastCallStatus | null;
   pagesRetained: number;
+}
+
+export interface OtherUnitStatus {
+  kernelName: string;
+  reason: OtherUnitReason;
+  message: string;
 }
 
 export interface DeviceStatus {

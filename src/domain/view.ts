@@ -7,8 +7,13 @@
 import type { Address, HostView } from "./device.ts";
 import type { BindingInfo, BindingTable } from "./unit.ts";
 
-/** Something read, or why it could not be. Unreadable is never taken for empty. */
-export type Reading<T> = { readonly kind: "Read"; readonly value: T } | { readonly kind: "Unreadable"; readonly why: string };
+/**
+ * Something read, or why it could not be. Unreadable is never taken for empty. `isMissing`: there is no such thing on this machine, so that there is
+ * nothing to repair either.
+ */
+export type Reading<T> =
+  | { readonly kind: "Read"; readonly value: T }
+  | { readonly kind: "Unreadable"; readonly why: string; readonly isMissing?: true };
 
 export interface Binding {
   readonly driver: string;

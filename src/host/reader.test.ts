@@ -64,7 +64,13 @@ const PLAIN = new Uint8Array(256);
 
 describe("a host without units or functions", () => {
   it("is an empty view", async () => {
-    expect(await reader.observe()).toEqual({ bootId: "5b0c6d5e-0000-4000-8000-000000000001", units: [], unreadableUnits: [], functions: [] });
+    expect(await reader.observe()).toEqual({
+      bootId: "5b0c6d5e-0000-4000-8000-000000000001",
+      units: [],
+      unreadableUnits: [],
+      otherKinds: [],
+      functions: [],
+    });
   });
 
   it("whose bus cannot be listed is an error, not an empty view", async () => {
@@ -105,12 +111,21 @@ describe("units", () => {
     ] as const) {
       addUnit(name, address);
     }
-    host.directory("sys/class/iommu/ivhd0");
+    host.directory("sys/class/iommu/dmar5/intel-iommu");
     addFunction("0000:01:00.0", { unit: "dmar1", config: PLAIN });
     const view = await reader.observe();
     expect(view.units).toHaveLength(1);
-    expect(view.unreadableUnits.map((unit) => unit.kernelName).sort()).toEqual(["dmar1", "dmar2", "dmar3", "dmar4", "ivhd0"].sort());
+    expect(view.unreadableUnits.map((unit) => unit.kernelName).sort()).toEqual(["dmar1", "dmar2", "dmar3", "dmar4", "dmar5"].sort());
     expect((await observeOne("0000:01:00.0")).unit).toMatchObject({ kind: "Unreadable" });
+  });
+
+  it("of another kind are named, and so are they to the functions below", async () => {
+    host.directory("sys/devices/virtual/iommu/ivhd0/amd-iommu");
+    host.link("sys/class/iommu/ivhd0", "../../devices/virtual/iommu/ivhd0");
+    addFunction("0000:01:00.0", { unit: "ivhd0", config: PLAIN });
+    const view = await reader.observe();
+    expect(view).toMatchObject({ units: [], unreadableUnits: [], otherKinds: ["ivhd0"] });
+    expect((await observeOne("0000:01:00.0")).unit).toEqual({ kind: "Unreadable", why: "ivhd0 is no VT-d unit" });
   });
 
   it("with registers that are not there have null for them", async () => {

@@ -2,7 +2,6 @@
 import { readdir } from "node:fs/promises";
 import { compareAddress, isPciAddress } from "../domain/address.ts";
 import type { Address, Holders, HostView, PciFunction, UnitOfFunction } from "../domain/device.ts";
-import type { RegBase } from "../domain/unit.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
@@ -15,7 +14,7 @@ import { isPresent, type Reading, readNames, readText } from "./reading.ts";
 import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
 import { findStrays } from "./strays.ts";
 import { createTsmReader, NO_TSM, type ReadAttribute, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
-import { readRegBase, readUnits, type UnitReadings } from "./units.ts";
+import { NO_UNITS, readOneUnit, readUnits, type UnitReadings } from "./units.ts";
 
 /** What the reader is given. Only `root` is needed outside tests. */
 export interface HostReaderOptions {
@@ -87,9 +86,10 @@ async function observe(reader: Reader): Promise<HostView> {
   await inSlices(bare.values(), (one) => facts.set(one.address, withCapabilities(source, one)), slices);
   reader.lastSearch = await searchHolders(reader, facts);
   const functions: PciFunction[] = [];
-  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units.regBaseOf) });
+  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units) });
   await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around)), slices);
-  return { bootId: bootId.kind === "Value" ? bootId.value : null, units: units.units, unreadableUnits: units.unreadableUnits, functions };
+  const { regBaseOf: _, ...listed } = units;
+  return { bootId: bootId.kind === "Value" ? bootId.value : null, ...listed, functions };
 }
 
 async function observeFunction(reader: Reader, address: Address): Promise<PciFunction | null> {
@@ -197,16 +197,14 @@ function vfioCdevOf(paths: HostPaths, { vfioName }: FunctionFacts): string | nul
   return `${VFIO_DEVICES_ON_HOST}/${vfioName.value}`;
 }
 
-function unitByName(name: Reading<string>, regBaseOf: ReadonlyMap<string, RegBase>): UnitOfFunction {
+function unitByName(name: Reading<string>, { regBaseOf, otherKinds }: Pick<UnitReadings, "regBaseOf" | "otherKinds">): UnitOfFunction {
   if (name.kind === "Missing") return { kind: "None" };
   if (name.kind === "Unreadable") return { kind: "Unreadable", why: `iommu: ${name.why}` };
   const regBase = regBaseOf.get(name.value);
-  if (regBase === undefined) return { kind: "Unreadable", why: `no readable unit ${name.value}` };
-  return { kind: "Unit", regBase, kernelName: name.value };
+  if (regBase !== undefined) return { kind: "Unit", regBase, kernelName: name.value };
+  return { kind: "Unreadable", why: otherKinds.includes(name.value) ? `${name.value} is no VT-d unit` : `no readable unit ${name.value}` };
 }
 
 function unitByLink(reader: Reader, { unitName }: FunctionFacts): UnitOfFunction {
-  if (unitName.kind !== "Value") return unitByName(unitName, new Map());
-  const regBase = readRegBase(`${reader.paths.units}/${unitName.value}/intel-iommu`);
-  return unitByName(unitName, new Map(regBase.kind === "Value" ? [[unitName.value, regBase.value]] : []));
+  return unitByName(unitName, unitName.kind === "Value" ? readOneUnit(reader.paths.units, unitName.value) : NO_UNITS);
 }

@@ -6,7 +6,7 @@ import { type Reading, readNames, readText } from "./reading.ts";
 import { inSlices, type SliceOptions } from "./slices.ts";
 
 /** The units of one reading, also by kernel name, which is how functions refer to them. */
-export interface UnitReadings extends Pick<HostView, "units" | "unreadableUnits"> {
+export interface UnitReadings extends Pick<HostView, "units" | "unreadableUnits" | "otherKinds"> {
   readonly regBaseOf: ReadonlyMap<string, RegBase>;
 }
 
@@ -19,8 +19,10 @@ export async function readUnits(directory: string, slices: SliceOptions): Promis
   const units = new Map<RegBase, HostUnit>();
   const regBaseOf = new Map<string, RegBase>();
   const unreadableUnits: { kernelName: string; why: string }[] = [];
+  const otherKinds: string[] = [];
   const readOne = (kernelName: string): void => {
     const unit = readUnit(directory, kernelName);
+    if (unit.kind === "Other") return void otherKinds.push(kernelName);
     if (unit.kind === "Missing") return; // Hot-removed between listing and reading.
     const twin = unit.kind === "Value" ? units.get(unit.value.regBase) : undefined;
     if (unit.kind === "Unreadable") unreadableUnits.push({ kernelName, why: unit.why });
@@ -31,18 +33,26 @@ export async function readUnits(directory: string, slices: SliceOptions): Promis
     }
   };
   await inSlices(names.kind === "Value" ? names.value : [], readOne, slices);
-  return { units: [...units.values()].sort((a, b) => compareRegBase(a.regBase, b.regBase)), unreadableUnits, regBaseOf };
+  return { units: [...units.values()].sort((a, b) => compareRegBase(a.regBase, b.regBase)), unreadableUnits, otherKinds, regBaseOf };
 }
 
-function readUnit(directory: string, kernelName: string): Reading<HostUnit> {
+export const NO_UNITS: Pick<UnitReadings, "regBaseOf" | "otherKinds"> = { regBaseOf: new Map(), otherKinds: [] };
+
+/** The one unit of that name, as far as it takes to place a function. */
+export function readOneUnit(directory: string, kernelName: string): typeof NO_UNITS {
+  const key = readKey(directory, kernelName);
+  if (key.kind === "Value") return { ...NO_UNITS, regBaseOf: new Map([[kernelName, key.value]]) };
+  return key.kind === "Other" ? { ...NO_UNITS, otherKinds: [kernelName] } : NO_UNITS;
+}
+
+interface OtherKind {
+  readonly kind: "Other";
+}
+
+function readUnit(directory: string, kernelName: string): Reading<HostUnit> | OtherKind {
+  const regBase = readKey(directory, kernelName);
+  if (regBase.kind !== "Value") return regBase;
   const base = `${directory}/${kernelName}/intel-iommu`;
-  const regBase = readRegBase(base);
-  if (regBase.kind === "Missing") {
-    // A unit of another maker has no such group; one that just went away has no directory at all.
-    const rest = readNames(`${directory}/${kernelName}`);
-    return rest.kind === "Missing" ? rest : { kind: "Unreadable", why: "it has no intel-iommu/address" };
-  }
-  if (regBase.kind === "Unreadable") return regBase;
   return {
     kind: "Value",
     value: {
@@ -56,10 +66,21 @@ function readUnit(directory: string, kernelName: string): Reading<HostUnit> {
   };
 }
 
+/** `Other`: an IOMMU of another kind. The kernel gives every VT-d unit the group `intel-iommu`, and nothing else has it. */
+function readKey(directory: string, kernelName: string): Reading<RegBase> | OtherKind {
+  const regBase = readRegBase(`${directory}/${kernelName}/intel-iommu`);
+  if (regBase.kind !== "Missing") return regBase;
+  // One that just went away has no directory at all.
+  const own = readNames(`${directory}/${kernelName}`);
+  if (own.kind === "Missing") return own;
+  const isOther = own.kind === "Value" && !own.value.includes("intel-iommu");
+  return isOther ? { kind: "Other" } : { kind: "Unreadable", why: "it has no intel-iommu/address" };
+}
+
 const PAGE_MASK = 0xfffn;
 
 /** The key of a unit from its `intel-iommu` directory: `address` is lower-case hex without 0x, the page-aligned base of a register block. */
-export function readRegBase(directory: string): Reading<RegBase> {
+function readRegBase(directory: string): Reading<RegBase> {
   const text = readText(`${directory}/address`);
   if (text.kind !== "Value") return text;
   const regBase = parseRegBase(`0x${text.value}`);

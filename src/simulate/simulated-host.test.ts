@@ -208,7 +208,7 @@ describe("a directory", () => {
     const again = create();
     const { bootId, ...rest } = await createHostReader({ root: again.hostRoot }).observe();
     expect(bootId).not.toBe(before.bootId);
-    expect(rest).toEqual({ units: before.units, unreadableUnits: [], functions: before.functions });
+    expect(rest).toEqual({ units: before.units, unreadableUnits: [], otherKinds: [], functions: before.functions });
   });
 
   it("with anything else in it is refused and left alone", () => {

@@ -42,7 +42,7 @@ export function aHostUnit(overrides: Partial<HostUnit> = {}): HostUnit {
 }
 
 export function aHost(overrides: Partial<HostView> = {}): HostView {
-  return { bootId: "b7d2", units: [aHostUnit()], unreadableUnits: [], functions: [aFunction()], ...overrides };
+  return { bootId: "b7d2", units: [aHostUnit()], unreadableUnits: [], otherKinds: [], functions: [aFunction()], ...overrides };
 }
 
 /** Trusted unless told otherwise. */

@@ -56,6 +56,7 @@ export function nodeStatus(over: Partial<NodeStatus> = {}): NodeStatus {
     summary: "1 of 1 selected units are trusted, 1 devices offered",
     counts: { unitsSelected: 1, unitsTrusted: 1, functions: 12, devicesOffered: 1, devicesWithheld: 0 },
     units: [unitStatus()],
+    otherUnits: [],
     devices: [deviceStatus()],
     conditions: [
       condition({ type: "Supported", reason: "TdxConnectPresent" }),

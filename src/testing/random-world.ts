@@ -72,6 +72,7 @@ const host: fc.Arbitrary<HostView> = fc
       bootId: "b7d2",
       units: bases.map((regBase) => ({ regBase, kernelName: `dmar-${regBase}`, cap: 0n, ecap, domainsSupported: 65536, domainsUsed })),
       unreadableUnits: unreadable,
+      otherKinds: [],
       functions,
     })),
   );

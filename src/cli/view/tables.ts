@@ -3,7 +3,7 @@ import type { DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.t
 import { header } from "./header.ts";
 import { type Column, table } from "./table.ts";
 import { type Canvas, line, type Span, span } from "./text.ts";
-import { deviceReason, lastCallText, offered, reasonText, unitState } from "./words.ts";
+import { deviceReason, lastCallText, offered, otherUnitLines, reasonText, unitState } from "./words.ts";
 
 /** A canvas with a height: what does not fit is counted, not shown. Null: as long as it takes. */
 export interface Page extends Canvas {
@@ -36,7 +36,8 @@ const FRAME_LINES = 5;
 /** A node as two tables under a header: the live view and the final picture of `--once`. Pure. */
 export function nodeTables(node: string, status: NodeStatus, page: Page): readonly string[] {
   const top = [...header(node, status, page), ""];
-  const room = page.height === null ? null : page.height - top.length - FRAME_LINES;
+  const others = otherUnitLines(status, page);
+  const room = page.height === null ? null : page.height - top.length - others.length - FRAME_LINES;
   const [unitRoom, deviceRoom] = share(room, status.units.length, status.devices.length);
   return [
     ...top,
@@ -47,6 +48,7 @@ export function nodeTables(node: string, status: NodeStatus, page: Page): readon
       none: "no VT-d units",
       page,
     }),
+    ...others,
     "",
     ...rowsOrNote(status.devices, { columns: DEVICE_COLUMNS, row: deviceRow, room: deviceRoom, none: "no TEE-I/O devices", page }),
     "",

@@ -2,7 +2,7 @@
 import type { DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
 import { header } from "./header.ts";
 import { type Canvas, columns, line, padTo, type Span, span } from "./text.ts";
-import { deviceReason, offered, reasonText, unitName, unitState } from "./words.ts";
+import { deviceReason, offered, otherUnitLines, reasonText, unitName, unitState } from "./words.ts";
 
 /** A branch of the tree: its own spans, and what hangs below. */
 interface Branch {
@@ -12,7 +12,8 @@ interface Branch {
 
 /** A node as a tree, host bridge → unit → device, each with state, id and reason. A unit stands below every host bridge whose devices it serves. Pure. */
 export function nodeTree(node: string, status: NodeStatus, canvas: Canvas): readonly string[] {
-  return [...header(node, status, canvas), "", ...bridges(status).flatMap((branch) => drawn(branch, { head: "", tail: "" }, canvas))];
+  const tree = bridges(status).flatMap((branch) => drawn(branch, { head: "", tail: "" }, canvas));
+  return [...header(node, status, canvas), "", ...tree, ...otherUnitLines(status, canvas)];
 }
 
 interface Prefix {

@@ -41,6 +41,20 @@ describe("the tables", () => {
     ]);
   });
 
+  test("name the IOMMUs that are none of the units, as the tree does", () => {
+    const message = 'address reads "garbage"';
+    const otherUnits = [
+      { kernelName: "dmar2", reason: "UnitUnreadable" as const, message },
+      { kernelName: "ivhd0", reason: "OtherKind" as const, message: "" },
+    ];
+    const status = nodeStatus({ units: [], otherUnits });
+    for (const view of [nodeTables, nodeTree]) {
+      const lines = view("n1", status, plain80);
+      expect(lines).toContain(`dmar2  UnitUnreadable: ${message}`);
+      expect(lines).toContain("ivhd0  OtherKind: no VT-d unit: it has no TDX Connect");
+    }
+  });
+
   test("show whole messages and the last call where there is room", () => {
     const lines = nodeTables("n1", mixedStatus(), { ...plain80, width: 200 });
     expect(lines.join("\n")).not.toContain("…");

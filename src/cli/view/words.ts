@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { OTHER_UNIT_REASONS } from "../../domain/reason.ts";
 import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
 import type { UnitState } from "../../domain/unit.ts";
 import { type Canvas, line, oneLine, type Span, type Style, span } from "./text.ts";
@@ -71,6 +72,15 @@ export function lastCallText({ lastCall }: UnitStatus): string {
   const { leaf, name, operand, attempts, durationMs } = lastCall;
   const times = attempts === 1 ? "" : `, ${attempts} attempts`;
   return `${leaf.replace("TDH.IOMMU.", "")} ${name}${operand === "" ? "" : ` ${operand}`}${times}, ${Math.round(durationMs)} ms`;
+}
+
+/** IOMMUs that are none of the units, one line each: `dmar2  UnitUnreadable: address reads "garbage"`. */
+export function otherUnitLines(status: NodeStatus, canvas: Canvas): readonly string[] {
+  return status.otherUnits.map((unit) => {
+    const style = unit.reason === "UnitUnreadable" ? "warn" : "dim";
+    const message = unit.message === "" ? OTHER_UNIT_REASONS[unit.reason] : unit.message;
+    return line([span(`${unit.kernelName}  `), span(reasonText({ ...unit, message }), style)], canvas);
+  });
 }
 
 /** `0xfed90000 (dmar0)`; the label is left out where the kernel gives none. */

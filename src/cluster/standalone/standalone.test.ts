@@ -136,6 +136,7 @@ describe("the status file", () => {
     summary: "all well",
     counts: { unitsSelected: 0, unitsTrusted: 0, functions: 0, devicesOffered: 0, devicesWithheld: 0 },
     units: [],
+    otherUnits: [],
     devices: [],
     conditions: [],
   };

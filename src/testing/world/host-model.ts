@@ -111,6 +111,7 @@ export class HostModel {
       bootId: `boot-${this.bootId}`,
       units: units.filter((unit) => unit.isReadable.value).map(hostUnitOf),
       unreadableUnits: units.filter((unit) => !unit.isReadable.value).map(({ kernelName }) => ({ kernelName, why: "EACCES" })),
+      otherKinds: [],
       functions: this.functions.filter((fn) => fn.isPresent.value).map((fn) => this.#shown(fn)),
     };
   }
