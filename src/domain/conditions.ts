@@ -164,6 +164,7 @@ const FAILURES: ReadonlySet<string> = new Set([
   "SetupFailed",
   "ClearFailed",
   "EvidenceIncomplete",
+  "LoadNotWatched",
   "TrustLost",
   "UnitMissing",
   "NotInBinding",

@@ -87,7 +87,8 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["NotSelected", null, { intent: anIntent({ units: { regBases: ["0x1000"] } }) }],
   ["TdxConnectMissing", null, { unit: { state: "Unsupported", ecap: 0n } }],
   ["TdxConnectMissing", null, { view: { binding: { kind: "Unreadable", why: "no driver" }, ...hostUnits(aHostUnit({ ecap: 0n })) } }],
-  ["EvidenceIncomplete", null, { view: owned({ state: "Unknown" }) }],
+  ["EvidenceIncomplete", null, { view: owned({ state: "Unknown", missing: "Evidence" }) }],
+  ["LoadNotWatched", null, { view: owned({ state: "Unknown", missing: "WatchedLoad" }) }],
   ["KernelOwned", null, { view: owned({ state: "Untrusted" }) }],
   ["RejectedByModule", null, { unit: { state: "Unsupported" } }],
   ["LinkSecuredBeforeSetup", null, { view: withLink("Secure") }],
@@ -239,6 +240,17 @@ describe("a kernel that owns SETUP", () => {
         step: null,
       });
     }
+  });
+
+  it("says what a person can do when all that is missing is a load that was watched", () => {
+    const view = owned({ state: "Unknown", missing: "WatchedLoad" });
+    const message = "when no pod uses a device, unload tdx_host and load it again while this agent runs; tsm0";
+    expect(plan({ view })).toMatchObject({ reason: "LoadNotWatched", message, step: null });
+    expect(plan({ intent: CLEARED, memory: FREE, view })).toMatchObject({
+      reason: "LoadNotWatched",
+      message: "when no pod uses a device, unload tdx_host; tsm0",
+      step: null,
+    });
   });
 
   it("is never asked: a person loads its driver, and unloads it once no pod has a device", () => {

@@ -117,14 +117,18 @@ function planTrusted(facts: UnitFacts): Finding {
 
 /** tdx_host is on the faux bus, whose devices can't be bound or unbound by hand: loading and unloading it is the only way there is. */
 const LOAD = "load tdx_host: it sets up all units; ";
+const RELOAD = "when no pod uses a device, unload tdx_host and load it again while this agent runs; ";
 const UNLOAD = "no pod uses a device: unload tdx_host, it clears all units";
 
 function isKernelOwned({ ground: { view } }: UnitFacts): boolean {
   return view.binding.kind === "Read" && view.binding.value.info.kernelOwned;
 }
 
-function unproven({ fact }: UnitFacts): Finding | null {
-  return fact.entry.state === "Unknown" ? because("EvidenceIncomplete", fact.entry.evidence) : null;
+function unproven({ fact: { entry }, intent }: UnitFacts): Finding | null {
+  if (entry.state !== "Unknown") return null;
+  if (entry.missing !== "WatchedLoad") return because("EvidenceIncomplete", entry.evidence);
+  const advice = intent.state === "Trusted" ? RELOAD : "when no pod uses a device, unload tdx_host; ";
+  return because("LoadNotWatched", `${advice}${entry.evidence}`);
 }
 
 const hasConnect = ({ entry }: UnitFact): boolean => (entry.ecap & ECAP_TDX_CONNECT) !== 0n;

@@ -21,6 +21,7 @@ export const UNIT_REASONS = {
   NotInBinding: "the kernel lists the unit and the binding does not",
   ForeignOwner: "the unit is in TDX mode without an id of ours: it is never touched",
   EvidenceIncomplete: "the kernel owns SETUP, and what it shows does not prove the unit trusted; the message lists what was found",
+  LoadNotWatched: "the kernel owns SETUP, and its line about the unit may be of an earlier load of its driver; the message says what to do",
   KernelOwned: "the kernel's own driver sets up and clears all units together; the message says what to do",
   TrustLost: "the binding no longer proves the unit trusted",
   ClearPending: "the intent is Cleared; devices are being withdrawn",

@@ -45,6 +45,8 @@ export interface BindingUnit {
   readonly pagesRetained: number;
   /** What a state that nobody could ask for was concluded from, for people. Empty when the binding answers for the unit itself. */
   readonly evidence: string;
+  /** What is missing when such a state is Unknown: more evidence, or only that it is of the load that is there now. Null for any other state. */
+  readonly missing: "Evidence" | "WatchedLoad" | null;
 }
 
 /** One atomic LIST. `generation` changes with every change of the table. */

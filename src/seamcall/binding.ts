@@ -96,6 +96,7 @@ export function unitOf(raw: RawUnit): BindingUnit {
     pagesDonated: raw.pagesDonated,
     pagesRetained: raw.pagesRetained,
     evidence: "",
+    missing: null,
   };
 }
 

@@ -45,3 +45,14 @@ export interface SeamcallPort {
   /** Ends every call in flight with BINDING_CLOSED; an operation already with the kernel goes on. Repeatable. */
   close(): Promise<void>;
 }
+
+/**
+ * Loads of a kernel's own driver that were watched from their start. The log keeps the lines of all loads of a boot, and a process that comes late
+ * cannot part them: what one process has watched, the next one of the same boot must be told. Texts are the driver's own.
+ */
+export interface LoadsPort {
+  /** Takes what an earlier process of this boot watched. To be called before the first LIST. */
+  believe(loads: ReadonlySet<string>): void;
+  /** What the next process may be told: the load that is there, when it was watched. */
+  watched(): ReadonlySet<string>;
+}

@@ -63,6 +63,7 @@ export function aUnit(overrides: Partial<BindingUnit> = {}): BindingUnit {
     pagesDonated: trusted ? 6 : 0,
     pagesRetained: 0,
     evidence: "",
+    missing: null,
     ...overrides,
   };
 }

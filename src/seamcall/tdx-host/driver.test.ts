@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { HostUnit } from "../../domain/device.ts";
 import { aHostUnit, REG_BASE } from "../../testing/builders.ts";
 import { openFound } from "../drivers.ts";
 import type { SeamcallPort } from "../port.ts";
@@ -41,6 +42,8 @@ beforeEach(() => {
   made = new Map();
   count = 0n;
   write("proc/sys/kernel/random/boot_id", "01234567-89ab-cdef-0123-456789abcdef\n");
+  // No module has brought the driver: it is built in.
+  write("proc/modules", "kvm_intel 413696 0 - Live 0x0000000000000000\n");
   write("dev/kmsg", "6,1,1000000,-;tdx_host: Trusted DMA for TEE/IO initialized, regbase 0xfed90000\n");
   addUnit("dmar0");
   make(DRIVER);
@@ -111,21 +114,26 @@ describe("an earlier load", () => {
       return { kind: "Read", lines, newest: records.length - 1 };
     },
   };
-  const twoUnits = (): TdxHostOptions => ({
-    ...host(log),
-    units: async () => [aHostUnit({ regBase: A, kernelName: "dmar0" }), aHostUnit({ regBase: B, kernelName: "dmar1" })],
-  });
+  const units = (...list: readonly HostUnit[]): TdxHostOptions => ({ ...host(log), units: async () => list });
+  const twoUnits = (): TdxHostOptions => units(aHostUnit({ regBase: A, kernelName: "dmar0" }), aHostUnit({ regBase: B, kernelName: "dmar1" }));
+  const seen = (port: Promise<SeamcallPort>): Promise<void> =>
+    port.then(
+      () => undefined,
+      () => undefined,
+    );
   const statesOf = async (port: SeamcallPort): Promise<unknown> => (await port.list()).units.map(({ state }) => state);
 
   beforeEach(() => {
     records = ["6,0,1,-;Linux\n"];
     isReadable = true;
+    write("proc/modules", "tdx_host 45056 0 - Live 0x0000000000000000\nkvm_intel 413696 0 - Live 0x0000000000000000\n");
     unload();
     addUnit("dmar1");
   });
 
   it("proves nothing of a unit that the present one passed over", async () => {
     const port = createTdxHost(twoUnits());
+    expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
     load(A, B);
     expect(await statesOf(port)).toEqual(["Trusted", "Trusted"]);
     unload();
@@ -155,6 +163,7 @@ describe("an earlier load", () => {
 
   it("is not what is seen in the middle of its SETUPs: its lines count when it has its TSM", async () => {
     const port = createTdxHost(twoUnits());
+    expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
     make(DRIVER);
     setUp(A);
     expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
@@ -165,6 +174,7 @@ describe("an earlier load", () => {
 
   it("is remembered beyond the port that saw it", async () => {
     const found = twoUnits();
+    await seen(openFound(found));
     load(A, B);
     const port = await openFound(found);
     expect(await statesOf(port)).toEqual(["Trusted", "Trusted"]);
@@ -178,6 +188,7 @@ describe("an earlier load", () => {
 
   it("proves nothing when its lines could not be read in its time", async () => {
     const port = createTdxHost(twoUnits());
+    expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
     isReadable = false;
     load(A, B);
     expect(await statesOf(port)).toEqual(["Unknown", "Unknown"]);
@@ -187,8 +198,89 @@ describe("an earlier load", () => {
     expect(await statesOf(port)).toEqual(["Unknown", "Unknown"]);
   });
 
+  describe("that nobody watched", () => {
+    const C = "0x3000";
+    const threeUnits = (): TdxHostOptions => units(...[A, B, C].map((regBase, index) => aHostUnit({ regBase, kernelName: `dmar${index}` })));
+    const missing = async (port: SeamcallPort): Promise<unknown> => (await port.list()).units.map((unit) => unit.missing);
+    const restarted = (found: TdxHostOptions, loads: ReadonlySet<string>): TdxHostOptions => {
+      found.watch.believe(loads);
+      return found;
+    };
+    beforeEach(() => addUnit("dmar2"));
+
+    it("proves nothing of the units that it set up and the present one silently passed over, nor of any other", async () => {
+      load(A, B);
+      unload();
+      load(C);
+      const port = createTdxHost(threeUnits());
+      expect(await statesOf(port)).toEqual(["Unknown", "Unknown", "Unknown"]);
+      expect(await missing(port)).toEqual(["WatchedLoad", "WatchedLoad", "WatchedLoad"]);
+    });
+
+    it("leaves the units of a kernel that logs their addresses unknown, also when it is the only one", async () => {
+      load(A, B, C);
+      const port = createTdxHost(threeUnits());
+      expect(await statesOf(port)).toEqual(["Unknown", "Unknown", "Unknown"]);
+      expect(await missing(port)).toEqual(["WatchedLoad", "WatchedLoad", "WatchedLoad"]);
+    });
+
+    it("is the ordinary one, at boot and long before the agent: a kernel that names its units halves their domain ids, and they are trusted", async () => {
+      make(DRIVER);
+      for (const name of ["dmar0", "dmar1"]) say(`DMAR: Trusted IOMMU for TEE initialized on ${name}`);
+      addTsm();
+      const halved = { domainsSupported: 32_768 };
+      const port = createTdxHost(
+        units(
+          aHostUnit({ regBase: A, kernelName: "dmar0", ...halved }),
+          aHostUnit({ regBase: B, kernelName: "dmar1" }),
+          aHostUnit({ regBase: C, kernelName: "dmar2", ...halved }),
+        ),
+      );
+      // The second was cleared and passed over since, the third was never set up.
+      expect(await statesOf(port)).toEqual(["Trusted", "Unknown", "Unknown"]);
+      expect(await missing(port)).toEqual([null, "WatchedLoad", "Evidence"]);
+    });
+
+    it("is the ordinary one, at boot and long before the agent: a driver that is built in has one load, and its units are trusted", async () => {
+      write("proc/modules", "kvm_intel 413696 0 - Live 0x0000000000000000\n");
+      load(A, B);
+      expect(await statesOf(createTdxHost(threeUnits()))).toEqual(["Trusted", "Trusted", "Unknown"]);
+    });
+
+    it("is known to the process after the one that watched it, with the lines that are not its own", async () => {
+      const first = threeUnits();
+      await seen(openFound(first));
+      load(A, B);
+      expect(await statesOf(createTdxHost(first))).toEqual(["Trusted", "Trusted", "Unknown"]);
+      unload();
+      await seen(openFound(first));
+      load(C);
+      expect(await statesOf(createTdxHost(first))).toEqual(["Unknown", "Unknown", "Trusted"]);
+
+      const loads = first.watch.watched();
+      expect(await statesOf(createTdxHost(restarted(threeUnits(), loads)))).toEqual(["Unknown", "Unknown", "Trusted"]);
+      // And to the one after that.
+      const second = restarted(threeUnits(), loads);
+      await statesOf(createTdxHost(second));
+      expect(second.watch.watched()).toEqual(loads);
+      // Without it, or once another load is there, nothing is known.
+      expect(await statesOf(createTdxHost(threeUnits()))).toEqual(["Unknown", "Unknown", "Unknown"]);
+      unload();
+      load(C);
+      expect(await statesOf(createTdxHost(restarted(threeUnits(), loads)))).toEqual(["Unknown", "Unknown", "Unknown"]);
+    });
+
+    it("is not passed on", async () => {
+      load(A, B);
+      const found = threeUnits();
+      await statesOf(createTdxHost(found));
+      expect(found.watch.watched()).toEqual(new Set());
+    });
+  });
+
   it("proves nothing of a unit that went and came back, nor of one that has its name now", async () => {
     const port = createTdxHost(twoUnits());
+    expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted"]);
     load(A);
     say("DMAR: Trusted IOMMU for TEE initialized on dmar1");
     expect(await statesOf(port)).toEqual(["Trusted", "Trusted"]);

@@ -60,7 +60,7 @@ function refusal(what: string): AppError {
 }
 
 function entryOf(unit: ListedUnit, found: KernelEvidence): BindingUnit {
-  const { state, evidence } = conclude(unit, found);
+  const { state, evidence, isLoadUnwatched } = conclude(unit, found);
   return {
     regBase: unit.regBase,
     segment: 0,
@@ -77,6 +77,7 @@ function entryOf(unit: ListedUnit, found: KernelEvidence): BindingUnit {
     pagesDonated: 0,
     pagesRetained: 0,
     evidence,
+    missing: isLoadUnwatched ? "WatchedLoad" : state === "Unknown" ? "Evidence" : null,
   };
 }
 

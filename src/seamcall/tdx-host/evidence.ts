@@ -14,7 +14,9 @@ export interface KernelEvidence {
   readonly load: bigint | null;
   /** The TSM that is a child of it; null when there is none. `incarnation` differs for each registration. */
   readonly tsm: { readonly name: string; readonly incarnation: bigint } | null;
-  /** This load's lines in the kernel log, as far back as it goes; or why it can't be read. */
+  /** Why the lines are of this load and no other one; null: they may be of one that is over. */
+  readonly whole: "BuiltIn" | "Watched" | null;
+  /** This load's lines in the kernel log, as far as they can be told from an earlier one's; or why it can't be read. */
   readonly log: { readonly kind: "Read"; readonly lines: readonly SetupLine[] } | { readonly kind: "Unreadable"; readonly why: string };
 }
 
@@ -26,6 +28,8 @@ export interface ListedUnit extends HostUnit {
 
 export interface Conclusion {
   readonly state: UnitState;
+  /** All that is missing is that the line is of this load. */
+  readonly isLoadUnwatched: boolean;
   /** All that was found, for and against, in words. */
   readonly evidence: string;
 }
@@ -38,10 +42,14 @@ export interface Conclusion {
  */
 export function conclude(unit: ListedUnit, found: KernelEvidence): Conclusion {
   const line = lineOf(unit, found);
-  const evidence = [tsmWords(found), ecapWords(unit), lineWords(found, line), ...ageWords(unit, found), domainWords(unit)].join("; ");
-  return { state: stateOf(unit, found, line), evidence };
+  const proof = line === null ? null : proofOf(line, unit, found);
+  const evidence = [tsmWords(found), ecapWords(unit), lineWords(found, line, proof), ...ageWords(unit, found), domainWords(unit)].join("; ");
+  const state = stateOf(unit, found, line);
+  const isLoadUnwatched = state === "Trusted" && proof === null;
+  return { state: isLoadUnwatched ? "Unknown" : state, isLoadUnwatched, evidence };
 }
 
+/** As if every line were of this load. */
 function stateOf(unit: ListedUnit, found: KernelEvidence, line: SetupLine | null): UnitState {
   const { ecap } = unit;
   const { tsm } = found;
@@ -49,6 +57,22 @@ function stateOf(unit: ListedUnit, found: KernelEvidence, line: SetupLine | null
   if (tsm === null) return ecap !== null && !canConnect ? "Unsupported" : "Untrusted";
   if (!canConnect) return ecap !== null && line === null ? "Unsupported" : "Unknown";
   return line !== null && isOlder(unit, found) ? "Trusted" : "Unknown";
+}
+
+type Proof = "BuiltIn" | "Watched" | "Halved";
+
+/**
+ * Why a line is of the load that is there: it is the only one of this boot, it was watched, or the unit's own registers say so now. The kernels that
+ * log a unit by its name halve its `domains_supported` with SETUP and put it back with CLEAR. Those that log an address are not known to: where they
+ * halve, a unit that the TDX module refused may be halved too, since to them a refusal is a success. Others halve at boot, and log no SETUP.
+ */
+function proofOf(line: SetupLine, unit: HostUnit, { whole }: KernelEvidence): Proof | null {
+  return whole ?? ("kernelName" in line.unit && isHalved(unit) ? "Halved" : null);
+}
+
+/** The upper half of the domain ids that CAP has room for is the TDX module's (VT-d CAP.ND; the module takes the top bit). */
+function isHalved({ cap, domainsSupported }: HostUnit): boolean {
+  return cap !== null && domainsSupported === domainsFromCap(cap) / 2;
 }
 
 function isOlder({ incarnation }: ListedUnit, { load }: KernelEvidence): boolean {
@@ -71,9 +95,16 @@ function ecapWords({ ecap }: HostUnit): string {
   return (ecap & ECAP_TDX_CONNECT) === 0n ? "ecap without TDX Connect" : "ecap with TDX Connect";
 }
 
-function lineWords({ log }: KernelEvidence, line: SetupLine | null): string {
+const PROOF_WORDS: Readonly<Record<Proof, string>> = {
+  BuiltIn: "tdx_host is built in",
+  Watched: "this load was watched from its start",
+  Halved: "its domain ids are halved now",
+};
+
+function lineWords({ log }: KernelEvidence, line: SetupLine | null, proof: Proof | null): string {
   if (log.kind !== "Read") return `kernel log unreadable (${log.why})`;
-  return line === null ? "no line of its SETUP by this load in the kernel log" : `SETUP logged at ${line.seconds.toFixed(3)} s`;
+  if (line === null) return "no line of its SETUP by this load in the kernel log";
+  return `SETUP logged at ${line.seconds.toFixed(3)} s (${proof === null ? "by this load or an earlier one" : PROOF_WORDS[proof]})`;
 }
 
 /** Nothing when it is as it should be. */
@@ -82,7 +113,7 @@ function ageWords(unit: ListedUnit, found: KernelEvidence): readonly string[] {
   return [unit.incarnation === null ? "its directory in sysfs is gone or unreadable" : "added after tdx_host was loaded, which sets up no such unit"];
 }
 
-/** Some kernels halve the number while a unit is trusted, some at boot, some never: worth showing, and no proof of anything. */
+/** Worth showing whatever it proves. */
 function domainWords({ cap, domainsSupported }: HostUnit): string {
   if (cap === null || domainsSupported === null) return "domains_supported unreadable";
   return `domains_supported ${domainsSupported} of ${domainsFromCap(cap)}`;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { type Past, type Registration, remember } from "./past.ts";
+import { type Past, type Registration, remember, watchedLoad } from "./past.ts";
+import { loadFromText, textOfLoad } from "./watched-load.ts";
 
 const ABSENT: Registration = { load: null, tsm: null };
 const LOADING: Registration = { load: 5n, tsm: null };
 const READY: Registration = { load: 5n, tsm: 6n };
 
 /** Looks, each with what was there and the newest record read by then. */
-const overAfter = (...looks: readonly [Registration, number | null][]): number | null =>
-  looks.reduce<Past | null>((past, [registration, newest]) => remember(past, registration, newest), null)?.over ?? null;
+const overAfter = (...looks: readonly [Registration, number | null][]): number | null => pastAfter(...looks)?.over ?? null;
+const pastAfter = (...looks: readonly [Registration, number | null][]): Past | null =>
+  looks.reduce<Past | null>((past, [registration, newest]) => remember(past, { ...registration, newest }), null);
 
 describe("what was logged before a load", () => {
   it("is not known to the first look", () => {
@@ -33,5 +35,43 @@ describe("what was logged before a load", () => {
     expect(overAfter([READY, null], [{ load: 7n, tsm: 8n }, 20])).toBe(20);
     expect(overAfter([READY, null], [{ load: 7n, tsm: 8n }, null])).toBeNull();
     expect(overAfter([READY, null], [{ load: 7n, tsm: 8n }, null], [{ load: 7n, tsm: 8n }, 20], [{ load: 7n, tsm: 8n }, 30])).toBe(20);
+  });
+});
+
+describe("a load that was watched from its start", () => {
+  const NEXT: Registration = { load: 7n, tsm: 8n };
+
+  it("is one before which something else was seen, or nothing", () => {
+    expect(watchedLoad(pastAfter([ABSENT, 10], [READY, 20]))).toEqual({ load: 5n, tsm: 6n, over: 10 });
+    expect(watchedLoad(pastAfter([READY, 10], [NEXT, 20]))).toEqual({ load: 7n, tsm: 8n, over: 10 });
+    expect(watchedLoad(pastAfter([ABSENT, 10], [LOADING, 15], [READY, 20], [READY, 30]))).toEqual({ load: 5n, tsm: 6n, over: 10 });
+  });
+
+  it("is none that was there at the first look, whole or in the middle of its SETUPs", () => {
+    expect(watchedLoad(pastAfter([READY, 10], [READY, 20]))).toBeNull();
+    expect(watchedLoad(pastAfter([LOADING, 10], [READY, 20]))).toBeNull();
+  });
+
+  it("is none without a TSM, and none whose lines are not known to be its own", () => {
+    expect(watchedLoad(pastAfter([ABSENT, 10], [LOADING, 15]))).toBeNull();
+    expect(watchedLoad(pastAfter([ABSENT, null], [READY, null]))).toBeNull();
+    expect(watchedLoad(null)).toBeNull();
+  });
+
+  it("goes on for the next process, with the lines that are not its own, and only that load", () => {
+    const watched = [{ load: 5n, tsm: 6n, over: 10 }];
+    const again = remember(null, { ...READY, newest: 40 }, watched);
+    expect(again).toMatchObject({ over: 10, isWatched: true });
+    expect(watchedLoad(remember(again, { ...READY, newest: 50 }))).toEqual(watched[0]);
+    for (const other of [NEXT, { load: 5n, tsm: 8n }, LOADING, ABSENT])
+      expect(remember(null, { ...other, newest: 40 }, watched)).toMatchObject({ over: -1, isWatched: false });
+    // What came before this process is all that it can be told of.
+    expect(remember(pastAfter([READY, 10]), { ...READY, newest: 40 }, watched)).toMatchObject({ over: -1, isWatched: false });
+  });
+
+  it("is written as a text, and no other text is one", () => {
+    const load = { load: 2n ** 40n, tsm: 7n, over: -1 };
+    expect(loadFromText(textOfLoad(load))).toEqual(load);
+    for (const text of ["", "5/6", "5/6/7/8", "-5/6/7", "5/6/x", "5/6/-2", " 5/6/7"]) expect(loadFromText(text)).toBeNull();
   });
 });

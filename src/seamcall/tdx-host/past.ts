@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What must be known over time to tell a line of the present load from one of a load that is over: the log keeps both. Pure. */
+import type { WatchedLoad } from "./watched-load.ts";
 
 /** Which load of the driver is there, and which registration of its TSM: each directory in sysfs has a number that no other one gets in this boot. */
 export interface Registration {
@@ -16,6 +17,13 @@ export interface Past {
   readonly newest: number | null;
   /** Records up to this one are of loads that are over; null while that is not known, and then none proves anything. */
   readonly over: number | null;
+  /** What was there before this load was seen, by this process or an earlier one: all that was logged after `over` is this load's. */
+  readonly isWatched: boolean;
+}
+
+/** One look: what is there, and the newest record that was read. */
+export interface Look extends Registration {
+  readonly newest: number | null;
 }
 
 const BEFORE_ALL = -1;
@@ -24,9 +32,26 @@ const BEFORE_ALL = -1;
  * The driver logs a load's SETUPs while its device is there and before its TSM is. So when another load or another TSM is seen, or none, whatever had
  * been read before is of one that is over. A device without a TSM may be one in the middle of its SETUPs: their lines count as soon as it has one.
  */
-export function remember(past: Past | null, registration: Registration, newest: number | null): Past {
-  const over = past === null ? BEFORE_ALL : isContinued(past.registration, registration) ? past.over : past.newest;
-  return { registration, newest, over: over ?? newest };
+export function remember(past: Past | null, { newest, ...registration }: Look, proven: readonly WatchedLoad[] = []): Past {
+  const { over, isWatched } = past === null ? first(registration, proven) : since(past, registration);
+  return { registration, newest, over: over ?? newest, isWatched };
+}
+
+/** The lines may be of any load, unless an earlier process saw this one begin. */
+function first({ load, tsm }: Registration, proven: readonly WatchedLoad[]): Pick<Past, "over" | "isWatched"> {
+  const known = proven.find((one) => one.load === load && one.tsm === tsm);
+  return known ? { over: known.over, isWatched: true } : { over: BEFORE_ALL, isWatched: false };
+}
+
+function since(past: Past, registration: Registration): Pick<Past, "over" | "isWatched"> {
+  return isContinued(past.registration, registration) ? past : { over: past.newest, isWatched: true };
+}
+
+/** The load that is there, when it was watched from its start and has its TSM: what the next process may rely on. */
+export function watchedLoad(past: Past | null): WatchedLoad | null {
+  if (past === null || !past.isWatched || past.over === null) return null;
+  const { load, tsm } = past.registration;
+  return load === null || tsm === null ? null : { load, tsm, over: past.over };
 }
 
 function isContinued(before: Registration, now: Registration): boolean {

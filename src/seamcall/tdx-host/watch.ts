@@ -7,12 +7,15 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AppError, messageOf } from "../../runtime/errors.ts";
+import type { LoadsPort } from "../port.ts";
+import { isBuiltIn } from "./built-in.ts";
 import type { KernelEvidence } from "./evidence.ts";
 import { type KernelLog, openKernelLog } from "./kernel-log.ts";
-import { type Past, remember } from "./past.ts";
+import { type Past, remember, watchedLoad } from "./past.ts";
 import { linesOfLastLoad } from "./setup-lines.ts";
+import { loadFromText, textOfLoad, type WatchedLoad } from "./watched-load.ts";
 
-export interface KernelWatch {
+export interface KernelWatch extends LoadsPort {
   /** @throws BINDING_FAILED when the driver's directory can't be read */
   look(): KernelEvidence;
   /** Number of the unit's directory; null when it has none or it can't be read. */
@@ -32,6 +35,7 @@ export const DEVICE = "sys/devices/faux/tdx_host";
 
 export function createKernelWatch({ root, log = openKernelLog(join(root, "dev/kmsg")), incarnationOf = inodeOf }: KernelWatchOptions): KernelWatch {
   let past: Past | null = null;
+  let proven: readonly WatchedLoad[] = [];
   const driver = (): Pick<KernelEvidence, "load" | "tsm"> => {
     try {
       const folder = join(root, DEVICE, "tsm");
@@ -50,10 +54,19 @@ export function createKernelWatch({ root, log = openKernelLog(join(root, "dev/km
         const now = driver();
         // What was read while one load gave way to another can't be said to be of either.
         if (before.load !== now.load || before.tsm?.incarnation !== now.tsm?.incarnation) continue;
-        past = remember(past, { load: now.load, tsm: now.tsm?.incarnation ?? null }, read.kind === "Read" ? read.newest : null);
-        if (read.kind === "Unreadable") return { ...now, log: read };
-        return { ...now, log: { kind: "Read", lines: past.over === null ? [] : linesOfLastLoad(read.lines, past.over) } };
+        const look = { load: now.load, tsm: now.tsm?.incarnation ?? null, newest: read.kind === "Read" ? read.newest : null };
+        past = remember(past, look, proven);
+        const whole = past.isWatched ? "Watched" : now.load !== null && isBuiltIn(root) ? "BuiltIn" : null;
+        if (read.kind === "Unreadable") return { ...now, whole, log: read };
+        return { ...now, whole, log: { kind: "Read", lines: past.over === null ? [] : linesOfLastLoad(read.lines, past.over) } };
       }
+    },
+    believe(loads) {
+      proven = [...loads].map(loadFromText).filter((load) => load !== null);
+    },
+    watched() {
+      const load = watchedLoad(past);
+      return new Set(load === null ? [] : [textOfLoad(load)]);
     },
     incarnationOfUnit(kernelName) {
       try {

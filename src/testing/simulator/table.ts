@@ -190,5 +190,6 @@ export function shown(unit: TableUnit): BindingUnit {
     pagesDonated: given(unit.held, false) + given(unit.tried, false),
     pagesRetained: unit.retained + given(unit.tried, true),
     evidence: "",
+    missing: null,
   };
 }

@@ -52,5 +52,6 @@ export function entryOf(unit: ModuleUnit): BindingUnit {
     pagesDonated: unit.id === null ? 0 : PAGES,
     pagesRetained: unit.retained,
     evidence: "",
+    missing: null,
   };
 }
