@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { LineCounter, parseDocument } from "yaml";
 import type * as z from "zod";
 import type { Intent } from "../domain/intent.ts";
 
 export { parseStatus } from "./salvage.ts";
 
 import { clearedPartOf, type Refusal } from "./cleared.ts";
+import { readDocument, type Source } from "./document.ts";
 import { API_VERSION, type KindNames, TRUSTED_IOMMU, TRUSTED_IOMMU_POLICY } from "./names.ts";
 import { policySpecSchema, type TrustedIommuPolicySpec } from "./policy.ts";
 import { type Problem, type Verdict, valueText } from "./problem.ts";
@@ -35,7 +35,7 @@ export type ManifestVerdict = { readonly ok: true; readonly value: Manifest } | 
 
 /** Reads one TrustedIommu from YAML (or JSON). Every problem at once, each with path, value and what to write instead. */
 export function parseManifest(text: string): ManifestVerdict {
-  const document = readYaml(text);
+  const document = readDocument(text);
   if (!document.ok) return { ...document, cleared: null };
   return parseIntent(document.value, true);
 }
@@ -59,31 +59,6 @@ export function parseTrustedIommuPolicy(value: unknown): Verdict<PolicyManifest>
     ...head,
     spec,
   }));
-}
-
-interface Source {
-  readonly value: unknown;
-  readonly source: Place["source"];
-}
-
-function readYaml(text: string): Verdict<Source> {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const problems = [...document.errors, ...document.warnings].map((error): Problem => {
-    const { line, col } = lines.linePos(error.pos[0]);
-    return { path: `line ${line}, column ${col}`, value: valueText(text.split("\n")[line - 1] ?? ""), fix: `correct the YAML: ${error.message}` };
-  });
-  if (problems.length > 0) return { ok: false, problems };
-  const source: Place["source"] = (path) => {
-    const node: unknown = document.getIn(path, true);
-    return typeof node === "object" && node !== null && "source" in node && typeof node.source === "string" ? node.source : null;
-  };
-  try {
-    return { ok: true, value: { value: document.toJS(), source } };
-  } catch (thrown) {
-    // An alias to nothing, or more aliases than any manifest has.
-    return { ok: false, problems: [{ path: "", value: valueText(text), fix: `correct the YAML: ${String(thrown)}` }] };
-  }
 }
 
 interface Reading<T extends z.ZodType> extends Source {

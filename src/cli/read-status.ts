@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from "node:fs/promises";
-import { parse } from "yaml";
+import { readJsonOrYaml } from "../api/document.ts";
 import { parseStatus } from "../api/parse.ts";
+import { problemsText } from "../api/problem.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 
@@ -14,18 +15,18 @@ export interface ReportedNode {
 
 /** The status in the file of a standalone agent: a whole TrustedIommu, YAML or JSON. @throws CONFIG_INVALID, when there is none, saying why */
 export async function readStatus(path: string): Promise<ReportedNode> {
-  const object = asRecord(await readDocument(path));
+  const read = readJsonOrYaml(await readText(path));
+  if (!read.ok) throw refusal(path, problemsText(read.problems).replaceAll("\n", "; "));
+  const object = asRecord(read.value);
   const status = parseStatus(object["status"]);
   if (status === null) throw refusal(path, "it holds no status of a TrustedIommu");
   const name = asRecord(object["metadata"])["name"];
   return { name: typeof name === "string" ? name : "", status };
 }
 
-async function readDocument(path: string): Promise<unknown> {
+async function readText(path: string): Promise<string> {
   try {
-    const text = await readFile(path, "utf8");
-    // JSON is YAML too, and its own parser is far quicker.
-    return text.trimStart().startsWith("{") ? JSON.parse(text) : parse(text);
+    return await readFile(path, "utf8");
   } catch (thrown) {
     throw refusal(path, messageOf(thrown), thrown);
   }

@@ -107,6 +107,6 @@ describe("a mistake in HOST.yaml", () => {
     expect(problemOf(`${START}listing: {file: list.tsv}`)).toContain("list.tsv:1: the first line must name the columns");
     scratch.file("image.hex", "00: 00\n");
     expect(problemOf(`${START}images: {a: image.hex}`)).toContain("image.hex");
-    expect(problemOf("{")).toContain("not YAML");
+    expect(problemOf("{")).toMatch(/host\.yaml:\nline \d+, column \d+ is .*: /);
   });
 });

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { parse } from "yaml";
 import type { z } from "zod";
+import { readDocument } from "../api/document.ts";
+import { problemsText } from "../api/problem.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 import { expandHost } from "./expand.ts";
 import { generateHost } from "./generate.ts";
@@ -24,12 +25,9 @@ export function loadHostDescription(path: string): HostDescription {
 
 /** HOST.yaml's text as checked plain values, without the files it names. */
 export function parseHostFile(text: string, name: string): HostFile {
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (thrown) {
-    throw new AppError("SIMULATION_INVALID", `${name}: not YAML: ${messageOf(thrown)}`, { cause: thrown });
-  }
+  const document = readDocument(text);
+  if (!document.ok) throw new AppError("SIMULATION_INVALID", `${name}:\n${problemsText(document.problems)}`, { details: { file: name } });
+  const { value } = document.value;
   const parsed = hostSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => describeIssue(issue, value));

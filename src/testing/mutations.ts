@@ -21,7 +21,9 @@ export function mutatedJson(valid: unknown): fc.Arbitrary<unknown> {
   return fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) => {
     // In a member of its own, so that the whole value can be changed as well.
     const root = { whole: structuredClone(valid) };
-    for (const { at, kind, odd, key } of changes) {
+    for (const { at, kind, odd: shared, key } of changes) {
+      // A copy: a later change must neither reach the arbitrary's own value nor put it into itself.
+      const odd = structuredClone(shared);
       const places = placesIn(root);
       const place = places[at % places.length];
       if (place === undefined) continue;

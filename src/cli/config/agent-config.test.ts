@@ -74,8 +74,23 @@ describe("the config file", () => {
   test("may be empty, and must be a map in YAML", () => {
     expect(config({ node: "n1", config: file("# nothing\n") })).toMatchObject({ settleMs: 10_000 });
     expect(refusal({ node: "n1", config: file("- a\n") })[0]).toMatch(/agent\.yaml is \["a"\]: write a map of settings/);
-    expect(refusal({ node: "n1", config: file("a: [\n") })[0]).toMatch(/write YAML/);
+    expect(refusal({ node: "n1", config: file("a: [\n") })[0]).toMatch(/agent\.yaml: line 2, column 1 is .*: (?:add what is missing here|indent it)/);
     expect(refusal({ node: "n1", config: join(folder, "none.yaml") })[0]).toMatch(/^--config is .*none\.yaml": name a readable file/);
+  });
+});
+
+describe("a config file in YAML that means something else", () => {
+  test("is refused by place, with what to write", () => {
+    const path = file("settle: 3\nmetrics: *:9100\n");
+    expect(refusal({ node: "n1", config: path })).toEqual([
+      `${path}: line 2, column 10 is "metrics: *:9100": put it in quotes: * and & at the beginning have a meaning in YAML ("*:9100")`,
+    ]);
+    expect(refusal({ node: "n1", config: file("settle: 3\n---\nsettle: 4\n") })[0]).toMatch(/line 2, column 1 is "---": write one document/);
+    expect(refusal({ node: "n1", config: file('lock: "a\\0b"\n') })[0]).toMatch(/lock is "a\\u0000b": name a file/);
+  });
+
+  test("is taken with a trailing document marker and a byte order mark", () => {
+    expect(config({ node: "n1", config: file("\ufeff---\nsettle: 3\n---\n") })).toMatchObject({ settleMs: 3000 });
   });
 });
 

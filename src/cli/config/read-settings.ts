@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { parseDocument } from "yaml";
+import { readDocument } from "../../api/document.ts";
 import { nearest, type Problem, valueText } from "../../api/problem.ts";
 import { AppError, messageOf } from "../../runtime/errors.ts";
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey, type Settings } from "./settings.ts";
@@ -28,13 +28,14 @@ export function settingsFromFlags(flags: Readonly<Record<string, unknown>>, work
 /** Settings from a YAML config file: a map of the keys in SETTINGS, unknown ones refused. */
 export function settingsFromFile(path: string): SettingsRead {
   const name = (key: string): string => (key === "" ? path : `${path}: ${key}`);
-  const document = parseDocument(readText(path));
-  const [syntax] = document.errors;
-  const whole = (fix: string, value: unknown): SettingsRead => ({ settings: {}, problems: [{ path: name(""), value: valueText(value), fix }] });
-  if (syntax) return whole(`write YAML: ${syntax.message.split("\n")[0] ?? ""}`, undefined);
-  const value = document.toJS() as unknown;
+  const document = readDocument(readText(path));
+  if (!document.ok) return { settings: {}, problems: document.problems.map((problem) => ({ ...problem, path: name(problem.path) })) };
+  const { value } = document.value;
   if (value === null) return { settings: {}, problems: [] };
-  if (typeof value !== "object" || Array.isArray(value)) return whole("write a map of settings, for example settle: 10", value);
+  if (typeof value !== "object" || Array.isArray(value)) {
+    const problem = { path: name(""), value: valueText(value), fix: "write a map of settings, for example settle: 10" };
+    return { settings: {}, problems: [problem] };
+  }
   const entries = Object.entries(value);
   const unknown = entries.filter(([key]) => !isKey(key)).map(([key, found]): Problem => unknownKey(name(key), key, found));
   const known = entries.filter((entry): entry is [SettingKey, unknown] => isKey(entry[0]));

@@ -14,7 +14,8 @@ export interface Setting {
   readonly isPath: boolean;
 }
 
-const text = z.string().min(1);
+/** File names. A NUL would end one early in the kernel; Node refuses it with an error of its own. */
+const text = z.string().regex(/^[^\0]+$/);
 
 function setting(schema: z.ZodType, flag: string, words: { description: string; fix: string; isPath?: boolean }): Setting {
   return { schema, flag, description: words.description, fix: words.fix, isPath: words.isPath ?? false };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
+import { readJsonOrYaml } from "../../api/document.ts";
 import { API_VERSION, TRUSTED_IOMMU } from "../../api/names.ts";
 import { parseStatus } from "../../api/parse.ts";
 import type { Intent } from "../../domain/intent.ts";
@@ -56,10 +57,8 @@ async function replace(path: string, text: string): Promise<void> {
 /** The status in a file written by `createStatusFile`; null when there is no file, or nothing in it that is a status. Never rejects. */
 export async function readStatusFile(path: string): Promise<NodeStatus | null> {
   try {
-    const text = await readFile(path, "utf8");
-    // JSON is YAML too; its own parser is a hundred times faster on a large node.
-    const object: unknown = text.trimStart().startsWith("{") ? JSON.parse(text) : parse(text);
-    return typeof object === "object" && object !== null ? parseStatus(Reflect.get(object, "status")) : null;
+    const read = readJsonOrYaml(await readFile(path, "utf8"));
+    return read.ok && typeof read.value === "object" && read.value !== null ? parseStatus(Reflect.get(read.value, "status")) : null;
   } catch {
     // Missing, unreadable or garbled all mean the same to the reader: nothing is known of an earlier run.
     return null;
