@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -77,6 +77,53 @@ describe("a kubeconfig", () => {
     };
     const access = await kubeconfigAccess(await kubeconfig({ exec }), null, clock);
     expect((await access.credentials()).authorization).toBe("Bearer from-plugin");
+  });
+
+  const notServed: [string, string, object, object?][] = [
+    ["users[u].user.as", "impersonation is not served", { token: "t", as: "admin" }],
+    ["users[u].user.as-groups", "impersonation is not served", { token: "t", "as-groups": ["system:masters"] }],
+    ["users[u].user.token", "put it in quotes", { token: 12345 }],
+    ["users[u].user.password", "put it in quotes", { username: "a", password: 123 }],
+    ["users[u].user.tokenfile", "write tokenFile, or remove it", { tokenfile: "t" }],
+    ["users[u].user.client-key-data", "base64", { "client-certificate-data": base64("C"), "client-key-data": "-----BEGIN" }],
+    ["users[u].user", "client-certificate and client-key", { "client-certificate-data": base64("CERT") }],
+    ["users[u].user", "all but one of token, tokenFile", { token: "t", tokenFile: "f" }],
+    ["users[u].user", "all but one of token, exec", { token: "t", exec: { command: "/bin/false" } }],
+    ["users[u].user.password", "write a username", { password: "p" }],
+    ["users[u].user.exec.provideClusterInfo", "remove it", { exec: { command: "/bin/false", provideClusterInfo: true } }],
+    ["users[u].user.exec.interactiveMode", "no terminal", { exec: { command: "/bin/false", interactiveMode: "Always" } }],
+    ["users[u].user.auth-provider.name", "oidc, azure, gcp", { "auth-provider": { name: "openstack" } }],
+    ["clusters[c].cluster.proxy-url", "proxies are not served", {}, { "proxy-url": "http://proxy:3128" }],
+    ["clusters[c].cluster.insecure-skip-tls-verify", "write true or false", {}, { "insecure-skip-tls-verify": "true" }],
+    ["clusters[c].cluster", "contradict", {}, { "insecure-skip-tls-verify": true, "certificate-authority": "ca.pem" }],
+    ["clusters[c].cluster.server", "write the API server's address", {}, { server: "api:6443" }],
+    ["clusters[c].cluster.server", "without user", {}, { server: "https://me:secret@api:6443" }],
+  ];
+  test.each(notServed)("with %s is refused by name: %s", async (place, fix, user, cluster = {}) => {
+    const refused = await kubeconfigAccess(await kubeconfig(user, cluster), null, clock).catch((thrown: unknown) => thrown);
+    expect(refused).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(`${place}: `) });
+    expect(refused).toMatchObject({ message: expect.stringContaining(fix) });
+    expect(String(refused)).not.toMatch(/secret|12345/);
+  });
+
+  test("is served with what has no effect on access, and with empty fields as kubectl writes them", async () => {
+    const user = { token: "t", as: "", "as-groups": [], tokenFile: "", extensions: [{ name: "x" }] };
+    const path = await kubeconfig(user, { "proxy-url": "", "disable-compression": true, "insecure-skip-tls-verify": false });
+    expect(await (await kubeconfigAccess(path, null, clock)).credentials()).toMatchObject({ authorization: "Bearer t" });
+  });
+
+  test("with two entries of one name is refused, because only one would have an effect", async () => {
+    const path = await kubeconfig({ token: "t" });
+    await writeFile(path, (await readFile(path, "utf8")).replace("users:\n", "users:\n  - name: u\n    user: {token: other}\n"));
+    await expect(kubeconfigAccess(path, null, clock)).rejects.toMatchObject({ message: expect.stringContaining("users[u]: remove all but one") });
+  });
+
+  test("that is not readable is refused by place, without the line, which may hold a secret", async () => {
+    const path = await kubeconfig({ token: "t" });
+    await writeFile(path, `${await readFile(path, "utf8")}\nusers: [ { token: "secret" }`);
+    const refused = await kubeconfigAccess(path, null, clock).catch((thrown: unknown) => thrown);
+    expect(refused).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringMatching(/line \d+, column \d+: /) });
+    expect(String(refused)).not.toContain("secret");
   });
 
   test("that is missing, broken or incomplete is an error of configuration", async () => {

@@ -9,6 +9,7 @@ import { readEnvironment } from "../environment.ts";
 import { addressFrom } from "./explain-device.ts";
 import { humanLogLine } from "./log-line.ts";
 import { METRIC_LISTS } from "./metric-lists.ts";
+import { oneFileOf } from "./open-cluster.ts";
 import { createScreen } from "./screen.ts";
 
 function screenOn(isTTY: boolean, term = "xterm") {
@@ -89,4 +90,11 @@ test("an address is taken as people type it, and refused with an example", () =>
 
 test("every list of label values is closed, and no value is on it twice", () => {
   for (const [name, values] of Object.entries(METRIC_LISTS)) expect([name, new Set(values).size]).toEqual([name, values.length]);
+});
+
+test("KUBECONFIG names one file; a list is refused, because its files are not merged", () => {
+  expect([null, "/a", "/a:", ":/a"].map(oneFileOf)).toEqual([null, "/a", "/a", "/a"]);
+  expect(() => oneFileOf("/a:/b")).toThrow(
+    expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringContaining('KUBECONFIG is "/a:/b"') }),
+  );
 });
