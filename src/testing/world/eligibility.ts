@@ -78,9 +78,9 @@ type Object = (isBad: boolean, why: string, since: Since) => void;
 function againstBlocked({ world, process }: Question, fn: HostFunction, object: Object): void {
   const { isTsmFree } = fn;
   if (isTsmFree.value) return;
-  const trust = world.module.find(fn.regBase ?? "")?.trust;
+  const span = world.module.find(fn.regBase ?? "")?.span;
   object(process.startedMs > isTsmFree.sinceMs, "the agent has never read its link", ALWAYS);
-  if (trust) object(trust.sinceTick > isTsmFree.sinceTick, "nobody has read its link in this span of trust", trust);
+  if (span) object(span.sinceTick > isTsmFree.sinceTick, "nobody has read its link in this span of trust", span);
   object(fn.link.sinceTick > isTsmFree.sinceTick, "its link has changed since it could be read", fn.link);
 }
 

@@ -298,6 +298,7 @@ export class ModuleModel {
       const isReal = unit.phase === "Configured" && unit.incarnation === this.#incarnation && this.environment.value === "Ok";
       const isTrusted = isReal && unit.state === "Trusted" && unit.isPresent.value && unit.id !== null;
       unit.noteEntry();
+      if (isTrusted) unit.span.set(`${this.instance}/${unit.seq}`);
       unit.trust.set(isTrusted ? `${this.instance}/${unit.seq}` : null, isLoud);
     }
   }

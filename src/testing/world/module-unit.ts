@@ -21,6 +21,8 @@ export class ModuleUnit {
   readonly isPresent: Fact<boolean>;
   /** Names the span of trust that goes on now; null when the unit is not trusted. */
   readonly trust: Fact<string | null>;
+  /** The last span of trust, also while it is out of sight, and since when: a module that is out of reach for a moment ends none. */
+  readonly span: Fact<string | null>;
   /** Id, state and last call as one value: how long the entry has been as it is. */
   readonly settled: Fact<string>;
   isForeign: boolean;
@@ -44,6 +46,7 @@ export class ModuleUnit {
     this.isForeign = shape.isForeign;
     this.isPresent = new Fact(time, true);
     this.trust = new Fact<string | null>(time, null);
+    this.span = new Fact<string | null>(time, null);
     this.settled = new Fact(time, "");
     this.forget();
   }
