@@ -17,8 +17,10 @@ const SWITCHES = {
   specContents: false,
   /** A runtime makes a pod's sandbox anew from the CDI names in place, and asks nobody. Waits for the same. */
   sandboxes: false,
-  /** A kubelet that starts without its API server answers podresources with success, and empty. Waits for podresources that must account for pods. */
-  blindKubelet: false,
+  /** A kubelet that starts without its API server answers podresources with success, and empty. */
+  blindKubelet: true,
+  /** The same on a node without an API server. Waits for kubelet's own checkpoint to be read there. */
+  blindAlone: false,
   /** Kubelet's device checkpoint is lost or rolled back: it gives away what a running pod has. Waits for devices with an unknown holder. */
   checkpoints: false,
   /** Other plugins' pods have functions of ours. Waits for their ids to be mapped back to functions. */
@@ -26,17 +28,17 @@ const SWITCHES = {
   /** A device that a process has open, and no pod that kubelet shows, is not listed. Waits for the same as checkpoints. */
   unknownHolders: false,
   /** Holders whose container does not run are judged, too. */
-  stoppedHolders: false,
+  stoppedHolders: true,
   /** Pods with the name of an earlier one. */
-  podNames: false,
-  /** Somebody writes a pod's phase. Waits for pods that are over only when none of their containers runs. */
-  editedPods: false,
+  podNames: true,
+  /** Somebody writes a pod's phase. */
+  editedPods: true,
   /** A descriptor in flight over a socket: a scan does not find who has the device open. */
-  hiddenFds: false,
+  hiddenFds: true,
   /** A function's `iommu` link goes while the function stays. Waits for last units in the proofs. */
   unitLinks: false,
   /** A function comes back below another unit. */
-  movedFunctions: false,
+  movedFunctions: true,
   /** A function comes back with a secured link. Waits for links that are checked by owner and epoch. */
   securedReturns: false,
   /** The status is edited, put back from a backup, deleted. Waits for proofs of the agent's own. */

@@ -102,13 +102,18 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
     const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value && host.find(id)?.areOpensShown.value);
-    if (pod.isTerminating && (shape.isStandalone || !pod.isInApi) && !isOpen) continue;
+    if (pod.isTerminating && (shape.isStandalone || !pod.isInApi || isOverForAll(pod)) && !isOpen) continue;
     found.add(
       pod.ids.some((id) => below.has(id)),
       `${pod.name}${pod.isTerminating ? ", terminating," : ""} has a device below`,
       sinceOf(pod),
     );
   }
+}
+
+/** Its phase is final, whoever wrote it, and none of its containers runs. */
+function isOverForAll({ phase, isRunning }: Pod): boolean {
+  return phase === "Succeeded" && !isRunning;
 }
 
 function againstOthers({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections): void {

@@ -35,7 +35,7 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   // What was read before the block may stand, or not.
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
   const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
-  const isHidden = !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value;
+  const isHidden = !fn.isTsmFree.value || !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value;
   // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
   const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
   const mayBeHeld =

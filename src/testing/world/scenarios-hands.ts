@@ -58,7 +58,7 @@ export const HANDS: readonly Scenario[] = [
   },
   {
     name: "no CLEAR on the word of a kubelet that knows of no pod, without an API server to ask",
-    needs: ["blindKubelet"],
+    needs: ["blindAlone"],
     shape: { isStandalone: true },
     steps: [...UP, ...STOPPED_POD, ...BLIND, intent("cleared"), advance(60_000)],
   },

@@ -97,6 +97,8 @@ const INTENT_CHOICES = [
   "swapped",
   "gpu-only",
   "invalid",
+  "refused-cleared",
+  "refused-cleared",
 ] as const;
 
 function intentOf(world: World, { word, at }: Args): IntentView {
@@ -118,6 +120,11 @@ function intentOf(world: World, { word, at }: Args): IntentView {
   };
   if (word === "none") return specOf(null, generation);
   if (word === "invalid") return specOf(spec.intent, spec.generation, "spec.units: 0xzz is not hex");
+  // A newer object that cannot be read whole, and says Cleared: what it says of units was read (at 0), or not.
+  if (word === "refused-cleared") {
+    const units = at === 0 ? { all: true } : {};
+    return specOf(plainIntent({ state: "Cleared", units }), spec.generation, "spec.colour: there is no such field");
+  }
   return specOf(plainIntent(variants[word ?? ""] ?? {}), generation);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { has } from "./capabilities.ts";
 import { OTHER_IDS, otherTakes } from "./other-plugin.ts";
 import { forget } from "./pod-life.ts";
 import type { StepKind } from "./steps.ts";
@@ -39,7 +40,10 @@ export const KUBELET_STEPS: Readonly<Record<string, StepKind>> = {
   /** Kubelet cannot reach its API server: one that starts meanwhile knows of no pod, and answers so with success. */
   cutOffKubelet: {
     needs: "blindKubelet",
-    weight: ({ kubelet, shape }) => (!shape.hasKubelet ? 0 : kubelet.isCutOff ? 6 : 1.5 * shape.unrest),
+    weight: ({ kubelet, shape }) => {
+      const isPossible = shape.hasKubelet && (!shape.isStandalone || has("blindAlone"));
+      return !isPossible ? 0 : kubelet.isCutOff ? 6 : 1.5 * shape.unrest;
+    },
     propose: () => ({}),
     apply: ({ kubelet }) => kubelet.cutOff(!kubelet.isCutOff),
   },

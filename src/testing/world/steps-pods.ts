@@ -85,7 +85,7 @@ export const POD_STEPS: Readonly<Record<string, StepKind>> = {
     needs: "editedPods",
     ...onPod(
       1,
-      (pod) => pod.isInApi && pod.phase !== "Succeeded",
+      (pod) => pod.isInApi && pod.stage === "Held" && pod.phase !== "Succeeded",
       (_world, pod) => {
         pod.phase = "Succeeded";
         return true;
