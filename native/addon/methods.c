@@ -2,6 +2,7 @@
 /* The methods of a handle. All functions here run on the JavaScript thread. */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "handle.h"
 #include "values.h"
@@ -96,19 +97,38 @@ static napi_value method_setup(napi_env env, napi_callback_info info)
 	return submit(env, handle, &request);
 }
 
+/* Some ms from now, on the clock on which the driver judges it. */
+static napi_value method_deadline(napi_env env, napi_callback_info info)
+{
+	napi_value values[1];
+	struct timespec now;
+	__u32 ms = 0;
+
+	if (!this_handle(env, info, 1, values) || !take_u32(env, values[0], &ms))
+		return NULL;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return value_u64(env, (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec + ms * 1000000ULL);
+}
+
 static napi_value method_clear(napi_env env, napi_callback_info info)
 {
 	struct request request = { .kind = REQUEST_CLEAR };
-	napi_value values[3];
-	struct handle *handle = this_handle(env, info, 3, values);
-	__u64 reg_base = 0, id = 0, seq = 0;
+	napi_value values[4];
+	struct handle *handle = this_handle(env, info, 4, values);
+	__u64 reg_base = 0, id = 0, seq = 0, not_after = 0;
 
-	if (!handle || !take_u64(env, values[0], &reg_base) || !take_u64(env, values[1], &id) || !take_u64(env, values[2], &seq))
+	if (!handle || !take_u64(env, values[0], &reg_base) || !take_u64(env, values[1], &id) || !take_u64(env, values[2], &seq) ||
+	    !take_u64(env, values[3], &not_after))
 		return NULL;
+	if (!not_after) {
+		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "a CLEAR without a deadline");
+		return NULL;
+	}
 	request.clear.size = sizeof(request.clear);
 	request.clear.reg_base = reg_base;
 	request.clear.tdx_iommu_id = id;
 	request.clear.setup_seq = seq;
+	request.clear.not_after = not_after;
 	return submit(env, handle, &request);
 }
 
@@ -201,6 +221,7 @@ napi_value handle_class(napi_env env)
 		{ "info", NULL, method_info, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "list", NULL, method_list, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "setup", NULL, method_setup, NULL, NULL, NULL, napi_default_method, NULL },
+		{ "deadline", NULL, method_deadline, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "clear", NULL, method_clear, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "waitChanged", NULL, method_wait, NULL, NULL, NULL, napi_default_method, NULL },
 		{ "close", NULL, method_close, NULL, NULL, NULL, napi_default_method, NULL },

@@ -4,7 +4,7 @@
 import type { BindingInfo, BindingTable } from "../domain/unit.ts";
 import type { Binding, Reading } from "../domain/view.ts";
 import { AppError, isAppError, messageOf } from "../runtime/errors.ts";
-import type { CallResult, ClearTarget, SeamcallPort } from "../seamcall/port.ts";
+import type { CallResult, ClearTarget, Deadline, SeamcallPort } from "../seamcall/port.ts";
 import { shareReads } from "./shared-read.ts";
 
 export interface BindingHolder {
@@ -13,7 +13,9 @@ export interface BindingHolder {
   /** The same for a caller in a hurry: concurrent callers share a LIST that began after the last of them arrived. */
   observeShared(): Promise<Reading<Binding>>;
   setup(regBase: string): Promise<CallResult>;
-  clear(target: ClearTarget): Promise<CallResult>;
+  /** As SeamcallPort.deadline; null while nothing is open, when nothing can be issued either. */
+  deadline(ms: number): Deadline | null;
+  clear(target: ClearTarget, notAfter: Deadline): Promise<CallResult>;
   close(): Promise<void>;
 }
 
@@ -71,7 +73,8 @@ export function createBinding(options: BindingOptions): BindingHolder {
     observe: read(true),
     observeShared: shareReads(read(false)),
     setup: (regBase) => use((current) => current.setup(regBase)),
-    clear: (target) => use((current) => current.clear(target)),
+    deadline: (ms) => port?.deadline(ms) ?? null,
+    clear: (target, notAfter) => use((current) => current.clear(target, notAfter)),
     async close() {
       closed = true;
       await drop();

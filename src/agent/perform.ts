@@ -6,7 +6,7 @@
  */
 import type { HostView } from "../domain/device.ts";
 import { functionsBelow, type Ground, groundFrom } from "../domain/ground.ts";
-import { noteCall, noteSetup, noteSuspects, remember } from "../domain/memory.ts";
+import { type CallEnd, noteCall, noteLate, noteSetup, noteSuspects, remember } from "../domain/memory.ts";
 import { planUnit, type Step } from "../domain/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";
 import type { Reading } from "../domain/view.ts";
@@ -58,11 +58,20 @@ async function setup(parts: PerformParts, step: Step, host: Reading<HostView> | 
   return after;
 }
 
+/**
+ * How old the look at a unit's devices may be when its CLEAR begins. A look takes well under a second; 5 s leave room for a kubelet that takes all of
+ * its 3 s, and are over before a pod that was let in meanwhile has its VM up. Views slower than that are too slow to clear by.
+ */
+const LOOK_IS_GOOD_MS = 5_000;
+
 /** Under the unit's exclusive lock: no Allocate or PreStart is between its question and its answer. */
 async function clear(parts: PerformParts, step: Step): Promise<null> {
+  // Before the look: this process may be stopped at any point from here on, and the call may wait behind another unit's.
+  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);
   const ground = await parts.observeNow();
   parts.state.memory = remember(parts.state.memory, currentIntent(parts), ground);
-  if (stillAsked(parts, ground, step) && step.kind === "Clear") await issue(parts, { step, ground }, () => parts.binding.clear(step));
+  if (notAfter !== null && stillAsked(parts, ground, step) && step.kind === "Clear")
+    await issue(parts, { step, ground }, () => parts.binding.clear(step, notAfter));
   return null;
 }
 
@@ -99,9 +108,11 @@ interface Issued {
 async function issue({ ports, state }: PerformParts, { step, ground }: Issued, call: () => Promise<CallResult>): Promise<void> {
   const { binding } = ground.view;
   const instance = binding.kind === "Read" ? binding.value.table.instance : "";
+  const endOf = (repeat: boolean, problem: string): CallEnd => {
+    return { regBase: step.regBase, leaf: LEAF[step.kind], instance, repeat, nowMs: ports.clock.nowMs(), problem };
+  };
   const note = (repeat: boolean, problem: string): void => {
-    const end = { regBase: step.regBase, leaf: LEAF[step.kind], instance, repeat, nowMs: ports.clock.nowMs(), problem };
-    state.memory = noteCall(state.memory, end);
+    state.memory = noteCall(state.memory, endOf(repeat, problem));
   };
   const log = ports.log.child({ regBase: step.regBase, leaf: LEAF[step.kind] });
   log.info({}, "seamcall requested");
@@ -113,6 +124,10 @@ async function issue({ ports, state }: PerformParts, { step, ground }: Issued, c
     note(outcome === "Retry" || outcome === "Failed", "");
   } catch (thrown) {
     log.warn({ err: thrown }, "seamcall not made");
+    if (isAppError(thrown) && thrown.code === "TOO_LATE") {
+      state.memory = noteLate(state.memory, endOf(true, `its turn came more than ${LOOK_IS_GOOD_MS / 1000} s after the look at its devices`));
+      return;
+    }
     note(true, `${isAppError(thrown) ? `${thrown.code}: ` : ""}${messageOf(thrown)}`);
   }
 }

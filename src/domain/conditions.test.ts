@@ -59,6 +59,12 @@ function report({ view = {}, before = {}, intent = anIntent(), intentProblem = "
 
 const summary = (status: NodeStatus): Record<string, string> =>
   Object.fromEntries(status.conditions.map((condition: Condition) => [condition.type, `${condition.status} ${condition.reason}`]));
+/** A driver that cannot be asked for the CLEAR that all else allows. */
+const TOO_OLD: World = {
+  intent: anIntent({ state: "Cleared" }),
+  before: { publications: [] },
+  view: { nowMs: 500_000, publications: [], binding: aBinding([aUnit()], { honoursNotAfter: false }) },
+};
 const host = (value: Parameters<typeof aHost>[0]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost(value) } });
 const WITHOUT_CONNECT = aHostUnit({ ecap: 0x3ee9e86f050dfn });
 
@@ -164,6 +170,7 @@ describe("the conditions", () => {
     ["BindingUnreadable", { view: { binding: { kind: "Unreadable", why: "EIO" } } }],
     ["PagesRetained", { view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
     ["UnitFailed", { view: { binding: aBinding([aUnit({ state: "Unknown", tdxIommuId: 1n })]) } }],
+    ["DriverTooOld", TOO_OLD],
     ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } })] }) }],
     ["CdiUnwritable", { specProblem: "EROFS" }],
     ["RegistrationFailed", { view: { publications: [{ ...REGISTERED, problem: "refused" }] } }],
@@ -180,6 +187,14 @@ describe("the conditions", () => {
     ["CdiUnwritable", { specProblem: "EROFS", view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
   ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {
     expect(summary(report(world))["Degraded"]).toBe(`True ${reason}`);
+  });
+});
+
+describe("a unit that the loaded driver is too old to clear", () => {
+  it("keeps the node from being ready, and ClearBlocked says what to load", () => {
+    const status = report(TOO_OLD);
+    expect(summary(status)).toMatchObject({ Ready: "False DriverTooOld", ClearBlocked: "True DriverTooOld" });
+    expect(status.conditions.find(({ type }) => type === "ClearBlocked")?.message).toMatch(/^0xfed90000: .*load the installed one/);
   });
 });
 

@@ -117,6 +117,8 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
     return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
   // What nobody selected is as good as it is; an id of ours is ours whether or not it is selected.
   const selected = new Set(inputs.unitVerdicts.filter((verdict) => verdict.selected).map((verdict) => verdict.regBase));
+  const older = body.units.find((unit) => unit.reason === "DriverTooOld");
+  if (older) return draft("Degraded", "True", "DriverTooOld", `${older.regBase}: ${older.message}`);
   const failed = body.units.find((unit) => (FAILURES.has(unit.reason) && selected.has(unit.regBase)) || isLost(unit));
   if (failed)
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
@@ -177,6 +179,8 @@ function clearBlockedFrom(body: Body): Draft {
     const unreadable = blocked.message.startsWith("cannot read");
     return draft("ClearBlocked", "True", unreadable ? "ViewUnreadable" : "DeviceInUse", `${blocked.regBase}: ${blocked.message}`);
   }
+  const older = body.units.find((unit) => unit.reason === "DriverTooOld");
+  if (older) return draft("ClearBlocked", "True", "DriverTooOld", `${older.regBase}: ${older.message}`);
   const settling = body.units.some((unit) => unit.reason === "ClearSettling" || unit.reason === "ClearPending");
   return draft("ClearBlocked", "False", settling ? "Settling" : "NothingToClear");
 }

@@ -190,6 +190,14 @@ export function noteCall(memory: Memory, call: CallEnd): Memory {
   return { ...memory, attempts };
 }
 
+/** Memory after a CLEAR that was not issued because the look at its devices had aged: no attempt, but the unit is looked at anew, and says why. */
+export function noteLate(memory: Memory, { regBase, leaf, instance, problem, nowMs }: CallEnd): Memory {
+  const before = memory.attempts.get(regBase);
+  const isSame = before?.leaf === leaf && before.instance === instance;
+  const attempts = isSame ? { ...before, problem } : { leaf, instance, problem, lastMs: nowMs, count: 0 };
+  return { ...memory, attempts: new Map(memory.attempts).set(regBase, attempts) };
+}
+
 /** Memory after an Allocate answer: the device counts as handed out in this epoch from now on, before any view shows it. */
 export function noteAnswer(memory: Memory, answer: Answer): Memory {
   const known = memory.holds.get(answer.address);

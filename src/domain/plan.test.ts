@@ -19,7 +19,7 @@ import {
 import { randomIntent, randomMemory, randomView } from "../testing/random-world.ts";
 import { groundFrom } from "./ground.ts";
 import type { Intent } from "./intent.ts";
-import { type Memory, remember } from "./memory.ts";
+import { type Memory, noteCall, noteLate, remember } from "./memory.ts";
 import { offerFrom, verdictsFor } from "./offer.ts";
 import { planUnit, planUnits, repeatDelayMs } from "./plan.ts";
 import { UNIT_REASONS, type UnitReason } from "./reason.ts";
@@ -33,6 +33,8 @@ const IDE_ON = 0xc0000f0400000008n;
 const INVALID_STATE = 0xc0000f0000000001n;
 const CLEARED = anIntent({ state: "Cleared" });
 const FREE = aMemory({ freeSince: new Map([[REG_BASE, 0]]) });
+
+const OTHER_UNIT = aUnit({ regBase: "0xfeda0000", state: "SettingUp", tdxIommuId: null });
 
 interface World {
   readonly unit?: Partial<BindingUnit>;
@@ -116,6 +118,8 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["ClearPending", "Clear", { unit: {}, intent: CLEARED, memory: FREE }],
   ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { publications: [published] } }],
   ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { pods: { kind: "NotAsked" } } }],
+  ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { binding: aBinding([aUnit(), OTHER_UNIT]) } }],
+  ["DriverTooOld", null, { unit: {}, intent: CLEARED, memory: FREE, view: { binding: aBinding([aUnit()], { honoursNotAfter: false }) } }],
   ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: aMemory({ freeSince: new Map([[REG_BASE, 95_000]]) }) }],
   ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: { ...FREE, startedMs: 95_000 } }],
   [
@@ -130,6 +134,36 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["ClearFailed", null, { unit: clearEnded(PAGE_NOT_FREE), intent: CLEARED, memory: FREE }],
   ["Cleared", null, { intent: CLEARED }],
 ];
+
+describe("a unit to clear", () => {
+  const cleared = (binding: NodeView["binding"]) => plan({ intent: CLEARED, memory: FREE, view: { binding } });
+
+  it.each([
+    ["SettingUp", "waits for SETUP of 0xfeda0000"],
+    ["Clearing", "waits for CLEAR of 0xfeda0000"],
+  ] as const)("waits while another one is %s", (state, message) => {
+    expect(cleared(aBinding([aUnit(), { ...OTHER_UNIT, state }]))).toMatchObject({ reason: "ClearPending", message, step: null });
+    expect(cleared(aBinding([aUnit(), { ...OTHER_UNIT, state: "Failed" }]))).toMatchObject({ step: { kind: "Clear" } });
+  });
+
+  it("is told which driver is loaded when that is too old, but first who uses its devices", () => {
+    const old = { honoursNotAfter: false, abiVersion: 1 };
+    expect(cleared(aBinding([aUnit()], old)).message).toMatch(/^simulated of version 1 is loaded, 2 is needed: .* reboot this node$/);
+    const view: Partial<NodeView> = { binding: aBinding([aUnit()], old), podResources: { kind: "Unreadable", why: "ENOENT" } };
+    expect(plan({ intent: CLEARED, memory: FREE, view }).reason).toBe("ClearBlocked");
+  });
+
+  it("is looked at anew when its turn came too late, which is no attempt", () => {
+    const late = { regBase: REG_BASE, leaf: "TDH.IOMMU.CLEAR", instance: INSTANCE, repeat: true, problem: "its turn came late" } as const;
+    const once = noteLate(FREE, { ...late, nowMs: 99_900 });
+    expect(plan({ unit: {}, intent: CLEARED, memory: once })).toMatchObject({ reason: "ClearRetrying", message: late.problem, wakeAtMs: 100_150 });
+    expect(plan({ unit: {}, intent: CLEARED, memory: noteLate(FREE, { ...late, nowMs: 90_000 }) }).step).toMatchObject({ kind: "Clear" });
+    expect([...noteLate(once, { ...late, nowMs: 99_990 }).attempts.values()]).toMatchObject([{ count: 0 }]);
+    expect([...noteLate(noteCall(FREE, { ...late, nowMs: 50_000 }), { ...late, nowMs: 99_990 }).attempts.values()]).toMatchObject([
+      { count: 1, lastMs: 50_000, problem: late.problem },
+    ]);
+  });
+});
 
 describe("the message of domain ids in use", () => {
   it("does not change with their number, which changes all the time", () => {

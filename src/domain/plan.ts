@@ -214,8 +214,29 @@ function planCleared(facts: UnitFacts): Finding {
   const readyAtMs = settledAt(facts);
   if (nowMs < readyAtMs) return { ...because("ClearSettling", `free for less than ${memory.settleMs / 1000} s`), wakeAtMs: readyAtMs };
   if (tdxIommuId === null || isKernelOwned(facts)) return because("KernelOwned", UNLOAD);
+  const older = olderDriver(facts);
+  if (older !== null) return because("DriverTooOld", older);
+  const ahead = callUnderWay(facts);
+  if (ahead !== null) return because("ClearPending", `waits for ${ahead}`);
   const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };
   return repeatable(facts, "TDH.IOMMU.CLEAR", { step, fresh: "ClearPending", again: "ClearRetrying", failed: "ClearFailed" });
+}
+
+/** A CLEAR that can't be told until when its look is good could begin under a guest. */
+function olderDriver({ ground: { view } }: UnitFacts): string | null {
+  if (view.binding.kind !== "Read" || view.binding.value.info.honoursNotAfter) return null;
+  const { driver, info } = view.binding.value;
+  return `${driver} of version ${info.abiVersion} is loaded, 2 is needed: load the installed one; as it stays while a unit is trusted, reboot this node`;
+}
+
+/** Calls run one after the other: this one would wait behind it, and its look would age. The end of that call wakes the agent. */
+function callUnderWay({ ground, regBase }: UnitFacts): string | null {
+  for (const { entry } of ground.units.values()) {
+    if (entry.regBase === regBase) continue;
+    if (entry.state === "SettingUp") return `SETUP of ${entry.regBase}`;
+    if (entry.state === "Clearing") return `CLEAR of ${entry.regBase}`;
+  }
+  return null;
 }
 
 /** The settling time counts from the first free view, from the agent's start, and from the first sight of this kubelet (I5). */
@@ -243,7 +264,7 @@ function repeatable(facts: UnitFacts, leaf: Leaf, reasons: Repetition): Finding 
   if (goesOn && !attempts) return { ...because(reasons.fresh), step: reasons.step };
   if (!goesOn && (action === "failed" || action === "unsupported")) return because(reasons.failed, lastStatus(facts));
   const dueMs = attempts
-    ? attempts.lastMs + repeatDelayMs(attempts.count, action === "precondition" || action === "environment")
+    ? attempts.lastMs + repeatDelayMs(Math.max(attempts.count, 1), action === "precondition" || action === "environment")
     : facts.ground.view.nowMs;
   const due = facts.ground.view.nowMs >= dueMs;
   return { reason: reasons.again, message: attempts?.problem || lastStatus(facts), step: due ? reasons.step : null, wakeAtMs: due ? null : dueMs };

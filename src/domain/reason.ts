@@ -28,8 +28,9 @@ export const UNIT_REASONS = {
   ClearSettling: "every view shows the devices free; waiting out the settling time",
   ClearBlocked: "a device below the unit is in use or cannot be read; the message names it",
   ClearRunning: "CLEAR is running",
-  ClearRetrying: "CLEAR answered busy or timed out; it is repeated",
+  ClearRetrying: "CLEAR answered busy or timed out, or its turn came too late; it is repeated",
   ClearFailed: "CLEAR failed; id and pages stay with the unit",
+  DriverTooOld: "the loaded driver cannot be told until when a CLEAR may begin, so none is issued; the message says what to load",
   Cleared: "the unit is untrusted, as the intent says",
 } as const;
 export type UnitReason = keyof typeof UNIT_REASONS;
@@ -103,5 +104,6 @@ export const CONDITION_REASONS = {
   Settling: "all views show the devices free; the settling time runs",
   AgentStopped: "the agent of this node has stopped; units stay as they are, nothing is offered",
   NothingToClear: "no unit waits to be cleared",
+  DriverTooOld: "the loaded driver is older than this agent, and a unit cannot be cleared with it; the message says what to load",
 } as const;
 export type ConditionReason = keyof typeof CONDITION_REASONS;

@@ -76,6 +76,8 @@ export interface BindingInfo {
   readonly kernelOwned: boolean;
   /** Upper domain ids are not reserved by the kernel (flag DID_UNRESERVED). */
   readonly didUnreserved: boolean;
+  /** CLEAR takes the time after which it must not begin (flag NOT_AFTER; version 2 of the contract). */
+  readonly honoursNotAfter: boolean;
   readonly abiVersion: number;
   readonly abiProfile: AbiProfile;
   readonly environment: Environment;

@@ -27,6 +27,8 @@ export const ERROR_CODES = {
   OUT_OF_MEMORY: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the kernel had no pages to donate" },
   INTERRUPTED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the call was interrupted; an operation that has begun goes on" },
   REAL_SETUP_DISABLED: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the kernel module was loaded without real SETUP" },
+  TOO_LATE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "its turn came after the look that it was decided on had aged: it was not issued" },
+  DRIVER_TOO_OLD: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the loaded driver speaks an older version of the contract" },
   BACKEND_GONE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the SEAMCALL backend is gone" },
   NOT_PERMITTED: { retry: "never", grpc: PERMISSION_DENIED, meaning: "CAP_SYS_ADMIN is missing" },
   BINDING_CLOSED: { retry: "never", grpc: UNAVAILABLE, meaning: "the binding was closed" },

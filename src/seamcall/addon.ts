@@ -76,7 +76,10 @@ export interface NativeHandle {
   info(): Promise<RawInfo>;
   list(): Promise<RawTable>;
   setup(regBase: bigint): Promise<RawCall>;
-  clear(regBase: bigint, tdxIommuId: bigint, setupSeq: bigint): Promise<RawCall>;
+  /** That many ms from now, on CLOCK_MONOTONIC in ns: what `notAfter` is made of, and nothing else. */
+  deadline(ms: number): bigint;
+  /** ETIME when its turn comes after `notAfter`. 0, for none, is refused. */
+  clear(regBase: bigint, tdxIommuId: bigint, setupSeq: bigint, notAfter: bigint): Promise<RawCall>;
   /** Settles when the table may differ from this handle's last LIST; does not keep the process alive. */
   waitChanged(): Promise<void>;
   /** Rejects what is in flight with ECANCELED; repeatable. */

@@ -8,12 +8,13 @@ import { AppError } from "../runtime/errors.ts";
 import type { NativeHandle, RawCall, RawInfo, RawTable, RawUnit } from "./addon.ts";
 import { watchChanges } from "./change-watch.ts";
 import { fromNative } from "./errors.ts";
-import type { CallResult, ClearTarget, Driver, SeamcallPort } from "./port.ts";
+import type { CallResult, Deadline, Driver, SeamcallPort } from "./port.ts";
 
 /** Bits of native/uapi/tdx_iommu.h. */
 const INFO_SIMULATED = 1;
 const INFO_REAL_SETUP = 2;
 const INFO_DID_UNRESERVED = 4;
+const INFO_NOT_AFTER = 8;
 const VALID_VERSION = 1;
 const VALID_FEATURES0 = 2;
 const VALID_MT_PAGE_COUNT = 4;
@@ -37,9 +38,10 @@ export function bindHandle(driver: Driver, handle: NativeHandle, clock: Clock = 
         called(() => handle.setup(BigInt(regBase))),
         resultOf,
       ),
-    clear: (target) =>
+    deadline: (ms) => handle.deadline(ms) as Deadline,
+    clear: (target, notAfter) =>
       translated(
-        called(() => callClear(handle, target)),
+        called(() => handle.clear(BigInt(target.regBase), target.tdxIommuId, target.setupSeq, notAfter)),
         resultOf,
       ),
     onChange: watch.listen,
@@ -48,10 +50,6 @@ export function bindHandle(driver: Driver, handle: NativeHandle, clock: Clock = 
       await translated(handle.close(), () => undefined);
     },
   };
-}
-
-function callClear(handle: NativeHandle, target: ClearTarget): Promise<RawCall> {
-  return handle.clear(BigInt(target.regBase), target.tdxIommuId, target.setupSeq);
 }
 
 /** A wrong argument rejects, as everything else does. */
@@ -125,6 +123,7 @@ export function infoOf(raw: RawInfo): BindingInfo {
     realSetup: (raw.flags & INFO_REAL_SETUP) !== 0,
     kernelOwned: false,
     didUnreserved: (raw.flags & INFO_DID_UNRESERVED) !== 0,
+    honoursNotAfter: (raw.flags & INFO_NOT_AFTER) !== 0,
     abiVersion: raw.abiVersion,
     abiProfile: ABI_PROFILES[raw.abiProfile] ?? "Unknown",
     environment: ENVIRONMENTS[raw.environment] ?? "NotReady",

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BindingUnit, RegBase } from "../domain/unit.ts";
 import { loadFlavour } from "../testing/native/flavours.ts";
 import { regBaseAt, type StateDirectory, simulatedUnit, simulatedUnits, stateDirectory } from "../testing/native/simulated-units.ts";
 import { type OpenOptions, openSimulated, openTdxIommu } from "./drivers.ts";
-import type { SeamcallPort } from "./port.ts";
+import type { Deadline, SeamcallPort } from "./port.ts";
 import { simulationOf } from "./simulation.ts";
 
 const A = regBaseAt(0);
@@ -33,7 +33,7 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
   };
   const clearUnit = async (port: SeamcallPort, regBase: RegBase) => {
     const unit = await unitOf(port, regBase);
-    return port.clear({ regBase, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq });
+    return port.clear({ regBase, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq }, port.deadline(60_000));
   };
 
   beforeEach(() => {
@@ -51,7 +51,15 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
 
   it("says who answers", async () => {
     const info = await (await openHere()).info();
-    expect(info).toMatchObject({ simulated: true, abiVersion: 2, abiProfile: "V2", environment: "Ok", mtPageCount: 4, features0: 64n });
+    expect(info).toMatchObject({
+      simulated: true,
+      abiVersion: 2,
+      honoursNotAfter: true,
+      abiProfile: "V2",
+      environment: "Ok",
+      mtPageCount: 4,
+      features0: 64n,
+    });
     expect(info.module).toEqual({ version: "2.0.18", buildNum: 1094, buildDate: 20260401 });
     expect(info.instance).toMatch(/^[0-9a-f]{32}$/);
   });
@@ -119,6 +127,35 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     expect(await port.setup(B)).toMatchObject({ outcome: "Unsupported", unit: { state: "Unsupported" } });
   });
 
+  it("issues no CLEAR whose turn comes too late, and leaves the unit as it was", async () => {
+    const port = await openHere();
+    const { unit } = await port.setup(A);
+    const target = { regBase: A, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq };
+    simulation.addFault(state.dir, { regBase: B, delayMs: 300 });
+    const ahead = port.setup(B);
+    await expect(port.clear(target, port.deadline(100))).rejects.toMatchObject({ code: "TOO_LATE", details: { errno: "ETIME", command: "CLEAR" } });
+    expect((await ahead).outcome).toBe("Done");
+    expect(await unitOf(port, A)).toEqual(unit);
+    expect(simulation.dump(state.dir).calls["TDH.IOMMU.CLEAR"]).toBe(0n);
+    expect((await port.clear(target, port.deadline(60_000))).outcome).toBe("Done");
+  });
+
+  it("ends a CLEAR that has begun in time, however often it must be resumed", async () => {
+    const port = await openHere();
+    const { unit } = await port.setup(A);
+    simulation.addFault(state.dir, { leaf: "TDH.IOMMU.CLEAR", status: 0x8000_0003_0000_0000n, delayMs: 20, count: 10 });
+    const target = { regBase: A, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq };
+    expect(await port.clear(target, port.deadline(100))).toMatchObject({ outcome: "Done", unit: { lastCall: { attempts: 11 } } });
+  });
+
+  it("takes no CLEAR without a deadline", async () => {
+    const port = await openHere();
+    const { unit } = await port.setup(A);
+    const target = { regBase: A, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq };
+    await expect(port.clear(target, 0n as Deadline)).rejects.toMatchObject({ code: "BINDING_FAILED" });
+    expect((await unitOf(port, A)).state).toBe("Trusted");
+  });
+
   it("is refused by secured links, as long as they are secured", async () => {
     const port = await openHere();
     const link = { regBase: A, address: "0000:17:00.0" };
@@ -134,8 +171,8 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
   it("rejects with one code for each errno", async () => {
     const port = await openHere();
     await expect(port.setup("0x1000")).rejects.toMatchObject({ code: "UNKNOWN_UNIT", details: { errno: "ENOENT", command: "SETUP" } });
-    await expect(port.clear({ regBase: A, tdxIommuId: 0n, setupSeq: 0n })).rejects.toMatchObject({ code: "STALE_ID" });
-    await expect(port.clear({ regBase: A, tdxIommuId: -1n, setupSeq: 0n })).rejects.toMatchObject({ code: "BINDING_FAILED" });
+    await expect(port.clear({ regBase: A, tdxIommuId: 0n, setupSeq: 0n }, port.deadline(60_000))).rejects.toMatchObject({ code: "STALE_ID" });
+    await expect(port.clear({ regBase: A, tdxIommuId: -1n, setupSeq: 0n }, port.deadline(60_000))).rejects.toMatchObject({ code: "BINDING_FAILED" });
     await expect(openHere()).rejects.toMatchObject({ code: "WRITER_BUSY" });
     const reader = await openHere({ writable: false });
     expect((await reader.list()).units).toHaveLength(UNIT_COUNT);
@@ -232,5 +269,23 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     const port = await openHere();
     expect((await port.list()).units).toHaveLength(300);
     expect((await port.setup(regBaseAt(299))).outcome).toBe("Done");
+  });
+});
+
+describe("a driver of version 1, which knows no deadline", () => {
+  it("says so, and a CLEAR with one is refused before anything happens", async () => {
+    const addon = loadFlavour("shim");
+    const state = stateDirectory();
+    simulationOf(addon).create(state.dir, { units: simulatedUnits(1) });
+    vi.stubEnv("TDX_IOMMU_SHIM_VERSION_1", "1");
+    const port = await openTdxIommu(state.dir, { addon });
+    expect(await port.info()).toMatchObject({ abiVersion: 1, honoursNotAfter: false });
+    const { unit } = await port.setup(A);
+    const target = { regBase: A, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq };
+    await expect(port.clear(target, port.deadline(60_000))).rejects.toMatchObject({ code: "DRIVER_TOO_OLD", details: { errno: "E2BIG" } });
+    expect((await port.list()).units).toEqual([unit]);
+    await port.close();
+    vi.unstubAllEnvs();
+    state.remove();
   });
 });

@@ -15,6 +15,9 @@ const BY_ERRNO: Readonly<Record<string, ErrorCode>> = {
   EOPNOTSUPP: "REAL_SETUP_DISABLED",
   EIO: "BACKEND_GONE",
   EPERM: "NOT_PERMITTED",
+  ETIME: "TOO_LATE",
+  // The tail of a struct that the driver does not know is not zero.
+  E2BIG: "DRIVER_TOO_OLD",
   ECANCELED: "BINDING_CLOSED",
 };
 

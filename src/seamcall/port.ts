@@ -25,9 +25,16 @@ export interface ClearTarget {
 }
 
 /**
+ * Until when a CLEAR may begin, on the driver's own clock (CLOCK_MONOTONIC, ns). Only `SeamcallPort.deadline` makes one, so that no time of another
+ * clock gets there.
+ */
+export type Deadline = bigint & { readonly [DEADLINE]: true };
+declare const DEADLINE: unique symbol;
+
+/**
  * Errors are AppErrors (runtime/errors.ts), one per errno of the UAPI: NO_TDX_MODULE (ENODEV) · UNKNOWN_UNIT (ENOENT) · WRITER_BUSY (EBUSY) ·
  * STALE_ID (ESTALE) · OUT_OF_MEMORY (ENOMEM) · INTERRUPTED (EINTR; what has begun goes on, a repeat joins it) · REAL_SETUP_DISABLED (EOPNOTSUPP) ·
- * BACKEND_GONE (EIO; the gate closes) · NOT_PERMITTED (EPERM) · BINDING_CLOSED (used after close) · BINDING_FAILED (anything else).
+ * TOO_LATE (ETIME; nothing was issued) · DRIVER_TOO_OLD (E2BIG) · BACKEND_GONE (EIO; the gate closes) · NOT_PERMITTED (EPERM) · BINDING_CLOSED (used after close) · BINDING_FAILED (anything else).
  */
 export interface SeamcallPort {
   readonly driver: Driver;
@@ -36,7 +43,10 @@ export interface SeamcallPort {
   list(): Promise<BindingTable>;
   /** Idempotent: a trusted unit answers Already without a SEAMCALL. Resumption is below this call. */
   setup(regBase: RegBase): Promise<CallResult>;
-  clear(target: ClearTarget): Promise<CallResult>;
+  /** That many ms from now. To be taken when the look begins on which a CLEAR is decided: from then on that look ages. */
+  deadline(ms: number): Deadline;
+  /** Not issued when its turn, behind other units' calls, comes after `notAfter`. What has begun goes on. */
+  clear(target: ClearTarget, notAfter: Deadline): Promise<CallResult>;
   /**
    * Calls `listener` whenever the table may have changed since the last `list` (poll() on the device node). Lossy and spurious wake-ups are
    * allowed; the agent's timer bounds what is missed. Returns the way to stop.

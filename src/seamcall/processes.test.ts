@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { buildFlavour } from "../testing/native/flavours.ts";
@@ -74,6 +75,30 @@ describe("the simulator's state and the processes that use it", () => {
       await next.close();
     }
     expect(begun).toBeGreaterThan(12n);
+  });
+
+  it.each([
+    { what: "longer than its look is good", goodForMs: 500, answer: "TOO_LATE", state: "Trusted", clears: 0n },
+    { what: "for less than that", goodForMs: 600_000, answer: "Done", state: "Untrusted", clears: 1n },
+  ])("clears by the age of the look: its process is stopped $what between look and call", async ({ goodForMs, answer, state: left, clears }) => {
+    simulation.create(state.dir, { units: simulatedUnits(1) });
+    const first = await openSimulated(state.dir, { addon });
+    await first.setup(regBaseAt(0));
+    await first.close();
+    const child = spawn(process.execPath, [script("looker"), release, state.dir, `${goodForMs}`], { stdio: ["pipe", "pipe", "inherit"] });
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const notAfter = BigInt((await lines.next()).value ?? 0);
+    child.kill("SIGSTOP");
+    child.stdin.write("clear\n");
+    // The same clock as the addon's.
+    if (clears === 0n) await expect.poll(() => process.hrtime.bigint() > notAfter, { timeout: 10_000 }).toBe(true);
+    child.kill("SIGCONT");
+    expect((await lines.next()).value).toBe(answer);
+    await once(child, "exit");
+    const reader = await openSimulated(state.dir, { addon, writable: false });
+    expect((await reader.list()).units).toMatchObject([{ state: left }]);
+    expect(simulation.dump(state.dir).calls["TDH.IOMMU.CLEAR"]).toBe(clears);
+    await reader.close();
   });
 
   it("finishes, under the next opener, what was in flight when a handle was closed", async () => {

@@ -124,7 +124,16 @@ export class SimulatorModel implements ModelHost {
     const callable = !NEVER_CALLABLE.includes(environment);
     const units = this.table.units.map(shown);
     return {
-      ...{ simulated: true, realSetup: false, kernelOwned: false, didUnreserved: false, abiVersion: 2, environment, instance: this.#instance },
+      ...{
+        simulated: true,
+        realSetup: false,
+        kernelOwned: false,
+        didUnreserved: false,
+        honoursNotAfter: true,
+        abiVersion: 2,
+        environment,
+        instance: this.#instance,
+      },
       abiProfile: callable ? this.#options.profile : "Unknown",
       module: callable ? { version: "2.0.18", buildNum: 1094, buildDate: 20260401 } : null,
       features0: callable ? 64n : null,

@@ -100,6 +100,12 @@ int shim_open(const char *path, int flags)
 	return node->fd;
 }
 
+/* A driver built before CLEAR had not_after; for tests that load it. */
+static bool is_version_1(void)
+{
+	return getenv("TDX_IOMMU_SHIM_VERSION_1") != NULL;
+}
+
 /* Copies to the caller as the kernel does: at most its capacity, and the total. */
 static int list(struct node *node, struct tdx_iommu_list *list)
 {
@@ -123,9 +129,16 @@ static int list(struct node *node, struct tdx_iommu_list *list)
 
 static int info(struct node *node, struct tdx_iommu_info *info)
 {
+	int rc;
+
 	if (info->size != sizeof(*info) || info->flags)
 		return -EINVAL;
-	return node->backend->ops->info(node->backend, info);
+	rc = node->backend->ops->info(node->backend, info);
+	if (is_version_1()) {
+		info->abi_version = 1;
+		info->flags &= ~TDX_IOMMU_INFO_NOT_AFTER;
+	}
+	return rc;
 }
 
 static int read_only(struct node *node, unsigned long command, void *argument)
@@ -138,17 +151,25 @@ static int read_only(struct node *node, unsigned long command, void *argument)
 	return rc;
 }
 
+static int clear(struct node *node, struct tdx_iommu_clear *clear)
+{
+	if (clear->size != sizeof(*clear) || clear->flags)
+		return -EINVAL;
+	if (is_version_1() && clear->not_after)
+		return -E2BIG;
+	return node->backend->ops->clear(node->backend, clear);
+}
+
 static int ordered(struct node *node, unsigned long command, void *argument)
 {
 	struct tdx_iommu_setup *setup = argument;
-	struct tdx_iommu_clear *clear = argument;
 	int rc;
 
 	pthread_mutex_lock(&node->ordered);
 	if (command == TDX_IOMMU_IOC_SETUP)
 		rc = setup->size == sizeof(*setup) && !setup->flags ? node->backend->ops->setup(node->backend, setup) : -EINVAL;
 	else
-		rc = clear->size == sizeof(*clear) && !clear->flags ? node->backend->ops->clear(node->backend, clear) : -EINVAL;
+		rc = clear(node, argument);
 	pthread_mutex_unlock(&node->ordered);
 	return rc;
 }

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { HostUnit } from "../../domain/device.ts";
 import type { BindingInfo, BindingTable, BindingUnit } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
-import type { SeamcallPort } from "../port.ts";
+import type { Deadline, SeamcallPort } from "../port.ts";
 import { conclude, type KernelEvidence, type ListedUnit } from "./evidence.ts";
 import { DEVICE, type KernelWatch } from "./watch.ts";
 
@@ -46,6 +46,8 @@ export function createTdxHost(options: TdxHostOptions): SeamcallPort {
     info: async () => infoOf(root, bootId()),
     list,
     setup: () => Promise.reject(refusal("sets up all units when it is loaded")),
+    // Nothing is ever issued here, so nothing is ever late.
+    deadline: () => 0n as Deadline,
     clear: () => Promise.reject(refusal("clears all units when it is unloaded")),
     // A TSM that comes or goes is news that the host's port wakes for.
     onChange: () => () => undefined,
@@ -87,6 +89,7 @@ function infoOf(root: string, instance: string): BindingInfo {
     realSetup: true,
     kernelOwned: true,
     didUnreserved: false,
+    honoursNotAfter: false,
     abiVersion: 0,
     abiProfile: "Unknown",
     environment: "Ok",

@@ -23,7 +23,7 @@ async function live(port: SeamcallPort): Promise<void> {
     const [{ unit }] = await Promise.all([port.setup(regBaseAt(n)), port.list(), port.info(), port.list()]);
     if (unit.tdxIommuId === null) continue;
     const { regBase, tdxIommuId, setupSeq } = unit;
-    await Promise.all([port.clear({ regBase, tdxIommuId, setupSeq }), port.list()]);
+    await Promise.all([port.clear({ regBase, tdxIommuId, setupSeq }, port.deadline(60_000)), port.list()]);
   }
 }
 

@@ -15,6 +15,7 @@ process.stdout.write("ready\n");
 for (;;) {
   for (const { regBase } of (await port.list()).units) {
     const { unit } = await port.setup(regBase);
-    if (unit.tdxIommuId !== null) await port.clear({ regBase, tdxIommuId: unit.tdxIommuId, setupSeq: unit.setupSeq });
+    const target = { regBase, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq };
+    if (unit.tdxIommuId !== null) await port.clear(target, port.deadline(60_000));
   }
 }

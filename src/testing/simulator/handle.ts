@@ -4,7 +4,7 @@
 import type { BindingInfo, BindingTable, CallOutcome, Leaf, RegBase } from "../../domain/unit.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { AppError } from "../../runtime/errors.ts";
-import type { CallResult, ClearTarget, SeamcallPort } from "../../seamcall/port.ts";
+import type { CallResult, ClearTarget, Deadline, SeamcallPort } from "../../seamcall/port.ts";
 import type { Answer, ModuleHalf } from "./module.ts";
 import { NO_ENTROPY, RESUMABLE } from "./statuses.ts";
 import { shown, type TableHalf, type TableUnit } from "./table.ts";
@@ -60,8 +60,13 @@ export class ModelHandle implements SeamcallPort {
     });
   }
 
-  clear(target: ClearTarget): Promise<CallResult> {
+  deadline(ms: number): Deadline {
+    return nsOf(this.#model.clock.nowMs() + ms) as Deadline;
+  }
+
+  clear(target: ClearTarget, notAfter: Deadline): Promise<CallResult> {
     return this.#ordered(async () => {
+      if (nsOf(this.#model.clock.nowMs()) > notAfter) throw new AppError("TOO_LATE", "its turn came too late");
       this.#model.beginClear(target);
       const unit = this.#model.table.find(target.regBase);
       return { outcome: await this.#run(unit), unit: shown(unit) };
@@ -162,6 +167,10 @@ export class ModelHandle implements SeamcallPort {
       this.#waiting = { timer: this.#model.clock.after(ms, wake), wake };
     });
   }
+}
+
+function nsOf(ms: number): bigint {
+  return BigInt(Math.round(ms * 1_000_000));
 }
 
 function gone(): AppError {

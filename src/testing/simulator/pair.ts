@@ -83,7 +83,7 @@ export class SimulatorPair {
   async #clear({ unit, wrong }: Extract<Command, { kind: "clear" }>): Promise<void> {
     const own = await this.#target(unit);
     const target = { ...own, tdxIommuId: own.tdxIommuId + (wrong === "id" ? 1n : 0n), setupSeq: own.setupSeq + (wrong === "seq" ? 1n : 0n) };
-    await this.#both((port) => port.clear(target));
+    await this.#both((port) => port.clear(target, port.deadline(24 * HOUR_MS)));
   }
 
   async #target(unit: number): Promise<ClearTarget> {
@@ -106,7 +106,8 @@ export class SimulatorPair {
     const stop = { delayMs: HOUR_MS, count: null, skip: attempts };
     this.#simulation.addFault(this.#dir, stop);
     this.#model.addFault(stop);
-    const begin = (port: SeamcallPort): Promise<CallResult> => (call === "setup" ? port.setup(target.regBase) : port.clear(target));
+    const begin = (port: SeamcallPort): Promise<CallResult> =>
+      call === "setup" ? port.setup(target.regBase) : port.clear(target, port.deadline(24 * HOUR_MS));
     const modelled = settled(begin(this.#modelled));
     const real = settled(begin(this.#real));
     await this.#clock.settle();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BindingInfo, BindingTable } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
-import type { CallResult, ClearTarget, Driver, SeamcallPort } from "../../seamcall/port.ts";
+import type { CallResult, ClearTarget, Deadline, Driver, SeamcallPort } from "../../seamcall/port.ts";
 import type { AgentProcess } from "./agent-process.ts";
-import type { ModuleModel } from "./module-model.ts";
+import { type ModuleModel, nsOf, type Ticket } from "./module-model.ts";
 import { CLEAR_LEAF, SETUP_LEAF } from "./module-status.ts";
 import type { Turnstile } from "./turnstile.ts";
 import type { World } from "./world.ts";
@@ -41,13 +41,17 @@ export class BindingHandle implements SeamcallPort {
   setup(regBase: string): Promise<CallResult> {
     const { process, world } = this.#parts;
     world.witness.setupIssued(process, regBase);
-    return this.#call("seamcall.setup", regBase, null);
+    return this.#call("seamcall.setup", regBase, { target: null, notAfter: null });
   }
 
-  clear(target: ClearTarget): Promise<CallResult> {
+  deadline(ms: number): Deadline {
+    return nsOf(this.#parts.world.time.nowMs + ms) as Deadline;
+  }
+
+  clear(target: ClearTarget, notAfter: Deadline): Promise<CallResult> {
     const { process, world } = this.#parts;
     world.witness.clearIssued(process, target);
-    return this.#call("seamcall.clear", target.regBase, target);
+    return this.#call("seamcall.clear", target.regBase, { target, notAfter });
   }
 
   onChange(listener: () => void): () => void {
@@ -76,8 +80,9 @@ export class BindingHandle implements SeamcallPort {
     if (!this.#parts.world.isBindingReadable.value) throw new AppError("BINDING_FAILED", "EIO");
   }
 
-  #call(point: "seamcall.setup" | "seamcall.clear", regBase: string, target: ClearTarget | null): Promise<CallResult> {
+  #call(point: "seamcall.setup" | "seamcall.clear", regBase: string, asked: Pick<Ticket, "target" | "notAfter">): Promise<CallResult> {
     const { process, module, turnstile, world } = this.#parts;
+    const { target } = asked;
     return new Promise((resolve, reject) => {
       this.#inFlight.add(reject);
       const done = (answer: CallResult | AppError): void => {
@@ -94,7 +99,8 @@ export class BindingHandle implements SeamcallPort {
           this.#check();
           const { witness } = world;
           const begins = (): void => (target ? witness.clearBegins(process, target) : witness.setupBegins(process, regBase));
-          module.submit({ leaf: target ? CLEAR_LEAF : SETUP_LEAF, regBase, target, process: process.number, begins, done });
+          if (asked.notAfter !== null && !module.info().honoursNotAfter) throw new AppError("DRIVER_TOO_OLD", "E2BIG");
+          module.submit({ leaf: target ? CLEAR_LEAF : SETUP_LEAF, regBase, ...asked, process: process.number, begins, done });
         })
         .catch(reject);
     });

@@ -7,10 +7,10 @@
 import { worldEnvironment } from "./environment.ts";
 
 const SWITCHES = {
-  /** Facts are judged when a leaf begins, not only when it is asked for. Waits for a CLEAR that knows until when its look is good. */
-  clearBegins: false,
-  /** The agent is stopped for up to an hour wherever it is, and goes on. Waits for the same. */
-  freezes: false,
+  /** Facts are judged when a leaf begins, not only when it is asked for. */
+  clearBegins: true,
+  /** The agent is stopped for up to an hour wherever it is, and goes on. */
+  freezes: true,
   /** Two functions get each other's vfio node. Waits for answers that are known by content, not by name. */
   renumbers: false,
   /** CDI specs in place are judged like lists, and their content. Waits for specs that follow verdicts. */

@@ -28,6 +28,7 @@ export function clearObjections(evidence: ClearEvidence): readonly Known[] {
   if (unit === null) return [{ why: "there is no such unit", ...EVER }];
   const found = new Objections();
   againstTarget(evidence, unit, found);
+  againstQueue(evidence, found);
   againstIntent(evidence, unit, found);
   unreadable(evidence, found);
   for (const fn of world.host.functions) if (mayBeBelow(world, fn, unit.regBase)) againstFunction(world, { fn, unit }, found);
@@ -58,6 +59,15 @@ function againstTarget({ target }: ClearEvidence, unit: ModuleUnit, found: Objec
   found.add(unit.isForeign, "the unit is somebody else's", EVER);
   const { lastCall } = unit;
   found.add(unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(lastCall.status), "CLEAR failed for good", unit.settled);
+}
+
+/** A CLEAR that waits behind another unit's call begins on a look that has aged, and only the driver can keep it from that. */
+function againstQueue({ world, target }: ClearEvidence, found: Objections): void {
+  found.add(!world.shape.honoursNotAfter, "the driver does not know until when a look is good", EVER);
+  for (const unit of world.module.units) {
+    const isAhead = unit.regBase !== target.regBase && (unit.state === "SettingUp" || unit.state === "Clearing");
+    found.add(isAhead, `${unit.regBase} is ${unit.state}`, unit.settled);
+  }
 }
 
 function againstIntent({ process }: Pick<ClearEvidence, "process">, unit: ModuleUnit, found: Objections): void {

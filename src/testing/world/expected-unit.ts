@@ -87,6 +87,7 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
   });
   const isElsewhere = below.some((fn) => takenByOther(world, fn.address) !== null);
   if (isHeld || isElsewhere || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
+  if (!shape.honoursNotAfter) return "DriverTooOld";
   if (!shape.isSimulated && !shape.realSetup) return "ClearRetrying";
   const { lastCall } = unit;
   return unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(lastCall.status) ? "ClearFailed" : "Cleared";

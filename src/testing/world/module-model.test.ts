@@ -19,7 +19,7 @@ const LINK = "0000:17:00.0";
 function pair(interruptions: number) {
   const time = new WorldTime();
   const links = new Set<string>();
-  const info = { simulated: true, realSetup: false, didUnreserved: false };
+  const info = { simulated: true, realSetup: false, didUnreserved: false, honoursNotAfter: true };
   const units = BASES.map((regBase, at) => ({ regBase, canConnect: at === 0, isForeign: false }));
   const mine = new ModuleModel(time, { units, info, latencyMs: 0, interruptions, ideOn: (regBase) => links.has(regBase) });
   let boots = 0;
@@ -49,8 +49,11 @@ async function call(both: Pair, leaf: LeafName, target: ClearTarget): Promise<re
       answers[at] = isAppError(answer) ? answer.code : (answer as CallResult).outcome;
     };
   const { regBase } = target;
-  both.mine.submit({ leaf, regBase, target: leaf === CLEAR_LEAF ? target : null, process: 1, begins: () => undefined, done: note(0) });
-  const theirs = leaf === CLEAR_LEAF ? both.port.clear(target) : both.port.setup(regBase);
+  const isClear = leaf === CLEAR_LEAF;
+  const notAfter = both.port.deadline(3_600_000);
+  const asked = { target: isClear ? target : null, notAfter: isClear ? notAfter : null };
+  both.mine.submit({ leaf, regBase, ...asked, process: 1, begins: () => undefined, done: note(0) });
+  const theirs = isClear ? both.port.clear(target, notAfter) : both.port.setup(regBase);
   theirs.then(note(1), note(1));
   await idle(both);
   return [answers[0] ?? "", answers[1] ?? ""];

@@ -13,6 +13,8 @@ export interface Ticket {
   readonly leaf: LeafName;
   readonly regBase: string;
   readonly target: ClearTarget | null;
+  /** In ns of the world's time; null for SETUP. */
+  readonly notAfter: bigint | null;
   readonly process: number;
   /** Its turn has come and nothing speaks against it: the SEAMCALL begins now. */
   readonly begins: () => void;
@@ -32,7 +34,7 @@ export interface ScriptedFault {
 
 export interface ModuleShape {
   readonly units: readonly UnitShape[];
-  readonly info: { readonly simulated: boolean; readonly realSetup: boolean; readonly didUnreserved: boolean };
+  readonly info: Pick<BindingInfo, "simulated" | "realSetup" | "didUnreserved" | "honoursNotAfter">;
   readonly latencyMs: number;
   readonly interruptions: number;
   /** The module sees that IDE is on below a unit. */
@@ -46,6 +48,10 @@ interface Operation {
   ticket: Ticket;
   attempts: number;
   entropy: number;
+}
+
+export function nsOf(ms: number): bigint {
+  return BigInt(Math.round(ms * 1_000_000));
 }
 
 const ENTROPY_ATTEMPTS = 10;
@@ -102,7 +108,7 @@ export class ModuleModel {
     return {
       ...this.#shape.info,
       kernelOwned: false,
-      abiVersion: 1,
+      abiVersion: this.#shape.info.honoursNotAfter ? 2 : 1,
       abiProfile: isOk ? "Newest" : "Unknown",
       environment: this.#seen.environment,
       instance: this.instance,
@@ -218,6 +224,7 @@ export class ModuleModel {
     if (target && (unit.id === null || unit.id !== target.tdxIommuId || unit.seq !== target.setupSeq))
       return new AppError("STALE_ID", "that id is not the unit's");
     if (this.#seen.environment !== "Ok") return new AppError("NO_TDX_MODULE", "TDX cannot be called");
+    if (ticket.notAfter !== null && nsOf(this.#time.nowMs) > ticket.notAfter) return new AppError("TOO_LATE", "its turn came too late");
     if (!target) {
       if (unit.state === "Trusted") return { outcome: "Already", unit: entryOf(unit) };
       if (unit.isForeign || unit.id !== null) return { outcome: "Failed", unit: entryOf(unit) };

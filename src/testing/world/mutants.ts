@@ -97,6 +97,13 @@ const clear: readonly Mutant[] = [
     "  const ground = await parts.observeNow();\n",
     "  const ground = parts.state.pass?.ground ?? (await parts.observeNow());\n",
   ]),
+  without("CLEAR whose look is good for ever", PERFORM, ["binding.deadline(LOOK_IS_GOOD_MS)", "binding.deadline(1e9)"]),
+  without("CLEAR whose look is good from its end on", PERFORM, [
+    "  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n  const ground = await parts.observeNow();\n",
+    "  const ground = await parts.observeNow();\n  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n",
+  ]),
+  without("CLEAR with a driver that is too old", PLAN, ["if (older !== null) return", 'if (older === "") return']),
+  without("CLEAR behind another unit's call", PLAN, ["if (ahead !== null) return", 'if (ahead === "") return']),
   without("CLEAR without the unit's lock", PERFORM, [
     "await parts.locks.exclusive(step.regBase, () => clear(parts, step));",
     "await clear(parts, step);",

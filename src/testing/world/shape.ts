@@ -13,6 +13,8 @@ export interface WorldShape {
   readonly isSimulated: boolean;
   readonly realSetup: boolean;
   readonly didUnreserved: boolean;
+  /** False: a driver of an earlier version, whose CLEAR takes no time. */
+  readonly honoursNotAfter: boolean;
   readonly hasKubelet: boolean;
   readonly isStandalone: boolean;
   readonly settleMs: number;
@@ -70,6 +72,7 @@ export const PLAIN: WorldShape = {
   isSimulated: true,
   realSetup: false,
   didUnreserved: false,
+  honoursNotAfter: true,
   hasKubelet: true,
   isStandalone: false,
   settleMs: 3_000,
@@ -106,6 +109,7 @@ export function randomShape(dice: Dice): WorldShape {
     isSimulated,
     realSetup: !isSimulated && dice.chance(0.8),
     didUnreserved: dice.chance(0.3),
+    honoursNotAfter: true,
     hasKubelet: dice.chance(0.95),
     isStandalone: dice.chance(0.1),
     settleMs: 3_000,

@@ -48,7 +48,12 @@ export class World {
     this.host = new HostModel(this.time, { units: shape.units, devices: shape.devices });
     this.module = new ModuleModel(this.time, {
       units: shape.units,
-      info: { simulated: shape.isSimulated, realSetup: shape.realSetup, didUnreserved: shape.didUnreserved },
+      info: {
+        simulated: shape.isSimulated,
+        realSetup: shape.realSetup,
+        didUnreserved: shape.didUnreserved,
+        honoursNotAfter: shape.honoursNotAfter,
+      },
       latencyMs: shape.latencyMs,
       interruptions: shape.interruptions,
       ideOn: (regBase) => this.host.ideOn(regBase),
