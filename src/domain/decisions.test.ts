@@ -164,6 +164,12 @@ describe("the report", () => {
         for (const device of status.devices.filter((d) => d.offered)) {
           expect(status.units.find((unit) => unit.regBase === device.regBase)).toMatchObject({ state: "Trusted", reason: "SetupSucceeded" });
         }
+        // A wanted device that only a person can bring back is never passed over in silence.
+        const needsPerson = (reason: string): boolean => /^Link|^HeldAcrossTrustLoss$|^HeldByUnknown$/.test(reason);
+        const isTrusted = (regBase: string): boolean => status.units.some((unit) => unit.regBase === regBase && unit.state === "Trusted");
+        const waiting = status.devices.filter((device) => needsPerson(device.reason) && isTrusted(device.regBase));
+        if (waiting.length > 0) expect(status.conditions).toContainEqual(expect.objectContaining({ type: "Degraded", status: "True" }));
+        if (waiting.length > 0) expect(status.conditions).not.toContainEqual(expect.objectContaining({ type: "Ready", status: "True" }));
         expect(JSON.parse(JSON.stringify(status))).toEqual(status);
       }),
       RUNS,
