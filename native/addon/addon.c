@@ -97,6 +97,7 @@ NAPI_MODULE_INIT()
 	export_function(env, exports, "openSimulator", open_simulator);
 	export_function(env, exports, "openUevents", open_uevents);
 	export_function(env, exports, "readAttribute", read_attribute);
+	export_function(env, exports, "scanDevices", scan_devices);
 	set(env, exports, "simulation", simulation_value(env));
 	return exports;
 }

@@ -17,6 +17,8 @@ import { emptyMemory, type Memory, noteUnchecked, remember } from "../domain/mem
 import { stoppedReport } from "../domain/report.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Binding, Reading } from "../domain/view.ts";
+import { wantsHolders } from "../domain/wanted-holders.ts";
+import type { HostLook } from "../host/port.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { createJobs, type Jobs, type LoopJob, type RunAgain } from "../runtime/jobs.ts";
@@ -114,12 +116,12 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     publisher.withdraw(withdrawals(state.pass, { binding: reading, host, intent: currentIntent(), memory: state.memory }));
   };
 
-  const look = async (): Promise<Ground> => {
+  const look = async (holders: HostLook["age"]): Promise<Ground> => {
     const reading = await binding.observe();
     const publications = plugins?.publications() ?? [];
     const { memory, answers } = state;
     const onHost = (host: Reading<HostView>): void => closeGate(reading, host);
-    return groundFrom(await observe({ ports, binding: reading, intent: currentIntent(), memory, publications, answers, onHost }));
+    return groundFrom(await observe({ ports, binding: reading, intent: currentIntent(), memory, publications, answers, holders, onHost }));
   };
 
   const withdraw = async (): Promise<undefined> => {
@@ -130,7 +132,9 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
 
   /** A job of its own: table and intent do not wait for a host that is slow to read. */
   const withdrawByHost = async (): Promise<undefined> => {
-    const host = await readHost(ports);
+    if (!state.pass) return undefined;
+    const interest = { intent: currentIntent(), memory: state.memory, binding: state.pass.ground.view.binding };
+    const host = await readHost(ports, { wantsHolders: wantsHolders(interest), age: "Recent" });
     closeGate(await binding.observe(), host);
     return undefined;
   };
@@ -153,7 +157,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       state.lastStatus = await ports.status.readLast();
       state.memory = emptyMemory(state.memory.startedMs, options.settleMs, state.lastStatus);
     }
-    const ground = await look();
+    const ground = await look("Recent");
     // What a closing binding looks like is not news: the last whole pass stands.
     if (state.stopping) return undefined;
     // One intent for the whole pass: the specs that are written are those of what is listed.
@@ -202,7 +206,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       state.memory = emptyMemory(ports.clock.nowMs(), options.settleMs, null);
       const loop = { minIntervalMs: 0, everyMs: null, backoff: BACKOFF, startAwake: false };
       statusJob = jobs.loop("status", { ...loop, boundMs: STATUS_BOUND_MS }, writeStatus);
-      const perform = { ports, binding, state, locks, observeNow: look, onStep: wake };
+      const perform = { ports, binding, state, locks, observeNow: () => look("Fresh"), onStep: wake };
       stepJob = jobs.loop("steps", { ...loop, boundMs: STEP_BOUND_MS }, (signal) => performSteps(perform, signal));
       withdrawJob = jobs.loop("withdraw", { ...loop, boundMs: PASS_BOUND_MS }, withdraw);
       withdrawByHostJob = jobs.loop("withdraw-by-host", { ...loop, boundMs: PASS_BOUND_MS }, withdrawByHost);

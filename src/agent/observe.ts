@@ -10,6 +10,8 @@ import { hostToJudge } from "../domain/link-reading.ts";
 import { clearanceOf, isSetUp, isStranded, type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
 import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
+import { wantsHolders } from "../domain/wanted-holders.ts";
+import type { HostLook } from "../host/port.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { AgentPorts } from "./ports.ts";
 
@@ -20,6 +22,8 @@ export interface ObserveInputs {
   readonly memory: Memory;
   readonly publications: readonly Publication[];
   readonly answers: readonly Answer[];
+  /** Of what a CLEAR is decided on, nothing may be older than the question. */
+  readonly holders: HostLook["age"];
   /** Called each time the host has been read: what is lost there does not wait for kubelet or the API. */
   readonly onHost: (host: Reading<HostView>) => void;
 }
@@ -30,8 +34,9 @@ const SLOW_API_MS = 1_000;
 export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const { ports, binding, memory, publications, answers, onHost } = inputs;
   const nowMs = ports.clock.nowMs();
+  const hostLook = { wantsHolders: wantsHolders(inputs), age: inputs.holders };
   const readNode = async () => {
-    const [host, podResources] = await Promise.all([readHost(ports, onHost), ports.podResources.observe()]);
+    const [host, podResources] = await Promise.all([readHost(ports, hostLook, onHost), ports.podResources.observe()]);
     return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(binding) }), binding, podResources, publications, answers };
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
@@ -42,9 +47,16 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   return ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...view, pods } : { ...(await readNode()), pods };
 }
 
+/** For SETUP: links count, holders don't. */
+const LINKS_ALONE: HostLook = { wantsHolders: () => false, age: "Recent" };
+
 /** The host's tree now; what fails is Unreadable. */
-export async function readHost({ host }: Pick<AgentPorts, "host">, onRead?: (host: Reading<HostView>) => void): Promise<Reading<HostView>> {
-  const reading = await host.observe().then(
+export async function readHost(
+  { host }: Pick<AgentPorts, "host">,
+  look: HostLook = LINKS_ALONE,
+  onRead?: (host: Reading<HostView>) => void,
+): Promise<Reading<HostView>> {
+  const reading = await host.observe(look).then(
     (value) => ({ kind: "Read" as const, value }),
     (thrown: unknown) => ({ kind: "Unreadable" as const, why: messageOf(thrown) }),
   );

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Address, Holders, PciFunction, UnitOfFunction } from "../domain/device.ts";
+import type { Address, PciFunction, UnitOfFunction } from "../domain/device.ts";
 import type { BareFacts, FunctionFacts } from "./functions.ts";
+import { type HolderSearch, holdersOf } from "./holders.ts";
 import { selectiveStreamsOf } from "./ide.ts";
 import { decideLink, decideLinkRead, decideTeeIo, problemOf, type SlotEvidence } from "./link.ts";
 import { valueOrNull } from "./reading.ts";
@@ -12,7 +13,6 @@ export interface Surroundings {
   readonly factsOf: (address: Address) => FunctionFacts | null;
   readonly tsmOf: (address: Address) => TsmReading | null;
   readonly unitOf: (facts: FunctionFacts) => UnitOfFunction;
-  readonly holdersOf: (facts: FunctionFacts) => Holders;
   readonly vfioCdevOf: (facts: FunctionFacts) => string | null;
 }
 
@@ -24,7 +24,7 @@ export function speakerOf(facts: BareFacts): Address | null {
 }
 
 /** A function's entry in the view, from its own files and those it depends on. Pure. */
-export function assembleFunction(facts: FunctionFacts, around: Surroundings): PciFunction {
+export function assembleFunction(facts: FunctionFacts, around: Surroundings, search: HolderSearch): PciFunction {
   const { identity } = facts;
   const evidence = slotEvidence(facts, around);
   const tsm = slotTsm(facts, around);
@@ -48,7 +48,7 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings): Pc
     rootPort: identity.place.rootPort,
     driver: valueOrNull(facts.driver),
     vfioCdev: around.vfioCdevOf(facts),
-    holders: around.holdersOf(facts),
+    holders: holdersOf(facts, search),
   };
 }
 

@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../runtime/clock.ts";
 import { createScratch, type Scratch } from "../testing/hosts/scratch.ts";
-import { type HeldFunction, type HolderScan, holdersOf, NO_STRAYS, type Strays, scanHolders } from "./holders.ts";
+import { type HeldFunction, type HolderScan, holdersOf, NO_STRAYS, type Strays } from "./holders.ts";
+import { hostPaths } from "./paths.ts";
+import { scanHolders } from "./processes.ts";
 import type { Reading } from "./reading.ts";
 import { nextTurn } from "./slices.ts";
 
 let host: Scratch;
 beforeEach(() => {
   host = createScratch();
+  host.link("proc/1/ns/pid", "pid:[4026531836]");
 });
 afterEach(() => host.remove());
 
-const scan = (proc: string = join(host.path, "proc")): Promise<HolderScan> => scanHolders(proc, { clock: systemClock, pause: nextTurn });
+const scan = (): Promise<HolderScan> =>
+  scanHolders({ paths: hostPaths(host.path), slices: { clock: systemClock, pause: nextTurn }, scanDevices: null, deadlineMs: 1000 });
 
 const MISSING = { kind: "Missing" } as const;
 const UNREADABLE = { kind: "Unreadable", why: "EIO" } as const;
 const named = (value: string): Reading<string> => ({ kind: "Value", value });
 const onVfio = (vfioName: string, group: string | null): HeldFunction => ({
+  address: "0000:01:00.0",
   driver: named("vfio-pci"),
   vfioName: named(vfioName),
   iommuGroup: group === null ? MISSING : named(group),
@@ -49,24 +54,32 @@ describe("holders of a vfio device", () => {
     expect(await scan()).toMatchObject({ kind: "Unreadable" });
   });
 
-  it("are unreadable without a /proc, or with one that lists nobody", async () => {
-    expect(await scan()).toMatchObject({ kind: "Unreadable" });
+  it("are unreadable without a /proc, or with one that lists no process", async () => {
+    host.directory("proc/1/fd");
+    expect(await scan()).toMatchObject({ kind: "Known" });
+    rmSync(join(host.path, "proc/1"), { recursive: true });
     host.directory("proc/sys");
+    expect(await scan()).toMatchObject({ kind: "Unreadable" });
+    rmSync(join(host.path, "proc"), { recursive: true });
     expect(await scan()).toMatchObject({ kind: "Unreadable" });
   });
 
-  it("are found by the real kernel's links", async () => {
-    mkdirSync(join(host.path, "vfio/devices"), { recursive: true });
-    const file = openSync(join(host.path, "vfio/devices/vfio4711"), "w");
-    const holders = holdersOf(onVfio("vfio4711", null), search(await scan("/proc")));
-    closeSync(file);
-    // Without the right to look into every process the answer is Unreadable, which counts as held.
-    if (holders.kind === "Known") expect(holders.pids).toContain(process.pid);
+  it("are unreadable with a /proc of another PID namespace, which shows some processes only", async () => {
+    host.directory("proc/1/fd");
+    rmSync(join(host.path, "proc/1/ns/pid"));
+    expect(await scan()).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("ns/pid") });
+    host.link("proc/1/ns/pid", "pid:[4026532614]");
+    expect(await scan()).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("pid:[4026532614]") });
+  });
+
+  it("are those of the address that the kernel names for a device that was opened through its group", () => {
+    expect(holdersOf(onVfio("vfio3", "12"), search(found({ "0000:01:00.0": [7] })))).toEqual({ kind: "Known", pids: [7] });
+    expect(holdersOf(onVfio("vfio3", "12"), search(found({ "0000:02:00.0": [7] })))).toEqual({ kind: "Known", pids: [] });
   });
 });
 
 describe("holders of a function without a vfio name", () => {
-  const loose: HeldFunction = { driver: MISSING, vfioName: MISSING, iommuGroup: named("12") };
+  const loose: HeldFunction = { address: "0000:01:00.0", driver: MISSING, vfioName: MISSING, iommuGroup: named("12") };
 
   it("are those of its group's node, whatever its driver", () => {
     for (const driver of [MISSING, named("nvme"), named("vfio-pci")]) {

@@ -6,15 +6,26 @@
  */
 import type { Address, HostView, PciFunction } from "../domain/device.ts";
 
+/** A function before anybody has looked who holds it. */
+export type UnsearchedFunction = Omit<PciFunction, "holders">;
+
+/** What an observation must find out about holders: looking through all processes is its dearest part. */
+export interface HostLook {
+  /** Whether a decision hangs on the holders of this function. Where one does on none, nobody is looked for, and every holder is Unreadable. */
+  readonly wantsHolders: (fn: UnsearchedFunction) => boolean;
+  /** `Fresh`: the search begins after the call, as CLEAR needs it. `Recent`: it may have begun up to a second earlier, where searching is dear. */
+  readonly age: "Fresh" | "Recent";
+}
+
 export interface HostPort {
   /**
-   * Reads the whole tree. Single files that are missing, unreadable or vanish while read become Unknown, null or absent functions.
+   * Reads the whole tree. Without `look` holders are looked for afresh. Single files that are missing, unreadable or vanish while read become Unknown, null or absent functions.
    * @throws HOST_UNREADABLE when the tree as a whole cannot be listed (an absent `/sys/class/iommu` is an empty list of units, not an error).
    */
-  observe(): Promise<HostView>;
+  observe(look?: HostLook): Promise<HostView>;
   /**
-   * Reads one function again, now; null when it is gone. Cheap: called for every Allocate. Only `holders` are those that the last `observe`
-   * found (Unreadable before the first): a walk through /proc takes too long here.
+   * Reads one function again, now; null when it is gone. Cheap: called for every Allocate. `holders` are from a search that began at
+   * most a second ago; Unreadable when none is finished within 50 ms.
    */
   observeFunction(address: Address): Promise<PciFunction | null>;
   /** Calls `listener` when something may have changed (uevent, file watch). Lossy; the agent's timer bounds what is missed. Returns the way to stop. */

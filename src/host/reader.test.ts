@@ -22,6 +22,7 @@ beforeEach(() => {
   host.directory("sys/bus/pci/devices");
   host.file("proc/sys/kernel/random/boot_id", "5b0c6d5e-0000-4000-8000-000000000001\n");
   host.directory("proc/1/fd");
+  host.link("proc/1/ns/pid", "pid:[4026531836]");
 });
 afterEach(() => host.remove());
 
@@ -55,7 +56,7 @@ async function observeOne(address: string): Promise<PciFunction> {
   const view = await reader.observe();
   const found = view.functions.find((one) => one.address === address);
   if (found === undefined) throw new Error(`${address} is not in the view`);
-  // Both ways of reading agree, holders apart, which only observe looks for.
+  // Both ways of reading agree; the second has the holders of the same search.
   expect(await reader.observeFunction(address)).toEqual(found);
   return found;
 }
@@ -364,6 +365,29 @@ describe("holders", () => {
     expect((await observeOne("0000:01:00.0")).holders).toEqual(NOBODY);
     host.directory("sys/class/vfio/12");
     expect((await observeOne("0000:01:00.0")).holders).toMatchObject({ kind: "Unreadable" });
+  });
+});
+
+describe("a look that needs no holders", () => {
+  it("spares the search, and shows every holder as unreadable", async () => {
+    const held = addFunction("0000:01:00.0", { config: PLAIN });
+    host.link(`${held}/driver`, "../../../bus/pci/drivers/vfio-pci");
+    host.directory(`${held}/vfio-dev/vfio3`);
+    host.link("proc/20/fd/7", "/dev/vfio/devices/vfio3");
+    const asked: string[] = [];
+    const look = (isWanted: boolean) =>
+      reader.observe({
+        wantsHolders: (fn) => {
+          asked.push(fn.address);
+          return isWanted;
+        },
+        age: "Fresh",
+      });
+    expect((await look(false)).functions).toMatchObject([{ holders: { kind: "Unreadable", why: expect.stringContaining("not looked for") } }]);
+    expect((await look(true)).functions).toMatchObject([{ holders: { kind: "Known", pids: [20] } }]);
+    expect(asked).toEqual(["0000:01:00.0", "0000:01:00.0"]);
+    // A call of kubelet looks by itself, or uses what was found just before.
+    expect(await createHostReader({ root: host.path }).observeFunction("0000:01:00.0")).toMatchObject({ holders: { kind: "Known", pids: [20] } });
   });
 });
 

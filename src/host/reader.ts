@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdir } from "node:fs/promises";
 import { compareAddress, isPciAddress } from "../domain/address.ts";
-import type { Address, Holders, HostView, PciFunction, UnitOfFunction } from "../domain/device.ts";
+import type { Address, HostView, PciFunction, UnitOfFunction } from "../domain/device.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError, messageOf } from "../runtime/errors.ts";
 import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
 import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
 import { type BareFacts, type FactsCache, type FunctionFacts, isVfioDriver, readFunction, withCapabilities } from "./functions.ts";
-import { type HolderSearch, holdersOf, NOBODY_TO_FIND, NOT_LOOKED, scanHolders } from "./holders.ts";
+import { type HolderScan, type HolderSearch, holdersOf, NOBODY_TO_FIND, NOT_ASKED } from "./holders.ts";
 import { type HostPaths, hostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
-import type { HostPort } from "./port.ts";
+import type { HostLook, HostPort } from "./port.ts";
+import { type ScanDevices, scanHolders } from "./processes.ts";
 import { isPresent, type Reading, readNames, readText } from "./reading.ts";
+import { createSharedScan, type SharedScan } from "./shared-scan.ts";
 import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
 import { findStrays } from "./strays.ts";
 import { createTsmReader, NO_TSM, type ReadAttribute, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
@@ -26,6 +28,8 @@ export interface HostReaderOptions {
   readonly pause?: Pause;
   /** Interrupts a read that hangs in the kernel. Without it such a read keeps a thread until the kernel lets go. */
   readonly readAttribute?: ReadAttribute;
+  /** Looks through the processes of a real `/proc`. Without it one is unreadable; a rendered tree needs none. */
+  readonly scanDevices?: ScanDevices;
   /** The kernel's news; a simulated host has none. */
   readonly uevents?: Omit<UeventOptions, "clock"> | null;
 }
@@ -33,27 +37,35 @@ export interface HostReaderOptions {
 /** Ten times what a busy machine needs for an attribute; a read that takes longer is stuck behind a disconnect. */
 const TSM_DEADLINE_MS = 200;
 
+/** A process that opens files faster than they are read must not hold up everything: what is not found by then is unreadable. */
+const SCAN_DEADLINE_MS = 5_000;
+
+/** How long a call of kubelet may wait for a scan. */
+const FUNCTION_SCAN_MS = 50;
+
 interface Reader {
   readonly paths: HostPaths;
   readonly cache: FactsCache;
   readonly tsm: TsmReader;
   readonly slices: SliceOptions;
-  /** Of the last observe; a single function's reading has no time for a walk through `/proc`. */
-  lastSearch: HolderSearch;
+  readonly scan: SharedScan;
 }
 
 /** The one reader of a host's tree, real or simulated. Holds no handle besides its watches; every reading starts from the files. */
 export function createHostReader(options: HostReaderOptions): HostPort {
   const { root, clock = systemClock, tsmDeadlineMs = TSM_DEADLINE_MS, pause = nextTurn, readAttribute, uevents = null } = options;
+  const paths = hostPaths(root);
+  const slices = { clock, pause };
+  const search = { paths, slices, scanDevices: options.scanDevices ?? null, deadlineMs: SCAN_DEADLINE_MS };
   const reader: Reader = {
-    paths: hostPaths(root),
+    paths,
     cache: new Map(),
     tsm: createTsmReader({ clock, deadlineMs: tsmDeadlineMs, ...(readAttribute ? { readAttribute } : {}) }),
-    slices: { clock, pause },
-    lastSearch: NOT_LOOKED,
+    slices,
+    scan: createSharedScan(clock, () => scanHolders(search)),
   };
   return {
-    observe: () => observe(reader),
+    observe: (look) => observe(reader, look),
     observeFunction: (address) => observeFunction(reader, address),
     onChange: (listener) => {
       const stops = [watchHost(reader.paths, listener)];
@@ -68,7 +80,7 @@ export function listUnits(root: string): Promise<UnitReadings> {
   return readUnits(hostPaths(root).units, { clock: systemClock, pause: nextTurn });
 }
 
-async function observe(reader: Reader): Promise<HostView> {
+async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   const { paths, slices, cache } = reader;
   const bootId = readText(paths.bootId);
   const units = await readUnits(paths.units, slices);
@@ -84,12 +96,18 @@ async function observe(reader: Reader): Promise<HostView> {
   const tsm = await readTsm(reader, { facts: bare, wanted: bare.values(), bound: "Always" });
   const facts = new Map<Address, FunctionFacts>();
   await inSlices(bare.values(), (one) => facts.set(one.address, withCapabilities(source, one)), slices);
-  reader.lastSearch = await searchHolders(reader, facts);
   const functions: PciFunction[] = [];
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units) });
-  await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around)), slices);
+  await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around, NOT_ASKED)), slices);
+  const isWanted = look === undefined || functions.some(look.wantsHolders);
+  const scan = look?.age === "Recent" ? reader.scan.thrifty : reader.scan.fresh;
+  const search = isWanted ? await searchHolders(reader, facts.values(), scan) : NOT_ASKED;
+  const held = functions.map((fn): PciFunction => {
+    const own = facts.get(fn.address);
+    return own === undefined ? fn : { ...fn, holders: holdersOf(own, search) };
+  });
   const { regBaseOf: _, ...listed } = units;
-  return { bootId: bootId.kind === "Value" ? bootId.value : null, ...listed, functions };
+  return { bootId: bootId.kind === "Value" ? bootId.value : null, ...listed, functions: held };
 }
 
 async function observeFunction(reader: Reader, address: Address): Promise<PciFunction | null> {
@@ -108,7 +126,8 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
   if (port !== null) bare.set(port.address, port);
   const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one)]));
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) });
-  return assembleFunction(facts.get(address) ?? withCapabilities(source, own), around);
+  const search = hasOtherDriver(own) ? NOT_ASKED : await searchHolders(reader, reader.cache.values(), () => reader.scan.recent(FUNCTION_SCAN_MS));
+  return assembleFunction(facts.get(address) ?? withCapabilities(source, own), around, search);
 }
 
 async function listFunctions(directory: string): Promise<Address[]> {
@@ -170,16 +189,22 @@ function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroun
     factsOf: (address) => facts.get(address) ?? null,
     tsmOf: (address) => tsm.get(address) ?? null,
     unitOf,
-    holdersOf: (one): Holders => holdersOf(one, reader.lastSearch),
     vfioCdevOf: (one) => vfioCdevOf(reader.paths, one),
   };
 }
 
-async function searchHolders({ paths, slices }: Reader, facts: ReadonlyMap<Address, FunctionFacts>): Promise<HolderSearch> {
+/** @param functions all that are on the bus: a node that is open and that none of them has may be anybody's */
+async function searchHolders({ paths }: Reader, functions: Iterable<FunctionFacts>, scan: () => Promise<HolderScan>): Promise<HolderSearch> {
+  const all = [...functions];
   const isOnVfio = ({ driver }: FunctionFacts): boolean => driver.kind === "Value" && isVfioDriver(driver.value);
-  if (![...facts.values()].some(isOnVfio) && !mayHaveVfio(paths)) return NOBODY_TO_FIND;
-  const scan = await scanHolders(paths.proc, slices);
-  return { scan, strays: findStrays(paths, facts.values(), scan) };
+  if (!all.some(isOnVfio) && !mayHaveVfio(paths)) return NOBODY_TO_FIND;
+  const found = await scan();
+  return { scan: found, strays: findStrays(paths, all, found) };
+}
+
+/** None can be bound while vfio still has the function. */
+function hasOtherDriver({ driver }: BareFacts): boolean {
+  return driver.kind === "Value" && !isVfioDriver(driver.value);
 }
 
 /**

@@ -8,19 +8,21 @@
  * link during the wait, so one that has another group isn't meant.
  */
 import { isPciAddress } from "../domain/address.ts";
-import type { FunctionFacts } from "./functions.ts";
-import { type HolderScan, NO_STRAYS, type Strays } from "./holders.ts";
+import { type HeldFunction, type HolderScan, NO_STRAYS, type Strays } from "./holders.ts";
 import type { HostPaths } from "./paths.ts";
 import { readNames, readTarget } from "./reading.ts";
 
-export function findStrays(paths: HostPaths, functions: Iterable<FunctionFacts>, scan: HolderScan): Strays {
+export function findStrays(paths: HostPaths, functions: Iterable<HeldFunction>, scan: HolderScan): Strays {
   if (scan.kind === "Unreadable" || scan.pidsByNode.size === 0) return NO_STRAYS;
   const names = new Set<string>();
-  for (const one of functions) for (const name of [one.vfioName, one.iommuGroup]) if (name.kind === "Value") names.add(name.value);
+  for (const one of functions) {
+    names.add(one.address);
+    for (const name of [one.vfioName, one.iommuGroup]) if (name.kind === "Value") names.add(name.value);
+  }
   let strays = NO_STRAYS;
   for (const [node, pids] of scan.pidsByNode) {
     if (names.has(node)) continue;
-    const kind = node.startsWith("vfio") ? "device" : "group";
+    const kind = node.startsWith("vfio") || isPciAddress(node) ? "device" : "group";
     const isElsewhere = kind === "device" ? isOtherDevice(paths, node) : isOtherGroup(paths, node);
     if (!isElsewhere) strays = { ...strays, [kind]: `pid ${pids[0]} holds ${node}, which no function has` };
   }

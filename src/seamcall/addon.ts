@@ -159,6 +159,23 @@ export interface NativeSimulation {
   dump(dir: string): RawDump;
 }
 
+/** One thing that a process has open; what the fields mean is said in src/host/processes.ts. */
+export interface RawOpenDevice {
+  readonly pid: number;
+  readonly kind: "Node" | "Registered" | "Anonymous";
+  readonly major: number;
+  readonly minor: number;
+  readonly text: string;
+}
+
+export interface RawDeviceScan {
+  readonly complete: boolean;
+  readonly why: string;
+  readonly found: readonly RawOpenDevice[];
+  readonly files: number;
+  readonly cpuMs: number;
+}
+
 export interface Addon {
   /** Opens the device node; throws a NativeError. */
   open(path: string, writable: boolean): NativeHandle;
@@ -169,6 +186,8 @@ export interface Addon {
   openUevents(): Pick<NativeHandle, "waitChanged" | "close">;
   /** The text of a small file whose read may block in the kernel; after `deadlineMs` it is interrupted there, and rejects with ETIMEDOUT. */
   readAttribute(path: string, deadlineMs: number): Promise<string>;
+  /** Who has device nodes with these numbers open (minor null: any), in the procfs at `proc`; see native/addon/scan.h. Ends at the deadline. */
+  scanDevices(proc: string, wanted: readonly { major: number; minor: number | null }[], deadlineMs: number): Promise<RawDeviceScan>;
 }
 
 /** Beside a shipped bundle; else where `make` leaves it, seen from src/seamcall and from a bundle one folder below the root. */

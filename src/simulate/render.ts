@@ -32,6 +32,7 @@ function renderFrame({ host, state }: World): Entries {
   }
   entries.set(BOOT_ID, line(state.bootId));
   append(entries, renderProcess(1, "init", []));
+  entries.set("proc/1/ns/pid", { kind: "Link", target: INITIAL_NAMESPACE });
   entries.set("sys/class/tsm", { kind: "Directory" });
   if (host.tsm !== null) {
     const directory = `sys/devices/faux/tdx_host/tsm/${host.tsm}`;
@@ -44,6 +45,9 @@ function renderFrame({ host, state }: World): Entries {
   }
   return entries;
 }
+
+/** The host's own PID namespace: its /proc shows all processes (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+const INITIAL_NAMESPACE = "pid:[4026531836]";
 
 export const BOOT_ID = "proc/sys/kernel/random/boot_id";
 

@@ -47,6 +47,7 @@ async function buildHost({ config, log }: Ground): Promise<HostPort> {
   return createHostReader({
     root: config.hostRoot,
     readAttribute: (path, deadlineMs) => addon.readAttribute(path, deadlineMs).then(readingOfText, readingOfError),
+    scanDevices: (proc, wanted, deadlineMs) => addon.scanDevices(proc, wanted, deadlineMs),
     uevents: config.driver.kind === "Simulated" ? null : { open: () => addon.openUevents(), onProblem },
   });
 }

@@ -64,6 +64,7 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
       memory: fresh,
       publications: [],
       answers: [],
+      holders: "Fresh",
       onHost: () => undefined,
     });
     // No function is "not on the bus" of a host that nobody can look at.

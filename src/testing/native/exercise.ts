@@ -45,6 +45,9 @@ function misuse(addon: Addon): number {
     () => addon.simulation.dump("/absent"),
     () => Reflect.apply(addon.openUevents, undefined, [1]),
     () => Reflect.apply(addon.readAttribute, undefined, ["/dev/null", "soon"]),
+    () => Reflect.apply(addon.scanDevices, undefined, ["/proc", [{ major: -1, minor: null }], 10]),
+    () => Reflect.apply(addon.scanDevices, undefined, ["/proc", Array.from({ length: 65 }, () => ({ major: 1, minor: 3 })), 10]),
+    () => Reflect.apply(addon.scanDevices, undefined, [7, [], 10]),
   ];
   let thrown = 0;
   for (const call of wrong) {
@@ -92,7 +95,8 @@ function listen(addon: Addon, dir: string): Promise<unknown>[] {
   const uevents = addon.openUevents();
   const settled = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
   const waiting = settled(uevents.waitChanged());
-  return [settled(addon.readAttribute(fifo, 30)), settled(addon.readAttribute("/proc/self/comm", 30)), uevents.close(), waiting];
+  const scans = ["/proc", "/proc/self", "/absent"].map((proc) => settled(addon.scanDevices(proc, [{ major: 1, minor: null }], 2_000)));
+  return [...scans, settled(addon.readAttribute(fifo, 30)), settled(addon.readAttribute("/proc/self/comm", 30)), uevents.close(), waiting];
 }
 
 async function main(addonPath: string): Promise<void> {

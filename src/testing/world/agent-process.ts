@@ -2,6 +2,8 @@
 import { type Agent, createAgent } from "../../agent/agent.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
 import type { IntentView } from "../../cluster/port.ts";
+import type { HostView } from "../../domain/device.ts";
+import type { HostLook } from "../../host/port.ts";
 import type { DevicePluginHandlers, PodResourcesView } from "../../kubelet/port.ts";
 import { AppError } from "../../runtime/errors.ts";
 import { silentLog } from "../../runtime/log.ts";
@@ -67,10 +69,10 @@ export class AgentProcess {
       log: silentLog,
       metrics: noMetrics,
       host: {
-        observe: () =>
+        observe: (look) =>
           pass("host.observe", () => {
             witness.looked(this, "host");
-            return host.view();
+            return searchedAs(look, host.view());
           }),
         observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
         onChange: (listener) => host.listen(this.number, listener),
@@ -124,4 +126,10 @@ export class AgentProcess {
     witness.looked(this, "podresources");
     return { kind: "Read", allocatable: kubelet.allocatable(), pods: kubelet.listed(), kubeletSinceMs: this.#kubelet.sinceMs };
   }
+}
+
+/** Holders are shown only to a look that asks for those of some function. */
+function searchedAs(look: HostLook | undefined, view: HostView): HostView {
+  if (look === undefined || view.functions.some(look.wantsHolders)) return view;
+  return { ...view, functions: view.functions.map((fn) => ({ ...fn, holders: { kind: "Unreadable", why: "not looked for" } })) };
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * When a decision hangs on who has a device open. Finding out means a look at every open file of the host, so an idle node, or one without devices
+ * that could be offered, is spared it.
+ */
+import type { PciFunction } from "./device.ts";
+import { unitFacts } from "./ground.ts";
+import { type Intent, selectsUnit } from "./intent.ts";
+import { isSetUp, isStranded, type Memory } from "./memory.ts";
+import { resourceFor } from "./selector.ts";
+import type { NodeView } from "./view.ts";
+
+export interface HolderInterest {
+  readonly intent: Intent | null;
+  readonly memory: Pick<Memory, "holds">;
+  readonly binding: NodeView["binding"];
+}
+
+/**
+ * A test of one function: true for what is held (when it is free again must be seen), for what may be offered, and for every function while a unit
+ * may be cleared, because each below it counts.
+ */
+export function wantsHolders(interest: HolderInterest): (fn: Omit<PciFunction, "holders">) => boolean {
+  const { intent, memory } = interest;
+  if (mayClear(interest)) return () => true;
+  return (fn) => memory.holds.has(fn.address) || (intent !== null && mayBeOffered(intent, fn));
+}
+
+function mayClear({ intent, binding }: HolderInterest): boolean {
+  if (intent === null) return false;
+  return [...unitFacts(binding).values()].some(
+    (fact) => isSetUp(fact) && selectsUnit(intent, fact.entry.regBase) && (intent.state !== "Trusted" || isStranded(fact)),
+  );
+}
+
+function mayBeOffered(intent: Intent, fn: Omit<PciFunction, "holders">): boolean {
+  return intent.state === "Trusted" && fn.vfioCdev !== null && fn.teeIo !== "No" && resourceFor(intent, fn) !== null;
+}
