@@ -98,6 +98,7 @@ NAPI_MODULE_INIT()
 	export_function(env, exports, "openUevents", open_uevents);
 	export_function(env, exports, "readAttribute", read_attribute);
 	export_function(env, exports, "scanDevices", scan_devices);
+	export_function(env, exports, "lockFile", lock_file);
 	set(env, exports, "simulation", simulation_value(env));
 	return exports;
 }

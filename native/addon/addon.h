@@ -13,6 +13,8 @@ napi_value simulation_value(napi_env env);
 napi_value read_attribute(napi_env env, napi_callback_info info);
 /* scanDevices(proc, numbers, deadline in ms): a promise of who has which device node open. Counts from the call. */
 napi_value scan_devices(napi_env env, napi_callback_info info);
+/* lockFile(fd): locks the file for this process alone, without waiting; EAGAIN. */
+napi_value lock_file(napi_env env, napi_callback_info info);
 napi_value dump_value(napi_env env, const struct store *store);
 
 /* The class of what open and openSimulator return; kept per environment. */

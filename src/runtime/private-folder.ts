@@ -87,7 +87,7 @@ function isTrusted(uid: number): boolean {
 }
 
 /** A group with the number of this user is this user's alone (login.defs(5), USERGROUPS_ENAB). Root's group has members on some systems. */
-function isWritableByOthers({ mode, gid }: Stats): boolean {
+export function isWritableByOthers({ mode, gid }: Pick<Stats, "mode" | "gid">): boolean {
   const isOwnGroup = gid !== 0 && gid === currentUid();
   return (mode & WRITABLE_BY_OTHERS) !== 0 || ((mode & WRITABLE_BY_GROUP) !== 0 && !isOwnGroup);
 }

@@ -186,6 +186,8 @@ export interface Addon {
   openUevents(): Pick<NativeHandle, "waitChanged" | "close">;
   /** The text of a small file whose read may block in the kernel; after `deadlineMs` it is interrupted there, and rejects with ETIMEDOUT. */
   readAttribute(path: string, deadlineMs: number): Promise<string>;
+  /** Locks an open file for writing, against every other opener, where SQLite would; throws EAGAIN at once. Held until it is closed. */
+  lockFile(fd: number): void;
   /** Who has device nodes with these numbers open (minor null: any), in the procfs at `proc`; see native/addon/scan.h. Ends at the deadline. */
   scanDevices(proc: string, wanted: readonly { major: number; minor: number | null }[], deadlineMs: number): Promise<RawDeviceScan>;
 }

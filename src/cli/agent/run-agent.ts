@@ -115,7 +115,7 @@ async function assemble({ config, context, log, lifecycle, screen, options }: As
     screen.show(built.nodeName() || hostname(), pass.status);
     options.onPass(pass, { screen, agent, cancel: lifecycle.cancel });
   });
-  const parts = [...options.before, lockPart(config.lock), ...metrics.parts, ...built.parts, agentPart(agent)];
+  const parts = [...options.before, lockPart(config), ...metrics.parts, ...built.parts, agentPart(agent)];
   for (const part of parts) lifecycle.add(part);
   return agent;
 }
@@ -124,12 +124,14 @@ function agentPart(agent: Agent): Part {
   return { name: "agent", start: () => agent.start(), stop: () => agent.stop(), stopWithinMs: AGENT_STOP_MS };
 }
 
-function lockPart(path: string): Part {
+function lockPart({ lock: path, ownsLockFolder }: AgentConfig): Part {
   let release = (): void => undefined;
   return {
     name: "node lock",
     async start() {
-      const lock = await takeNodeLock(path);
+      const { loadAddon } = await import("../../seamcall/addon.ts");
+      const { lockFile } = loadAddon();
+      const lock = await takeNodeLock(path, { lockFile, ownsFolder: ownsLockFolder });
       release = () => lock.release();
     },
     stop: () => release(),

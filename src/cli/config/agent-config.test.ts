@@ -44,6 +44,7 @@ describe("defaults", () => {
       logLevel: null,
       cdiDir: "/var/run/cdi",
       lock: "/run/trusted-iommu/agent.lock",
+      ownsLockFolder: true,
     });
   });
 
@@ -54,6 +55,7 @@ describe("defaults", () => {
       driver: { kind: "Simulated", stateDir: "/there/sim/tdx" },
       cdiDir: "/there/sim/cdi",
       lock: "/there/sim/agent.lock",
+      ownsLockFolder: false,
     });
   });
 });

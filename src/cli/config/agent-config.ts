@@ -23,6 +23,8 @@ export interface AgentConfig {
   /** Null: no CDI specs. */
   readonly cdiDir: string | null;
   readonly lock: string;
+  /** The lock's folder is the agent's own default, and no other's: neither named by hand nor a simulated host. */
+  readonly ownsLockFolder: boolean;
 }
 
 export interface ClusterSource {
@@ -107,6 +109,7 @@ function complete(settings: Settings): AgentConfig {
     logLevel: settings.logLevel ?? null,
     cdiDir: settings.cdiDir === "none" ? null : (settings.cdiDir ?? (simulator === undefined ? CDI_DIR : join(simulator, "cdi"))),
     lock: settings.lock ?? join(stateDir, "agent.lock"),
+    ownsLockFolder: settings.lock === undefined && simulator === undefined,
   };
 }
 

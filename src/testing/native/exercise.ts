@@ -48,6 +48,8 @@ function misuse(addon: Addon): number {
     () => Reflect.apply(addon.scanDevices, undefined, ["/proc", [{ major: -1, minor: null }], 10]),
     () => Reflect.apply(addon.scanDevices, undefined, ["/proc", Array.from({ length: 65 }, () => ({ major: 1, minor: 3 })), 10]),
     () => Reflect.apply(addon.scanDevices, undefined, [7, [], 10]),
+    () => Reflect.apply(addon.lockFile, undefined, ["7"]),
+    () => addon.lockFile(-1),
   ];
   let thrown = 0;
   for (const call of wrong) {
