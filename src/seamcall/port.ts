@@ -61,7 +61,7 @@ export interface SeamcallPort {
  * cannot part them: what one process has watched, the next one of the same boot must be told. Texts are the driver's own.
  */
 export interface LoadsPort {
-  /** Takes what an earlier process of this boot watched. To be called before the first LIST. */
+  /** Takes what an earlier process of this boot watched. Counts from the next LIST on. */
   believe(loads: ReadonlySet<string>): void;
   /** What the next process may be told: the load that is there, when it was watched. */
   watched(): ReadonlySet<string>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { type Past, type Registration, remember, watchedLoad } from "./past.ts";
+import { believe, type Past, type Registration, remember, watchedLoad } from "./past.ts";
 import { loadFromText, textOfLoad } from "./watched-load.ts";
 
 const ABSENT: Registration = { load: null, tsm: null };
@@ -60,13 +60,21 @@ describe("a load that was watched from its start", () => {
 
   it("goes on for the next process, with the lines that are not its own, and only that load", () => {
     const watched = [{ load: 5n, tsm: 6n, over: 10 }];
-    const again = remember(null, { ...READY, newest: 40 }, watched);
+    const again = believe(remember(null, { ...READY, newest: 40 }), watched);
     expect(again).toMatchObject({ over: 10, isWatched: true });
     expect(watchedLoad(remember(again, { ...READY, newest: 50 }))).toEqual(watched[0]);
-    for (const other of [NEXT, { load: 5n, tsm: 8n }, LOADING, ABSENT])
-      expect(remember(null, { ...other, newest: 40 }, watched)).toMatchObject({ over: -1, isWatched: false });
-    // What came before this process is all that it can be told of.
-    expect(remember(pastAfter([READY, 10]), { ...READY, newest: 40 }, watched)).toMatchObject({ over: -1, isWatched: false });
+    for (const other of [NEXT, { load: 5n, tsm: 8n }, LOADING, ABSENT]) {
+      const first = remember(null, { ...other, newest: 40 });
+      expect(believe(first, watched)).toEqual(first);
+    }
+  });
+
+  it("is believed in also when the next process has looked before it was told, and never against its own eyes", () => {
+    const watched = [{ load: 5n, tsm: 6n, over: 10 }];
+    const looked = remember(remember(null, { ...READY, newest: 40 }), { ...READY, newest: 50 });
+    expect(believe(looked, watched)).toMatchObject({ over: 10, isWatched: true });
+    const seen = remember(remember(null, { ...ABSENT, newest: 30 }), { ...READY, newest: 40 });
+    expect(believe(seen, watched)).toEqual(seen);
   });
 
   it("is written as a text, and no other text is one", () => {

@@ -32,19 +32,21 @@ const BEFORE_ALL = -1;
  * The driver logs a load's SETUPs while its device is there and before its TSM is. So when another load or another TSM is seen, or none, whatever had
  * been read before is of one that is over. A device without a TSM may be one in the middle of its SETUPs: their lines count as soon as it has one.
  */
-export function remember(past: Past | null, { newest, ...registration }: Look, proven: readonly WatchedLoad[] = []): Past {
-  const { over, isWatched } = past === null ? first(registration, proven) : since(past, registration);
+export function remember(past: Past | null, { newest, ...registration }: Look): Past {
+  // At the first look the lines may be of any load.
+  const { over, isWatched } = past === null ? { over: BEFORE_ALL, isWatched: false } : since(past, registration);
   return { registration, newest, over: over ?? newest, isWatched };
-}
-
-/** The lines may be of any load, unless an earlier process saw this one begin. */
-function first({ load, tsm }: Registration, proven: readonly WatchedLoad[]): Pick<Past, "over" | "isWatched"> {
-  const known = proven.find((one) => one.load === load && one.tsm === tsm);
-  return known ? { over: known.over, isWatched: true } : { over: BEFORE_ALL, isWatched: false };
 }
 
 function since(past: Past, registration: Registration): Pick<Past, "over" | "isWatched"> {
   return isContinued(past.registration, registration) ? past : { over: past.newest, isWatched: true };
+}
+
+/** What is known when an earlier process of this boot had watched these loads: of the load that is there, more than this one has seen. */
+export function believe(past: Past, watched: readonly WatchedLoad[]): Past {
+  const { load, tsm } = past.registration;
+  const known = past.isWatched ? undefined : watched.find((one) => one.load === load && one.tsm === tsm);
+  return known ? { ...past, over: known.over, isWatched: true } : past;
 }
 
 /** The load that is there, when it was watched from its start and has its TSM: what the next process may rely on. */

@@ -11,7 +11,7 @@ import type { LoadsPort } from "../port.ts";
 import { isBuiltIn } from "./built-in.ts";
 import type { KernelEvidence } from "./evidence.ts";
 import { type KernelLog, openKernelLog } from "./kernel-log.ts";
-import { type Past, remember, watchedLoad } from "./past.ts";
+import { believe, type Past, remember, watchedLoad } from "./past.ts";
 import { linesOfLastLoad } from "./setup-lines.ts";
 import { loadFromText, textOfLoad, type WatchedLoad } from "./watched-load.ts";
 
@@ -55,7 +55,7 @@ export function createKernelWatch({ root, log = openKernelLog(join(root, "dev/km
         // What was read while one load gave way to another can't be said to be of either.
         if (before.load !== now.load || before.tsm?.incarnation !== now.tsm?.incarnation) continue;
         const look = { load: now.load, tsm: now.tsm?.incarnation ?? null, newest: read.kind === "Read" ? read.newest : null };
-        past = remember(past, look, proven);
+        past = believe(remember(past, look), proven);
         const whole = past.isWatched ? "Watched" : now.load !== null && isBuiltIn(root) ? "BuiltIn" : null;
         if (read.kind === "Unreadable") return { ...now, whole, log: read };
         return { ...now, whole, log: { kind: "Read", lines: past.over === null ? [] : linesOfLastLoad(read.lines, past.over) } };
