@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { AppError } from "../runtime/errors.ts";
+import { AppError, faultOf } from "../runtime/errors.ts";
 import { atBorder, errorText } from "./border.ts";
 
 test("an error names what is wrong and its code, and what lies below only when that adds something", () => {
@@ -11,6 +12,12 @@ test("an error names what is wrong and its code, and what lies below only when t
   expect(errorText(new AppError("API_UNREACHABLE", `no answer: ${cause.message}`, { cause }), false)).toBe(
     "trusted-iommu: no answer: connect ECONNREFUSED 10.0.0.1:6443\n  (API_UNREACHABLE)\n",
   );
+});
+
+test("a path is named once, though Node names it in its error, too", async () => {
+  const cause = await readFile("/nowhere/x").catch((thrown: unknown) => thrown);
+  const error = new AppError("CONFIG_INVALID", `/nowhere/x cannot be read: ${faultOf(cause)}`, { cause });
+  expect(errorText(error, false)).toBe("trusted-iommu: /nowhere/x cannot be read: ENOENT: no such file or directory\n  (CONFIG_INVALID)\n");
 });
 
 test("what nobody foresaw always shows its stack", () => {

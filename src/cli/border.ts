@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { inspect } from "node:util";
-import { isAppError, messageOf } from "../runtime/errors.ts";
+import { faultOf, isAppError } from "../runtime/errors.ts";
 import { type ExitCode, exitCodeOf } from "../runtime/exit-codes.ts";
 import { cleanLines } from "../runtime/printable.ts";
 
@@ -18,7 +18,7 @@ export function errorText(thrown: unknown, withStack: boolean): string {
 
 /** What lies below, unless the message has it already. */
 function causeText(cause: unknown, message: string): string {
-  const text = cause === undefined ? "" : (messageOf(cause).split("\n")[0] ?? "");
+  const text = cause === undefined ? "" : (faultOf(cause).split("\n")[0] ?? "");
   return text === "" || message.includes(text) ? "" : `: ${text}`;
 }
 

@@ -118,6 +118,8 @@ describe("status", () => {
 
   test("says which file it looked for when there is none, or what is wrong with it", async () => {
     expect(await program("status", "--simulator", ".")).toMatchObject({ code: 2, err: expect.stringContaining(join(folder, "status.json")) });
+    const { err } = await program("status", "--status", "none.json");
+    expect(err.split("none.json")).toHaveLength(2);
     writeFileSync(join(folder, "odd.yaml"), "status: {units: 3}\n");
     expect(await program("status", "--status", "odd.yaml")).toMatchObject({ code: 2, err: expect.stringContaining("no status of a TrustedIommu") });
     expect(await program("status", "--status", "odd.yaml", "--node", "n1")).toMatchObject({ code: 2 });

@@ -4,7 +4,7 @@ import { readJsonOrYaml } from "../api/document.ts";
 import { parseStatus } from "../api/parse.ts";
 import { problemsText } from "../api/problem.ts";
 import type { NodeStatus } from "../domain/status.ts";
-import { AppError, messageOf } from "../runtime/errors.ts";
+import { AppError, faultOf } from "../runtime/errors.ts";
 
 /** A node as its agent last reported it. */
 export interface ReportedNode {
@@ -28,7 +28,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (thrown) {
-    throw refusal(path, messageOf(thrown), thrown);
+    throw refusal(path, faultOf(thrown), thrown);
   }
 }
 

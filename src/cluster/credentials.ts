@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../runtime/clock.ts";
-import { AppError, messageOf } from "../runtime/errors.ts";
+import { AppError, faultOf } from "../runtime/errors.ts";
 
 /** How to reach and convince one API server. */
 export interface ApiAccess {
@@ -39,7 +39,7 @@ export function rereadFile(path: string, clock: Clock): () => Promise<string> {
       last = { text: await readFile(path, "utf8"), atMs: clock.nowMs() };
       return last.text;
     } catch (thrown) {
-      throw new AppError("API_REFUSED", `cannot read ${path}: ${messageOf(thrown)}`, { details: { path }, cause: thrown });
+      throw new AppError("API_REFUSED", `cannot read ${path}: ${faultOf(thrown)}`, { details: { path }, cause: thrown });
     }
   };
 }

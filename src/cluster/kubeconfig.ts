@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { readDocument } from "../api/document.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { AppError, messageOf } from "../runtime/errors.ts";
+import { AppError, faultOf } from "../runtime/errors.ts";
 import { type ApiAccess, type Credentials, rereadFile } from "./credentials.ts";
 import { CONFIG_FIELDS, CONTEXT_FIELDS, fieldProblems, isPlain, type Plain } from "./kubeconfig-fields.ts";
 import { clusterProblems, userProblems } from "./kubeconfig-rules.ts";
@@ -34,7 +34,7 @@ async function readConfig(path: string): Promise<Plain> {
   try {
     content = await readFile(path, "utf8");
   } catch (thrown) {
-    throw new AppError("CONFIG_INVALID", `cannot read kubeconfig ${path}: ${messageOf(thrown)}`, { details: { path }, cause: thrown });
+    throw new AppError("CONFIG_INVALID", `cannot read kubeconfig ${path}: ${faultOf(thrown)}`, { details: { path }, cause: thrown });
   }
   const read = readDocument(content);
   // Places and fixes only: the lines themselves may hold secrets.

@@ -69,6 +69,8 @@ export interface PciFunction {
   readonly physicalFunction: Address | null;
   /** TEE-I/O supported: PCIe DEVCAP bit 30 of function 0 of its slot; a VF inherits. PCIe r6.1 7.5.3.3. */
   readonly teeIo: Tristate;
+  /** Why not, or why that is unknown, for people; empty when it is. */
+  readonly teeIoWhy: string;
   /** Number of selective IDE streams of the slot's function 0; null when there is no IDE capability or it is unreadable. */
   readonly ideStreams: number | null;
   readonly link: Link;

@@ -84,6 +84,18 @@ describe("the gate", () => {
     for (const binding of [withoutId, otherInstance, noTdx]) expect(judge(inputs({ binding })).reason).toBe("UnitNotTrusted");
   });
 
+  it("does not say of an unreadable unit that there is no link to it, nor of specs that nobody writes that they are written", () => {
+    const read = (world: GateInputs, reason: DeviceReason) => judge(world).rules.find((rule) => rule.reason === reason)?.read;
+    expect(read(fnWith({ unit: { kind: "Unreadable", why: "no readable unit dmar9" } }), "NoUnit")).toBe(
+      "iommu link to a unit that cannot be told: no readable unit dmar9",
+    );
+    expect(read(fnWith({ unit: { kind: "None" } }), "NoUnit")).toBe("no iommu link");
+    expect(read(inputs(), "CdiUnwritable")).toBe("no CDI spec is written here");
+    expect(read(fnWith({ teeIo: "No", teeIoWhy: "it has no PCI Express capability" }), "NotTeeCapable")).toBe(
+      "TEE-I/O No: it has no PCI Express capability",
+    );
+  });
+
   it("shows every rule with what it read, also after the first that failed", () => {
     const { rules } = judge(fnWith({ vfioCdev: null, teeIo: "No" }));
     expect(rules).toHaveLength(GATE_RULES.length);

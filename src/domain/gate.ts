@@ -58,6 +58,15 @@ interface Rule {
   read(facts: Facts): string;
 }
 
+function teeIoText(fn: PciFunction | null): string {
+  return fn === null ? "TEE-I/O unread" : `TEE-I/O ${fn.teeIo}${because(fn.teeIoWhy)}`;
+}
+
+function unitText(fn: PciFunction | null): string {
+  if (fn?.unit.kind === "Unit") return `${fn.unit.kernelName} at ${fn.unit.regBase}`;
+  return fn?.unit.kind === "Unreadable" ? `iommu link to a unit that cannot be told: ${fn.unit.why}` : "no iommu link";
+}
+
 function linkText(fn: PciFunction | null): string {
   return `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`;
 }
@@ -83,9 +92,9 @@ export const GATE_RULES: readonly Rule[] = [
   {
     reason: "CapabilityUnknown",
     passes: ({ fn }) => fn?.teeIo !== "Unknown",
-    read: ({ fn }) => `TEE-I/O ${fn?.teeIo ?? "unread"}${fn?.teeIo === "Unknown" ? because(fn.configProblem) : ""}`,
+    read: ({ fn }) => teeIoText(fn),
   },
-  { reason: "NotTeeCapable", passes: ({ fn }) => fn?.teeIo === "Yes", read: ({ fn }) => `TEE-I/O ${fn?.teeIo ?? "unread"}` },
+  { reason: "NotTeeCapable", passes: ({ fn }) => fn?.teeIo === "Yes", read: ({ fn }) => teeIoText(fn) },
   { reason: "NoIntent", passes: ({ intent }) => intent !== null, read: ({ intent }) => (intent ? `spec.state ${intent.state}` : "no TrustedIommu") },
   { reason: "NoResourceMatches", passes: ({ resource }) => resource !== null, read: ({ resource }) => resource?.name ?? "no match" },
   {
@@ -101,7 +110,7 @@ export const GATE_RULES: readonly Rule[] = [
   {
     reason: "NoUnit",
     passes: ({ regBase }) => regBase !== null,
-    read: ({ fn }) => (fn?.unit.kind === "Unit" ? `${fn.unit.kernelName} at ${fn.unit.regBase}` : "no iommu link"),
+    read: ({ fn }) => unitText(fn),
   },
   {
     reason: "UnitNotSelected",
@@ -157,7 +166,8 @@ export const GATE_RULES: readonly Rule[] = [
   {
     reason: "CdiUnwritable",
     passes: ({ address, memory, resource }) => memory.specs.problem === "" || memory.specs.names.has(`${resource?.name}=${address}`),
-    read: ({ memory }) => (memory.specs.problem === "" ? "CDI specs are written" : memory.specs.problem),
+    // Neither a machine without kubelet nor `explain` writes any.
+    read: ({ memory: { specs } }) => specs.problem || (specs.names.size === 0 ? "no CDI spec is written here" : "CDI specs are written"),
   },
 ];
 

@@ -46,7 +46,7 @@ export type OtherUnitReason = keyof typeof OTHER_UNIT_REASONS;
 export const DEVICE_REASONS = {
   Offered: "every rule of the gate holds",
   DeviceMissing: "the function is not on the bus now",
-  NotTeeCapable: "DEVCAP bit 30 is clear: no TEE-I/O",
+  NotTeeCapable: "no TEE-I/O: no PCI Express function of a type that a TSM connects, or DEVCAP bit 30 is clear",
   CapabilityUnknown: "configuration space could not be read far enough to tell TEE-I/O",
   NoIntent: "no TrustedIommu applies to this node",
   NoResourceMatches: "no resource of the intent matches the function",

@@ -3,7 +3,7 @@ import type { Address, PciFunction, UnitOfFunction } from "../domain/device.ts";
 import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { type HolderSearch, holdersOf } from "./holders.ts";
 import { selectiveStreamsOf } from "./ide.ts";
-import { decideLink, decideLinkRead, decideTeeIo, problemOf, type SlotEvidence } from "./link.ts";
+import { decideLink, decideLinkRead, decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./link.ts";
 import { valueOrNull } from "./reading.ts";
 import { functionZeroOf } from "./topology.ts";
 import { NO_TSM, type TsmReading } from "./tsm.ts";
@@ -40,6 +40,7 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings, sea
     functionType: identity.physicalFunction.kind === "Missing" ? "Physical" : "Virtual",
     physicalFunction: identity.physicalFunction.kind === "Value" ? identity.physicalFunction.value : null,
     teeIo: decideTeeIo(evidence),
+    teeIoWhy: whyTeeIo(evidence),
     ideStreams: zero === null ? null : selectiveStreamsOf(zero.ide),
     link: decideLink(evidence, tsm),
     linkRead: decideLinkRead(evidence, otherEnd(facts, around), tsm),

@@ -25,6 +25,7 @@ describe("captured configuration spaces", () => {
   it("of the TEE-I/O endpoint show TEE-I/O, one selective stream that is enabled and secure, DOE at 0xe00 and 4 VFs", () => {
     expect(capabilitiesOf(capturedSpace("tee-io-endpoint"))).toEqual({
       teeIo: "Yes",
+      teeIoWhy: "",
       ide: {
         kind: "Present",
         offset: 0x830,
@@ -40,7 +41,7 @@ describe("captured configuration spaces", () => {
   });
 
   it("of the DOE endpoint show two mailboxes, no IDE and no TEE-I/O", () => {
-    expect(capabilitiesOf(capturedSpace("doe-endpoint"))).toEqual({
+    expect(capabilitiesOf(capturedSpace("doe-endpoint"))).toMatchObject({
       teeIo: "No",
       ide: { kind: "Absent" },
       doe: [0x100, 0x130],
@@ -72,7 +73,7 @@ describe("odd configuration spaces", () => {
   });
 
   it("without a capability list have neither TEE-I/O nor IDE", () => {
-    expect(capabilitiesOf(new Uint8Array(256), 256)).toEqual({ teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" });
+    expect(capabilitiesOf(new Uint8Array(256), 256)).toMatchObject({ teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" });
   });
 
   it("of 256 bytes by the kernel's word hide IDE, DOE and SR-IOV of an Express function, and of no other", () => {
@@ -80,6 +81,15 @@ describe("odd configuration spaces", () => {
     expect(capabilitiesOf(space().subarray(0, 256), 256)).toMatchObject({ teeIo: "Yes", ...hidden });
     expect(capabilitiesOf(space({}, 0).subarray(0, 256), 256)).toMatchObject({ teeIo: "No", ...hidden });
     expect(capabilitiesOf(new Uint8Array(256), 256)).toMatchObject({ teeIo: "No", ide: { kind: "Absent" }, totalVfs: 0, problem: "" });
+  });
+
+  it("say why there is no TEE-I/O", () => {
+    const why = (bytes: Uint8Array): string => capabilitiesOf(bytes).teeIoWhy;
+    expect(why(space())).toBe("");
+    expect(why(space({}, 0))).toBe("DEVCAP bit 30 is clear");
+    expect(why(new Uint8Array(SIZE))).toBe("it has no PCI Express capability");
+    expect(why(space().fill(0x42, 0x42, 0x43))).toBe("a TSM connects no function of its type");
+    expect(why(space().subarray(0, 64))).toContain("CAP_SYS_ADMIN");
   });
 
   it("say why they cannot be read", () => {

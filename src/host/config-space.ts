@@ -15,6 +15,8 @@ export interface ConfigSpace {
 export interface Capabilities {
   /** DEVCAP bit 30 of a function to which a TSM connects. PCIe r6.1 7.5.3.3. */
   readonly teeIo: Tristate;
+  /** Why it is not Yes, for people. */
+  readonly teeIoWhy: string;
   readonly ide: Ide;
   /** Offsets of DOE mailboxes (extended capability 0x2E), as many as could be seen; null when there may be some and none was seen. */
   readonly doe: readonly number[] | null;
@@ -26,10 +28,19 @@ export interface Capabilities {
 
 /** Capabilities of a space that cannot be read at all. */
 export function unreadableCapabilities(problem: string): Capabilities {
-  return { teeIo: "Unknown", ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem };
+  return { teeIo: "Unknown", teeIoWhy: problem, ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem };
 }
 
 export const UNREADABLE_CAPABILITIES = unreadableCapabilities("its configuration space cannot be read");
+
+const NO_EXPRESS: Capabilities = {
+  teeIo: "No",
+  teeIoWhy: "it has no PCI Express capability",
+  ide: { kind: "Absent" },
+  doe: [],
+  totalVfs: 0,
+  problem: "",
+};
 
 /** What a reader without CAP_SYS_ADMIN gets. */
 const OPEN_BYTES = 64;
@@ -52,15 +63,16 @@ export function readCapabilities(space: ConfigSpace): Capabilities {
   if (id === ALL_ONES) return unreadableCapabilities("its configuration space reads all ones: it is gone, or has no power");
   const express = findExpress(space);
   if (express.kind === "Unknown") return unreadableCapabilities(whyUnread(space));
-  if (express.kind === "Absent") return { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
+  if (express.kind === "Absent") return NO_EXPRESS;
   const devcap = readable(space.u32(express.offset + DEVCAP));
-  const teeIo = devcap === null ? "Unknown" : express.canConnect && (devcap & DEVCAP_TEE_IO) !== 0 ? "Yes" : "No";
   const extended = readExtended(space);
-  return {
-    teeIo,
-    ...extended,
-    problem: devcap === null ? `its configuration space cannot be read at 0x${(express.offset + DEVCAP).toString(16)}` : extended.problem,
-  };
+  if (devcap === null) {
+    const problem = `its configuration space cannot be read at 0x${(express.offset + DEVCAP).toString(16)}`;
+    return { ...extended, teeIo: "Unknown", teeIoWhy: problem, problem };
+  }
+  if (!express.canConnect) return { ...extended, teeIo: "No", teeIoWhy: "a TSM connects no function of its type" };
+  if ((devcap & DEVCAP_TEE_IO) === 0) return { ...extended, teeIo: "No", teeIoWhy: "DEVCAP bit 30 is clear" };
+  return { ...extended, teeIo: "Yes", teeIoWhy: "" };
 }
 
 /** The kernel gives everybody the header, and the rest to those with the right to it. */
@@ -70,7 +82,7 @@ function whyUnread(space: ConfigSpace): string {
   return UNREADABLE_CAPABILITIES.problem;
 }
 
-function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo"> {
+function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo" | "teeIoWhy"> {
   // An Express function has the extended space: where the kernel shows none, it could not read it.
   if (space.size === LEGACY_BYTES) return hidden("the kernel shows only 256 bytes of its configuration space");
   let ide: Ide = { kind: "Absent" };
@@ -99,7 +111,7 @@ function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo"> {
   return { ide, doe, totalVfs, problem: isWhole ? "" : "a register of its extended capabilities cannot be read" };
 }
 
-function hidden(problem: string): Omit<Capabilities, "teeIo"> {
+function hidden(problem: string): Omit<Capabilities, "teeIo" | "teeIoWhy"> {
   return { ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem };
 }
 

@@ -8,9 +8,10 @@ import { NO_TSM, type TsmText } from "./tsm.ts";
 const text = (value: string): Reading<string> => ({ kind: "Value", value });
 const stuck: Reading<string> = { kind: "Unreadable", why: "no answer" };
 const blocked: TsmText = { kind: "Blocked", why: "no answer" };
-const plain: Capabilities = { teeIo: "No", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
+const plain: Capabilities = { teeIo: "No", teeIoWhy: "", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
 const capable = (enabled: boolean, secure: boolean): Capabilities => ({
   teeIo: "Yes",
+  teeIoWhy: "",
   ide: {
     kind: "Present",
     offset: 0x100,

@@ -40,6 +40,14 @@ export function decideLink(evidence: SlotEvidence, tsm: TsmReading): Link {
   };
 }
 
+/** Why a function has no TEE-I/O, or why nobody can tell; empty when it has. */
+export function whyTeeIo(evidence: SlotEvidence): string {
+  const { own, zero } = evidence;
+  if (zero === null && own?.teeIo === "No") return own.teeIoWhy;
+  if (zero === null || zero === "Unknown") return problemOf(evidence);
+  return zero.teeIoWhy === "" || own === zero ? zero.teeIoWhy : `function 0 of its slot: ${zero.teeIoWhy}`;
+}
+
 /** Why not all of it is known; function 0 speaks first. Empty when it is. */
 export function problemOf({ own, zero }: SlotEvidence): string {
   if (zero === "Unknown") return "its physical function cannot be told";

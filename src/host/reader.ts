@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { compareAddress, isPciAddress } from "../domain/address.ts";
 import type { Address, HostView, PciFunction, UnitOfFunction } from "../domain/device.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
-import { AppError, messageOf } from "../runtime/errors.ts";
+import { AppError, faultOf } from "../runtime/errors.ts";
 import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
 import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
 import { type BareFacts, type FactsCache, type FunctionFacts, isVfioDriver, readFunction, withCapabilities } from "./functions.ts";
@@ -134,7 +134,7 @@ async function listFunctions(directory: string): Promise<Address[]> {
   try {
     return (await readdir(directory)).filter(isPciAddress).sort(compareAddress);
   } catch (thrown) {
-    throw new AppError("HOST_UNREADABLE", `${directory} cannot be listed: ${messageOf(thrown)}`, { cause: thrown, details: { path: directory } });
+    throw new AppError("HOST_UNREADABLE", `${directory} cannot be listed: ${faultOf(thrown)}`, { cause: thrown, details: { path: directory } });
   }
 }
 

@@ -97,6 +97,16 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/**
+ * The message of a failed file operation without the call and the path that Node appends (`ENOENT: no such file or directory, open '/x'`): for
+ * messages that name the path themselves.
+ */
+export function faultOf(thrown: unknown): string {
+  const message = messageOf(thrown);
+  const isSystemError = thrown instanceof Error && "syscall" in thrown && typeof thrown.syscall === "string";
+  return isSystemError ? (message.split(`, ${thrown.syscall}`)[0] ?? message) : message;
+}
+
 /** Anything thrown as an AppError; what is not one already becomes `fallback` with its cause kept. */
 export function toAppError(thrown: unknown, fallback: ErrorCode): AppError {
   return isAppError(thrown) ? thrown : new AppError(fallback, messageOf(thrown), { cause: thrown });

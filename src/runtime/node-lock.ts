@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fchmodSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { AppError, messageOf } from "./errors.ts";
+import { AppError, faultOf } from "./errors.ts";
 import { codeForUnmakable, isWritableByOthers, makePrivateFolder, makeSafeFolder } from "./private-folder.ts";
 
 /** Held until `release` or the end of the process, however it ends. */
@@ -59,7 +59,7 @@ function openLock(path: string, place: string): number {
   try {
     return openSync(place, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
   } catch (thrown) {
-    throw unusable(path, messageOf(thrown), thrown);
+    throw unusable(path, faultOf(thrown), thrown);
   }
 }
 
@@ -82,7 +82,7 @@ function lock(path: string, { place, fd, lockFile }: Opened): void {
   try {
     lockFile(fd);
   } catch (thrown) {
-    if (!HELD_BY_ANOTHER.includes(codeOf(thrown))) throw unusable(path, messageOf(thrown), thrown);
+    if (!HELD_BY_ANOTHER.includes(codeOf(thrown))) throw unusable(path, faultOf(thrown), thrown);
     const pid = holderOf(place, fd);
     const holder = pid === null ? "" : ` (process ${pid})`;
     throw new AppError("NODE_LOCKED", `another agent${holder} runs on this node: it holds ${path}; stop it, or give this one its own --lock`, {

@@ -7,7 +7,7 @@
 import type { Stats } from "node:fs";
 import { chmod, lstat, mkdir, readlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { AppError, type ErrorCode, messageOf } from "./errors.ts";
+import { AppError, type ErrorCode, faultOf } from "./errors.ts";
 
 const PRIVATE_MODE = 0o700;
 const WRITABLE_BY_GROUP = 0o020;
@@ -120,7 +120,7 @@ async function failing<T>(path: string, at: string, step: () => Promise<T>, expe
     return await step();
   } catch (thrown) {
     if (expected !== undefined && errnoOf(thrown) === expected) return null;
-    throw new AppError(codeForUnmakable(thrown), `the folder ${path} cannot be made or read at ${at}: ${messageOf(thrown)}`, {
+    throw new AppError(codeForUnmakable(thrown), `the folder ${path} cannot be made or read at ${at}: ${faultOf(thrown)}`, {
       details: { path },
       cause: thrown,
     });

@@ -178,6 +178,11 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     expect((await reader.list()).units).toHaveLength(UNIT_COUNT);
     await expect(reader.setup(A)).rejects.toMatchObject({ code: "BINDING_FAILED", details: { errno: "EBADF" } });
     await expect(open(`${state.dir}/absent`, { addon })).rejects.toMatchObject({ code: "DRIVER_MISSING" });
+    const node = `${state.dir}/dev/tdx_iommu`;
+    await expect(openTdxIommu(node, { addon })).rejects.toMatchObject({
+      code: "DRIVER_MISSING",
+      message: `${node} is not there: load the kernel module tdx_iommu`,
+    });
   });
 
   it("turns trusted into unknown when the module can't be called, and says why", async () => {

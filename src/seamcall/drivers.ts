@@ -28,6 +28,7 @@ export function openSimulated(dir: string, options: OpenOptions = {}): Promise<S
 
 /** The kernel module's device node. DRIVER_MISSING without it, NOT_PERMITTED without CAP_SYS_ADMIN, NO_TDX_MODULE, WRITER_BUSY. */
 export function openTdxIommu(devicePath: string, options: OpenOptions = {}): Promise<SeamcallPort> {
+  if (!existsSync(devicePath)) return Promise.reject(new AppError("DRIVER_MISSING", `${devicePath} is not there: load the kernel module tdx_iommu`));
   return opened("tdx_iommu", () => (options.addon ?? loadAddon()).open(devicePath, options.writable ?? true));
 }
 

@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { readDocument } from "../api/document.ts";
 import { problemsText } from "../api/problem.ts";
-import { AppError, messageOf } from "../runtime/errors.ts";
+import { AppError, faultOf } from "../runtime/errors.ts";
 import { expandHost } from "./expand.ts";
 import { generateHost } from "./generate.ts";
 import type { HostDescription } from "./host-description.ts";
@@ -79,6 +79,6 @@ function readSource(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (thrown) {
-    throw new AppError("SIMULATION_INVALID", `${path} cannot be read: ${messageOf(thrown)}`, { cause: thrown, details: { path } });
+    throw new AppError("SIMULATION_INVALID", `${path} cannot be read: ${faultOf(thrown)}`, { cause: thrown, details: { path } });
   }
 }

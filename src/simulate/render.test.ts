@@ -70,7 +70,10 @@ function expectedUnit(unit: UnitDescription): HostUnit {
   return { regBase, kernelName: name, ...registers, domainsSupported: 65536, domainsUsed };
 }
 
-function expectedFunction(host: HostDescription, one: FunctionDescription): Omit<PciFunction, "vfioCdev" | "linkRead" | "configProblem"> {
+function expectedFunction(
+  host: HostDescription,
+  one: FunctionDescription,
+): Omit<PciFunction, "vfioCdev" | "linkRead" | "configProblem" | "teeIoWhy"> {
   const zero = host.functions.find((other) => other.address === (one.physicalFunction ?? one.address)) ?? one;
   const unit = host.units.find((other) => other.name === one.unit);
   const readable = zero.configBytes > 64;
@@ -115,7 +118,7 @@ describe("a rendered host", () => {
           expect(view.units).toEqual([host.units[1], host.units[0]].flatMap((unit) => (unit === undefined ? [] : [expectedUnit(unit)])));
           const byAddress = (a: { address: string }, b: { address: string }): number => (a.address < b.address ? -1 : 1);
           const expected = host.functions.map((one) => expectedFunction(host, one)).sort(byAddress);
-          expect(view.functions.map(({ vfioCdev: _, linkRead: __, configProblem: ___, ...rest }) => rest)).toEqual(expected);
+          expect(view.functions.map(({ vfioCdev: _, linkRead: __, configProblem: ___, teeIoWhy: ____, ...rest }) => rest)).toEqual(expected);
           const cdevs = view.functions.flatMap((one) => (one.vfioCdev === null ? [] : [one.vfioCdev]));
           expect(cdevs).toHaveLength(host.iommufd ? host.functions.filter((one) => one.driver === "vfio-pci").length : 0);
           expect(new Set(cdevs).size).toBe(cdevs.length);

@@ -24,6 +24,7 @@ export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
     functionType: "Physical",
     physicalFunction: null,
     teeIo: "Yes",
+    teeIoWhy: "",
     ideStreams: 1,
     link: { state: "Insecure", tsm: "", bound: "No", streamSecure: "No" },
     linkRead: { tsm: "Read", registers: "idle" },

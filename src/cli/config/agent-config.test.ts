@@ -33,6 +33,12 @@ function refusal(flags: Record<string, string>): string[] {
 }
 
 describe("defaults", () => {
+  test("have the status beside the lock, wherever that is", () => {
+    expect(config({ manifest: "node.yaml", lock: "/x/agent.lock" }).source).toMatchObject({ status: "/x/status.json" });
+    expect(config({ manifest: "node.yaml", lock: "/x/agent.lock", status: "/y/s.json" }).source).toMatchObject({ status: "/y/s.json" });
+    expect(config({ manifest: "node.yaml", lock: "/x/agent.lock", simulator: "sim" }).source).toMatchObject({ status: "/x/status.json" });
+  });
+
   test("are those of a real node without a cluster", () => {
     expect(config({ manifest: "node.yaml" })).toEqual({
       source: { kind: "Manifest", manifest: "/there/node.yaml", status: "/run/trusted-iommu/status.json" },

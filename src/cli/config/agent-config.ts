@@ -95,9 +95,9 @@ function conflicts(settings: Settings): readonly Problem[] {
 
 function complete(settings: Settings): AgentConfig {
   const { simulator } = settings;
-  const stateDir = simulator ?? STATE_DIR;
+  const lock = settings.lock ?? join(simulator ?? STATE_DIR, "agent.lock");
   return {
-    source: sourceOf(settings, stateDir),
+    source: sourceOf(settings, lock),
     hostRoot: settings.hostRoot ?? (simulator === undefined ? "/" : storeAt(simulator).hostRoot),
     driver:
       simulator === undefined
@@ -108,15 +108,15 @@ function complete(settings: Settings): AgentConfig {
     metrics: settings.metrics ?? null,
     logLevel: settings.logLevel ?? null,
     cdiDir: settings.cdiDir === "none" ? null : (settings.cdiDir ?? (simulator === undefined ? CDI_DIR : join(simulator, "cdi"))),
-    lock: settings.lock ?? join(stateDir, "agent.lock"),
+    lock,
     ownsLockFolder: settings.lock === undefined && simulator === undefined,
   };
 }
 
-function sourceOf(settings: Settings, stateDir: string): AgentConfig["source"] {
+function sourceOf(settings: Settings, lock: string): AgentConfig["source"] {
   const { manifest, node } = settings;
   if (node !== undefined) return { kind: "Cluster", node, kubeconfig: settings.kubeconfig ?? null };
-  return { kind: "Manifest", manifest: manifest ?? "", status: settings.status ?? join(stateDir, "status.json") };
+  return { kind: "Manifest", manifest: manifest ?? "", status: settings.status ?? join(dirname(lock), "status.json") };
 }
 
 function kubeletPaths(settings: Settings): KubeletPaths {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { readDocument } from "../../api/document.ts";
 import { nearest, type Problem, valueText } from "../../api/problem.ts";
-import { AppError, messageOf } from "../../runtime/errors.ts";
+import { AppError, faultOf } from "../../runtime/errors.ts";
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 
 /** Settings from one place, and everything that is wrong with them. */
@@ -80,7 +80,7 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (thrown) {
-    const message = `--config is ${valueText(path)}: name a readable file (${messageOf(thrown)})`;
+    const message = `--config is ${valueText(path)}: name a readable file (${faultOf(thrown)})`;
     throw new AppError("CONFIG_INVALID", message, { cause: thrown, details: { path } });
   }
 }

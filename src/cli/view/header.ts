@@ -6,12 +6,15 @@ import { conditionMark, isAlarm, reasonText, simulatedBanner } from "./words.ts"
 /** The top of every view of a node: who and on what, the banner of a simulation, what the conditions say, the one sentence for people. */
 export function header(node: string, status: NodeStatus, canvas: Canvas): readonly string[] {
   const banner = simulatedBanner(status, canvas);
+  const shown = alarms(status);
+  // The summary is what Ready says, which is often what Degraded says.
+  const isNews = status.summary !== "" && !shown.some((alarm) => alarm.message === status.summary);
   return [
     ...(banner === null ? [] : [banner]),
     identity(node, status, canvas),
     ...conditionLines(status, canvas),
-    ...alarms(status).map((alarm) => line([span(`${alarm.type} `, "bad"), span(reasonText(alarm))], canvas)),
-    ...(status.summary === "" ? [] : [line([span(oneLine(status.summary))], canvas)]),
+    ...shown.map((alarm) => line([span(`${alarm.type} `, "bad"), span(reasonText(alarm))], canvas)),
+    ...(isNews ? [line([span(oneLine(status.summary))], canvas)] : []),
   ];
 }
 

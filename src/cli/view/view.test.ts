@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { deviceStatus, mixedStatus, nodeStatus, unitStatus } from "../../testing/node-status.ts";
+import { condition, deviceStatus, mixedStatus, nodeStatus, unitStatus } from "../../testing/node-status.ts";
 import { changeLines } from "./changes.ts";
 import { explainJson, explainText } from "./explain.ts";
 import { nodeTables } from "./tables.ts";
@@ -39,6 +39,14 @@ describe("the tables", () => {
       "",
       "1 of 4 units trusted, 2 devices offered, 2 withheld, 483 functions on the bus",
     ]);
+  });
+
+  test("say no sentence twice above themselves", () => {
+    const degraded = condition({ type: "Degraded", status: "True", reason: "UnitFailed", message: "0x1000: TrustLost" });
+    const lines = nodeTables("n1", nodeStatus({ summary: "0x1000: TrustLost", conditions: [degraded] }), { ...plain80, width: 200 });
+    expect(lines.filter((line) => line.includes("0x1000: TrustLost"))).toEqual(["Degraded UnitFailed: 0x1000: TrustLost"]);
+    const other = nodeTables("n1", nodeStatus({ summary: "something else", conditions: [degraded] }), plain80);
+    expect(other).toContain("something else");
   });
 
   test("name the IOMMUs that are none of the units, as the tree does", () => {

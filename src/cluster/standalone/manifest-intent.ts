@@ -2,7 +2,7 @@
 import { type InForce, inForceAfter } from "../../api/cleared.ts";
 import { parseManifest } from "../../api/parse.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
-import { messageOf } from "../../runtime/errors.ts";
+import { faultOf } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { IntentPort, IntentView } from "../port.ts";
 import { type ManifestFiles, manifestFiles } from "./manifest-files.ts";
@@ -65,7 +65,7 @@ export function createManifestIntent(options: ManifestIntentOptions): ManifestIn
   const read = async (): Promise<void> => {
     const text = await files.read(path).catch((thrown: unknown) => {
       lastText = null;
-      refuse({ intent: view?.intent ?? null, problem: `cannot read ${path}: ${messageOf(thrown)}` });
+      refuse({ intent: view?.intent ?? null, problem: `cannot read ${path}: ${faultOf(thrown)}` });
       return null;
     });
     if (text !== null) accept(text);

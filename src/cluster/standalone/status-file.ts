@@ -8,7 +8,7 @@ import { parseStatus } from "../../api/parse.ts";
 import type { Intent } from "../../domain/intent.ts";
 import type { NodeStatus } from "../../domain/status.ts";
 import { writeFileAtomic } from "../../runtime/atomic-file.ts";
-import { AppError, messageOf } from "../../runtime/errors.ts";
+import { AppError, faultOf } from "../../runtime/errors.ts";
 import { createSerialQueue } from "../../runtime/serial.ts";
 import type { NodeEvent, StatusPort } from "../port.ts";
 
@@ -50,7 +50,7 @@ async function replace(path: string, text: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomic(path, text);
   } catch (thrown) {
-    throw new AppError("STATUS_UNWRITABLE", `cannot write ${path}: ${messageOf(thrown)}`, { details: { path }, cause: thrown });
+    throw new AppError("STATUS_UNWRITABLE", `cannot write ${path}: ${faultOf(thrown)}`, { details: { path }, cause: thrown });
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { AppError, messageOf } from "../../runtime/errors.ts";
+import { AppError, faultOf } from "../../runtime/errors.ts";
 import type { LoadsPort } from "../port.ts";
 import { isBuiltIn } from "./built-in.ts";
 import type { KernelEvidence } from "./evidence.ts";
@@ -43,7 +43,7 @@ export function createKernelWatch({ root, log = openKernelLog(join(root, "dev/km
       const incarnation = name === undefined ? null : incarnationOf(join(folder, name));
       return { load: incarnationOf(join(root, DEVICE)), tsm: name === undefined || incarnation === null ? null : { name, incarnation } };
     } catch (thrown) {
-      throw new AppError("BINDING_FAILED", `${DEVICE} cannot be read: ${messageOf(thrown)}`, { cause: thrown });
+      throw new AppError("BINDING_FAILED", `${DEVICE} cannot be read: ${faultOf(thrown)}`, { cause: thrown });
     }
   };
   return {

@@ -107,6 +107,7 @@ export class HostFunction {
       functionType: this.physical ? "Virtual" : "Physical",
       physicalFunction: this.physical?.address ?? null,
       teeIo: !this.isConfigReadable.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
+      teeIoWhy: this.isConfigReadable.value ? "" : "EIO",
       ideStreams: 1,
       link: this.#link(),
       linkRead: this.#linkRead(),
