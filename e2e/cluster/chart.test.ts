@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { SCHEMAS_FOLDER } from "./binaries.ts";
 import { runCommand } from "./command.ts";
 import { openRung, rungTitle } from "./rung.ts";
@@ -29,6 +30,18 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("the chart", rung), () => {
   test("passes helm lint without a warning", async () => {
     await helm("lint", "--strict", CHART);
   });
+
+  test.each([[[]], [["--set-json", 'agent.nodeSelector={"kubernetes.io/arch":"arm64","story":"here"}']]])(
+    "keeps the agent on Linux nodes on amd64, with %j",
+    async (flags) => {
+      const { stdout } = await helm("template", "trusted-iommu", CHART, ...flags);
+      const daemonSet = parseAllDocuments(stdout)
+        .map((document) => document.toJS())
+        .find((object) => object?.kind === "DaemonSet");
+      const own = flags.length === 0 ? {} : { story: "here" };
+      expect(daemonSet.spec.template.spec.nodeSelector).toEqual({ "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", ...own });
+    },
+  );
 
   test.each([[[]], [["--set", "simulator.enabled=true"]], [["--set", "image.pullPolicy=Never", "--set", "agent.driver=tdx_iommu"]]])(
     "renders only what the Kubernetes API knows, with %j",
