@@ -13,25 +13,29 @@ import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
-import { emptyMemory, type Memory, noteUnchecked, remember } from "../domain/memory.ts";
+import { emptyMemory, noteListed, proofsOf, remember } from "../domain/memory.ts";
 import { stoppedReport } from "../domain/report.ts";
+import { NO_SPECS } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
-import type { Binding, Reading } from "../domain/view.ts";
+import type { Reading } from "../domain/view.ts";
 import { wantsHolders } from "../domain/wanted-holders.ts";
 import type { HostLook } from "../host/port.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { createJobs, type Jobs, type LoopJob, type RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
+import { specsAllowed, specsToKeep } from "./adopt.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers } from "./handlers.ts";
+import { createNewest, type Newest } from "./newest.ts";
 import { observe, readHost } from "./observe.ts";
-import { type DecideInputs, decide, holderPollMs, linkPollMs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
+import { type DecideInputs, decide, holderPollMs, linkPollMs, type News, openSpecs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import { sharePods } from "./pods-share.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
-import { createPublisher } from "./publisher.ts";
+import { createProofKeeper } from "./proof-keeper.ts";
+import { createPublisher, type WantedSpecs } from "./publisher.ts";
 import type { AgentState, Pass } from "./state.ts";
 import { createStatusTurns } from "./status-turn.ts";
 
@@ -55,16 +59,24 @@ const PASS_BOUND_MS = 30_000;
 const STEP_BOUND_MS = 600_000;
 const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
-const SPECS_AGAIN_MS = 2_000;
+/** CDI specs or proofs that could not be written are written again. */
+const WRITE_AGAIN_MS = 2_000;
 /** Soon, and not at once: a binding that comes and goes must not keep the agent busy. */
 const OVERTAKEN_LOOK_MS = 250;
-const NO_SPEC_PROBLEM: Memory["specs"] = { problem: "", names: new Set() };
 /** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
 
 export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   const ports: AgentPorts = { ...given, pods: sharePods(given.pods, given.clock) };
-  const state: AgentState = { memory: emptyMemory(0, options.settleMs, null), pass: null, answers: [], lastStatus: null, stopping: false };
+  const state: AgentState = {
+    memory: emptyMemory(0, options.settleMs),
+    pass: null,
+    draft: null,
+    adopted: new Map(),
+    answers: [],
+    lastStatus: null,
+    stopping: false,
+  };
   const locks = createKeyedLocks();
   const listeners = new Set<() => void>();
   const stops: (() => void)[] = [];
@@ -81,6 +93,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   let statusJob: LoopJob | null = null;
   let withdrawJob: LoopJob | null = null;
   let withdrawByHostJob: LoopJob | null = null;
+  let specsJob: LoopJob | null = null;
   let written = "";
   const statusTurns = createStatusTurns(ports.status.rate, () => state.lastStatus);
 
@@ -105,28 +118,42 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   };
   const binding: BindingHolder = createBinding({ open: ports.openSeamcall, driver: options.driver, onChange: () => wakeAll(false) });
   const simulatedHost = options.driver === "simulated";
-  const handlers = createHandlers({ ports, binding, state, locks, simulatedHost, onAnswered: wakeAfterCalls });
+  const newest: Newest = createNewest({ readBinding: () => binding.observe(), readHost: (look) => readHost(ports, look) });
+  const proofs = createProofKeeper(ports);
+  const handlers = createHandlers({ ports, binding, state, proofs, locks, simulatedHost, onAnswered: wakeAfterCalls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
-  const publisher = createPublisher(ports, plugins, simulatedHost);
 
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
+  const news = (): News => ({ binding: newest.binding(), host: newest.host(), intent: currentIntent(), memory: state.memory });
+  const publisher = createPublisher(ports, {
+    plugins,
+    simulatedHost,
+    wanted: () => wantedSpecs(state, { news: news(), asked: ports.intent.current(), simulatedHost }),
+  });
 
-  const closeGate = (reading: Reading<Binding>, host: Reading<HostView> | null): void => {
-    if (!state.pass || state.stopping) return;
-    publisher.withdraw(withdrawals(state.pass, { binding: reading, host, intent: currentIntent(), memory: state.memory }));
+  /** Takes away at once what the gate does not allow by the newest readings: from kubelet's lists, and by a job of its own from the CDI specs. */
+  const closeGate = (): void => {
+    if (state.stopping) return;
+    if (state.pass) publisher.withdraw(withdrawals(state.pass, news()));
+    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();
   };
 
   const look = async (holders: HostLook["age"]): Promise<Ground> => {
-    const reading = await binding.observe();
+    const reading = await newest.readBinding();
     const publications = plugins?.publications() ?? [];
     const { memory, answers } = state;
-    const onHost = (host: Reading<HostView>): void => closeGate(reading, host);
-    return groundFrom(await observe({ ports, binding: reading, intent: currentIntent(), memory, publications, answers, holders, onHost }));
+    const readHostNow = async (look: HostLook): Promise<Reading<HostView>> => {
+      const host = await newest.readHost(look);
+      closeGate();
+      return host;
+    };
+    const inputs = { ports, binding: reading, intent: currentIntent(), memory, publications, answers, holders, readHost: readHostNow };
+    return groundFrom(await observe(inputs));
   };
 
   const withdraw = async (): Promise<undefined> => {
-    const reading = await binding.observe();
-    closeGate(reading, null);
+    await newest.readBinding();
+    closeGate();
     return undefined;
   };
 
@@ -134,8 +161,14 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   const withdrawByHost = async (): Promise<undefined> => {
     if (!state.pass) return undefined;
     const interest = { intent: currentIntent(), memory: state.memory, binding: state.pass.ground.view.binding };
-    const host = await readHost(ports, { wantsHolders: wantsHolders(interest), age: "Recent" });
-    closeGate(await binding.observe(), host);
+    await newest.readHost({ wantsHolders: wantsHolders(interest), age: "Recent" });
+    await newest.readBinding();
+    closeGate();
+    return undefined;
+  };
+
+  const syncSpecs = async (): Promise<undefined> => {
+    await publisher.syncSpecs();
     return undefined;
   };
 
@@ -150,13 +183,23 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       now: timestamp(ports),
     });
 
+  /** Before anything slow is read: what an earlier process proved, and the CDI specs that it left. */
+  const adopt = async (): Promise<void> => {
+    const proven = await proofs.load(await ports.host.bootId());
+    state.memory = emptyMemory(state.memory.startedMs, options.settleMs, proven);
+    const reading = await newest.readBinding();
+    await publisher.readSpecs();
+    state.adopted = await specsToKeep(ports, { proofs: proven, binding: reading });
+    await publisher.syncSpecs();
+  };
+  let isAdopted = false;
+
   const runPass = async (): Promise<{ afterMs: number } | undefined> => {
+    if (!isAdopted) await adopt();
+    isAdopted = true;
     // Not even an empty offer is made before the intent is known: Register comes only after a whole first observation.
     if (ports.intent.current() === null) return undefined;
-    if (state.pass === null) {
-      state.lastStatus = await ports.status.readLast();
-      state.memory = emptyMemory(state.memory.startedMs, options.settleMs, state.lastStatus);
-    }
+    if (state.pass === null) state.lastStatus = await ports.status.readLast();
     const ground = await look("Recent");
     // What a closing binding looks like is not news: the last whole pass stands.
     if (state.stopping) return undefined;
@@ -165,27 +208,35 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     state.memory = remember(state.memory, asked?.intent ?? null, ground);
     const answerMs = unseenMs(options.settleMs, ground.view.podResources);
     state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < answerMs);
-    const before = state.pass?.status ?? state.lastStatus;
-    const wanted = decideOn(asked, { ground, memory: { ...state.memory, specs: NO_SPEC_PROBLEM }, previous: before });
+    const previous = state.pass?.status ?? state.lastStatus;
+    const wanted = decideOn(asked, { ground, memory: { ...state.memory, specs: NO_SPECS, proofProblem: "" }, previous });
     publisher.withdraw(wanted.offer);
-    const specs = await publisher.writeSpecs(wanted.offer, ground);
+    // Written down before anything is named or listed, so that a spec or a name of ours is known as ours after any crash.
+    state.memory = noteListed(state.memory, wanted.offer);
+    const proofProblem = await proofs.save(proofsOf(state.memory));
+    state.memory = { ...state.memory, proofProblem };
+    state.draft = wanted;
+    await publisher.syncSpecs();
     // An observation can take seconds; what the table says by now, and the intent, have the last word on what is listed.
-    const reading = await binding.observe();
+    await newest.readBinding();
     if (state.stopping) return undefined;
-    state.memory = { ...state.memory, specs };
-    const pass = specs.problem === "" ? wanted : decideOn(asked, { ground, memory: state.memory, previous: before });
+    state.memory = { ...state.memory, specs: publisher.specs() };
+    const pass = decideOn(asked, { ground, memory: state.memory, previous });
     state.pass = pass;
-    const listed = withdrawals(pass, { binding: reading, host: null, intent: currentIntent(), memory: state.memory });
+    state.draft = null;
+    const listed = withdrawals(pass, news());
     publisher.list(listed);
-    const overtaken = overtakenBy(pass, reading, listed);
-    if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by the table or the intent, looking again");
-    announce(ports, before, pass.status);
+    const overtaken = overtakenBy(pass, newest.binding() ?? ground.view.binding, listed);
+    if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by newer readings, looking again");
+    announce(ports, previous, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
     if (JSON.stringify(pass.status) !== written) statusJob?.wake();
     for (const listener of listeners) listener();
-    await publisher.dropSpecs(ground);
-    if (overtaken !== "") return { afterMs: OVERTAKEN_LOOK_MS };
-    if (specs.problem !== "") return { afterMs: SPECS_AGAIN_MS };
+    // The specs themselves are proven last: lost in a crash, they are written anew.
+    await proofs.save(proofsOf(state.memory));
+    if (publisher.specs().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
+    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();
+    if (overtaken !== "" || publisher.mustSyncSpecs()) return { afterMs: OVERTAKEN_LOOK_MS };
     return nextLook(pass, ports.clock.nowMs(), state);
   };
 
@@ -203,13 +254,14 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
 
   return {
     async start() {
-      state.memory = emptyMemory(ports.clock.nowMs(), options.settleMs, null);
+      state.memory = emptyMemory(ports.clock.nowMs(), options.settleMs);
       const loop = { minIntervalMs: 0, everyMs: null, backoff: BACKOFF, startAwake: false };
       statusJob = jobs.loop("status", { ...loop, boundMs: STATUS_BOUND_MS }, writeStatus);
-      const perform = { ports, binding, state, locks, observeNow: () => look("Fresh"), onStep: wake };
+      const perform = { ports, binding, newest, state, locks, observeNow: () => look("Fresh"), onStep: wake };
       stepJob = jobs.loop("steps", { ...loop, boundMs: STEP_BOUND_MS }, (signal) => performSteps(perform, signal));
       withdrawJob = jobs.loop("withdraw", { ...loop, boundMs: PASS_BOUND_MS }, withdraw);
       withdrawByHostJob = jobs.loop("withdraw-by-host", { ...loop, boundMs: PASS_BOUND_MS }, withdrawByHost);
+      specsJob = jobs.loop("specs", { ...loop, boundMs: PASS_BOUND_MS }, syncSpecs);
       passJob = jobs.loop("pass", { ...loop, startAwake: true, everyMs: options.observeEveryMs, boundMs: PASS_BOUND_MS }, runPass);
       stops.push(
         ports.host.onChange(wakeForHost),
@@ -230,20 +282,34 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       callsLook?.stop();
       await plugins?.close();
       // Read while it can be: a CLEAR that goes on in the kernel must not be reported as trusted.
-      const reading = await binding.observe();
+      const reading = await newest.readBinding();
       // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
       await binding.close();
       await jobs.stop();
       await publisher.end();
+      proofs.close();
       if (!state.pass) return;
       const ground = groundFrom({ ...state.pass.ground.view, binding: reading });
-      const memory = noteUnchecked(state.memory, ground.units);
-      const { status } = decideOn(ports.intent.current(), { ground, memory, previous: state.pass.status });
+      const { status } = decideOn(ports.intent.current(), { ground, memory: state.memory, previous: state.pass.status });
       await ports.status
         .write(stoppedReport(status, timestamp(ports)))
         .catch((thrown: unknown) => ports.log.warn({ err: thrown }, "last status not written"));
     },
   };
+}
+
+interface WantedInputs {
+  readonly news: News;
+  readonly asked: IntentView | null;
+  readonly simulatedHost: boolean;
+}
+
+/** The CDI specs that may be in place by the newest readings: of the pass that is running, of the last one, or those of an earlier process. */
+function wantedSpecs({ draft, pass, adopted, memory }: AgentState, { news, asked, simulatedHost }: WantedInputs): WantedSpecs {
+  const decided = draft ?? pass;
+  const table = news.binding ?? { kind: "Unreadable" as const, why: "not read yet" };
+  const specs = decided ? openSpecs(decided, news) : specsAllowed({ specs: adopted, lastUnits: memory.lastUnits }, { binding: table, asked });
+  return { specs, simulated: table.kind === "Read" ? table.value.info.simulated : simulatedHost };
 }
 
 function nextLook(pass: Pass, nowMs: number, { answers, memory }: AgentState): { afterMs: number } | undefined {

@@ -2,17 +2,19 @@
 
 /** Kubelet's calls. Each asks the gate again, on the binding and the function as they are now (I2), and fails closed. */
 import type { Address } from "../domain/device.ts";
-import { judge, type Verdict } from "../domain/gate.ts";
+import { judge, type Purpose, type Verdict } from "../domain/gate.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { functionToJudge } from "../domain/link-reading.ts";
-import { noteAnswer } from "../domain/memory.ts";
+import { noteAnswer, notePreStart } from "../domain/memory.ts";
+import type { RegBase } from "../domain/unit.ts";
 import type { Answer } from "../domain/view.ts";
 import type { AllocatedDevice, DevicePluginHandlers, PreferredRequest } from "../kubelet/port.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { BindingHolder } from "./binding.ts";
 import type { AgentPorts, DeviceFacts } from "./ports.ts";
+import type { ProofKeeper } from "./proof-keeper.ts";
 import { shareReads } from "./shared-read.ts";
 import type { AgentState } from "./state.ts";
 
@@ -20,6 +22,7 @@ export interface HandlerParts {
   readonly ports: AgentPorts;
   readonly binding: BindingHolder;
   readonly state: AgentState;
+  readonly proofs: Pick<ProofKeeper, "noteHold">;
   /** Keyed by register base: shared by these calls, exclusive for CLEAR. */
   readonly locks: KeyedLocks;
   /** A simulated host: it has no device nodes to give. */
@@ -32,62 +35,82 @@ export interface HandlerParts {
 interface Judged {
   readonly verdict: Verdict;
   readonly vfioCdev: string | null;
+  /** The unit that the function is below now. */
+  readonly regBase: RegBase | null;
   /** SEAMCALLs are answered by a simulator. */
   readonly simulated: boolean;
+}
+
+interface Asked {
+  readonly resource: string;
+  readonly address: Address;
+  readonly purpose: Purpose;
 }
 
 export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
   const { ports, state } = parts;
   const readFunction = sharedByAddress((address) => ports.host.observeFunction(address));
 
-  const judgeNow = async (address: Address): Promise<Judged> => {
+  const judgeNow = async (address: Address, purpose: Purpose): Promise<Judged> => {
     const [binding, raw] = await Promise.all([parts.binding.observeShared(), readFunction(address)]);
     const units = binding.kind === "Read" ? unitFacts(binding) : null;
     const bindingProblem = binding.kind === "Read" ? "" : binding.why;
     const { memory } = state;
     const fn = raw && functionToJudge(raw, { links: memory.links, units });
-    const verdict = judge({ address, intent: currentIntent(parts), fn, units, bindingProblem, memory });
-    return { verdict, vfioCdev: fn?.vfioCdev ?? null, simulated: binding.kind === "Read" && binding.value.info.simulated };
+    const verdict = judge({ address, purpose, intent: currentIntent(parts), fn, units, bindingProblem, memory });
+    const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
+    return { verdict, vfioCdev: fn?.vfioCdev ?? null, regBase, simulated: binding.kind === "Read" && binding.value.info.simulated };
   };
 
   /** The work runs under the unit's shared lock, in the same turn in which the gate was found open. */
-  const admit = async <T>(resource: string, address: Address, then: (judged: Judged) => T): Promise<T> => {
+  const admit = async <T>({ resource, address, purpose }: Asked, then: (judged: Judged) => Promise<T>): Promise<T> => {
     refuseEarly(parts);
     // A device nobody has seen has no unit to lock, and the gate refuses it.
     const regBase = state.memory.lastUnits.get(address) ?? "";
     return parts.locks.shared(regBase, async () => {
-      const judged = await judgeNow(address);
+      const judged = await judgeNow(address, purpose);
       const { verdict } = judged;
       refuseEarly(parts);
       if (!verdict.offered) throw refused(address, verdict.reason, verdict.message);
       if (verdict.resource?.name !== resource)
         throw refused(address, "NoResourceMatches", `it belongs to ${verdict.resource?.name ?? "no resource"}`);
-      return then(judged);
+      // The lock keeps a CLEAR of one unit out: a function that is below another one by now asks again, under that one's.
+      if (judged.regBase !== regBase) throw refused(address, "UnitNotTrusted", `it was below ${regBase} and is below ${judged.regBase} now`);
+      return await then(judged);
     });
   };
 
-  const answer = (judged: Judged, resource: string): AllocatedDevice => {
-    const { verdict } = judged;
-    const noted: Answer = { address: verdict.address, resource, atMs: ports.clock.nowMs(), epoch: verdict.epoch ?? "" };
-    // The newest answer for a device stands for the older ones: the list stays as short as the devices are many, however fast kubelet asks.
+  /** Counts against CLEAR from now on. The newest answer for a device stands for the older ones, however fast kubelet asks. */
+  const remembered = ({ verdict, vfioCdev }: Judged, resource: string): Answer => {
+    const noted = { address: verdict.address, resource, node: vfioCdev, atMs: ports.clock.nowMs(), epoch: verdict.epoch ?? "" };
     state.answers = [...state.answers.filter((one) => one.address !== noted.address), noted];
+    return noted;
+  };
+
+  /** Written down before it is answered: a process that is killed in between must not have given what nobody can prove. */
+  const answer = async (judged: Judged, resource: string): Promise<AllocatedDevice> => {
+    const noted = remembered(judged, resource);
     state.memory = noteAnswer(state.memory, noted);
+    await parts.proofs.noteHold(noted.address, noted);
+    refuseEarly(parts);
     return allocated(judged, parts);
   };
 
-  /** An Allocate answer outlives a reboot, trust does not: without knowing that the device was given in this epoch, the container waits. */
-  const refuseUnproven = ({ verdict: { address } }: Judged): void => {
-    if (!state.memory.holds.has(address)) throw refused(address, "HeldAcrossTrustLoss", "no view shows yet since when it is held");
+  const start = async (judged: Judged, resource: string): Promise<void> => {
+    state.memory = notePreStart(state.memory, remembered(judged, resource));
   };
 
   return {
     async allocate(resource, ids) {
-      const answers = await Promise.all(ids.map((id) => admit(resource, id, (judged) => answer(judged, resource))));
+      const answers = await Promise.all(
+        ids.map((address) => admit({ resource, address, purpose: "Allocate" }, (judged) => answer(judged, resource))),
+      );
       parts.onAnswered();
       return answers;
     },
     async preStart(resource, ids) {
-      await Promise.all(ids.map((id) => admit(resource, id, refuseUnproven)));
+      await Promise.all(ids.map((address) => admit({ resource, address, purpose: "PreStart" }, (judged) => start(judged, resource))));
+      parts.onAnswered();
     },
     prefer: (_resource: string, request: PreferredRequest) => ports.prefer(request, factsOf(request.available, state)),
   };

@@ -9,6 +9,7 @@ import { selectsUnit } from "../domain/intent.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
 import { clearanceOf, isSetUp, isStranded, type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
+import { unnamedHolders } from "../domain/unknown-holders.ts";
 import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
 import { wantsHolders } from "../domain/wanted-holders.ts";
 import type { HostLook } from "../host/port.ts";
@@ -24,19 +25,19 @@ export interface ObserveInputs {
   readonly answers: readonly Answer[];
   /** Of what a CLEAR is decided on, nothing may be older than the question. */
   readonly holders: HostLook["age"];
-  /** Called each time the host has been read: what is lost there does not wait for kubelet or the API. */
-  readonly onHost: (host: Reading<HostView>) => void;
+  /** Reads the host's tree; what is lost there must not wait for kubelet or the API, so the reader tells others, too. */
+  readonly readHost: (look: HostLook) => Promise<Reading<HostView>>;
 }
 
 /** The API's answer may be this slow before everything else is read again. */
 const SLOW_API_MS = 1_000;
 
 export async function observe(inputs: ObserveInputs): Promise<NodeView> {
-  const { ports, binding, memory, publications, answers, onHost } = inputs;
+  const { ports, binding, memory, publications, answers, readHost } = inputs;
   const nowMs = ports.clock.nowMs();
   const hostLook = { wantsHolders: wantsHolders(inputs), age: inputs.holders };
   const readNode = async () => {
-    const [host, podResources] = await Promise.all([readHost(ports, hostLook, onHost), ports.podResources.observe()]);
+    const [host, podResources] = await Promise.all([readHost(hostLook), ports.podResources.observe()]);
     return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(binding) }), binding, podResources, publications, answers };
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
@@ -51,25 +52,19 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
 const LINKS_ALONE: HostLook = { wantsHolders: () => false, age: "Recent" };
 
 /** The host's tree now; what fails is Unreadable. */
-export async function readHost(
-  { host }: Pick<AgentPorts, "host">,
-  look: HostLook = LINKS_ALONE,
-  onRead?: (host: Reading<HostView>) => void,
-): Promise<Reading<HostView>> {
-  const reading = await host.observe(look).then(
+export function readHost({ host }: Pick<AgentPorts, "host">, look: HostLook = LINKS_ALONE): Promise<Reading<HostView>> {
+  return host.observe(look).then(
     (value) => ({ kind: "Read" as const, value }),
     (thrown: unknown) => ({ kind: "Unreadable" as const, why: messageOf(thrown) }),
   );
-  onRead?.(reading);
-  return reading;
 }
 
 /**
- * Pods are asked for, by a quorum read, only when a decision hangs on them alone: a CLEAR for which everything else is free, or the end of a hold that
- * no view shows.
+ * Pods are asked for, by a quorum read, only when a decision hangs on them alone: a CLEAR for which everything else is free, the end of a hold that
+ * no view shows, or a device in use that no pod of podresources has, which may be a terminating pod's.
  */
 function wantsPods({ intent, memory, binding }: ObserveInputs, ground: Ground): boolean {
-  if (waitsForPods(memory, ground)) return true;
+  if (waitsForPods(memory, ground) || unnamedHolders(memory, ground).size > 0) return true;
   if (intent === null) return false;
   return [...unitFacts(binding).values()].some((fact) => {
     const { regBase } = fact.entry;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The pure middle of a pass: one observation becomes verdicts, plan, offer, report and settlement. */
-import type { HostView } from "../domain/device.ts";
-import { judge } from "../domain/gate.ts";
-import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
+import type { Address, HostView, PciFunction } from "../domain/device.ts";
+import { type GateInputs, judge, SPEC_RULES } from "../domain/gate.ts";
+import { type Ground, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
@@ -11,6 +11,7 @@ import { hostToJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
 import { planUnits } from "../domain/plan.ts";
+import type { SpecProof } from "../domain/proofs.ts";
 import { reportFrom } from "../domain/report.ts";
 import { absentAddresses } from "../domain/selector.ts";
 import { settlementFrom } from "../domain/settlement.ts";
@@ -45,7 +46,8 @@ export function decide(inputs: DecideInputs): Pass {
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,
     absentAddresses: absentAddresses(intent, ground),
-    specProblem: memory.specs.problem,
+    specs: memory.specs,
+    proofProblem: memory.proofProblem,
     hasKubelet: inputs.hasKubelet,
     desiredState: intent?.state ?? null,
     generation: inputs.generation,
@@ -59,10 +61,10 @@ export function decide(inputs: DecideInputs): Pass {
   return { intent, ground, verdicts, unitVerdicts, offer, status, settlement };
 }
 
-/** What is newer than the pass. */
+/** What is known by now, which may be newer than the pass. */
 export interface News {
-  readonly binding: Reading<Binding>;
-  /** Null: not read again. */
+  /** Null: not read yet. */
+  readonly binding: Reading<Binding> | null;
   readonly host: Reading<HostView> | null;
   readonly intent: Intent | null;
   readonly memory: Memory;
@@ -72,19 +74,43 @@ export interface News {
  * The last offer without the devices that the gate closes for on a newer binding, host or intent: what can be withdrawn at once, before the slow
  * part of an observation. It never adds a device.
  */
-export function withdrawals(pass: Pass, { binding, host, intent, memory }: News): readonly OfferedResource[] {
-  const units = binding.kind === "Read" ? unitFacts(binding) : null;
-  const toJudge = host && hostToJudge(host, { links: memory.links, units });
-  const { functions } = toJudge === null ? pass.ground : groundFrom({ ...pass.ground.view, host: toJudge });
-  const bindingProblem = binding.kind === "Read" ? "" : binding.why;
+export function withdrawals(pass: Pass, news: News): readonly OfferedResource[] {
+  const gate = gateOn(pass, news);
   const stays = (id: string, resource: string): boolean => {
-    const verdict = judge({ address: id, intent, fn: functions.get(id) ?? null, units, bindingProblem, memory });
+    const verdict = judge(gate(id));
     return verdict.offered && verdict.resource?.name === resource;
   };
   return pass.offer.map(({ resource, devices }) => ({
     resource,
     devices: devices.filter((device) => !device.healthy || stays(device.id, resource)),
   }));
+}
+
+/** The CDI specs that may be in place: those of the pass's open verdicts whose gate is open by now, too. */
+export function openSpecs(pass: Pass, news: News): ReadonlyMap<string, SpecProof> {
+  const gate = gateOn(pass, news);
+  const specs = new Map<string, SpecProof>();
+  for (const { address, offered, reason } of pass.verdicts) {
+    if (!offered && reason !== "CdiUnwritable") continue;
+    const inputs = gate(address);
+    const verdict = judge(inputs, SPEC_RULES);
+    if (verdict.offered && verdict.resource && verdict.epoch !== null)
+      specs.set(`${verdict.resource.name}=${address}`, { node: inputs.fn?.vfioCdev ?? null, epoch: verdict.epoch });
+  }
+  return specs;
+}
+
+/** The gate's inputs for a device of the pass, by the newest readings. */
+function gateOn(pass: Pass, { binding, host, intent, memory }: News): (address: Address) => GateInputs {
+  const table = binding ?? pass.ground.view.binding;
+  const units = table.kind === "Read" ? unitFacts(table) : null;
+  const bindingProblem = table.kind === "Read" ? "" : table.why;
+  const functions = host === null ? pass.ground.functions : functionsOf(hostToJudge(host, { links: memory.links, units }));
+  return (address) => ({ address, purpose: "List", intent, fn: functions.get(address) ?? null, units, bindingProblem, memory });
+}
+
+function functionsOf(host: Reading<HostView>): ReadonlyMap<Address, PciFunction> {
+  return new Map((host.kind === "Read" ? host.value.functions : []).map((fn) => [fn.address, fn]));
 }
 
 /**

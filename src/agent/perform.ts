@@ -5,8 +5,8 @@
  * taken now, and is only issued when the same pure function still asks for it. Results are never believed: the loop observes again.
  */
 import type { HostView } from "../domain/device.ts";
-import { functionsBelow, type Ground, groundFrom } from "../domain/ground.ts";
-import { type CallEnd, noteCall, noteLate, noteSetup, noteSuspects, remember } from "../domain/memory.ts";
+import { type Ground, groundFrom } from "../domain/ground.ts";
+import { type CallEnd, noteCall, noteLate, noteReadAgain, noteSetup, remember } from "../domain/memory.ts";
 import { planUnit, type Step } from "../domain/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";
 import type { Reading } from "../domain/view.ts";
@@ -14,13 +14,14 @@ import { isAppError, messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { CallResult } from "../seamcall/port.ts";
 import type { BindingHolder } from "./binding.ts";
-import { readHost } from "./observe.ts";
+import type { Newest } from "./newest.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { AgentState } from "./state.ts";
 
 export interface PerformParts {
   readonly ports: AgentPorts;
   readonly binding: BindingHolder;
+  readonly newest: Newest;
   readonly state: AgentState;
   readonly locks: KeyedLocks;
   /** A whole view, as the loop takes it, now. */
@@ -46,15 +47,13 @@ async function setup(parts: PerformParts, step: Step, host: Reading<HostView> | 
   // A pass that looked while this unit's SETUP was under way still asks for it: seen without reading the tree.
   const known = await refreshed(parts, null);
   if (known === null || !stillAsked(parts, known, step)) return null;
-  const ground = await refreshed(parts, host ?? (await readHost(parts.ports)));
+  const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));
   if (ground === null || !stillAsked(parts, ground, step)) return null;
   parts.state.memory = noteSetup(parts.state.memory, step.regBase);
   await issue(parts, { step, ground }, () => parts.binding.setup(step.regBase));
-  // Read again after: a link that is secure now may have been so before SETUP took hold. What cannot be read may be.
-  const after = await readHost(parts.ports);
-  const below = functionsBelow(groundFrom({ ...ground.view, host: after.kind === "Read" ? after : ground.view.host }), step.regBase);
-  const suspects = below.filter((fn) => after.kind !== "Read" || fn.link.state !== "Insecure").map((fn) => fn.address);
-  parts.state.memory = noteSuspects(parts.state.memory, step.regBase, { addresses: suspects, nowMs: parts.ports.clock.nowMs() });
+  // Read again after: a link that is secure now may have been so before SETUP took hold, and stays unchecked in this epoch.
+  const after = await parts.newest.readHost();
+  parts.state.memory = noteReadAgain(parts.state.memory, step.regBase);
   return after;
 }
 
@@ -79,8 +78,8 @@ async function clear(parts: PerformParts, step: Step): Promise<null> {
  * The newest view with the binding read again, and with `host` if there is one: a function may have come, or the host become unreadable, since.
  * Null when there is no view yet.
  */
-async function refreshed({ state, binding, ports }: PerformParts, host: Reading<HostView> | null): Promise<Ground | null> {
-  const reading = await binding.observe();
+async function refreshed({ state, newest, ports }: PerformParts, host: Reading<HostView> | null): Promise<Ground | null> {
+  const reading = await newest.readBinding();
   const known = state.pass?.ground.view;
   return known ? groundFrom({ ...known, nowMs: ports.clock.nowMs(), binding: reading, host: host ?? known.host }) : null;
 }

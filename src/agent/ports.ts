@@ -6,6 +6,7 @@ import type { HostPort } from "../host/port.ts";
 import type { CdiPort, DevicePluginHandlers, DevicePluginPort, PodResourcesPort, PreferredRequest } from "../kubelet/port.ts";
 import type { Random } from "../runtime/backoff.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { Journal } from "../runtime/journal.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { Driver, SeamcallPort } from "../seamcall/port.ts";
@@ -34,6 +35,8 @@ export interface AgentPorts {
   readonly pods: NodePodsPort;
   readonly intent: IntentPort;
   readonly status: StatusPort;
+  /** The proof file of this node (domain/proofs.ts). */
+  readonly proofs: Journal;
   /** A bug in this program: the process should end. */
   readonly onFatal: (thrown: unknown) => void;
 }

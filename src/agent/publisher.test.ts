@@ -3,49 +3,115 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { groundFrom } from "../domain/ground.ts";
 import type { OfferedResource } from "../domain/offer.ts";
+import type { SpecProof } from "../domain/proofs.ts";
 import { createCdi, specFileName } from "../kubelet/cdi.ts";
+import type { CdiPort } from "../kubelet/port.ts";
 import { silentLog } from "../runtime/log.ts";
-import { aBinding, aFunction, aHost, aUnit, aView, GPU } from "../testing/builders.ts";
+import { GPU } from "../testing/builders.ts";
 import { createPublisher } from "./publisher.ts";
 
 const NIC = "teeio.dev/nic";
-const HELD = "0000:17:00.0";
-const FREE = "0000:18:00.0";
-const listOf = (resource: string, devices: Readonly<Record<string, boolean>>): OfferedResource => ({
-  resource,
-  devices: Object.entries(devices).map(([id, healthy]) => ({ id, healthy, numaNode: 0 })),
-});
+const ONE = "0000:17:00.0";
+const OTHER = "0000:18:00.0";
+const proof = (number: number, epoch = "i/0x1"): SpecProof => ({ node: `/dev/vfio/devices/vfio${number}`, epoch });
 
 let dir = "";
+let wanted: ReadonlyMap<string, SpecProof> = new Map();
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "ti-publisher-"));
+  wanted = new Map();
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const publisher = () => createPublisher({ cdi: createCdi({ dir }), log: silentLog }, null, false);
-/** A host on which nothing is simulated: a device without a vfio device has nothing that a spec could give. */
-const ground = (heldCdev: string | null) => {
-  const functions = [aFunction({ address: HELD, vfioCdev: heldCdev }), aFunction({ address: FREE })];
-  const binding = aBinding([aUnit()], { simulated: false });
-  return groundFrom(aView({ binding, host: { kind: "Read", value: aHost({ functions }) } }));
-};
+const publisherOver = (cdi: CdiPort) =>
+  createPublisher({ cdi, log: silentLog }, { plugins: null, simulatedHost: false, wanted: () => ({ specs: wanted, simulated: false }) });
+const publisher = () => publisherOver(createCdi({ dir }));
+const written = (resource: string) => JSON.parse(readFileSync(join(dir, specFileName(resource)), "utf8"));
 
-test("a held device that has lost its vfio device keeps no other one from its spec", async () => {
-  const specs = await publisher().writeSpecs([listOf(GPU, { [HELD]: false, [FREE]: true })], ground(null));
-  expect(specs).toEqual({ problem: "", names: new Set([`${GPU}=${FREE}`]) });
-  expect(JSON.parse(readFileSync(join(dir, specFileName(GPU)), "utf8"))).toMatchObject({ devices: [{ name: FREE }] });
+test("specs name what is wanted, with its node, and are proven then", async () => {
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  const publishing = publisher();
+  expect(publishing.mustSyncSpecs()).toBe(true);
+  expect(await publishing.syncSpecs()).toMatchObject({ problem: "", proven: wanted, stale: new Set() });
+  expect(written(GPU).devices).toMatchObject([{ name: ONE, containerEdits: { deviceNodes: [{ hostPath: "/dev/vfio/devices/vfio0" }, {}] } }]);
+  expect(publishing.mustSyncSpecs()).toBe(false);
 });
 
-test("a spec that cannot be written withholds what is new of its own resource only", async () => {
+test("a node that changed, an epoch that changed, and a device that is not wanted any more, are work to do", async () => {
   const publishing = publisher();
-  const all = ground("/dev/vfio/devices/vfio1");
-  await publishing.writeSpecs([listOf(GPU, { [HELD]: true })], all);
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  await publishing.syncSpecs();
+  for (const next of [new Map([[`${GPU}=${ONE}`, proof(1)]]), new Map([[`${GPU}=${ONE}`, proof(1, "i/0x2")]]), new Map<string, SpecProof>()]) {
+    wanted = next;
+    expect(publishing.mustSyncSpecs()).toBe(true);
+    expect((await publishing.syncSpecs()).proven).toEqual(next);
+  }
+});
+
+test("what is wanted is asked when the writing begins, not when it was called for", async () => {
+  let open = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const cdi = createCdi({ dir });
+  const publishing = publisherOver({ read: () => cdi.read(), sync: (resources) => gate.then(() => cdi.sync(resources)) });
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  const first = publishing.syncSpecs();
+  await Promise.resolve();
+  const second = publishing.syncSpecs();
+  wanted = new Map();
+  open();
+  await first;
+  expect((await second).proven.size).toBe(0);
+  expect((await cdi.read()).inPlace.size).toBe(0);
+});
+
+test("a spec that cannot be written is not proven, and those of other resources are", async () => {
+  const publishing = publisher();
   // No file can take the place of a folder.
-  rmSync(join(dir, specFileName(GPU)));
   mkdirSync(join(dir, specFileName(GPU)));
-  const specs = await publishing.writeSpecs([listOf(GPU, { [HELD]: true, [FREE]: true }), listOf(NIC, { [FREE]: true })], all);
+  wanted = new Map([
+    [`${GPU}=${ONE}`, proof(0)],
+    [`${NIC}=${OTHER}`, proof(1)],
+  ]);
+  const specs = await publishing.syncSpecs();
   expect(specs.problem).not.toBe("");
-  expect(specs.names).toEqual(new Set([`${GPU}=${HELD}`, `${NIC}=${FREE}`]));
+  expect([...specs.proven.keys()]).toEqual([`${NIC}=${OTHER}`]);
+  expect(specs.unreadable).toEqual([specFileName(GPU)]);
+});
+
+test("specs that an earlier process left are read, and stale until they are wanted", async () => {
+  await createCdi({ dir }).sync([{ resource: GPU, devices: [{ id: ONE, deviceNodes: ["/dev/vfio/devices/vfio0", "/dev/iommu"], env: {} }] }]);
+  const publishing = publisher();
+  expect((await publishing.readSpecs()).stale).toEqual(new Set([`${GPU}=${ONE}`]));
+  expect(publishing.mustSyncSpecs()).toBe(true);
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  expect(await publishing.syncSpecs()).toMatchObject({ stale: new Set(), proven: wanted });
+});
+
+test("an end removes all specs, whatever is wanted", async () => {
+  const publishing = publisher();
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  await publishing.syncSpecs();
+  await publishing.end();
+  expect((await createCdi({ dir }).read()).inPlace.size).toBe(0);
+});
+
+test("withdrawing adds nothing, and takes health away", () => {
+  const lists: (readonly OfferedResource[])[] = [];
+  const plugins = { publish: (list: readonly OfferedResource[]) => void lists.push(list), publications: () => [], onChange: () => () => undefined };
+  const options = {
+    plugins: { ...plugins, close: async () => undefined },
+    simulatedHost: false,
+    wanted: () => ({ specs: wanted, simulated: false }),
+  };
+  const publishing = createPublisher({ cdi: null, log: silentLog }, options);
+  const list = (devices: Readonly<Record<string, boolean>>): readonly OfferedResource[] => [
+    { resource: GPU, devices: Object.entries(devices).map(([id, healthy]) => ({ id, healthy, numaNode: 0 })) },
+  ];
+  publishing.list(list({ [ONE]: true }));
+  publishing.withdraw(list({ [ONE]: false, [OTHER]: true }));
+  publishing.withdraw(list({ [ONE]: true, [OTHER]: true }));
+  expect(lists.at(-1)).toEqual(list({ [ONE]: false }));
 });

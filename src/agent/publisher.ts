@@ -2,59 +2,84 @@
 
 /**
  * offer: makes kubelet's lists and the CDI specs match. Specs before lists when devices appear, lists before specs when they go: no container is
- * ever given a name that does not resolve.
+ * ever given a name that does not resolve. What may be listed and named is asked at the moment of listing and writing, never taken from a pass that
+ * began earlier.
  */
-import type { Ground } from "../domain/ground.ts";
-import type { Memory } from "../domain/memory.ts";
+import type { Address } from "../domain/device.ts";
 import type { OfferedResource } from "../domain/offer.ts";
-import type { CdiResource, DevicePluginPort } from "../kubelet/port.ts";
+import type { SpecProof } from "../domain/proofs.ts";
+import { addressOfSpec, NO_SPECS, type SpecsInPlace } from "../domain/specs.ts";
+import type { CdiOutcome, CdiResource, DevicePluginPort } from "../kubelet/port.ts";
 import { deviceEnv, deviceNodesOf } from "./handlers.ts";
 import type { AgentPorts } from "./ports.ts";
+import { shareReads } from "./shared-read.ts";
+
+/** CDI names that may be in place now, with the node that each must give. */
+export interface WantedSpecs {
+  readonly specs: ReadonlyMap<string, SpecProof>;
+  /** SEAMCALLs are answered by a simulator: said in every container. */
+  readonly simulated: boolean;
+}
 
 export interface Publisher {
-  /** Writes the specs of `offer`, and leaves those of what is listed now. Never rejects: a failure is a value, and withholds by the gate. */
-  writeSpecs(offer: readonly OfferedResource[], ground: Ground): Promise<Memory["specs"]>;
+  /** Makes the spec files match what is wanted when the work begins, which is after this call. Never rejects: a failure is a value, and withholds. */
+  syncSpecs(): Promise<SpecsInPlace>;
+  /** What earlier processes left in place. */
+  readSpecs(): Promise<SpecsInPlace>;
+  /** As the last sync left them. */
+  specs(): SpecsInPlace;
+  /** Specs differ from what is wanted now. */
+  mustSyncSpecs(): boolean;
   /** Lists exactly `offer`. */
   list(offer: readonly OfferedResource[]): void;
   /** Takes away what `offer` does not have; adds nothing. */
   withdraw(offer: readonly OfferedResource[]): void;
-  /** Removes the specs of what is not listed. One that could not be removed is harmless, and is tried again. */
-  dropSpecs(ground: Ground): Promise<void>;
   /** Removes all specs. Never rejects. */
   end(): Promise<void>;
 }
 
-export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, plugins: DevicePluginPort | null, simulatedHost: boolean): Publisher {
+export interface PublisherOptions {
+  readonly plugins: DevicePluginPort | null;
+  /** A simulated host: it has no device nodes to give. */
+  readonly simulatedHost: boolean;
+  readonly wanted: () => WantedSpecs;
+}
+
+export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, options: PublisherOptions): Publisher {
+  const { plugins, simulatedHost } = options;
   let listed: readonly OfferedResource[] = [];
-  let names: ReadonlySet<string> = new Set();
+  let inPlace: SpecsInPlace = { ...NO_SPECS, isServed: ports.cdi !== null };
+  let isEnded = false;
   const list = (offer: readonly OfferedResource[]): void => {
     listed = offer;
     plugins?.publish(offer);
   };
+  const wantedNow = (): WantedSpecs => (isEnded ? { ...options.wanted(), specs: new Map() } : options.wanted());
+
+  const sync = shareReads(async () => {
+    if (!ports.cdi) return inPlace;
+    const wanted = wantedNow();
+    const outcome = await ports.cdi.sync(cdiResources(wanted, simulatedHost));
+    if (outcome.problem) ports.log.warn({ err: outcome.problem }, "cdi specs are not as they should be");
+    inPlace = specsAfter(outcome, wanted.specs, simulatedHost);
+    return inPlace;
+  });
+
   return {
-    async writeSpecs(offer, ground) {
-      if (!ports.cdi) return { problem: "", names };
-      const resources = cdiResources([...offer, ...listed], ground, simulatedHost);
-      const { problem, unwritten } = await ports.cdi.sync(resources);
-      if (problem) ports.log.warn({ err: problem }, "cdi specs not written");
-      // A resource whose spec could not be written has its older one.
-      const kept = [...names].filter((name) => unwritten.has(resourceOf(name)));
-      names = new Set([...kept, ...namesOf(resources.filter(({ resource }) => !unwritten.has(resource)))]);
-      return { problem: problem?.message ?? "", names };
+    syncSpecs: sync,
+    async readSpecs() {
+      if (!ports.cdi) return inPlace;
+      const outcome = await ports.cdi.read();
+      inPlace = specsAfter(outcome, new Map(), simulatedHost);
+      return inPlace;
     },
+    specs: () => inPlace,
+    mustSyncSpecs: () => inPlace.isServed && (inPlace.problem !== "" || !isSame(inPlace, wantedNow().specs)),
     list,
     withdraw: (offer) => list(onlyIn(listed, offer)),
-    async dropSpecs(ground) {
-      const resources = cdiResources(listed, ground, simulatedHost);
-      // Gone from the moment it is asked for: a name that is believed in and does not resolve is worse than one written twice.
-      const left = namesOf(resources);
-      names = new Set([...names].filter((name) => left.has(name)));
-      const outcome = await ports.cdi?.sync(resources);
-      if (outcome?.problem) ports.log.debug({ err: outcome.problem }, "cdi specs not removed");
-    },
     async end() {
-      const outcome = await ports.cdi?.sync([]);
-      if (outcome?.problem) ports.log.warn({ err: outcome.problem }, "cdi specs not removed");
+      isEnded = true;
+      await sync();
     },
   };
 }
@@ -68,26 +93,29 @@ function onlyIn(offer: readonly OfferedResource[], other: readonly OfferedResour
   });
 }
 
-/** CDI names, `resource=id`. */
-function namesOf(resources: readonly CdiResource[]): ReadonlySet<string> {
-  return new Set(resources.flatMap(({ resource, devices }) => devices.map(({ id }) => `${resource}=${id}`)));
+function isSame({ proven, stale }: SpecsInPlace, wanted: ReadonlyMap<string, SpecProof>): boolean {
+  if (stale.size > 0 || proven.size !== wanted.size) return false;
+  return [...wanted].every(([name, { node, epoch }]) => proven.get(name)?.node === node && proven.get(name)?.epoch === epoch);
 }
 
-function resourceOf(name: string): string {
-  return name.slice(0, name.lastIndexOf("="));
+/** What is in place and as wanted is proven; whatever else is in place should be gone. */
+function specsAfter({ problem, inPlace, unreadable }: CdiOutcome, wanted: ReadonlyMap<string, SpecProof>, simulatedHost: boolean): SpecsInPlace {
+  const isAsWanted = (name: string, nodes: readonly string[]): boolean =>
+    wanted.has(name) && nodes.join() === deviceNodesOf(wanted.get(name)?.node ?? null, simulatedHost).join();
+  const proven = new Map([...wanted].filter(([name]) => inPlace.has(name) && isAsWanted(name, inPlace.get(name) ?? [])));
+  const stale = new Set([...inPlace.keys()].filter((name) => !proven.has(name)));
+  return { isServed: true, problem: problem?.message ?? "", proven, stale, unreadable };
 }
 
-/** A held device that has lost its vfio device is listed as unhealthy, and a spec would have nothing to say of it. */
-function cdiResources(lists: readonly OfferedResource[], ground: Ground, simulatedHost: boolean): readonly CdiResource[] {
-  const { binding } = ground.view;
-  const env = deviceEnv(binding.kind === "Read" ? binding.value.info.simulated : simulatedHost);
-  const names = [...new Set(lists.map((one) => one.resource))];
-  return names.map((resource) => {
-    const wanted = new Set(lists.filter((one) => one.resource === resource).flatMap((one) => one.devices.map((device) => device.id)));
-    const devices = [...wanted]
-      .sort()
-      .map((id) => ({ id, deviceNodes: deviceNodesOf(ground.functions.get(id)?.vfioCdev ?? null, simulatedHost), env }))
-      .filter((device) => device.deviceNodes.length > 0 || Object.keys(device.env).length > 0);
-    return { resource, devices };
-  });
+/** A device without a node and without environment has nothing that a spec could say. */
+function cdiResources({ specs, simulated }: WantedSpecs, simulatedHost: boolean): readonly CdiResource[] {
+  const env = deviceEnv(simulated);
+  const byResource = new Map<string, { id: Address; deviceNodes: readonly string[]; env: typeof env }[]>();
+  for (const [name, { node }] of [...specs].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const device = { id: addressOfSpec(name), deviceNodes: deviceNodesOf(node, simulatedHost), env };
+    if (device.deviceNodes.length === 0 && Object.keys(env).length === 0) continue;
+    const resource = name.slice(0, name.lastIndexOf("="));
+    byResource.set(resource, [...(byResource.get(resource) ?? []), device]);
+  }
+  return [...byResource].map(([resource, devices]) => ({ resource, devices }));
 }

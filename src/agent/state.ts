@@ -5,6 +5,7 @@ import type { Intent } from "../domain/intent.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import type { UnitVerdict } from "../domain/plan.ts";
+import type { SpecProof } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Answer } from "../domain/view.ts";
@@ -27,6 +28,10 @@ export interface Pass {
 export interface AgentState {
   memory: Memory;
   pass: Pass | null;
+  /** Decisions of the pass that is running: their CDI specs are written before they are listed. */
+  draft: Pass | null;
+  /** CDI specs of an earlier process that hold until the first pass has its own verdicts. */
+  adopted: ReadonlyMap<string, SpecProof>;
   answers: readonly Answer[];
   /** Status that an earlier process left, until the first pass has its own. */
   lastStatus: NodeStatus | null;

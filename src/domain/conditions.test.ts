@@ -9,6 +9,7 @@ import { verdictsFor } from "./offer.ts";
 import { planUnits } from "./plan.ts";
 import { reportFrom, stoppedReport } from "./report.ts";
 import { absentAddresses } from "./selector.ts";
+import { NO_SPECS } from "./specs.ts";
 import type { Condition, NodeStatus } from "./status.ts";
 import type { NodeView, PodDevices } from "./view.ts";
 
@@ -31,10 +32,21 @@ interface World {
   readonly intent?: Intent | null;
   readonly intentProblem?: string;
   readonly specProblem?: string;
+  readonly staleSpecs?: readonly string[];
+  readonly proofProblem?: string;
   readonly hasKubelet?: boolean;
 }
 
-function report({ view = {}, before = {}, intent = anIntent(), intentProblem = "", specProblem = "", hasKubelet = true }: World): NodeStatus {
+function report({
+  view = {},
+  before = {},
+  intent = anIntent(),
+  intentProblem = "",
+  specProblem = "",
+  staleSpecs = [],
+  proofProblem = "",
+  hasKubelet = true,
+}: World): NodeStatus {
   const ground = groundFrom(aView({ publications: [REGISTERED], ...view }));
   // An agent that has looked at the healthy node before.
   const memory = remember(remember(aMemory(), intent, groundFrom(aView(before))), intent, ground);
@@ -47,7 +59,8 @@ function report({ view = {}, before = {}, intent = anIntent(), intentProblem = "
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,
     absentAddresses: absentAddresses(intent, ground),
-    specProblem,
+    specs: { ...NO_SPECS, problem: specProblem, stale: new Set(staleSpecs) },
+    proofProblem,
     hasKubelet,
     desiredState: intent?.state ?? null,
     generation: 3,
@@ -173,6 +186,8 @@ describe("the conditions", () => {
     ["DriverTooOld", TOO_OLD],
     ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } })] }) }],
     ["CdiUnwritable", { specProblem: "EROFS" }],
+    ["CdiStale", { specProblem: "EROFS", staleSpecs: ["teeio.dev/gpu=0000:17:00.0"] }],
+    ["ProofUnwritable", { proofProblem: "ENOSPC" }],
     ["RegistrationFailed", { view: { publications: [{ ...REGISTERED, problem: "refused" }] } }],
     ["ViewUnreadable", { view: { podResources: { kind: "Unreadable", why: "no kubelet" } } }],
     ["ViewUnreadable", { view: { pods: { kind: "Unreadable", why: "timeout" } } }],
@@ -205,7 +220,8 @@ describe("devices that the spec wants and that are withheld", () => {
 
   it("keep the node from being ready, and the message says why, which, and what to do, in bounds", () => {
     const broken = addresses.map((address) => aFunction({ address, link: BROKEN }));
-    const status = report({ view: host({ functions: [...broken, aFunction({ address: "0000:1b:00.0", link: UNKNOWN })] }) });
+    const before = host({ functions: addresses.map((address) => aFunction({ address })) });
+    const status = report({ before, view: host({ functions: [...broken, aFunction({ address: "0000:1b:00.0", link: UNKNOWN })] }) });
     expect(summary(status)).toMatchObject({ Ready: "False DevicesWithheld", Degraded: "True DevicesWithheld" });
     expect(status.summary).toBe(
       "LinkUnknown: 0000:1b:00.0 (its IDE registers or tsm/connect cannot be read); " +
@@ -247,8 +263,8 @@ describe("a link that was secured before SETUP", () => {
     expect(status.units).toMatchObject([{ reason: "LinkSecuredBeforeSetup", message: "0000:17:00.0" }]);
     expect(status.conditions.find(({ type }) => type === "Degraded")?.message).toBe(`${REG_BASE}: release the link of 0000:17:00.0`);
     expect(status.devices.map(({ message }) => message)).toEqual([
-      "link Secure, unit Untrusted; release the link of 0000:17:00.0",
-      "link Secure, unit Untrusted; release the link of 0000:17:00.0",
+      "link Secure, not read insecure since SETUP, unit Untrusted; release the link of 0000:17:00.0",
+      "link Secure, not read insecure since SETUP, unit Untrusted; release the link of 0000:17:00.0",
     ]);
   });
 

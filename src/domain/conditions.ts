@@ -124,7 +124,10 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
     return draft("Degraded", "True", "UnitFailed", `${failed.regBase}: ${failed.reason}${failed.message === "" ? "" : ` (${failed.message})`}`);
   const early = body.units.find((unit) => unit.reason === "LinkSecuredBeforeSetup" && selected.has(unit.regBase));
   if (early) return draft("Degraded", "True", "LinkSecuredBeforeSetup", `${early.regBase}: release the link of ${early.message}`);
-  if (inputs.specProblem !== "") return draft("Degraded", "True", "CdiUnwritable", inputs.specProblem);
+  const { specs } = inputs;
+  if (inputs.proofProblem !== "") return draft("Degraded", "True", "ProofUnwritable", inputs.proofProblem);
+  if (specs.stale.size + specs.unreadable.length > 0) return draft("Degraded", "True", "CdiStale", staleSpecsText(specs));
+  if (specs.problem !== "") return draft("Degraded", "True", "CdiUnwritable", specs.problem);
   const unregistered = view.publications.find((publication) => publication.problem !== "");
   if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
   // With an intent of Cleared it is ClearBlocked that tells.
@@ -139,6 +142,13 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (outside)
     return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
   return draft("Degraded", "False", "NoProblem");
+}
+
+/** At most three of them, in order, so that the text is stable. */
+function staleSpecsText({ stale, unreadable, problem }: ReportInputs["specs"]): string {
+  const all = [...[...stale].sort(), ...unreadable];
+  const rest = all.length > 3 ? ` and ${all.length - 3} more` : "";
+  return `cannot remove ${all.slice(0, 3).join(", ")}${rest}${problem === "" ? "" : `: ${problem}`}`;
 }
 
 /** Below a unit without TDX Connect nothing is missed: no device there can ever be offered. */

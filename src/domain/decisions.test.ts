@@ -14,6 +14,7 @@ import { offerFrom, verdictsFor } from "./offer.ts";
 import { planUnits } from "./plan.ts";
 import { CONDITION_TYPES, DEVICE_REASONS, UNIT_REASONS } from "./reason.ts";
 import { reportFrom } from "./report.ts";
+import { NO_SPECS } from "./specs.ts";
 import type { NodeView } from "./view.ts";
 
 const RUNS = { numRuns: 3_000 };
@@ -145,7 +146,8 @@ describe("the report", () => {
           namedUnits: new Set(intent?.units.regBases ?? []),
           holds: memory.holds,
           absentAddresses: [],
-          specProblem: "",
+          specs: NO_SPECS,
+          proofProblem: "",
           hasKubelet: true,
           desiredState: intent?.state ?? null,
           generation: 3,

@@ -4,7 +4,9 @@ import { aBinding, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, REG_BAS
 import type { PciFunction } from "./device.ts";
 import { GATE_RULES, type GateInputs, judge } from "./gate.ts";
 import { groundFrom } from "./ground.ts";
+import { linkKey } from "./proofs.ts";
 import type { DeviceReason } from "./reason.ts";
+import { NO_SPECS } from "./specs.ts";
 import type { Binding, Reading } from "./view.ts";
 
 const EPOCH = `${INSTANCE}/0x1`;
@@ -12,14 +14,22 @@ const EPOCH = `${INSTANCE}/0x1`;
 function inputs(overrides: Partial<GateInputs> & { binding?: Reading<Binding> } = {}): GateInputs {
   const { binding = aBinding(), ...rest } = overrides;
   const units = binding.kind === "Read" ? groundFrom(aView({ binding })).units : null;
-  return { address: "0000:17:00.0", intent: anIntent(), fn: aFunction(), units, bindingProblem: "", memory: aMemory(), ...rest };
+  return { address: "0000:17:00.0", purpose: "List", intent: anIntent(), fn: aFunction(), units, bindingProblem: "", memory: aMemory(), ...rest };
 }
 
 const fnWith = (overrides: Partial<PciFunction>) => inputs({ fn: aFunction(overrides) });
 const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
 const unknownLink = { state: "Unknown", tsm: "", bound: "Unknown", streamSecure: "Unknown" } as const;
 const heldSince = (epoch: string | null, resource: string | null) =>
-  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, pod: "", freeSinceMs: null }]]) });
+  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, node: NODE, pod: "", freeSinceMs: null }]]) });
+const NODE = "/dev/vfio/devices/vfio0";
+const held = heldSince(EPOCH, "teeio.dev/gpu");
+/** `aFunction`'s link, read insecure in the present epoch. */
+const checkedLinks = new Set([linkKey("0000:17:00.0", EPOCH)]);
+const unknownHolders = new Map([["0000:17:00.0", "pid 4711"]]);
+const specs = (node: string | null) =>
+  aMemory({ specs: { ...NO_SPECS, isServed: true, problem: "EROFS", proven: new Map([["teeio.dev/gpu=0000:17:00.0", { node, epoch: EPOCH }]]) } });
+const busy = { kind: "Known", pids: [4711] } as const;
 
 /** One world per reason in which exactly that rule says no. */
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
@@ -35,25 +45,53 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["IntentCleared", inputs({ intent: anIntent({ state: "Cleared" }) })],
   ["BindingUnreadable", inputs({ units: null })],
   ["LinkSecuredBeforeSetup", { ...inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) }), fn: aFunction({ link: secured }) }],
-  ["LinkSecuredBeforeSetup", inputs({ memory: aMemory({ suspects: new Map([["0000:17:00.0", 0]]) }) })],
+  ["LinkSecuredBeforeSetup", fnWith({ link: secured })],
+  [
+    "LinkSecuredBeforeSetup",
+    inputs({ fn: aFunction({ link: secured }), memory: aMemory({ checkedLinks: new Set([linkKey("0000:17:00.0", "i/0x9")]) }) }),
+  ],
   ["UnitNotTrusted", inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) })],
   ["UnitNotTrusted", inputs({ binding: aBinding([]) })],
   ["LinkUnknown", fnWith({ link: unknownLink })],
-  ["LinkUnknown", fnWith({ link: secured, linkRead: { tsm: "Failed", registers: "on" } })],
-  ["LinkUnknown", fnWith({ link: secured, linkRead: { tsm: "Blocked", registers: "on" } })],
-  ["LinkBroken", fnWith({ link: { ...secured, streamSecure: "No" } })],
-  ["LinkBroken", fnWith({ link: { ...secured, streamSecure: "Unknown" } })],
-  ["LinkBroken", fnWith({ link: { ...secured, tsm: "", streamSecure: "No" } })],
+  ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Failed", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Blocked", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["HeldByUnknown", inputs({ memory: aMemory({ unknownHolders }) })],
+  ["HeldByUnknown", inputs({ memory: heldSince(EPOCH, null) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: busy }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: { kind: "Unreadable", why: "EACCES" } }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...aFunction().link, bound: "Yes" } }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...secured, bound: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
+  ["HeldAcrossTrustLoss", inputs({ purpose: "PreStart" })],
+  ["GivenNodeChanged", inputs({ purpose: "PreStart", memory: held, fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }) })],
+  ["ProofUnwritable", inputs({ memory: aMemory({ proofProblem: "ENOSPC" }) })],
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(`${INSTANCE}/0x0`, "teeio.dev/gpu") })],
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(null, "teeio.dev/gpu") })],
   ["HeldUnderOtherName", inputs({ memory: heldSince(EPOCH, "teeio.dev/old") })],
   ["NoVfioDevice", fnWith({ vfioCdev: null })],
-  ["CdiUnwritable", inputs({ memory: aMemory({ specs: { problem: "EROFS", names: new Set(["teeio.dev/old=0000:17:00.0"]) } }) })],
+  ["CdiUnwritable", inputs({ memory: aMemory({ specs: { ...NO_SPECS, isServed: true } }) })],
+  ["CdiUnwritable", inputs({ memory: specs("/dev/vfio/devices/vfio1") })],
 ];
 
 describe("the gate", () => {
   it("offers a capable, matched, free device behind a trusted unit, and names the epoch", () => {
     expect(judge(inputs())).toMatchObject({ offered: true, reason: "Offered", message: "", epoch: EPOCH });
+  });
+
+  it("offers a secure link that was read insecure in this epoch, a device held by its pod, and one whose spec in place is right", () => {
+    for (const memory of [aMemory({ checkedLinks }), held, specs(NODE)])
+      expect(judge(inputs({ memory, fn: aFunction(memory.checkedLinks.size > 0 ? { link: secured } : {}) })).reason).toBe("Offered");
+  });
+
+  it("lets a container start whose own virtual machine monitor has the device open", () => {
+    const memory = { ...held, unknownHolders };
+    expect(judge(inputs({ purpose: "PreStart", memory, fn: aFunction({ holders: busy }) })).offered).toBe(true);
+  });
+
+  it("does not ask for a scan of holders to keep a device listed", () => {
+    expect(judge(inputs({ fn: aFunction({ holders: { kind: "Unreadable", why: "not finished" } }) })).offered).toBe(true);
   });
 
   it.each(CASES)("withholds as %s", (reason, world) => {
@@ -66,7 +104,7 @@ describe("the gate", () => {
   });
 
   it("goes on offering a device whose link was secured after SETUP, and one held since this epoch", () => {
-    expect(judge(fnWith({ link: secured })).offered).toBe(true);
+    expect(judge(inputs({ fn: aFunction({ link: secured }), memory: aMemory({ checkedLinks }) })).offered).toBe(true);
     expect(judge(inputs({ memory: heldSince(EPOCH, "teeio.dev/gpu") })).offered).toBe(true);
   });
 

@@ -4,23 +4,33 @@
  * The gate: the only place that says whether a device may be offered (I1). The device plugin's list, Allocate, PreStart, the status and `explain`
  * all ask it. Unknown is never yes, and no timeout opens it.
  */
-import type { Address, PciFunction, TsmRead } from "./device.ts";
+import { type Address, linkOwnerOf, type PciFunction, type TsmRead } from "./device.ts";
 import type { UnitFact } from "./ground.ts";
+import type { Hold } from "./holds.ts";
 import { type Intent, type ResourceRule, selectsUnit } from "./intent.ts";
 import type { Memory } from "./memory.ts";
+import { linkKey } from "./proofs.ts";
 import type { DeviceReason } from "./reason.ts";
 import { resourceFor } from "./selector.ts";
 import type { RegBase } from "./unit.ts";
+import { holderOnHost } from "./unknown-holders.ts";
+
+/**
+ * What is asked for. List: may kubelet and container runtimes know of the device? Allocate: may it be given to a pod that kubelet counts as new?
+ * PreStart: may a container start with what its pod was given before?
+ */
+export type Purpose = "List" | "Allocate" | "PreStart";
 
 export interface GateInputs {
   readonly address: Address;
+  readonly purpose: Purpose;
   readonly intent: Intent | null;
   /** Null: not on the bus now, or the host cannot be read. */
   readonly fn: PciFunction | null;
   /** Null: the binding cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly bindingProblem: string;
-  readonly memory: Pick<Memory, "suspects" | "verifying" | "holds" | "specs">;
+  readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem">;
 }
 
 /** One rule of the gate, applied. */
@@ -50,6 +60,7 @@ interface Facts extends GateInputs {
   readonly resource: ResourceRule | null;
   readonly regBase: RegBase | null;
   readonly fact: UnitFact | null;
+  readonly hold: Hold | null;
 }
 
 interface Rule {
@@ -125,8 +136,12 @@ export const GATE_RULES: readonly Rule[] = [
   },
   {
     reason: "LinkSecuredBeforeSetup",
-    passes: ({ fn, fact, memory }) => fn !== null && !memory.suspects.has(fn.address) && (fn.link.state !== "Secure" || fact?.epoch != null),
-    read: ({ fn, fact }) => `link ${fn?.link.state ?? "unread"}, unit ${fact?.entry.state ?? "not in the binding"}`,
+    // Once secure, a link proves nothing about its beginning: an earlier reading must have found it insecure in this epoch.
+    passes: (facts) => facts.fn !== null && (facts.fn.link.state !== "Secure" || isLinkChecked(facts)),
+    read: (facts) => {
+      const seen = isLinkChecked(facts) ? "read insecure after SETUP" : "not read insecure since SETUP";
+      return `link ${facts.fn?.link.state ?? "unread"}, ${seen}, unit ${facts.fact?.entry.state ?? "not in the binding"}`;
+    },
   },
   {
     reason: "UnitNotTrusted",
@@ -149,14 +164,28 @@ export const GATE_RULES: readonly Rule[] = [
     read: ({ fn }) => linkText(fn),
   },
   {
+    // At PreStart the holder may be the pod's own virtual machine monitor.
+    reason: "HeldByUnknown",
+    passes: (facts) => facts.purpose === "PreStart" || unknownHolder(facts) === "",
+    read: (facts) => unknownHolder(facts) || "no holder that kubelet does not know",
+  },
+  {
+    // An answer of ours outlives a reboot, trust does not: a container starts only with what was given in this epoch.
     reason: "HeldAcrossTrustLoss",
-    passes: ({ address, memory, fact }) => !memory.holds.has(address) || memory.holds.get(address)?.epoch === fact?.epoch,
-    read: ({ address, memory }) => (memory.holds.has(address) ? `held since epoch ${memory.holds.get(address)?.epoch ?? "unproven"}` : "not held"),
+    passes: ({ purpose, hold, fact }) => (hold === null ? purpose !== "PreStart" : hold.epoch === (fact?.epoch ?? null) && hold.epoch !== null),
+    read: ({ purpose, hold }) =>
+      hold ? `held since epoch ${hold.epoch ?? "unproven"}` : purpose === "PreStart" ? "not known to be given" : "not held",
   },
   {
     reason: "HeldUnderOtherName",
-    passes: ({ address, memory, resource }) => (memory.holds.get(address)?.resource ?? resource?.name) === resource?.name,
-    read: ({ address, memory }) => (memory.holds.has(address) ? `held as ${memory.holds.get(address)?.resource ?? "unknown"}` : "not held"),
+    passes: ({ hold, resource }) => (hold?.resource ?? resource?.name) === resource?.name,
+    read: ({ hold }) => (hold ? `held as ${hold.resource ?? "unknown"}` : "not held"),
+  },
+  {
+    // Kubelet repeats the answer of Allocate, and its node may be another device's by now: the kernel reuses the numbers of vfio devices.
+    reason: "GivenNodeChanged",
+    passes: ({ purpose, hold, fn }) => purpose !== "PreStart" || hold?.node === fn?.vfioCdev,
+    read: ({ hold, fn }) => `given ${hold?.node ?? "no node that is known"}, now ${fn?.vfioCdev ?? "none"}`,
   },
   {
     reason: "NoVfioDevice",
@@ -164,27 +193,48 @@ export const GATE_RULES: readonly Rule[] = [
     read: ({ fn }) => `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}`,
   },
   {
+    reason: "ProofUnwritable",
+    passes: ({ memory }) => memory.proofProblem === "",
+    read: ({ memory }) => memory.proofProblem || "proofs are written",
+  },
+  {
     reason: "CdiUnwritable",
-    passes: ({ address, memory, resource }) => memory.specs.problem === "" || memory.specs.names.has(`${resource?.name}=${address}`),
-    // Neither a machine without kubelet nor `explain` writes any.
-    read: ({ memory: { specs } }) => specs.problem || (specs.names.size === 0 ? "no CDI spec is written here" : "CDI specs are written"),
+    passes: (facts) => !facts.memory.specs.isServed || facts.memory.specs.proven.get(specName(facts))?.node === (facts.fn?.vfioCdev ?? null),
+    read: (facts) => {
+      const { isServed, problem, proven } = facts.memory.specs;
+      // Neither a machine without kubelet nor `explain` writes any.
+      if (!isServed) return "no CDI spec is written here";
+      const spec = proven.get(specName(facts));
+      return problem || (spec ? `the CDI spec gives ${spec.node ?? "no node"}` : "no CDI spec is in place");
+    },
   },
 ];
+
+/** What a CDI spec follows from: all but whether it is in place. */
+export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter((rule) => rule.reason !== "CdiUnwritable");
+
+function isLinkChecked({ fn, fact, memory }: Facts): boolean {
+  return fn !== null && fact?.epoch != null && memory.checkedLinks.has(linkKey(linkOwnerOf(fn), fact.epoch));
+}
+
+/** Who has the device although kubelet gives it to no pod. Allocate finds every holder in the way: kubelet counts the device as free. */
+function unknownHolder({ purpose, address, fn, hold, memory }: Facts): string {
+  const known = memory.unknownHolders.get(address) ?? (hold !== null && hold.resource === null ? "a process or a TD of no pod, a moment ago" : "");
+  if (known !== "" || purpose !== "Allocate" || fn === null) return known;
+  if (fn.holders.kind === "Unreadable") return `its holders cannot be read: ${fn.holders.why}`;
+  // A TDI is bound only below a link that is connected.
+  return fn.link.bound === "Unknown" && fn.link.state !== "Insecure" ? "tsm/bound cannot be read" : holderOnHost(fn);
+}
+
+function specName({ address, resource }: Facts): string {
+  return `${resource?.name ?? ""}=${address}`;
+}
 
 function selectionText(intent: Intent | null): string {
   if (intent?.units.all) return "spec.units.all";
   // Of a refused object that says Cleared.
   if (intent !== null && intent.units.regBases === undefined) return "spec.units cannot be read";
   return `spec.units.regBases ${(intent?.units.regBases ?? []).join(" ") || "none"}`;
-}
-
-/**
- * True when a device of this reason was not suspect: the gate had asked LinkSecuredBeforeSetup and gone on. A rule before that one hides a suspect
- * as well as anybody else.
- */
-export function rulesOutSuspicion(reason: DeviceReason): boolean {
-  const order: readonly DeviceReason[] = [...GATE_RULES.map((rule) => rule.reason), "Offered", "AgentStopped"];
-  return order.indexOf(reason) > order.indexOf("LinkSecuredBeforeSetup");
 }
 
 /** Judges one device: the first rule that fails decides. `explain` shows all of them. */
@@ -213,5 +263,6 @@ function factsFrom(inputs: GateInputs): Facts {
     resource: fn && intent ? resourceFor(intent, fn) : null,
     regBase,
     fact: (regBase !== null && units?.get(regBase)) || null,
+    hold: inputs.memory.holds.get(inputs.address) ?? null,
   };
 }

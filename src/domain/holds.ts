@@ -13,6 +13,8 @@ export interface Hold {
   readonly epoch: string | null;
   /** The extended resource under which it was handed out; null when no view says. */
   readonly resource: string | null;
+  /** The vfio device node that was given; null when that cannot be proven. Numbers of nodes are reused, so it names the device only with the address. */
+  readonly node: string | null;
   /** `namespace/name` of the pod that podresources named; empty while no view has. */
   readonly pod: string;
   /** Since when every view shows it free (monotonic ms); null while one shows it held. */
@@ -22,8 +24,6 @@ export interface Hold {
 /** What the holds follow from, as far as it must be known over time. */
 export interface HoldMemory {
   readonly settleMs: number;
-  /** Devices that the status of an earlier process showed in a pod's hands and offered all the same, with their epoch: it knew when they were given. */
-  readonly priorHolds: ReadonlyMap<Address, string>;
   readonly holds: ReadonlyMap<Address, Hold>;
   readonly lastUnits: ReadonlyMap<Address, RegBase>;
   /** Extended resources that are or were ours. */
@@ -90,10 +90,11 @@ function settleMsOf(memory: HoldMemory, { view }: Ground): number {
 }
 
 /** A holder under another name is another holder: what is known of the one says nothing of the other. */
-function holdOf({ resource, pod }: Holder, known: Hold | undefined, priorEpoch: string | null): Hold {
-  if (known === undefined) return { epoch: priorEpoch, resource, pod, freeSinceMs: null };
+function holdOf({ resource, pod }: Holder, known: Hold | undefined): Hold {
+  if (known === undefined) return { epoch: null, node: null, resource, pod, freeSinceMs: null };
   const isSame = known.resource === null || resource === null || known.resource === resource;
-  return { epoch: isSame ? known.epoch : null, resource: resource ?? known.resource, pod: pod === "" ? known.pod : pod, freeSinceMs: null };
+  const proven = isSame ? { epoch: known.epoch, node: known.node } : { epoch: null, node: null };
+  return { ...proven, resource: resource ?? known.resource, pod: pod === "" ? known.pod : pod, freeSinceMs: null };
 }
 
 /** The holds after one more observation. */
@@ -102,7 +103,7 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
   const holds = new Map(memory.holds);
   const held = heldNow(ground);
   for (const [address, holders] of held) {
-    for (const holder of holders) holds.set(address, holdOf(holder, holds.get(address), memory.priorHolds.get(address) ?? null));
+    for (const holder of holders) holds.set(address, holdOf(holder, holds.get(address)));
   }
   const believed = canShowFree(memory, ground);
   const settleMs = settleMsOf(memory, ground);

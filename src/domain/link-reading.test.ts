@@ -6,6 +6,7 @@ import { judge } from "./gate.ts";
 import { groundFrom } from "./ground.ts";
 import { functionToJudge, hostToJudge } from "./link-reading.ts";
 import { type Memory, remember } from "./memory.ts";
+import { linkKey } from "./proofs.ts";
 import { usesOf } from "./use.ts";
 import type { Binding, Reading } from "./view.ts";
 
@@ -26,7 +27,7 @@ function look(memory: Memory, fn: Partial<PciFunction> | null, binding: Reading<
   const ground = groundFrom({ ...raw, host: hostToJudge(raw.host, { links: memory.links, units }) });
   const seen = ground.functions.get(ADDRESS) ?? null;
   const next = remember(memory, anIntent(), ground);
-  const verdict = judge({ address: ADDRESS, intent: anIntent(), fn: seen, units, bindingProblem: "", memory: next });
+  const verdict = judge({ purpose: "List", address: ADDRESS, intent: anIntent(), fn: seen, units, bindingProblem: "", memory: next });
   return { memory: next, seen, verdict, ground };
 }
 
@@ -59,7 +60,9 @@ describe("a link whose reading blocks", () => {
   });
 
   it("is unknown to a process that has not read it, has read it in another epoch, or could not read its registers", () => {
-    expect(look(aMemory({ checked: new Map([["0xfed90000", `${INSTANCE}/0x1`]]) }), blocked("idle", false)).verdict.reason).toBe("LinkUnknown");
+    expect(look(aMemory({ checkedLinks: new Set([linkKey("0000:17:00.0", `${INSTANCE}/0x1`)]) }), blocked("idle", false)).verdict.reason).toBe(
+      "LinkUnknown",
+    );
     const later = look(look(aMemory(), idle).memory, blocked("idle", false), aBinding([aUnit({ setupSeq: 2n })]));
     expect(later.verdict.offered).toBe(false);
     const untrusted = look(aMemory(), idle, aBinding([aUnit({ state: "Untrusted" })])).memory;

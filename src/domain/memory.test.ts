@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import { aBinding, aFunction, aHost, aMemory, anIntent, aPod, aUnit, aView, GPU, INSTANCE, podsRead, REG_BASE } from "../testing/builders.ts";
-import { deviceStatus, nodeStatus, unitStatus } from "../testing/node-status.ts";
+import type { PciFunction } from "./device.ts";
 import { groundFrom } from "./ground.ts";
-import { clearanceOf, emptyMemory, noteAnswer, noteCall, noteSuspects, noteUnchecked, remember } from "./memory.ts";
-import type { DeviceStatus, NodeStatus } from "./status.ts";
+import { clearanceOf, emptyMemory, type Memory, noteAnswer, noteCall, notePreStart, noteReadAgain, noteSetup, proofsOf, remember } from "./memory.ts";
+import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
+import { NO_SPECS } from "./specs.ts";
 import type { NodeView } from "./view.ts";
 
 const DEVICE = "0000:17:00.0";
 const EPOCH = `${INSTANCE}/0x1`;
+const NODE = "/dev/vfio/devices/vfio0";
 const CLEARED = anIntent({ state: "Cleared" });
 const at = (nowMs: number, overrides: Partial<NodeView> = {}) => groundFrom(aView({ nowMs, ...overrides }));
 const held = (kubeletSinceMs = 0): Partial<NodeView> => ({
@@ -17,18 +19,18 @@ const held = (kubeletSinceMs = 0): Partial<NodeView> => ({
 
 describe("holds", () => {
   it("remember the epoch of our answer, however often trust changes afterwards", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, atMs: 1_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
     const later = remember(answered, anIntent(), at(2_000, { ...held(), binding: aBinding([aUnit({ setupSeq: 9n })]) }));
-    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, pod: "ml/train", freeSinceMs: null });
+    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, pod: "ml/train", freeSinceMs: null });
   });
 
   it("under another name than the one we answered for are not ours to vouch for", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: "teeio.dev/other", atMs: 1_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: "teeio.dev/other", node: NODE, atMs: 1_000, epoch: EPOCH });
     expect(remember(answered, anIntent(), at(2_000, held())).holds.get(DEVICE)).toMatchObject({ epoch: null, resource: GPU });
   });
 
   it("of one device by two pods, under our name and under another, prove nothing", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, atMs: 1_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
     const ours = { namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] };
     const other = { namespace: "ml", pod: "older", resource: "teeio.dev/other", ids: [DEVICE] };
     for (const pods of [
@@ -44,18 +46,44 @@ describe("holds", () => {
     expect(remember(aMemory(), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch).toBeNull();
   });
 
-  it("found at start take the epoch that the last status proves: it showed the device in use and offered all the same", () => {
-    const units = [unitStatus({ regBase: REG_BASE, setupSeq: "0x1" })];
-    const tdxModule = { ...nodeStatus().tdxModule, instance: INSTANCE };
-    const epochAfter = (device: Partial<DeviceStatus>): string | null | undefined => {
-      const last = nodeStatus({ tdxModule, units, devices: [deviceStatus({ address: DEVICE, regBase: REG_BASE, ...device })] });
-      return remember(emptyMemory(0, 10_000, last), anIntent(), at(2_000, held())).holds.get(DEVICE)?.epoch;
-    };
-    const usedBy = { pod: "ml/train" };
-    expect(epochAfter({ usedBy })).toBe(EPOCH);
-    expect(epochAfter({ usedBy, offered: false, reason: "AgentStopped" })).toBe(EPOCH);
-    expect(epochAfter({ usedBy, offered: false, reason: "HeldAcrossTrustLoss" })).toBeNull();
-    expect(epochAfter({ usedBy: null })).toBeNull();
+  it("found at start take what the proof of their answer says, and nothing without one", () => {
+    const proofs = { ...NOTHING_PROVEN, holds: new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH }]]) };
+    const holdAt = (known: Proofs, view = held()) => remember(emptyMemory(0, 10_000, known), anIntent(), at(2_000, view)).holds.get(DEVICE);
+    expect(holdAt(proofs)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, pod: "ml/train", freeSinceMs: null });
+    expect(holdAt(NOTHING_PROVEN)).toMatchObject({ epoch: null, node: null });
+    // Kubelet has just started and shows no pod yet: the device is in the hands that it was given into.
+    expect(holdAt(proofs, { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 1_900 } })).toMatchObject({ freeSinceMs: null });
+  });
+
+  it("are proven for the next process as far as this one can prove them, and no longer when they end", () => {
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
+    expect(proofsOf(answered).holds).toEqual(new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH }]]));
+    expect(proofsOf(remember(aMemory(), anIntent(), at(2_000, held()))).holds.size).toBe(0);
+    const free = remember(remember(answered, anIntent(), at(20_000)), anIntent(), at(40_000));
+    expect(proofsOf(free).holds.size).toBe(0);
+  });
+
+  it("that ended prove nothing of a process that opens the device later", () => {
+    const proofs = { ...NOTHING_PROVEN, holds: new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH }]]) };
+    const free = remember(remember(emptyMemory(0, 10_000, proofs), anIntent(), at(20_000)), anIntent(), at(40_000));
+    const fn = aFunction({ holders: { kind: "Known", pids: [4711] } });
+    const opened = remember(free, anIntent(), at(50_000, { host: { kind: "Read", value: aHost({ functions: [fn] }) } }));
+    expect(opened.holds.get(DEVICE)).toMatchObject({ epoch: null, resource: null });
+    expect(opened.unknownHolders.get(DEVICE)).toBe("pid 4711");
+  });
+
+  it("of a second answer have its node: kubelet gives away only what it counts free", () => {
+    const first = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
+    const shown = remember(first, anIntent(), at(2_000, held()));
+    const second = noteAnswer(shown, { address: DEVICE, resource: GPU, node: "/dev/vfio/devices/vfio7", atMs: 3_000, epoch: EPOCH });
+    expect(second.holds.get(DEVICE)).toMatchObject({ node: "/dev/vfio/devices/vfio7", freeSinceMs: null });
+  });
+
+  it("that are about to end begin to settle anew when a container may start", () => {
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
+    expect(notePreStart(answered, { address: DEVICE, atMs: 9_000 }).holds.get(DEVICE)?.freeSinceMs).toBe(9_000);
+    const shown = remember(answered, anIntent(), at(2_000, held()));
+    expect(notePreStart(shown, { address: DEVICE, atMs: 9_000 })).toBe(shown);
   });
 
   it("are of PCI devices only: podresources names those of every plugin", () => {
@@ -80,7 +108,7 @@ describe("holds", () => {
   });
 
   it("of the unit's present epoch do not end while podresources leaves out a pod that the API shows alive, as a kubelet does that is cut off from it", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, atMs: 19_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 19_000, epoch: EPOCH });
     const first = remember(remember(answered, anIntent(), at(20_000, held())), anIntent(), at(30_000));
     const blind = { pods: podsRead(aPod()) };
     expect(first.holds.get(DEVICE)).toMatchObject({ epoch: EPOCH, freeSinceMs: 30_000 });
@@ -98,7 +126,7 @@ describe("holds", () => {
   });
 
   it("end after two seconds without a settling time, which is what kubelet needs to show them, and at once without a kubelet", () => {
-    const answered = noteAnswer(aMemory({ settleMs: 0 }), { address: DEVICE, resource: GPU, atMs: 50_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory({ settleMs: 0 }), { address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH });
     const isHeld = (ground: ReturnType<typeof at>): boolean => remember(answered, anIntent(), ground).holds.has(DEVICE);
     expect([isHeld(at(50_000)), isHeld(at(51_999)), isHeld(at(52_000))]).toEqual([true, true, false]);
     expect(isHeld(at(50_000, { podResources: { kind: "None" } }))).toBe(false);
@@ -120,11 +148,29 @@ describe("holds", () => {
 
 describe("an answer of ours", () => {
   it("stands against CLEAR until kubelet must have shown it, whatever is configured", () => {
-    const answers = [{ address: DEVICE, resource: GPU, atMs: 50_000, epoch: EPOCH }];
+    const answers = [{ address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH }];
     const kinds = (nowMs: number, podResources: NodeView["podResources"] = aView().podResources): readonly string[] =>
       clearanceOf(aMemory({ settleMs: 0 }), at(nowMs, { answers, podResources }), REG_BASE).uses.map((use) => use.kind);
     expect([kinds(51_999), kinds(52_000)]).toEqual([["Answer"], []]);
     expect(kinds(50_000, { kind: "None" })).toEqual([]);
+  });
+});
+
+describe("a CDI spec", () => {
+  const name = `${GPU}=${DEVICE}`;
+  const specs = { ...NO_SPECS, isServed: true };
+
+  it("in place keeps its unit from CLEAR like an entry in kubelet's list", () => {
+    const memory = aMemory({ specs: { ...specs, proven: new Map([[name, { node: NODE, epoch: EPOCH }]]) } });
+    expect(clearanceOf(memory, at(50_000), REG_BASE)).toEqual({ uses: [], listed: [DEVICE] });
+    expect(clearanceOf(memory, at(50_000), "0x1000").listed).toEqual([]);
+  });
+
+  it("that cannot be removed is a use of its unit; a file that cannot be read either, of every unit", () => {
+    const stale = aMemory({ specs: { ...specs, stale: new Set([name]) } });
+    expect(clearanceOf(stale, at(50_000), REG_BASE).uses).toMatchObject([{ address: DEVICE, kind: "Spec" }]);
+    const unreadable = aMemory({ specs: { ...specs, unreadable: ["trusted-iommu_x.json"] } });
+    expect(clearanceOf(unreadable, at(50_000), REG_BASE).uses).toMatchObject([{ address: null, kind: "Spec" }]);
   });
 });
 
@@ -146,83 +192,78 @@ describe("the settling time", () => {
   });
 });
 
-describe("suspects", () => {
-  it("stay until their link reads insecure", () => {
-    const suspicious = noteSuspects(aMemory(), REG_BASE, { addresses: [DEVICE], nowMs: 0 });
-    const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } });
-    expect(remember(suspicious, anIntent(), at(1, { host: { kind: "Read", value: aHost({ functions: [secure] }) } })).suspects.has(DEVICE)).toBe(
-      true,
-    );
-    expect(remember(suspicious, anIntent(), at(1)).suspects.has(DEVICE)).toBe(false);
+describe("a link", () => {
+  const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } });
+  const shown = (nowMs: number, functions: readonly PciFunction[], seq = 1n) =>
+    at(nowMs, { host: { kind: "Read", value: aHost({ functions }) }, binding: aBinding([aUnit({ setupSeq: seq })]) });
+  const checked = (memory: Memory, epoch = EPOCH, owner = DEVICE): boolean => memory.checkedLinks.has(linkKey(owner, epoch));
+
+  it("that reads insecure in an epoch is checked in it, whatever is secured later", () => {
+    const first = remember(aMemory(), anIntent(), at(1_000));
+    expect(checked(first)).toBe(true);
+    expect(checked(remember(first, anIntent(), shown(2_000, [secure])))).toBe(true);
+  });
+
+  it.each(["Secure", "Unknown"] as const)("that is %s when its epoch is first seen is not checked until it reads insecure", (state) => {
+    const first = remember(aMemory(), anIntent(), shown(1_000, [aFunction({ link: { ...secure.link, state } })]));
+    expect(checked(first)).toBe(false);
+    expect(checked(remember(first, anIntent(), at(2_000)))).toBe(true);
+  });
+
+  it("that was off the bus in the epoch's first looks and comes back secure is not checked", () => {
+    const other = aFunction({ address: "0000:18:00.0" });
+    const gone = remember(aMemory(), anIntent(), shown(1_000, [other]));
+    expect(checked(remember(gone, anIntent(), shown(2_000, [other, secure])))).toBe(false);
+  });
+
+  it("is its owner's: a virtual function has its physical function's, and nothing is checked while the owner is not on the bus", () => {
+    const virtual = aFunction({ address: "0000:17:10.4", functionType: "Virtual", physicalFunction: "0000:17:00.1" });
+    expect(checked(remember(aMemory(), anIntent(), shown(1_000, [virtual])))).toBe(false);
+    expect(checked(remember(aMemory(), anIntent(), shown(1_000, [secure, virtual])))).toBe(false);
+    expect(checked(remember(aMemory(), anIntent(), shown(1_000, [aFunction(), virtual])))).toBe(true);
+  });
+
+  it("is checked anew in each epoch, and the next process of this boot knows it", () => {
+    const first = remember(aMemory(), anIntent(), at(1_000));
+    const next = remember(first, anIntent(), shown(2_000, [secure], 2n));
+    expect([checked(next), checked(next, `${INSTANCE}/0x2`)]).toEqual([false, false]);
+    const restarted = remember(emptyMemory(0, 10_000, proofsOf(first)), anIntent(), shown(1_000, [secure]));
+    expect(checked(restarted)).toBe(true);
+  });
+
+  it("is not checked while it is to be read again after SETUP", () => {
+    const waiting = noteSetup(aMemory(), REG_BASE);
+    expect(checked(remember(waiting, anIntent(), at(1_000)))).toBe(false);
+    expect(checked(remember(noteReadAgain(waiting, REG_BASE), anIntent(), at(2_000)))).toBe(true);
   });
 });
 
-describe("an epoch that is seen for the first time", () => {
-  const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } });
-  const secured = (nowMs: number) => at(nowMs, { host: { kind: "Read", value: aHost({ functions: [secure] }) } });
-  const status = (unit: object, device: object) =>
-    ({
-      tdxModule: { instance: INSTANCE },
-      units: [{ regBase: REG_BASE, state: "Trusted", setupSeq: "0x1", reason: "SetupSucceeded", ...unit }],
-      devices: [{ address: DEVICE, regBase: REG_BASE, reason: "Offered", resource: GPU, usedBy: null, ...device }],
-    }) as unknown as NodeStatus;
-
-  it("makes every link that is not insecure suspect: nobody saw what came first", () => {
-    expect(remember(aMemory(), anIntent(), secured(1_000)).suspects.has(DEVICE)).toBe(true);
+describe("a device in use that kubelet gives to no pod", () => {
+  const open = (overrides: Partial<NodeView> = {}) => {
+    const fn = aFunction({ holders: { kind: "Known", pids: [4711] } });
+    return at(100_000, { host: { kind: "Read", value: aHost({ functions: [fn] }) }, ...overrides });
+  };
+  const unknown = (ground: ReturnType<typeof at>, memory = aMemory()) => remember(memory, anIntent(), ground).unknownHolders.get(DEVICE);
+  it("has an unknown holder: a process, or a TD", () => {
+    expect(unknown(open())).toBe("pid 4711");
+    const bound = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "Yes", streamSecure: "Yes" } });
+    expect(unknown(at(100_000, { host: { kind: "Read", value: aHost({ functions: [bound] }) } }))).toBe("a TD (tsm/bound)");
   });
 
-  it("believes the status of an earlier process that had checked this epoch", () => {
-    expect(remember(emptyMemory(0, 10_000, status({}, {})), anIntent(), secured(1_000)).suspects.size).toBe(0);
-  });
-
-  it.each(["LinkUnknown", "HeldAcrossTrustLoss", "NoVfioDevice", "AgentStopped"])(
-    "believes one that went on to withhold the device as %s",
-    (reason) => {
-      expect(remember(emptyMemory(0, 10_000, status({}, { reason })), anIntent(), secured(1_000)).suspects.size).toBe(0);
-    },
-  );
-
-  it.each([
-    ["suspected the device", status({}, { reason: "LinkSecuredBeforeSetup" })],
-    ["may have suspected it: an earlier rule of the gate withheld it", status({}, { reason: "IntentCleared" })],
-    ["did not know whether it can do TEE-I/O", status({}, { reason: "CapabilityUnknown" })],
-    ["knew another epoch", status({ setupSeq: "0x7" }, {})],
-    ["was still reading links again", status({ reason: "SetupRunning" }, {})],
-  ])("does not when that process %s", (_what, last) => {
-    expect(remember(emptyMemory(0, 10_000, last), anIntent(), secured(1_000)).suspects.has(DEVICE)).toBe(true);
-  });
-
-  it("in a table that is newer than the links is told from one whose links were looked at", () => {
-    const known = remember(aMemory(), anIntent(), at(1_000));
-    const verifying = (setupSeq: bigint) => noteUnchecked(known, at(2_000, { binding: aBinding([aUnit({ setupSeq })]) }).units).verifying;
-    expect([...verifying(1n)]).toEqual([]);
-    expect([...verifying(2n)]).toEqual([REG_BASE]);
-  });
-
-  it("suspects nobody who is secured later", () => {
-    const checked = remember(aMemory(), anIntent(), at(1_000));
-    expect(remember(checked, anIntent(), secured(2_000)).suspects.size).toBe(0);
-  });
-
-  it("suspects a virtual function that is made later, for the link of its physical function", () => {
-    const virtual = aFunction({ ...secure, address: "0000:17:10.4", functionType: "Virtual", physicalFunction: "0000:17:00.1" });
-    const found = remember(aMemory(), anIntent(), secured(1_000));
-    const shown = (fn: typeof virtual) => at(2_000, { host: { kind: "Read", value: aHost({ functions: [secure, fn] }) } });
-    expect(remember(found, anIntent(), shown(virtual)).suspects.has(virtual.address)).toBe(true);
-    expect(remember(found, anIntent(), shown({ ...virtual, physicalFunction: "0000:18:00.0" })).suspects.has(virtual.address)).toBe(false);
-    expect(remember(found, anIntent(), shown({ ...virtual, link: aFunction().link })).suspects.has(virtual.address)).toBe(false);
-  });
-
-  it("keeps a suspect that an older view shows insecure", () => {
-    const noted = noteSuspects(aMemory(), REG_BASE, { addresses: [DEVICE], nowMs: 5_000 });
-    expect(remember(noted, anIntent(), at(4_000)).suspects.has(DEVICE)).toBe(true);
-    expect(remember(noted, anIntent(), at(6_000)).suspects.has(DEVICE)).toBe(false);
+  it.each<[string, Partial<NodeView>]>([
+    ["podresources names its pod", held()],
+    ["kubelet has just started", { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 95_000 } }],
+    ["podresources cannot be read", { podResources: { kind: "Unreadable", why: "ENOENT" } }],
+    ["an answer of ours is on its way", { answers: [{ address: DEVICE, resource: GPU, node: NODE, atMs: 95_000, epoch: EPOCH }] }],
+    ["a pod of ours is terminating", { pods: podsRead(aPod({ terminating: true })) }],
+  ])("has none while %s", (_what, overrides) => {
+    expect(unknown(open(overrides), aMemory({ resources: new Set([GPU]) }))).toBeUndefined();
   });
 });
 
 describe("a hold of another epoch", () => {
   const stale = aMemory({
-    holds: new Map([[DEVICE, { epoch: null, resource: GPU, pod: "ml/old", freeSinceMs: 0 }]]),
+    holds: new Map([[DEVICE, { epoch: null, resource: GPU, node: null, pod: "ml/old", freeSinceMs: 0 }]]),
     lastUnits: new Map([[DEVICE, REG_BASE]]),
     resources: new Set([GPU]),
   });

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What must be known over time, and only that. A process that lost it (crash) starts with an empty one and is safe: settling begins anew, and a
- * device found held without proof of when is withheld until it is free.
+ * What must be known over time, and only that. A process begins with what an earlier one of this boot proved (proofs.ts), and without it on the safe
+ * side: settling begins anew, a device found held without proof of when is withheld until it is free, and a secured link without proof that it was
+ * insecure after SETUP withholds its device.
  */
 import { type Address, linkOwnerOf } from "./device.ts";
-import { rulesOutSuspicion } from "./gate.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
-import { type HoldMemory, heldInPods, holdsAfter } from "./holds.ts";
+import { type Hold, type HoldMemory, heldInPods, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
-import type { NodeStatus } from "./status.ts";
+import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
+import { NO_SPECS, type SpecsInPlace, specsOf, specUses } from "./specs.ts";
 import type { Leaf, RegBase } from "./unit.ts";
+import { unknownHolders } from "./unknown-holders.ts";
 import { type Use, usesOf } from "./use.ts";
 import type { Answer } from "./view.ts";
 
@@ -29,21 +31,21 @@ export interface Attempts {
 
 export interface Memory extends HoldMemory {
   readonly startedMs: number;
-  /** What the status of an earlier process proves of links: epochs it had checked, and devices it did not suspect. */
-  readonly priorLinks: PriorLinks;
-  /**
-   * Devices whose link was not insecure when their unit's epoch was first seen: the order cannot be proven. Also those that came later and have
-   * their link from one of these. With the time of the note; until a newer view reads the link insecure.
-   */
-  readonly suspects: ReadonlyMap<Address, number>;
+  /** Links that were read insecure after SETUP had ended, by owner and epoch (proofs.ts `linkKey`). */
+  readonly checkedLinks: ReadonlySet<string>;
   /** What stands for a link while its reading blocks. */
   readonly links: LastLinks;
   /** Looks in a row that left a link unsure. */
   readonly unsureLooks: number;
-  /** Epochs whose links have been looked at, by unit. */
-  readonly checked: ReadonlyMap<RegBase, string>;
-  /** CDI specs: why they could not be written last time (empty: they were), and the names, `resource=id`, that are in place. */
-  readonly specs: { readonly problem: string; readonly names: ReadonlySet<string> };
+  /** Devices in the hands of a process or a TD that no pod accounts for, with its name. */
+  readonly unknownHolders: ReadonlyMap<Address, string>;
+  readonly specs: SpecsInPlace;
+  /** Why proofs cannot be written; empty when they can. */
+  readonly proofProblem: string;
+  /** Extended resources that were listed in this boot. */
+  readonly served: ReadonlySet<string>;
+  /** Proofs.loads: known to the driver, kept here for the next process. */
+  readonly loads: ReadonlySet<string>;
   /** Units whose links have not been read again since SETUP was issued: nothing below counts as trusted until they have. */
   readonly verifying: ReadonlySet<RegBase>;
   readonly knownUnits: ReadonlySet<RegBase>;
@@ -52,40 +54,32 @@ export interface Memory extends HoldMemory {
   readonly attempts: ReadonlyMap<RegBase, Attempts>;
 }
 
-export interface PriorLinks {
-  readonly epochs: ReadonlyMap<RegBase, string>;
-  readonly unsuspected: ReadonlySet<Address>;
-}
-
-export function emptyMemory(startedMs: number, settleMs: number, last: NodeStatus | null): Memory {
-  const seen = { holds: new Map(), lastUnits: new Map(), knownUnits: new Set<RegBase>() };
-  const read = { links: new Map(), unsureLooks: 0 };
-  const links = { ...read, priorLinks: priorLinksFrom(last), suspects: new Map(), checked: new Map(), verifying: new Set<RegBase>() };
-  const none = { ...seen, ...links, specs: { problem: "", names: new Set<string>() } };
-  const resources = new Set((last?.devices ?? []).map((device) => device.resource).filter((name) => name !== ""));
-  return { startedMs, settleMs, priorHolds: priorHoldsFrom(last), resources, ...none, freeSince: new Map(), attempts: new Map() };
-}
-
-/** SetupRunning with a trusted state: its links were still to be read again. */
-function priorLinksFrom(last: NodeStatus | null): PriorLinks {
-  const checked = (last?.units ?? []).filter((unit) => unit.state === "Trusted" && unit.setupSeq !== "" && unit.reason !== "SetupRunning");
-  // The link as that status shows it is no proof: a stopping agent's last status has a newer table than links.
-  const unsuspected = (last?.devices ?? []).filter((device) => rulesOutSuspicion(device.reason));
-  return {
-    epochs: new Map(checked.map((unit) => [unit.regBase, `${last?.tdxModule.instance}/${unit.setupSeq}`])),
-    unsuspected: new Set(unsuspected.map((device) => device.address)),
+/** What a process begins with. */
+export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs = NOTHING_PROVEN): Memory {
+  const { checkedLinks, lastUnits, loads, names } = proofs;
+  // Until every view has shown the device free, it is in the hands that it was given into.
+  const holds = new Map([...proofs.holds].map(([address, proof]): [Address, Hold] => [address, { ...proof, pod: "", freeSinceMs: null }]));
+  const proven = { checkedLinks, lastUnits, loads, holds, resources: names, served: names };
+  const none = {
+    links: new Map(),
+    unsureLooks: 0,
+    unknownHolders: new Map(),
+    verifying: new Set<RegBase>(),
+    knownUnits: new Set<RegBase>(),
+    freeSince: new Map(),
+    attempts: new Map(),
   };
+  return { startedMs, settleMs, ...proven, ...none, specs: NO_SPECS, proofProblem: "" };
 }
 
-function priorHoldsFrom(last: NodeStatus | null): ReadonlyMap<Address, string> {
-  const holds = new Map<Address, string>();
-  for (const device of last?.devices ?? []) {
-    const unit = last?.units.find((one) => one.regBase === device.regBase);
-    const wasOffered = device.reason === "Offered" || device.reason === "AgentStopped";
-    if (device.usedBy && wasOffered && unit?.state === "Trusted" && unit.setupSeq !== "")
-      holds.set(device.address, `${last?.tdxModule.instance}/${unit.setupSeq}`);
-  }
-  return holds;
+/** What the next process may rely on. */
+export function proofsOf({ checkedLinks, holds, lastUnits, loads, served, specs }: Memory): Proofs {
+  const proven = new Map(
+    [...holds].flatMap(([address, { epoch, resource, node }]) =>
+      epoch === null || resource === null ? [] : [[address, { epoch, resource, node }] as const],
+    ),
+  );
+  return { checkedLinks, holds: proven, specs: specs.proven, names: served, lastUnits, loads };
 }
 
 /** Memory after one more observation. Pure. */
@@ -95,8 +89,10 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   for (const fn of ground.functions.values()) if (fn.unit.kind === "Unit") lastUnits.set(fn.address, fn.unit.regBase);
   const knownUnits = new Set([...memory.knownUnits, ...ground.units.keys()]);
   if (view.host.kind === "Read") for (const unit of view.host.value.units) knownUnits.add(unit.regBase);
-  const seen = { ...memory, lastUnits, knownUnits, resources: namesAfter(memory, intent, ground) };
-  const next = { ...seen, ...linksAfter(memory, ground), holds: holdsAfter(seen, ground), links: linksAfterLook(memory.links, ground) };
+  const served = new Set([...memory.served, ...view.publications.map((p) => p.resource)]);
+  const links = { checkedLinks: checkedLinksAfter(memory, ground), links: linksAfterLook(memory.links, ground) };
+  const seen = { ...memory, ...links, lastUnits, knownUnits, served, resources: namesAfter(memory, intent, ground) };
+  const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground) };
   const unsureLooks = [...ground.functions.values()].some(isLinkUnsure) ? memory.unsureLooks + 1 : 0;
   return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground) };
 }
@@ -110,26 +106,24 @@ export function namesAfter({ resources }: Pick<Memory, "resources">, intent: Int
 }
 
 /**
- * An epoch is first seen after our SETUP, or by a process that cannot know what came before it. Whatever link below is not insecure then is
- * suspect, unless an earlier process's status vouches for it.
+ * A link whose owner reads insecure once SETUP has ended (the table is read before the host) can only be secured after it. What is secure at the first
+ * look, was off the bus until then, or cannot be read, stays unchecked: the order cannot be proven.
  */
-function linksAfter(memory: Memory, ground: Ground): Pick<Memory, "suspects" | "checked"> {
-  const { host, nowMs } = ground.view;
-  const isOver = ([address, notedMs]: readonly [Address, number]): boolean =>
-    nowMs > notedMs && ground.functions.get(address)?.link.state === "Insecure";
-  const suspects = new Map([...memory.suspects].filter((suspect) => !isOver(suspect)));
-  const checked = new Map(memory.checked);
-  if (host.kind !== "Read") return { suspects, checked };
-  for (const [regBase, { epoch }] of ground.units) {
-    if (epoch === null || memory.verifying.has(regBase) || checked.get(regBase) === epoch) continue;
-    const vouched = memory.priorLinks.epochs.get(regBase) === epoch ? memory.priorLinks.unsuspected : new Set();
-    for (const fn of functionsBelow(ground, regBase)) if (fn.link.state !== "Insecure" && !vouched.has(fn.address)) suspects.set(fn.address, nowMs);
-    checked.set(regBase, epoch);
+function checkedLinksAfter(memory: Memory, ground: Ground): ReadonlySet<string> {
+  const { binding, host } = ground.view;
+  const checked = new Set(memory.checkedLinks);
+  if (binding.kind === "Read") {
+    const epochs = new Set([...ground.units.values()].map((fact) => fact.epoch));
+    for (const key of checked) if (!epochs.has(key.slice(key.indexOf(" ") + 1))) checked.delete(key);
   }
-  // Virtual functions may be made at any time. The link that they come with is as old as their physical function's.
-  for (const fn of ground.functions.values())
-    if (fn.link.state !== "Insecure" && suspects.has(linkOwnerOf(fn)) && !suspects.has(fn.address)) suspects.set(fn.address, nowMs);
-  return { suspects, checked };
+  if (host.kind !== "Read") return checked;
+  for (const fn of ground.functions.values()) {
+    const fact = fn.unit.kind === "Unit" ? ground.units.get(fn.unit.regBase) : undefined;
+    if (fact?.epoch == null || memory.verifying.has(fact.entry.regBase)) continue;
+    const owner = ground.functions.get(linkOwnerOf(fn));
+    if (fn.link.state === "Insecure" && owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));
+  }
+  return checked;
 }
 
 /** Other plugins have PCI addresses as ids too: what cannot do TEE-I/O was never given out by us. */
@@ -164,13 +158,16 @@ export function isStranded({ entry }: UnitFact): boolean {
 /** What stands between a unit and CLEAR: uses of devices below, and devices that kubelet or our own lists still offer (I5: withdraw first). */
 export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): { uses: readonly Use[]; listed: readonly Address[] } {
   const { view } = ground;
-  const uses = usesOf({ ground, lastUnits: memory.lastUnits, resources: memory.resources, settleMs: memory.settleMs }, regBase);
   const below = new Set(functionsBelow(ground, regBase).map((fn) => fn.address));
   for (const [address, unit] of memory.lastUnits) if (unit === regBase && !ground.functions.has(address)) below.add(address);
+  const used = usesOf({ ground, lastUnits: memory.lastUnits, resources: memory.resources, settleMs: memory.settleMs }, regBase);
+  const uses = [...used, ...specUses(memory.specs, below)];
   const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
   const ours = view.publications.flatMap((p) => p.ids);
   const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
-  return { uses, listed: [...new Set([...ours, ...kubelets])].filter((id) => below.has(id)) };
+  // A container runtime resolves a CDI name without asking anybody.
+  const specs = specsOf(memory.specs);
+  return { uses, listed: [...new Set([...ours, ...kubelets, ...specs])].filter((id) => below.has(id)) };
 }
 
 export interface CallEnd extends Pick<Attempts, "leaf" | "instance" | "problem"> {
@@ -198,12 +195,27 @@ export function noteLate(memory: Memory, { regBase, leaf, instance, problem, now
   return { ...memory, attempts: new Map(memory.attempts).set(regBase, attempts) };
 }
 
-/** Memory after an Allocate answer: the device counts as handed out in this epoch from now on, before any view shows it. */
-export function noteAnswer(memory: Memory, answer: Answer): Memory {
-  const known = memory.holds.get(answer.address);
-  if (known !== undefined && known.freeSinceMs === null) return memory;
-  const hold = { epoch: answer.epoch, resource: answer.resource, pod: "", freeSinceMs: answer.atMs };
-  return { ...memory, holds: new Map(memory.holds).set(answer.address, hold) };
+/**
+ * Memory after an answer to Allocate: the device counts as handed out in this epoch, with this node, from now on, before any view shows it. Kubelet
+ * allocates only what it counts free, so a newer answer replaces what was known of an older one.
+ */
+export function noteAnswer(memory: Memory, { address, epoch, resource, node, atMs }: Answer): Memory {
+  const known = memory.holds.get(address);
+  const isHeld = known !== undefined && known.freeSinceMs === null;
+  const hold: Hold = { epoch, resource, node, pod: isHeld ? known.pod : "", freeSinceMs: isHeld ? null : atMs };
+  return { ...memory, holds: new Map(memory.holds).set(address, hold) };
+}
+
+/** Memory after PreStart said yes: the container may open the device at any time from now on, whatever the views show. */
+export function notePreStart(memory: Memory, { address, atMs }: Pick<Answer, "address" | "atMs">): Memory {
+  const known = memory.holds.get(address);
+  if (known === undefined || known.freeSinceMs === null) return memory;
+  return { ...memory, holds: new Map(memory.holds).set(address, { ...known, freeSinceMs: atMs }) };
+}
+
+/** Memory of what is about to be listed: its names count as ours from before kubelet hears them. */
+export function noteListed(memory: Memory, offer: readonly { readonly resource: string }[]): Memory {
+  return { ...memory, served: new Set([...memory.served, ...offer.map(({ resource }) => resource)]) };
 }
 
 /** Memory from the moment SETUP is issued. */
@@ -211,18 +223,7 @@ export function noteSetup(memory: Memory, regBase: RegBase): Memory {
   return { ...memory, verifying: new Set([...memory.verifying, regBase]) };
 }
 
-/**
- * Memory for a table that is newer than the host's view: nobody has looked at the links of an epoch that begins with it, which is as if our SETUP had
- * just ended.
- */
-export function noteUnchecked(memory: Memory, units: Ground["units"]): Memory {
-  const unchecked = [...units].filter(([regBase, { epoch }]) => epoch !== null && memory.checked.get(regBase) !== epoch);
-  return { ...memory, verifying: new Set([...memory.verifying, ...unchecked.map(([regBase]) => regBase)]) };
-}
-
 /** Memory after the links below a unit were read again, when its SETUP had ended. */
-export function noteSuspects(memory: Memory, regBase: RegBase, found: { addresses: readonly Address[]; nowMs: number }): Memory {
-  const verifying = new Set([...memory.verifying].filter((unit) => unit !== regBase));
-  const suspects = new Map([...memory.suspects, ...found.addresses.map((address): [Address, number] => [address, found.nowMs])]);
-  return { ...memory, verifying, suspects };
+export function noteReadAgain(memory: Memory, regBase: RegBase): Memory {
+  return { ...memory, verifying: new Set([...memory.verifying].filter((unit) => unit !== regBase)) };
 }

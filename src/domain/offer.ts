@@ -18,6 +18,7 @@ export interface OfferedResource {
 export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
   const { binding } = ground.view;
   const shared = {
+    purpose: "List" as const,
     intent,
     memory,
     units: binding.kind === "Read" ? ground.units : null,

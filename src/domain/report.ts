@@ -9,6 +9,7 @@ import { atMostThree, releasable } from "./link-names.ts";
 import type { UnitVerdict } from "./plan.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
+import type { SpecsInPlace } from "./specs.ts";
 import type { Condition, DeviceStatus, NodeStatus, OtherUnitStatus, StatusCounts, TdxModuleStatus, UnitStatus } from "./status.ts";
 import type { LastCall } from "./unit.ts";
 
@@ -25,7 +26,8 @@ export interface ReportInputs {
   readonly holds: ReadonlyMap<string, Hold>;
   /** Addresses that the intent names and no function has. */
   readonly absentAddresses: readonly string[];
-  readonly specProblem: string;
+  readonly specs: SpecsInPlace;
+  readonly proofProblem: string;
   /** False: by configuration there is no kubelet to register with. */
   readonly hasKubelet: boolean;
   readonly desiredState: "Trusted" | "Cleared" | null;

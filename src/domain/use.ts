@@ -14,7 +14,7 @@ import type { RegBase } from "./unit.ts";
 export interface Use {
   /** Null when the view does not say which device. */
   readonly address: Address | null;
-  readonly kind: "Pod" | "Bound" | "Holder" | "Link" | "Answer" | "CallInFlight" | "Unreadable" | "NotAsked";
+  readonly kind: "Pod" | "Bound" | "Holder" | "Link" | "Answer" | "CallInFlight" | "Spec" | "Unreadable" | "NotAsked";
   /** Names the holder: `pod default/train`, `pid 4711`. */
   readonly by: string;
 }

@@ -103,10 +103,12 @@ export interface Publication {
   readonly problem: string;
 }
 
-/** An Allocate answer of ours that kubelet and the API may not show yet. */
+/** An answer of ours, to Allocate or PreStart, whose effect kubelet and the API may not show yet. */
 export interface Answer {
   readonly address: Address;
   readonly resource: string;
+  /** The vfio device node that was given; null on a host that has none to give. */
+  readonly node: string | null;
   readonly atMs: number;
   /** Epoch (ground.ts) of the unit when the gate passed. */
   readonly epoch: string;

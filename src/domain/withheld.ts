@@ -17,7 +17,8 @@ const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkSecured
  * Ordinary are: what the spec or its author decides (NoIntent, NoResourceMatches, LedgerNotServed, UnitNotSelected, IntentCleared); what a function
  * is and stays (NotTeeCapable, NoUnit: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName, when
  * the pod ends; DeviceMissing, when the function is back); another driver on the function (NoVfioDevice: a match by vendor takes a GPU's audio
- * function, too); and what a condition of its own tells already (BindingUnreadable, CdiUnwritable; UnitNotTrusted: UnitsTrusted, and UnitFailed when
+ * function, too); what is asked at a container's start alone (GivenNodeChanged);
+ * and what a condition of its own tells already (BindingUnreadable, CdiUnwritable, ProofUnwritable; UnitNotTrusted: UnitsTrusted, and UnitFailed when
  * it is not just SETUP that runs).
  */
 const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> = {
@@ -36,9 +37,12 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   UnitNotTrusted: null,
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",
   LinkBroken: "disconnect the link, it was reset or lost",
+  HeldByUnknown: "end the process or TD that has it, kubelet gives it to no pod",
   HeldAcrossTrustLoss: "end the pod, which has had it since before the present SETUP",
   HeldUnderOtherName: null,
+  GivenNodeChanged: null,
   CdiUnwritable: null,
+  ProofUnwritable: null,
   AgentStopped: null,
   NoVfioDevice: null,
 };

@@ -28,6 +28,8 @@ export interface HostPort {
    * most a second ago; Unreadable when none is finished within 50 ms.
    */
   observeFunction(address: Address): Promise<PciFunction | null>;
+  /** `/proc/sys/kernel/random/boot_id`; null when it cannot be read. */
+  bootId(): Promise<string | null>;
   /** Calls `listener` when something may have changed (uevent, file watch). Lossy; the agent's timer bounds what is missed. Returns the way to stop. */
   onChange(listener: () => void): () => void;
 }

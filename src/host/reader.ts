@@ -67,6 +67,7 @@ export function createHostReader(options: HostReaderOptions): HostPort {
   return {
     observe: (look) => observe(reader, look),
     observeFunction: (address) => observeFunction(reader, address),
+    bootId: async () => bootIdOf(reader),
     onChange: (listener) => {
       const stops = [watchHost(reader.paths, listener)];
       if (uevents) stops.push(watchUevents({ ...uevents, clock }, listener));
@@ -82,7 +83,7 @@ export function listUnits(root: string): Promise<UnitReadings> {
 
 async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   const { paths, slices, cache } = reader;
-  const bootId = readText(paths.bootId);
+  const bootId = bootIdOf(reader);
   const units = await readUnits(paths.units, slices);
   const addresses = await listFunctions(paths.functions);
   const source = { directory: paths.functions, cache, tsmRegistered: isTsmRegistered(paths) };
@@ -107,7 +108,12 @@ async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
     return own === undefined ? fn : { ...fn, holders: holdersOf(own, search) };
   });
   const { regBaseOf: _, ...listed } = units;
-  return { bootId: bootId.kind === "Value" ? bootId.value : null, ...listed, functions: held };
+  return { bootId, ...listed, functions: held };
+}
+
+function bootIdOf({ paths }: Pick<Reader, "paths">): string | null {
+  const reading = readText(paths.bootId);
+  return reading.kind === "Value" ? reading.value : null;
 }
 
 async function observeFunction(reader: Reader, address: Address): Promise<PciFunction | null> {

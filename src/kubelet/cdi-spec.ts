@@ -46,6 +46,25 @@ export function renderCdiSpec(resource: CdiResource): string {
   return `${JSON.stringify(spec, null, 2)}\n`;
 }
 
+/** The CDI names in a spec file of ours, with the host paths of their nodes; null when the content is no spec that this program wrote. */
+export function namesInSpec(content: string): ReadonlyMap<string, readonly string[]> | null {
+  try {
+    const { kind, devices } = JSON.parse(content) as WrittenSpec;
+    return new Map(devices.map(({ name, containerEdits }) => [cdiName(kind, name), (containerEdits.deviceNodes ?? []).map((node) => node.hostPath)]));
+  } catch {
+    return null;
+  }
+}
+
+/** As far as it is read back. */
+interface WrittenSpec {
+  readonly kind: string;
+  readonly devices: readonly {
+    readonly name: string;
+    readonly containerEdits: { readonly deviceNodes?: readonly { readonly hostPath: string }[] };
+  }[];
+}
+
 /** Empty edits are invalid, so a simulated device (no nodes) carries its environment. */
 function renderDevice(device: CdiDevice): object {
   if (!DEVICE_NAME.test(device.id)) throw new AppError("INVARIANT_BROKEN", `${device.id} cannot be the name of a CDI device`);

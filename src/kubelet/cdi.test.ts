@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,12 @@ const GPU: CdiResource = {
     { id: "0001:17:00.0", deviceNodes: [], env: { TEEIO_B: "0001:17:00.0" } },
   ],
 };
+
+/** What a spec of `GPU` names. */
+const NAMED = new Map([
+  ["teeio.dev/gpu=0000:17:00.0", ["/dev/vfio/devices/vfio3"]],
+  ["teeio.dev/gpu=0001:17:00.0", []],
+]);
 
 let root = "";
 beforeEach(() => {
@@ -104,18 +111,40 @@ describe("createCdi", () => {
   });
 
   it("has nothing to do in a folder that does not exist when nothing is offered", async () => {
-    await expect(createCdi({ dir: join(root, "none") }).sync([])).resolves.toEqual({ problem: null, unwritten: new Set() });
+    await expect(createCdi({ dir: join(root, "none") }).sync([])).resolves.toEqual({ problem: null, inPlace: new Map(), unreadable: [] });
   });
 
   it("writes the other resources when one cannot be a kind, and says which", async () => {
     const outcome = await createCdi({ dir: root }).sync([{ ...GPU, resource: "a/b" }, GPU]);
-    expect(outcome).toMatchObject({ problem: { code: "MANIFEST_INVALID" }, unwritten: new Set(["a/b"]) });
+    expect(outcome).toMatchObject({ problem: { code: "MANIFEST_INVALID" }, inPlace: NAMED });
     expect(readdirSync(root)).toEqual([specFileName("teeio.dev/gpu")]);
   });
 
   it("says so when a spec cannot be written", async () => {
     writeFileSync(join(root, "file"), "");
     const outcome = await createCdi({ dir: join(root, "file") }).sync([GPU]);
-    expect(outcome).toMatchObject({ problem: { code: "CDI_UNWRITABLE" }, unwritten: new Set([GPU.resource]) });
+    expect(outcome).toMatchObject({ problem: { code: "CDI_UNWRITABLE" }, inPlace: new Map(), unreadable: [] });
   });
+
+  it("says what is in place where a file cannot be replaced or removed", async () => {
+    const cdi = createCdi({ dir: root });
+    expect(await cdi.sync([GPU])).toEqual({ problem: null, inPlace: NAMED, unreadable: [] });
+    // Not even root can write here.
+    const path = join(root, specFileName(GPU.resource));
+    execFileSync("mount", ["--bind", path, path]);
+    try {
+      expect(await cdi.sync([])).toMatchObject({ problem: { code: "CDI_UNWRITABLE" }, inPlace: NAMED, unreadable: [] });
+    } finally {
+      execFileSync("umount", [path]);
+    }
+    expect(await cdi.read()).toEqual({ problem: null, inPlace: NAMED, unreadable: [] });
+  });
+
+  it.each(["", "{}", '{"kind":"teeio.dev/gpu","devices":[{}]}', '{"kind":"teeio.dev/gpu"}'])(
+    "does not guess what a file with %j names",
+    async (content) => {
+      writeFileSync(join(root, specFileName(GPU.resource)), content);
+      expect(await createCdi({ dir: root }).read()).toEqual({ problem: null, inPlace: new Map(), unreadable: [specFileName(GPU.resource)] });
+    },
+  );
 });

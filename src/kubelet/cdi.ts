@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../runtime/atomic-file.ts";
 import { AppError, messageOf, toAppError } from "../runtime/errors.ts";
 import { createSerialQueue } from "../runtime/serial.ts";
-import { renderCdiSpec } from "./cdi-spec.ts";
+import { cdiName, namesInSpec, renderCdiSpec } from "./cdi-spec.ts";
 import type { CdiOutcome, CdiPort, CdiResource } from "./port.ts";
 
 /** Our files are those with this prefix: nobody else's spec is ever touched. */
@@ -16,35 +16,59 @@ const FILE_MODE = 0o644;
  * Writes one spec file per resource into `dir` (`/var/run/cdi`), atomically, by a temporary file in the same folder whose name does not end in
  * .json: the runtimes' caches react to a rename inside the folder only. A resource without devices has no file (a spec needs a device).
  * Calls are served one after the other. A problem is MANIFEST_INVALID for a kind CDI does not take, CDI_UNWRITABLE when a file cannot be written
- * or removed. The other resources are written all the same.
+ * or removed. The other resources are written all the same. What is in place afterwards is read back from the files that are not as asked.
  */
 export function createCdi(options: { readonly dir: string }): CdiPort {
   const queue = createSerialQueue();
-  return { sync: (resources) => queue.run(() => syncFolder(options.dir, resources)) };
+  return {
+    sync: (resources) => queue.run(() => syncFolder(options.dir, resources)),
+    read: () => queue.run(() => outcomeOf(options.dir, new Map(), [])),
+  };
 }
 
 async function syncFolder(dir: string, resources: readonly CdiResource[]): Promise<CdiOutcome> {
   const served = resources.filter((resource) => resource.devices.length > 0);
-  const unwritten = new Set<string>();
+  const written = new Map<string, CdiResource>();
   const problems: AppError[] = [];
-  const attempt = async (work: () => Promise<unknown>, onFailure: () => void): Promise<void> => {
-    await work().catch((thrown: unknown) => {
-      problems.push(asProblem(thrown));
-      onFailure();
-    });
+  const attempt = async (work: () => Promise<unknown>): Promise<void> => {
+    await work().catch((thrown: unknown) => void problems.push(asProblem(thrown)));
   };
   // Without the folder each write fails, too, and says for which resource.
-  if (served.length > 0) await attempt(() => mkdir(dir, { recursive: true }), noMore);
+  if (served.length > 0) await attempt(() => mkdir(dir, { recursive: true }));
   const keep = new Set(served.map((one) => specFileName(one.resource)));
   for (const one of served) {
-    const write = async (): Promise<void> => writeSpec(join(dir, specFileName(one.resource)), renderCdiSpec(one));
-    await attempt(write, () => unwritten.add(one.resource));
+    const name = specFileName(one.resource);
+    await attempt(async () => {
+      await writeSpec(join(dir, name), renderCdiSpec(one));
+      written.set(name, one);
+    });
   }
-  await attempt(() => removeOthers(dir, keep), noMore);
-  return { problem: problems[0] ?? null, unwritten };
+  await attempt(async () => {
+    for (const name of await ourFiles(dir)) if (!keep.has(name)) await attempt(() => absentAsNull(unlink(join(dir, name))));
+  });
+  return outcomeOf(dir, written, problems);
 }
 
-const noMore = (): void => undefined;
+async function outcomeOf(dir: string, written: ReadonlyMap<string, CdiResource>, problems: readonly AppError[]): Promise<CdiOutcome> {
+  const inPlace = new Map<string, readonly string[]>();
+  const unreadable: string[] = [];
+  for (const { resource, devices } of written.values()) for (const { id, deviceNodes } of devices) inPlace.set(cdiName(resource, id), deviceNodes);
+  // What cannot be listed may hold any spec of ours.
+  const files = await ourFiles(dir).catch(() => [dir]);
+  for (const name of files) {
+    if (written.has(name)) continue;
+    const content = await readIfThere(name === dir ? dir : join(dir, name)).catch(() => "");
+    const found = content === null ? new Map<string, readonly string[]>() : namesInSpec(content);
+    if (found === null) unreadable.push(name);
+    for (const [cdi, nodes] of found ?? []) inPlace.set(cdi, nodes);
+  }
+  return { problem: problems[0] ?? null, inPlace, unreadable };
+}
+
+async function ourFiles(dir: string): Promise<readonly string[]> {
+  const names = (await absentAsNull(readdir(dir))) ?? [];
+  return names.filter((name) => name.startsWith(PREFIX) && name.endsWith(".json"));
+}
 
 /** With what an atomic write adds to it (42 characters), a longer name would not be one of at most 255 bytes. */
 const LONGEST_FILE_NAME = 200;
@@ -68,12 +92,6 @@ function asProblem(thrown: unknown): AppError {
   return problem === thrown ? problem : new AppError("CDI_UNWRITABLE", `a CDI spec cannot be written: ${messageOf(thrown)}`, { cause: thrown });
 }
 
-async function removeOthers(dir: string, keep: ReadonlySet<string>): Promise<void> {
-  for (const name of (await absentAsNull(readdir(dir))) ?? []) {
-    if (name.startsWith(PREFIX) && name.endsWith(".json") && !keep.has(name)) await absentAsNull(unlink(join(dir, name)));
-  }
-}
-
 function readIfThere(path: string): Promise<string | null> {
   return absentAsNull(readFile(path, "utf8"));
 }
@@ -82,7 +100,7 @@ async function absentAsNull<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work;
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null;
+    if (thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR")) return null;
     throw thrown;
   }
 }

@@ -89,11 +89,15 @@ export interface CdiResource {
 export interface CdiPort {
   /** Makes the spec files name exactly these devices; called before they are offered. Unchanged specs are not written. Never rejects. */
   sync(resources: readonly CdiResource[]): Promise<CdiOutcome>;
+  /** What the spec files name now. Changes nothing, never rejects. */
+  read(): Promise<CdiOutcome>;
 }
 
 export interface CdiOutcome {
   /** The first thing that went wrong; null when all files are as asked. */
   readonly problem: AppError | null;
-  /** Resources without the spec that was asked for; an older one of theirs may be in place. */
-  readonly unwritten: ReadonlySet<string>;
+  /** What our files name by now, as read back where a file is not as asked: CDI name → host paths of its device nodes. */
+  readonly inPlace: ReadonlyMap<string, readonly string[]>;
+  /** Files of ours that can be neither removed nor read. */
+  readonly unreadable: readonly string[];
 }

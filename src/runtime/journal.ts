@@ -5,7 +5,7 @@
  * returns. A process that is killed while it writes leaves at most an unfinished last line, which readers ignore.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { access, open, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AppError, messageOf } from "./errors.ts";
 
@@ -21,7 +21,7 @@ export interface Journal {
 
 export interface JournalOptions {
   readonly path: string;
-  /** Makes the folder, or refuses it: called before each `read` and `replace`. */
+  /** Makes the folder, or refuses it: called before each `read` of one that is there, and before each `replace`. */
   readonly prepareFolder: (folder: string) => Promise<void>;
 }
 
@@ -37,6 +37,7 @@ export function createJournal({ path, prepareFolder }: JournalOptions): Journal 
   };
   return {
     async read() {
+      if (!(await isThere(dirname(path)))) return null;
       await prepareFolder(dirname(path)).catch(failed("PROOF_UNREADABLE", path));
       return await readLines(path).catch(failed("PROOF_UNREADABLE", path));
     },
@@ -78,6 +79,13 @@ function writeAll(fd: number, text: string): void {
 
 function textOf(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join("");
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    (thrown: unknown) => !(thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT"),
+  );
 }
 
 async function readLines(path: string): Promise<readonly string[] | null> {

@@ -132,5 +132,5 @@ export function anIntent(overrides: Partial<Intent> = {}): Intent {
 }
 
 export function aMemory(overrides: Partial<Memory> = {}): Memory {
-  return { ...emptyMemory(0, 10_000, null), ...overrides };
+  return { ...emptyMemory(0, 10_000), ...overrides };
 }

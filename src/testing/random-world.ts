@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { HostView, Link, PciFunction } from "../domain/device.ts";
 import type { Intent } from "../domain/intent.ts";
 import type { Memory } from "../domain/memory.ts";
+import { linkKey } from "../domain/proofs.ts";
 import { type BindingUnit, ENVIRONMENTS, UNIT_STATES } from "../domain/unit.ts";
 import type { Binding, NodeView, PodContainer, Reading } from "../domain/view.ts";
 import { aFunction, aMemory, anInfo, anIntent, aUnit, ECAP, GPU, INSTANCE } from "./builders.ts";
@@ -175,7 +176,16 @@ export const randomView: fc.Arbitrary<NodeView> = fc.record({
     }),
     { maxLength: 1 },
   ),
-  answers: fc.array(fc.record({ address, resource, atMs: fc.constantFrom(0, 99_000), epoch: fc.constant(`${INSTANCE}/0x1`) }), { maxLength: 1 }),
+  answers: fc.array(
+    fc.record({
+      address,
+      resource,
+      node: fc.constant("/dev/vfio/devices/vfio0"),
+      atMs: fc.constantFrom(0, 99_000),
+      epoch: fc.constant(`${INSTANCE}/0x1`),
+    }),
+    { maxLength: 1 },
+  ),
 });
 
 export const randomIntent: fc.Arbitrary<Intent | null> = fc.option(
@@ -200,12 +210,15 @@ export const randomMemory: fc.Arbitrary<Memory> = fc
       fc.record({
         epoch: fc.constantFrom(null, `${INSTANCE}/0x1`, `${INSTANCE}/0x2`),
         resource: fc.constantFrom(null, GPU),
+        node: mostly<string | null>("/dev/vfio/devices/vfio0", null),
         pod: fc.constantFrom("", "default/a"),
         freeSinceMs: fc.constantFrom(null, 0, 99_000),
       }),
       { maxKeys: 1 },
     ),
-    suspects: fc.uniqueArray(address, { maxLength: 1 }),
+    checked: fc.uniqueArray(fc.tuple(address, fc.constantFrom("0x1", "0x2")), { maxLength: 3 }),
+    unknown: fc.uniqueArray(address, { maxLength: 1 }),
+    proofProblem: mostly("", "ENOSPC"),
     attempts: fc.dictionary(
       base,
       fc.record({
@@ -220,11 +233,13 @@ export const randomMemory: fc.Arbitrary<Memory> = fc
     freeSince: fc.dictionary(base, fc.constantFrom(0, 80_000, 95_000), { minKeys: 2, maxKeys: 3 }),
     known: fc.uniqueArray(base),
   })
-  .map(({ startedMs, holds, suspects, attempts, freeSince, known }) =>
+  .map(({ startedMs, holds, checked, unknown, proofProblem, attempts, freeSince, known }) =>
     aMemory({
       startedMs,
       holds: new Map(Object.entries(holds)),
-      suspects: new Map(suspects.map((one) => [one, 0])),
+      checkedLinks: new Set(checked.map(([owner, seq]) => linkKey(owner, `${INSTANCE}/${seq}`))),
+      unknownHolders: new Map(unknown.map((one) => [one, "pid 4711"])),
+      proofProblem,
       attempts: new Map(Object.entries(attempts)),
       freeSince: new Map(Object.entries(freeSince)),
       knownUnits: new Set(known),

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import { dirname, join } from "node:path";
 import type { AgentOptions, AgentPorts } from "../../agent/ports.ts";
 import type { HostPort } from "../../host/port.ts";
 import { createHostReader } from "../../host/reader.ts";
 import { readingOfError, readingOfText } from "../../host/reading.ts";
 import type { Random } from "../../runtime/backoff.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
+import { createJournal, type Journal } from "../../runtime/journal.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
+import { makePrivateFolder } from "../../runtime/private-folder.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { Context } from "../context.ts";
 import { buildDriver } from "./build-driver.ts";
@@ -52,6 +55,14 @@ async function buildHost({ config, log }: Ground): Promise<HostPort> {
   });
 }
 
+/** The proof file, in a folder of the agent's own beside the lock. Who only looks makes no folder. */
+function buildProofs({ config, readOnly = false }: Ground): Journal {
+  const prepareFolder = async (folder: string): Promise<void> => {
+    if (!readOnly) await makePrivateFolder(folder);
+  };
+  return createJournal({ path: join(dirname(config.lock), "proofs", "agent"), prepareFolder });
+}
+
 /**
  * The agent's ports from its configuration. What a configuration does not use is not loaded: no API client without --node, no gRPC without a
  * kubelet. Nothing is started and nothing connected yet.
@@ -75,6 +86,7 @@ export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
       pods: source.pods,
       intent: source.intent,
       status: source.status,
+      proofs: buildProofs(ground),
       onFatal,
     },
     options: { driver: driver.driver, settleMs: config.settleMs, observeEveryMs: OBSERVE_EVERY_MS },

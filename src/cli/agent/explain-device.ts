@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createBinding } from "../../agent/binding.ts";
-import { observe } from "../../agent/observe.ts";
+import { observe, readHost } from "../../agent/observe.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
+import { createProofKeeper } from "../../agent/proof-keeper.ts";
 import { valueText } from "../../api/problem.ts";
 import { ADDRESS_FORM, parseAddress } from "../../domain/address.ts";
 import type { Address } from "../../domain/device.ts";
@@ -22,8 +23,8 @@ import { buildPorts } from "./build-ports.ts";
 const INTENT_WITHIN_MS = 10_000;
 
 /**
- * The gate's verdict on one device, from a look at the node taken now. What an agent remembers (devices held across a loss of trust) is taken from
- * its last status as far as that goes; nothing is set up, published or written.
+ * The gate's verdict on one device, from a look at the node taken now. What an agent remembers (who was given which device, in which span of trust) is
+ * taken from its proof file where that can be read; nothing is set up, published or written.
  * @throws CONFIG_INVALID (no address) · HOST_UNREADABLE · DEADLINE (no intent in time) · as the ports
  */
 export async function explainDevice(text: string, config: AgentConfig, context: Context): Promise<Verdict> {
@@ -55,8 +56,8 @@ interface Look {
 async function verdictOn(address: string, { ports, intent, settleMs, driver }: Look): Promise<Verdict> {
   const binding = createBinding({ open: ports.openSeamcall, driver, onChange: () => undefined });
   try {
-    const last = await ports.status.readLast();
-    const fresh = emptyMemory(ports.clock.nowMs(), settleMs, last);
+    const proofs = await createProofKeeper(ports).load(await ports.host.bootId());
+    const fresh = emptyMemory(ports.clock.nowMs(), settleMs, proofs);
     const view = await observe({
       ports,
       binding: await binding.observe(),
@@ -65,7 +66,7 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
       publications: [],
       answers: [],
       holders: "Fresh",
-      onHost: () => undefined,
+      readHost: (look) => readHost(ports, look),
     });
     // No function is "not on the bus" of a host that nobody can look at.
     if (view.host.kind !== "Read") throw new AppError("HOST_UNREADABLE", `HostUnreadable: ${view.host.why}`);
@@ -73,6 +74,7 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
     const memory = remember(fresh, intent, ground);
     return judge({
       address,
+      purpose: "List",
       intent,
       fn: ground.functions.get(address) ?? null,
       units: view.binding.kind === "Read" ? ground.units : null,

@@ -74,12 +74,22 @@ export class AgentProcess {
             witness.looked(this, "host");
             return searchedAs(look, host.view());
           }),
+        bootId: () => pass("host.bootId", () => `boot-${host.bootId}`),
         observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
         onChange: (listener) => host.listen(this.number, listener),
       },
       openSeamcall: () => pass("seamcall.open", () => this.#open()),
       devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
-      cdi: { sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)) },
+      cdi: {
+        sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)),
+        read: () => pass("cdi.read", () => world.specsInPlace(null)),
+      },
+      proofs: {
+        read: () => pass("proofs.read", () => world.proofs.lines),
+        append: (lines) => pass("proofs.append", () => world.writeProofs([...(world.proofs.lines ?? []), ...lines])),
+        replace: (lines) => pass("proofs.replace", () => world.writeProofs(lines)),
+        close: () => undefined,
+      },
       prefer: ({ available, mustInclude, size }) => [...new Set([...mustInclude, ...available])].slice(0, size),
       podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
       pods: { observe: (domains) => pass("pods.observe", () => api.podsView(domains)) },

@@ -87,6 +87,7 @@ function isListed(world: World, id: string, resource: string): boolean {
 function heal(world: World): void {
   const { host, module } = world;
   world.specs.areWritable.set(true);
+  world.proofs.areWritable.set(true);
   world.isBindingReadable.set(true);
   host.isReadable.set(true);
   host.isTsmFree.set(true);

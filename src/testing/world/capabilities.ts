@@ -11,12 +11,12 @@ const SWITCHES = {
   clearBegins: true,
   /** The agent is stopped for up to an hour wherever it is, and goes on. */
   freezes: true,
-  /** Two functions get each other's vfio node. Waits for answers that are known by content, not by name. */
-  renumbers: false,
-  /** CDI specs in place are judged like lists, and their content. Waits for specs that follow verdicts. */
-  specContents: false,
-  /** A runtime makes a pod's sandbox anew from the CDI names in place, and asks nobody. Waits for the same. */
-  sandboxes: false,
+  /** Two functions get each other's vfio node. */
+  renumbers: true,
+  /** CDI specs in place are judged like lists, and their content. */
+  specContents: true,
+  /** A runtime makes a pod's sandbox anew from the CDI names in place, and asks nobody. */
+  sandboxes: true,
   /** A kubelet that starts without its API server answers podresources with success, and empty. */
   blindKubelet: true,
   /** The same on a node without an API server. Waits for kubelet's own checkpoint to be read there. */

@@ -31,6 +31,8 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   const { api, shape, specs } = world;
   if (reason.shown === reason.expected) return true;
   // An agent does not know what an earlier one has written.
+  // A folder that cannot be written is noticed when there is something to write.
+  if (reason.shown === "Offered" && reason.expected === "ProofUnwritable") return true;
   if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
   // What was read before the block may stand, or not.
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
@@ -82,6 +84,7 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   );
   if (isElsewhere) return "HeldUnderOtherName";
   if (!fn.isOnVfio.value) return "NoVfioDevice";
+  if (!world.proofs.areWritable.value) return "ProofUnwritable";
   return world.specs.areWritable.value || isSpecRight(world, fn, resource) ? "Offered" : "CdiUnwritable";
 }
 

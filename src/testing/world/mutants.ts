@@ -115,8 +115,6 @@ const clear: readonly Mutant[] = [
   without("an id without trust left lying", MEMORY, ['(entry.state === "Failed" || entry.state === "Unknown")', 'entry.state === "Foreign"']),
 ];
 
-const NO_DOUBT: Change = ["!vouched.has(fn.address)) suspects.set", "fn.address === vouched.size.toString()) suspects.set"];
-
 const setup: readonly Mutant[] = [
   without("SETUP of units that nobody selected", PLAN, ["    if (intent === null || !selected) return", "    if (intent === null) return"]),
   without("SETUP of what is somebody else's", PLAN, ['  Foreign: () => because("ForeignOwner"),\n', ""]),
@@ -135,17 +133,13 @@ const setup: readonly Mutant[] = [
     "  const ground = await refreshed(parts, host ?? (await readHost(parts.ports)));",
     "  const ground = known;",
   ]),
-  {
-    name: "links not read again after SETUP",
-    edits: [edit(PERFORM, ["{ addresses: suspects, nowMs", "{ addresses: suspects.slice(0, 0), nowMs"]), edit(MEMORY, NO_DOUBT)],
-  },
   without("devices offered before their links are read again", GATE, ["!memory.verifying.has(fact.entry.regBase),", "true,"]),
-  without("links that nobody doubts after a restart", MEMORY, NO_DOUBT),
-  without("virtual functions that nobody doubts", MEMORY, ["suspects.has(linkOwnerOf(fn)) &&", "linkOwnerOf(fn) === fn.vendor &&"]),
-  without("suspects forgotten over a restart behind an earlier rule", GATE, [
-    'order.indexOf(reason) > order.indexOf("LinkSecuredBeforeSetup")',
-    'reason !== "LinkSecuredBeforeSetup"',
+  without("links that are secure at first sight", MEMORY, ['if (fn.link.state === "Insecure" && owner', "if (owner"]),
+  without("links checked by a look at other functions of the slot", MEMORY, [
+    'owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));',
+    'owner?.link.state !== "Secure") checked.add(linkKey(linkOwnerOf(fn), fact.epoch));',
   ]),
+  without("links checked in any epoch", GATE, ["memory.checkedLinks.has(linkKey(linkOwnerOf(fn), fact.epoch))", "memory.checkedLinks.size > 0"]),
 ];
 
 const holds: readonly Mutant[] = [
@@ -158,9 +152,15 @@ const holds: readonly Mutant[] = [
     "for (const holder of holders) holds.set",
     'for (const holder of holders) if (address === "") holds.set',
   ]),
-  without("holds proven by nothing", HOLDS, [
-    "memory.priorHolds.get(address) ?? null)",
-    "[...ground.units.values()].find((fact) => fact.epoch !== null)?.epoch ?? null)",
+  without("holds proven by nothing", GATE, [
+    "hold.epoch === (fact?.epoch ?? null) && hold.epoch !== null",
+    "hold.epoch === null || hold.epoch === fact?.epoch",
+  ]),
+  without("proofs of another boot", "domain/proofs.ts", ["if (lines[0] !== headerLine(bootId)) return null;", 'if (bootId === "") return null;']),
+  without("answers that the next process does not know", HANDLERS, ["    await parts.proofs.noteHold(noted.address, noted);\n", ""]),
+  without("devices handed out although that cannot be written down", AGENT, [
+    "state.memory = { ...state.memory, proofProblem };\n",
+    "state.memory = { ...state.memory };\n",
   ]),
   without("holds of one pod taken for another's", HOLDS, ["known.resource === resource;", 'known.resource !== "";']),
   without("holds that end at the first free view", HOLDS, [
@@ -187,9 +187,16 @@ const holds: readonly Mutant[] = [
   without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
   without("holds that end in the dark", HOLDS, [" && !isHiddenOnHost(ground.functions.get(address));", ";"]),
   without("every plugin's devices", "domain/address.ts", ["return ADDRESS_PATTERN.test(id)", 'return id !== "" || ADDRESS_PATTERN.test(id)']),
-  without("PreStart that knows nothing of the hold", HANDLERS, ["    if (!state.memory.holds.has(address)) throw", '    if (address === "") throw']),
-  without("PreStart that asks nobody", HANDLERS, ["admit(resource, id, refuseUnproven)", "Promise.resolve(resource === id ? refuseUnproven : null)"]),
-  without("answers that nobody remembers", HANDLERS, ["    state.memory = noteAnswer(state.memory, noted);\n", ""]),
+  without("PreStart that knows nothing of the hold", GATE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
+  without("PreStart that asks nobody", HANDLERS, [
+    'admit({ resource, address, purpose: "PreStart" }, (judged) => start(judged, resource))',
+    "Promise.resolve(resource === address ? start : null)",
+  ]),
+  without("PreStart that is no answer", HANDLERS, ["state.memory = notePreStart(state.memory, remembered(judged, resource));", "void judged;"]),
+  without("answers that nobody remembers", HANDLERS, [
+    "    state.memory = noteAnswer(state.memory, noted);\n",
+    "    state.memory = { ...state.memory };\n",
+  ]),
 ];
 
 const offer: readonly Mutant[] = [
@@ -209,14 +216,13 @@ const offer: readonly Mutant[] = [
     "function currentIntent({ state }: HandlerParts): Intent | null {\n  return state.pass?.intent ?? null;",
   ]),
   without("Allocate without the unit's lock", HANDLERS, ["parts.locks.shared(regBase, async", "parts.locks.shared(regBase.toUpperCase(), async"]),
-  without("lists before specs", AGENT, ["const specs = await publisher.writeSpecs(wanted.offer, ground);", "const specs = NO_SPEC_PROBLEM;"]),
-  without("removed specs believed in", PUBLISHER, [
-    "new Set([...names].filter((name) => left.has(name)))",
-    "new Set([...names].filter((name) => left.has(name) || true))",
+  without("specs that were not written believed in", PUBLISHER, [
+    "wanted].filter(([name]) => inPlace.has(name) && isAsWanted(name, inPlace.get(name) ?? [])));",
+    "wanted].filter(([name]) => isAsWanted(name, inPlace.get(name) ?? []) || inPlace.size >= 0));",
   ]),
-  without("specs of devices that have nothing to give", PUBLISHER, [
-    ".filter((device) => device.deviceNodes.length > 0 || Object.keys(device.env).length > 0)",
-    ".filter((device) => device.id.length > 0)",
+  without("specs of what is listed, whatever the gate says", PASS, [
+    "    if (verdict.offered && verdict.resource && verdict.epoch !== null)",
+    "    if (verdict.resource && verdict.epoch !== null)",
   ]),
   without("a link that stands although its registers differ", "domain/link-reading.ts", [
     "last.epoch !== epoch || last.registers !== registers)",
@@ -226,12 +232,24 @@ const offer: readonly Mutant[] = [
     "  if (last === undefined || epoch === null",
     '  if (last === undefined) return { ...fn, link: { ...fn.link, state: "Insecure" }, linkRead: { tsm: "Stands", registers } };\n  if (epoch === null',
   ]),
+  without("specs of an earlier process taken over unseen", "agent/adopt.ts", [
+    "epochOf(name) === epoch));",
+    'epochOf(name) !== "" || epoch === ""));',
+  ]),
+  without("no specs taken away before the pass has ended", AGENT, ["    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();\n  };", "  };"]),
   without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
-  without("no withdrawal before the pass has ended", AGENT, ["publisher.withdraw(withdrawals(state.pass, {", "void (withdrawals(state.pass, {"]),
+  without("no withdrawal before the pass has ended", AGENT, ["if (state.pass) publisher.withdraw(withdrawals(state.pass, news()));", ""]),
+  without("lists by what a pass read earlier", AGENT, [
+    "const listed = withdrawals(pass, news());",
+    "const listed = withdrawals(pass, { ...news(), host: null });",
+  ]),
   without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),
   without("no wake-up by the host", AGENT, ["        ports.host.onChange(wakeForHost),\n", ""]),
   without("no look at the host while a pass waits", AGENT, ["withdrawByHostJob?.wakeNow();", "void withdrawByHostJob;"]),
-  without("no withdrawal before kubelet has answered", "agent/observe.ts", ["  onRead?.(reading);\n", ""]),
+  without("no withdrawal before kubelet has answered", AGENT, [
+    "      const host = await newest.readHost();\n      closeGate();\n",
+    "      const host = await newest.readHost();\n",
+  ]),
   without("no look after a pass that was overtaken", AGENT, ['    if (overtaken !== "") return { afterMs: OVERTAKEN_LOOK_MS };\n', ""]),
   without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
 ];

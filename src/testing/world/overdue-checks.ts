@@ -50,6 +50,7 @@ export class OverdueChecks {
   #specs(process: AgentProcess): void {
     const { world, checked, against } = this.#tools;
     if (!world.specs.areWritable.value || world.turnstile.stalled === "cdi.sync" || process.intent.value === null) return;
+    if (world.time.nowMs - world.specs.areWritable.sinceMs <= NOTICE_SLACK_MS) return;
     for (const { resource, id, wrong } of specsInPlace(world)) {
       checked.specs += 1;
       this.#judge({ name: `CDI spec of ${resource}`, id }, [...against(process, id, resource), ...wrong]);

@@ -31,6 +31,8 @@ export class World {
   readonly writer: { value: number | null } = { value: null };
   /** CDI spec files, by name; they outlive processes. */
   readonly specs: { areWritable: Fact<boolean>; names: ReadonlySet<string>; nodes: ReadonlyMap<string, readonly string[]> };
+  /** The proof file; it outlives processes, and here reboots, too: it must be known to be another boot's. */
+  readonly proofs: { areWritable: Fact<boolean>; lines: readonly string[] | null };
   readonly intentDelayMs: number;
   readonly witness: Witness;
   process: AgentProcess | null = null;
@@ -64,6 +66,7 @@ export class World {
     this.kubelet.hasForeignPod = shape.hasForeignPod;
     this.isBindingReadable = new Fact(this.time, true);
     this.specs = { areWritable: new Fact(this.time, true), names: new Set(), nodes: new Map() };
+    this.proofs = { areWritable: new Fact(this.time, true), lines: null };
     this.intentDelayMs = shape.intentDelayMs;
     this.host.isMute = shape.isMute;
     this.module.isMute = shape.isMute;
@@ -142,8 +145,17 @@ export class World {
     const anew = written.flatMap(({ resource, devices }) => devices.map((one) => [`${resource}=${one.id}`, one.deviceNodes] as const));
     this.specs.nodes = new Map([...left.map((name) => [name, this.specs.nodes.get(name) ?? []] as const), ...anew]);
     this.specs.names = new Set(this.specs.nodes.keys());
-    if (!this.specs.areWritable.value) return { problem: new AppError("CDI_UNWRITABLE", "the CDI folder is read-only"), unwritten };
-    return { problem: unwritten.size > 0 ? new AppError("INVARIANT_BROKEN", "a device has nothing to edit a container with") : null, unwritten };
+    if (!this.specs.areWritable.value) return this.specsInPlace(new AppError("CDI_UNWRITABLE", "the CDI folder is read-only"));
+    return this.specsInPlace(unwritten.size > 0 ? new AppError("INVARIANT_BROKEN", "a device has nothing to edit a container with") : null);
+  }
+
+  specsInPlace(problem: AppError | null): CdiOutcome {
+    return { problem, inPlace: this.specs.nodes, unreadable: [] };
+  }
+
+  writeProofs(lines: readonly string[]): void {
+    if (!this.proofs.areWritable.value) throw new AppError("PROOF_UNWRITABLE", "the disk is full");
+    this.proofs.lines = lines;
   }
 
   /** Lets everybody go on until nothing is left to do without time moving. */

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What a new process takes over from an earlier one before it has looked at the whole node: the proofs of this boot, and the CDI specs that still hold
+ * by them. A container runtime resolves the specs in place all the while, so that all others go before anything slow is read.
+ */
+import type { PciFunction } from "../domain/device.ts";
+import { unitFacts } from "../domain/ground.ts";
+import { type Intent, selectsUnit } from "../domain/intent.ts";
+import type { Proofs, SpecProof } from "../domain/proofs.ts";
+import { addressOfSpec } from "../domain/specs.ts";
+import type { Binding, Reading } from "../domain/view.ts";
+import type { AgentPorts } from "./ports.ts";
+
+/** The specs for which unit, epoch and node are as they were when the spec was written. */
+export async function specsToKeep(
+  ports: Pick<AgentPorts, "host">,
+  { proofs, binding }: { readonly proofs: Proofs; readonly binding: Reading<Binding> },
+): Promise<ReadonlyMap<string, SpecProof>> {
+  const still = [...specsInEpoch(proofs, binding)];
+  const nodes = await Promise.all(still.map(async ([name]) => nodeOf(await ports.host.observeFunction(addressOfSpec(name)).catch(cannotBeRead))));
+  return new Map(still.filter(([, { node }], index) => node !== null && nodes[index] === node));
+}
+
+const nodeOf = (fn: PciFunction | null): string | null => fn?.vfioCdev ?? null;
+/** What cannot be read is not as it was. */
+const cannotBeRead = (): null => null;
+
+/** What the table, and the intent once it is known, still allow of specs that were taken over. */
+export function specsAllowed(
+  { specs, lastUnits }: Pick<Proofs, "specs" | "lastUnits">,
+  { binding, asked }: { readonly binding: Reading<Binding>; readonly asked: { readonly intent: Intent | null } | null },
+): ReadonlyMap<string, SpecProof> {
+  const still = specsInEpoch({ specs, lastUnits }, binding);
+  if (asked === null) return still;
+  const { intent } = asked;
+  if (intent?.state !== "Trusted") return new Map();
+  const isWanted = (name: string): boolean => {
+    const rule = intent.resources.find((one) => name === `${one.name}=${addressOfSpec(name)}`);
+    return rule?.ledger === "DevicePlugin" && selectsUnit(intent, lastUnits.get(addressOfSpec(name)) ?? "");
+  };
+  return new Map([...still].filter(([name]) => isWanted(name)));
+}
+
+/** By the table alone: the device's unit, as it was last seen, is trusted now and has been since the spec was written. */
+export function specsInEpoch({ specs, lastUnits }: Pick<Proofs, "specs" | "lastUnits">, binding: Reading<Binding>): ReadonlyMap<string, SpecProof> {
+  const units = unitFacts(binding);
+  const epochOf = (name: string): string | null => units.get(lastUnits.get(addressOfSpec(name)) ?? "")?.epoch ?? null;
+  return new Map([...specs].filter(([name, { epoch }]) => epochOf(name) === epoch));
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Devices that are in use on the host while kubelet gives them to no pod. Kubelet would give such a device to the next pod that asks: it forgot the
+ * pod that has it (a lost or older checkpoint), or never knew the process that opened it.
+ */
+import { accountingOf } from "./accounting.ts";
+import type { Address, PciFunction } from "./device.ts";
+import type { Ground } from "./ground.ts";
+import { heldInPods } from "./holds.ts";
+import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
+
+export interface UnknownHolderInputs {
+  readonly settleMs: number;
+  readonly resources: ReadonlySet<string>;
+}
+
+/** Who has the function, as far as the host shows it: empty when no process and no TD does. */
+export function holderOnHost({ holders, link }: PciFunction): string {
+  if (link.bound === "Yes") return "a TD (tsm/bound)";
+  if (holders.kind === "Known" && holders.pids.length > 0) return `pid ${holders.pids[0]}`;
+  return "";
+}
+
+/** Devices with a holder that kubelet does not name, although it has run for long enough and no answer of ours is on its way. With the holder. */
+export function unnamedHolders({ settleMs }: Pick<UnknownHolderInputs, "settleMs">, ground: Ground): ReadonlyMap<Address, string> {
+  const { podResources, answers, nowMs } = ground.view;
+  const found = new Map<Address, string>();
+  if (podResources.kind !== "Read" || nowMs - podResources.kubeletSinceMs < kubeletSettleMs(settleMs)) return found;
+  const answerMs = unseenMs(settleMs, podResources);
+  const named = new Set(heldInPods(ground).map(([address]) => address));
+  for (const answer of answers) if (nowMs - answer.atMs < answerMs) named.add(answer.address);
+  for (const fn of ground.functions.values()) {
+    const holder = holderOnHost(fn);
+    if (holder !== "" && !named.has(fn.address)) found.set(fn.address, holder);
+  }
+  return found;
+}
+
+/** The same without the devices of terminating pods, which podresources leaves out while their processes end and which kubelet does not give away. */
+export function unknownHolders(inputs: UnknownHolderInputs, ground: Ground): ReadonlyMap<Address, string> {
+  const unnamed = unnamedHolders(inputs, ground);
+  if (unnamed.size === 0) return unnamed;
+  const accounting = accountingOf(ground, inputs.resources);
+  return accounting.kind === "Unaccounted" && accounting.pods.some((pod) => pod.terminating) ? new Map() : unnamed;
+}
