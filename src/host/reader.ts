@@ -128,7 +128,8 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
   if (zero !== null) bare.set(zero.address, zero);
   const tsm = await readTsm(reader, { facts: bare, wanted: [own], bound: "WhenConnected" });
   const { rootPort } = own.identity.place;
-  const port = tsm.size > 0 && rootPort !== null ? readFunction(source, rootPort) : null;
+  // Of the root port only the registers count.
+  const port = tsm.size > 0 && rootPort !== null ? (reader.cache.get(rootPort) ?? readFunction(source, rootPort)) : null;
   if (port !== null) bare.set(port.address, port);
   const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one)]));
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) });

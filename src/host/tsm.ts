@@ -53,14 +53,15 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
   async function guarded(slot: Address, path: string): Promise<TsmText> {
     if (stuck.has(slot)) return blocked("an earlier read of this slot's tsm files has not come back");
     if (stuck.size >= MOST_STUCK) return blocked("reads of other slots' tsm files have not come back");
-    const ownMs = hasBlocked ? deadlineMs / 10 : deadlineMs;
-    const reading = readAttribute(path, ownMs / 2);
-    const answer = await withDeadline(reading, clock, ownMs);
+    const interruptMs = deadlineMs / (hasBlocked ? 20 : 2);
+    const reading = readAttribute(path, interruptMs);
+    // Not shortened: a busy event loop must not take an answer that is there for none.
+    const answer = await withDeadline(reading, clock, deadlineMs);
     hasBlocked = answer === null || isInterrupted(answer);
-    if (answer !== null) return hasBlocked ? blocked(`no answer within ${ownMs / 2} ms`) : answer;
+    if (answer !== null) return hasBlocked ? blocked(`no answer within ${interruptMs} ms`) : answer;
     stuck.add(slot);
     void reading.then(() => stuck.delete(slot));
-    return blocked(`no answer within ${ownMs} ms`);
+    return blocked(`no answer within ${deadlineMs} ms`);
   }
 
   return {
