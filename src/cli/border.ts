@@ -9,11 +9,11 @@ import { cleanLines } from "../runtime/printable.ts";
  * except for what nobody foresaw: there it is the only lead.
  */
 export function errorText(thrown: unknown, withStack: boolean): string {
-  if (!isAppError(thrown)) return `trusted-iommu: unexpected error, please report it\n${inspect(thrown)}\n`;
+  if (!isAppError(thrown)) return cleanLines(`trusted-iommu: unexpected error, please report it\n${inspect(thrown)}\n`);
   const [first = "", ...rest] = thrown.message.split("\n");
   const more = rest.map((line) => `  ${line}\n`).join("");
   const stack = withStack ? `${inspect(thrown)}\n` : "";
-  return `trusted-iommu: ${first}\n${more}  (${thrown.code}${causeText(thrown.cause, thrown.message)})\n${stack}`;
+  return cleanLines(`trusted-iommu: ${first}\n${more}  (${thrown.code}${causeText(thrown.cause, thrown.message)})\n${stack}`);
 }
 
 /** What lies below, unless the message has it already. */
@@ -27,7 +27,7 @@ export async function atBorder(work: () => Promise<number>, errors: { write(text
   try {
     return await work();
   } catch (thrown) {
-    errors.write(cleanLines(errorText(thrown, withStack())));
+    errors.write(errorText(thrown, withStack()));
     return exitCodeOf(thrown) satisfies ExitCode;
   }
 }

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import type { Clock } from "../runtime/clock.ts";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { openOutputFile } from "../runtime/output-file.ts";
+import { cleanLines } from "../runtime/printable.ts";
 import { createSteadyOutput } from "../runtime/steady-output.ts";
 import { errorText } from "./border.ts";
 import type { Context, Drops } from "./context.ts";
@@ -54,7 +55,7 @@ export function openLastingOutputs({ clock, onReaderGone }: LastingOptions): Las
 /** What Node itself would write to standard error, which waits for a reader, goes through `errors`, which does not. */
 export function takeOverNodesOwnWords({ errors }: Pick<Context, "errors">): void {
   process.removeAllListeners("warning");
-  process.on("warning", (warning) => void errors.write(`trusted-iommu: ${inspect(warning)}\n`));
+  process.on("warning", (warning) => void errors.write(cleanLines(`trusted-iommu: ${inspect(warning)}\n`)));
   process.on("uncaughtException", (thrown) => {
     errors.write(errorText(thrown, true));
     process.exit(EXIT_CODES.Internal);

@@ -72,3 +72,12 @@ test("secrets are redacted by path, at the top and one level down", () => {
   for (const secret of ["t0", "t1", "t2", "t3"]) expect(text).not.toContain(secret);
   expect(text).toContain("/api");
 });
+
+test("a line has nothing in it that a terminal would obey, and the values stand as they are", () => {
+  const lines: string[] = [];
+  const log = createLog({ level: "info", simulated: false, base: {}, write: (line) => void lines.push(line) });
+  const path = "a\u001b[2J\u009b31m\u202e\u007f\u2028b";
+  log.warn({ path, err: new Error(path) }, "manifest refused");
+  expect(lines[0]?.trimEnd()).not.toMatch(/\p{C}|\p{Zl}|\p{Zp}/u);
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({ path, err: { message: path } });
+});

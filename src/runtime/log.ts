@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pino } from "pino";
 import { isAppError } from "./errors.ts";
+import { escapeInJson } from "./printable.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -72,7 +73,8 @@ export function createLog(options: LogOptions): RootLog {
       serializers: { err: (err: unknown) => err },
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: options.write },
+    // JSON lets C1 and what turns text round through, and a terminal would obey it.
+    { write: (line: string) => options.write(escapeInJson(line)) },
   );
   return {
     ...wrap(root, state),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { cleanLines } from "../../runtime/printable.ts";
+import { AppError } from "../../runtime/errors.ts";
 import { mixedStatus } from "../../testing/node-status.ts";
 import { humanLogLine } from "../agent/log-line.ts";
 import { errorText } from "../border.ts";
@@ -55,5 +55,7 @@ test("JSON has the same values, and nothing in it that a terminal obeys", () => 
 test("a log line above the live view and an error at the border are clean, too", () => {
   const log = humanLogLine(JSON.stringify({ level: `warn${EVIL}`, time: EVIL, message: `manifest refused${EVIL}`, path: EVIL }), false);
   expect(log).not.toMatch(OBEYED);
-  expect(cleanLines(errorText(new Error(EVIL, { cause: new Error(EVIL) }), true))).not.toMatch(OBEYED);
+  expect(errorText(new Error(EVIL, { cause: new Error(EVIL) }), true)).not.toMatch(OBEYED);
+  const cause = new Error(EVIL);
+  expect(errorText(new AppError("CONFIG_INVALID", `${EVIL} is wrong`, { cause }), true)).not.toMatch(OBEYED);
 });
