@@ -13,7 +13,7 @@ import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
-import { emptyMemory, noteListed, proofsOf, remember } from "../domain/memory.ts";
+import { emptyMemory, noteListed, noteLoads, proofsOf, remember } from "../domain/memory.ts";
 import { stoppedReport } from "../domain/report.ts";
 import { NO_SPECS } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
@@ -186,6 +186,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   /** Before anything slow is read: what an earlier process proved, and the CDI specs that it left. */
   const adopt = async (): Promise<void> => {
     const proven = await proofs.load(await ports.host.bootId());
+    ports.loads?.believe(proven.loads);
     state.memory = emptyMemory(state.memory.startedMs, options.settleMs, proven);
     const reading = await newest.readBinding();
     await publisher.readSpecs();
@@ -212,7 +213,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     const wanted = decideOn(asked, { ground, memory: { ...state.memory, specs: NO_SPECS, proofProblem: "" }, previous });
     publisher.withdraw(wanted.offer);
     // Written down before anything is named or listed, so that a spec or a name of ours is known as ours after any crash.
-    state.memory = noteListed(state.memory, wanted.offer);
+    state.memory = noteLoads(noteListed(state.memory, wanted.offer), ports.loads?.watched() ?? new Set());
     const proofProblem = await proofs.save(proofsOf(state.memory));
     state.memory = { ...state.memory, proofProblem };
     state.draft = wanted;

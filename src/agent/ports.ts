@@ -9,7 +9,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Journal } from "../runtime/journal.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
-import type { Driver, SeamcallPort } from "../seamcall/port.ts";
+import type { Driver, LoadsPort, SeamcallPort } from "../seamcall/port.ts";
 
 export interface DeviceFacts {
   readonly id: string;
@@ -25,6 +25,8 @@ export interface AgentPorts {
   readonly host: HostPort;
   /** Opens the configured driver; called again when its other side went away. */
   readonly openSeamcall: () => Promise<SeamcallPort>;
+  /** Of a kernel that owns SETUP; null: the configured driver is never that. */
+  readonly loads: LoadsPort | null;
   /** Null: this machine has no kubelet, by configuration. */
   readonly devicePlugins: ((handlers: DevicePluginHandlers) => DevicePluginPort) | null;
   /** Null: no CDI specs are written. */

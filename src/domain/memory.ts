@@ -213,6 +213,11 @@ export function notePreStart(memory: Memory, { address, atMs }: Pick<Answer, "ad
   return { ...memory, holds: new Map(memory.holds).set(address, { ...known, freeSinceMs: atMs }) };
 }
 
+/** Memory with the loads of the kernel's own driver that the next process may be told of. */
+export function noteLoads(memory: Memory, loads: ReadonlySet<string>): Memory {
+  return { ...memory, loads };
+}
+
 /** Memory of what is about to be listed: its names count as ours from before kubelet hears them. */
 export function noteListed(memory: Memory, offer: readonly { readonly resource: string }[]): Memory {
   return { ...memory, served: new Set([...memory.served, ...offer.map(({ resource }) => resource)]) };

@@ -3,13 +3,14 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { listUnits } from "../../host/reader.ts";
 import { AppError } from "../../runtime/errors.ts";
-import type { Driver, SeamcallPort } from "../../seamcall/port.ts";
+import type { Driver, LoadsPort, SeamcallPort } from "../../seamcall/port.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 
 export interface BuiltDriver {
   /** The one that is configured; what is written into the status, also while it can't be opened. */
   readonly driver: Driver | "auto";
   readonly open: () => Promise<SeamcallPort>;
+  readonly loads: LoadsPort | null;
 }
 
 /** The way to SETUP and CLEAR that the configuration names. The simulator is never chosen by probing: only --simulator leads to it. */
@@ -21,12 +22,12 @@ export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot
   const { createKernelWatch } = await import("../../seamcall/tdx-host/watch.ts");
   if (driver.kind === "Simulated") {
     if (!existsSync(driver.stateDir)) throw simulatorMissing(driver.stateDir);
-    return { driver: "simulated", open: () => openSimulated(driver.stateDir, options) };
+    return { driver: "simulated", open: () => openSimulated(driver.stateDir, options), loads: null };
   }
   const host = { root: hostRoot, units: async () => (await listUnits(hostRoot)).units, watch: createKernelWatch({ root: hostRoot }) };
-  if (driver.driver === "tdx_host") return { driver: "tdx_host", open: async () => createTdxHost(host) };
-  if (driver.driver === "tdx_iommu") return { driver: "tdx_iommu", open: () => openTdxIommu(join(hostRoot, "dev/tdx_iommu"), options) };
-  return { driver: "auto", open: () => openFound(host, options) };
+  if (driver.driver === "tdx_host") return { driver: "tdx_host", open: async () => createTdxHost(host), loads: host.watch };
+  if (driver.driver === "tdx_iommu") return { driver: "tdx_iommu", open: () => openTdxIommu(join(hostRoot, "dev/tdx_iommu"), options), loads: null };
+  return { driver: "auto", open: () => openFound(host, options), loads: host.watch };
 }
 
 function simulatorMissing(stateDir: string): AppError {

@@ -79,6 +79,7 @@ export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
       metrics,
       host: await buildHost(ground),
       openSeamcall: driver.open,
+      loads: driver.loads,
       devicePlugins: kubelet.devicePlugins,
       cdi: kubelet.cdi,
       prefer: kubelet.prefer,

@@ -57,6 +57,7 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
   const binding = createBinding({ open: ports.openSeamcall, driver, onChange: () => undefined });
   try {
     const proofs = await createProofKeeper(ports).load(await ports.host.bootId());
+    ports.loads?.believe(proofs.loads);
     const fresh = emptyMemory(ports.clock.nowMs(), settleMs, proofs);
     const view = await observe({
       ports,

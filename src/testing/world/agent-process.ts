@@ -79,6 +79,7 @@ export class AgentProcess {
         onChange: (listener) => host.listen(this.number, listener),
       },
       openSeamcall: () => pass("seamcall.open", () => this.#open()),
+      loads: world.loads,
       devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
       cdi: {
         sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)),

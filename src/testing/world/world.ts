@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CdiOutcome, CdiResource } from "../../kubelet/port.ts";
 import { AppError } from "../../runtime/errors.ts";
+import type { LoadsPort } from "../../seamcall/port.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { ApiModel } from "./api-model.ts";
 import { createDice, type Dice } from "./dice.ts";
@@ -38,6 +39,8 @@ export class World {
   process: AgentProcess | null = null;
   /** The agent is killed as soon as it waits here. */
   killAt: Point | null = null;
+  /** What the driver tells of watched loads; null: it is none that a kernel has of its own. A test's, who sees what it is told. */
+  loads: LoadsPort | null = null;
   /** Where agents waited when they were killed. */
   readonly crashes: string[] = [];
   #processes = 0;
