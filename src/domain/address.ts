@@ -24,6 +24,12 @@ export function parseAddress(text: string): Address | null {
   return rest === undefined ? null : `${segment.replace(/^0+/, "").padStart(4, "0")}:${rest}`;
 }
 
+/** Addresses within `text`, in their one form, also as names have them that may hold no colon and no point (`gpu-0000-17-00-0`). */
+export function addressesIn(text: string): readonly Address[] {
+  const found = text.toLowerCase().matchAll(/(?<![0-9a-z])([0-9a-f]{4,8})([:-])([0-9a-f]{2})\2([01][0-9a-f])[.-]([0-7])(?![0-9a-z])/g);
+  return [...found].map(([, segment, , bus, device, fn]) => parseAddress(`${segment}:${bus}:${device}.${fn}`)).filter((address) => address !== null);
+}
+
 /** `0000:17` of `0000:17:00.0`. */
 export function busOf(address: Address): string {
   return address.slice(0, address.lastIndexOf(":"));

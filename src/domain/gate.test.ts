@@ -67,6 +67,8 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["HeldAcrossTrustLoss", inputs({ purpose: "PreStart" })],
   ["GivenNodeChanged", inputs({ purpose: "PreStart", memory: held, fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }) })],
   ["ProofUnwritable", inputs({ memory: aMemory({ proofProblem: "ENOSPC" }) })],
+  ["HeldByOtherLedger", inputs({ memory: heldSince(null, "example.com/passthrough") })],
+  ["HeldByOtherLedger", inputs({ memory: heldSince(null, "gpu.example.com") })],
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(`${INSTANCE}/0x0`, "teeio.dev/gpu") })],
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(null, "teeio.dev/gpu") })],
   ["HeldUnderOtherName", inputs({ memory: heldSince(EPOCH, "teeio.dev/old") })],
@@ -101,6 +103,12 @@ describe("the gate", () => {
   it("has a case here for each of its rules", () => {
     const covered = new Set(CASES.map(([reason]) => reason));
     expect(GATE_RULES.map((rule) => rule.reason).filter((reason) => !covered.has(reason))).toEqual([]);
+  });
+
+  it("names the pod and the other ledger that gave it the function", () => {
+    const hold = { epoch: null, resource: "example.com/passthrough", node: null, pod: "ml/other", freeSinceMs: null };
+    const memory = aMemory({ holds: new Map([["0000:17:00.0", hold]]) });
+    expect(judge(inputs({ memory })).message).toBe("held by pod ml/other as example.com/passthrough");
   });
 
   it("goes on offering a device whose link was secured after SETUP, and one held since this epoch", () => {

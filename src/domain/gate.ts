@@ -11,6 +11,7 @@ import { type Intent, type ResourceRule, selectsUnit } from "./intent.ts";
 import type { Memory } from "./memory.ts";
 import { linkKey } from "./proofs.ts";
 import type { DeviceReason } from "./reason.ts";
+import { domainOf, domainsOf } from "./resource-name.ts";
 import { resourceFor } from "./selector.ts";
 import type { RegBase } from "./unit.ts";
 import { holderOnHost } from "./unknown-holders.ts";
@@ -30,7 +31,7 @@ export interface GateInputs {
   /** Null: the binding cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly bindingProblem: string;
-  readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem">;
+  readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources">;
 }
 
 /** One rule of the gate, applied. */
@@ -170,6 +171,13 @@ export const GATE_RULES: readonly Rule[] = [
     read: (facts) => unknownHolder(facts) || "no holder that kubelet does not know",
   },
   {
+    // Before the rules about our own holds: nobody can prove when another ledger gave it.
+    reason: "HeldByOtherLedger",
+    passes: (facts) => !isHeldElsewhere(facts),
+    read: ({ hold }) =>
+      hold ? `held by ${hold.pod === "" ? "no pod that is known" : `pod ${hold.pod}`} as ${hold.resource ?? "unknown"}` : "not held",
+  },
+  {
     // An answer of ours outlives a reboot, trust does not: a container starts only with what was given in this epoch.
     reason: "HeldAcrossTrustLoss",
     passes: ({ purpose, hold, fact }) => (hold === null ? purpose !== "PreStart" : hold.epoch === (fact?.epoch ?? null) && hold.epoch !== null),
@@ -228,6 +236,12 @@ function unknownHolder({ purpose, address, fn, hold, memory }: Facts): string {
 
 function specName({ address, resource }: Facts): string {
   return `${resource?.name ?? ""}=${address}`;
+}
+
+/** Held under a name in none of the domains that are, or were, ours. */
+function isHeldElsewhere({ hold, intent, memory }: Facts): boolean {
+  const held = hold?.resource ?? null;
+  return held !== null && !domainsOf([...memory.resources, ...(intent?.resources ?? []).map((rule) => rule.name)]).has(domainOf(held));
 }
 
 function selectionText(intent: Intent | null): string {

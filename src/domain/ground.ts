@@ -2,6 +2,7 @@
 
 /** A view indexed by unit, built once per pass so that the decisions stay linear in the number of functions. */
 import type { Address, PciFunction } from "./device.ts";
+import { type FunctionInPod, functionsInPods } from "./in-pods.ts";
 import type { BindingUnit, RegBase } from "./unit.ts";
 import type { Binding, NodeView, Reading } from "./view.ts";
 
@@ -20,6 +21,8 @@ export interface Ground {
   readonly below: ReadonlyMap<RegBase, readonly PciFunction[]>;
   /** Functions whose unit cannot be read: each may be below any unit. */
   readonly strays: readonly PciFunction[];
+  /** Every function that podresources shows in a pod's hands, by whichever ledger. */
+  readonly inPods: readonly FunctionInPod[];
 }
 
 export function groundFrom(view: NodeView): Ground {
@@ -33,7 +36,8 @@ export function groundFrom(view: NodeView): Ground {
     if (list) list.push(fn);
     else below.set(fn.unit.regBase, [fn]);
   }
-  return { view, units: unitFacts(view.binding), functions: new Map(functions.map((fn) => [fn.address, fn])), below, strays };
+  const inPods = functionsInPods(view.podResources, functions);
+  return { view, units: unitFacts(view.binding), functions: new Map(functions.map((fn) => [fn.address, fn])), below, strays, inPods };
 }
 
 /** Every function that is, or may be, below the unit. */

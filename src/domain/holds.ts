@@ -2,7 +2,6 @@
 
 /** Devices in somebody's hands: who has them, since which span of trust, and when they count as free again. */
 import { accountingOf } from "./accounting.ts";
-import { isPciAddress } from "./address.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
@@ -39,17 +38,9 @@ interface Holder {
 /** Devices that a view shows held right now, each with all its holders: kubelet counts by name, so under two names it can give one out twice. */
 function heldNow(ground: Ground): ReadonlyMap<Address, readonly Holder[]> {
   const held = new Map<Address, readonly Holder[]>();
-  for (const [address, holder] of heldInPods(ground)) held.set(address, [...(held.get(address) ?? []), holder]);
+  for (const { address, resource, pod } of ground.inPods) held.set(address, [...(held.get(address) ?? []), { resource, pod }]);
   for (const fn of ground.functions.values()) if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "" }]);
   return held;
-}
-
-/** Every PCI function that podresources shows in a pod's hands, ours or not. */
-export function heldInPods({ view: { podResources } }: Ground): readonly (readonly [Address, Holder & { resource: string }])[] {
-  if (podResources.kind !== "Read") return [];
-  return podResources.pods.flatMap((pod) =>
-    pod.ids.filter(isPciAddress).map((id) => [id, { resource: pod.resource, pod: `${pod.namespace}/${pod.pod}` }] as const),
-  );
 }
 
 function isHeldOnHost(fn: PciFunction): boolean {

@@ -7,7 +7,7 @@
  */
 import { type Address, linkOwnerOf } from "./device.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
-import { type Hold, type HoldMemory, heldInPods, holdsAfter } from "./holds.ts";
+import { type Hold, type HoldMemory, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
@@ -99,10 +99,7 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
 
 /** Names that are, or were, ours, after one more observation. */
 export function namesAfter({ resources }: Pick<Memory, "resources">, intent: Intent | null, ground: Ground): ReadonlySet<string> {
-  const names = new Set([...resources, ...(intent?.resources ?? []).map((r) => r.name), ...ground.view.publications.map((p) => p.resource)]);
-  // After a rename and a restart nothing else tells under which name a pod was given one of ours.
-  for (const [address, { resource }] of heldInPods(ground)) if (mayBeOurs(ground, address)) names.add(resource);
-  return names;
+  return new Set([...resources, ...(intent?.resources ?? []).map((r) => r.name), ...ground.view.publications.map((p) => p.resource)]);
 }
 
 /**
@@ -124,11 +121,6 @@ function checkedLinksAfter(memory: Memory, ground: Ground): ReadonlySet<string> 
     if (fn.link.state === "Insecure" && owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));
   }
   return checked;
-}
-
-/** Other plugins have PCI addresses as ids too: what cannot do TEE-I/O was never given out by us. */
-function mayBeOurs(ground: Ground, address: Address): boolean {
-  return ground.functions.get(address)?.teeIo !== "No";
 }
 
 function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): ReadonlyMap<RegBase, number> {

@@ -159,7 +159,7 @@ function messageOf(verdict: Verdict, ground: Ground): string {
 
 /** A held device waits until it is free. Who cannot see that says so, or it would wait for ever without a word. */
 function heldMessage({ reason, message, address }: Verdict, ground: Ground): string {
-  if (reason !== "HeldAcrossTrustLoss" && reason !== "HeldUnderOtherName") return message;
+  if (!reason.startsWith("Held")) return message;
   return [message, ...blindSpots(ground, [address]).map((what) => `cannot read ${what}`)].join("; ");
 }
 

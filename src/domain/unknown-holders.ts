@@ -7,7 +7,6 @@
 import { accountingOf } from "./accounting.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
-import { heldInPods } from "./holds.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 
 export interface UnknownHolderInputs {
@@ -28,7 +27,7 @@ export function unnamedHolders({ settleMs }: Pick<UnknownHolderInputs, "settleMs
   const found = new Map<Address, string>();
   if (podResources.kind !== "Read" || nowMs - podResources.kubeletSinceMs < kubeletSettleMs(settleMs)) return found;
   const answerMs = unseenMs(settleMs, podResources);
-  const named = new Set(heldInPods(ground).map(([address]) => address));
+  const named = new Set(ground.inPods.map(({ address }) => address));
   for (const answer of answers) if (nowMs - answer.atMs < answerMs) named.add(answer.address);
   for (const fn of ground.functions.values()) {
     const holder = holderOnHost(fn);

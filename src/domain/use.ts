@@ -89,9 +89,9 @@ function podResourcesUses({ ground }: UseInputs, isBelow: (address: Address) => 
   const { podResources } = ground.view;
   if (podResources.kind === "None") return [];
   if (podResources.kind === "Unreadable") return [unreadable(`podresources: ${podResources.why}`)];
-  return podResources.pods.flatMap((pod) =>
-    pod.ids.filter(isBelow).map((address): Use => ({ address, kind: "Pod", by: `pod ${pod.namespace}/${pod.pod}` })),
-  );
+  return ground.inPods
+    .filter(({ address }) => isBelow(address))
+    .map(({ address, resource, pod, id }): Use => ({ address, kind: "Pod", by: id === address ? `pod ${pod}` : `pod ${pod} (${resource} ${id})` }));
 }
 
 /** A live pod that podresources does not account for may hold any device. */

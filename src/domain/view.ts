@@ -31,6 +31,8 @@ export interface PodDevices {
   readonly ids: readonly string[];
   /** Name of the ResourceClaim that holds them; absent for a device plugin's. */
   readonly claim?: string;
+  /** Other names of the same devices: CDI names of a claim. */
+  readonly aliases?: readonly string[];
 }
 
 /** One look at podresources. Errors are values: what can't be read counts as in use. */

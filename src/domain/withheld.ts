@@ -38,6 +38,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",
   LinkBroken: "disconnect the link, it was reset or lost",
   HeldByUnknown: "end the process or TD that has it, kubelet gives it to no pod",
+  HeldByOtherLedger: "take the function out of this spec, or from the other device plugin or DRA driver that gave it to a pod",
   HeldAcrossTrustLoss: "end the pod, which has had it since before the present SETUP",
   HeldUnderOtherName: null,
   GivenNodeChanged: null,

@@ -140,12 +140,12 @@ describe("merging", () => {
         namespace: "n",
         name: "p",
         containers: [
-          { name: "x", devices: [entry("a/a", "1")] },
-          { name: "y", devices: [entry("a/a", "1", "0")] },
+          { name: "x", devices: [entry("a/a", "1")], dynamicResources: [] },
+          { name: "y", devices: [entry("a/a", "1", "0")], dynamicResources: [] },
         ],
       },
-      { namespace: "m", name: "p", containers: [{ name: "x", devices: [entry("b/b", "7"), entry("a/a", "8")] }] },
-      { namespace: "n", name: "idle", containers: [{ name: "x", devices: [] }] },
+      { namespace: "m", name: "p", containers: [{ name: "x", devices: [entry("b/b", "7"), entry("a/a", "8")], dynamicResources: [] }] },
+      { namespace: "n", name: "idle", containers: [{ name: "x", devices: [], dynamicResources: [] }] },
     ];
     const merged = [
       { namespace: "m", pod: "p", resource: "a/a", ids: ["8"] },
@@ -154,5 +154,20 @@ describe("merging", () => {
     ];
     expect(mergePods(pods)).toEqual(merged);
     expect(mergePods([...pods].reverse())).toEqual(merged);
+  });
+
+  it("gives each pod's claims once for each driver, with the names of their devices and the CDI names that came with them", () => {
+    const device = (deviceName: string) => ({
+      driverName: "gpu.example.com",
+      poolName: "node-1",
+      deviceName,
+      cdiDevices: [{ name: "example.com/gpu=0" }],
+    });
+    const claim = { claimName: "train", claimNamespace: "n", claimResources: [device("gpu-1"), device("gpu-0")] };
+    const containers = ["x", "y"].map((name) => ({ name, devices: [], dynamicResources: [claim] }));
+    const ids = ["node-1/gpu-0", "node-1/gpu-1"];
+    expect(mergePods([{ namespace: "n", name: "p", containers }])).toEqual([
+      { namespace: "n", pod: "p", resource: "gpu.example.com", claim: "train", ids, aliases: ["example.com/gpu=0"] },
+    ]);
   });
 });

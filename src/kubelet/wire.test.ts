@@ -74,19 +74,49 @@ const RESPONSES: readonly [string, Pick<MethodDefinition<never, never>, "path">,
 
 const LISTED = { resourceName: "teeio.dev/gpu", deviceIds: ["a"], topology: { nodes: [{ ID: 1 }] } };
 
-/** podresources answers carry fields this project does not read (CPUs, memory, claims): decoded only. */
+/** A claim whose namespace and devices kubelet left empty. */
+const CLAIMED = { claimName: "x", claimNamespace: "", claimResources: [] };
+
+/** podresources answers carry fields this project does not read (CPUs, memory): decoded only. */
 const READ: readonly [string, Pick<MethodDefinition<never, never>, "path">, string, unknown][] = [
   [
     "ListPodResourcesResponse",
     lister.List,
     "0a410a03706f6412026e731a320a016312180a0d746565696f2e6465762f6770751201611a040a0208011a020102220a0a066d656d6f727910052a0312017822020708",
-    { podResources: [{ name: "pod", namespace: "ns", containers: [{ name: "c", devices: [LISTED] }] }] },
+    { podResources: [{ name: "pod", namespace: "ns", containers: [{ name: "c", devices: [LISTED], dynamicResources: [CLAIMED] }] }] },
   ],
   [
     "AllocatableResourcesResponse",
     lister.GetAllocatableResources,
     "0a150a0d746565696f2e6465762f677075120161120162120103",
     { devices: [{ resourceName: "teeio.dev/gpu", deviceIds: ["a", "b"], topology: null }] },
+  ],
+  [
+    // Made by hand from the field numbers of v0.37.2, with a share_id that is not read.
+    "claims",
+    lister.List,
+    "0a201a1e0a01632a191201741a016e22110a030a016b1201641a01702201652a0173",
+    {
+      podResources: [
+        {
+          name: "",
+          namespace: "",
+          containers: [
+            {
+              name: "c",
+              devices: [],
+              dynamicResources: [
+                {
+                  claimName: "t",
+                  claimNamespace: "n",
+                  claimResources: [{ cdiDevices: [{ name: "k" }], driverName: "d", poolName: "p", deviceName: "e" }],
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    },
   ],
   ["GetPodResourcesResponse", lister.Get, "0a050a03706f64", { podResources: { name: "pod", namespace: "", containers: [] } }],
 ];

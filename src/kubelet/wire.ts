@@ -79,10 +79,16 @@ export interface ContainerDevicesMessage {
   topology: TopologyMessage | null;
 }
 
+export interface DynamicResourceMessage {
+  claimName: string;
+  claimNamespace: string;
+  claimResources: { cdiDevices: { name: string }[]; driverName: string; poolName: string; deviceName: string }[];
+}
+
 export interface PodResourcesMessage {
   name: string;
   namespace: string;
-  containers: { name: string; devices: ContainerDevicesMessage[] }[];
+  containers: { name: string; devices: ContainerDevicesMessage[]; dynamicResources: DynamicResourceMessage[] }[];
 }
 
 export interface ListPodResourcesResponse {

@@ -92,6 +92,57 @@ export const POD_RESOURCES_DESCRIPTOR = {
               "rule": "repeated",
               "type": "ContainerDevices",
               "id": 2
+            },
+            "dynamicResources": {
+              "rule": "repeated",
+              "type": "DynamicResource",
+              "id": 5
+            }
+          }
+        },
+        "DynamicResource": {
+          "fields": {
+            "claimName": {
+              "type": "string",
+              "id": 2
+            },
+            "claimNamespace": {
+              "type": "string",
+              "id": 3
+            },
+            "claimResources": {
+              "rule": "repeated",
+              "type": "ClaimResource",
+              "id": 4
+            }
+          }
+        },
+        "ClaimResource": {
+          "fields": {
+            "cdiDevices": {
+              "rule": "repeated",
+              "type": "CDIDevice",
+              "id": 1
+            },
+            "driverName": {
+              "type": "string",
+              "id": 2
+            },
+            "poolName": {
+              "type": "string",
+              "id": 3
+            },
+            "deviceName": {
+              "type": "string",
+              "id": 4
+            }
+          }
+        },
+        "CDIDevice": {
+          "fields": {
+            "name": {
+              "type": "string",
+              "id": 1
             }
           }
         },

@@ -55,7 +55,7 @@ export function podResourcesHandlers(source: PodResourcesSource): UntypedService
 
 function podMessage(manager: DeviceManager, pod: { key: string; namespace: string; name: string }): PodResourcesMessage {
   const devices = manager.assignmentsOf(pod.key).flatMap(({ resource, ids }) => byNode(manager, resource, ids));
-  return { namespace: pod.namespace, name: pod.name, containers: [{ name: "main", devices }] };
+  return { namespace: pod.namespace, name: pod.name, containers: [{ name: "main", devices, dynamicResources: [] }] };
 }
 
 /** One entry per set of NUMA nodes: readers have to merge. */

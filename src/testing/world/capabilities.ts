@@ -23,8 +23,8 @@ const SWITCHES = {
   blindAlone: false,
   /** Kubelet's device checkpoint is lost or rolled back: it gives away what a running pod has. Waits for devices with an unknown holder. */
   checkpoints: false,
-  /** Other plugins' pods have functions of ours. Waits for their ids to be mapped back to functions. */
-  otherPlugins: false,
+  /** Other plugins' pods have functions of ours. */
+  otherPlugins: true,
   /** A device that a process has open, and no pod that kubelet shows, is not listed. Waits for the same as checkpoints. */
   unknownHolders: false,
   /** Holders whose container does not run are judged, too. */

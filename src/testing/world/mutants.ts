@@ -23,6 +23,7 @@ export interface Mutant {
 const GATE = "domain/gate.ts";
 const PLAN = "domain/plan.ts";
 const USE = "domain/use.ts";
+const IN_PODS = "domain/in-pods.ts";
 const ACCOUNTING = "domain/accounting.ts";
 const MEMORY = "domain/memory.ts";
 const HOLDS = "domain/holds.ts";
@@ -186,7 +187,13 @@ const holds: readonly Mutant[] = [
   ]),
   without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
   without("holds that end in the dark", HOLDS, [" && !isHiddenOnHost(ground.functions.get(address));", ";"]),
-  without("every plugin's devices", "domain/address.ts", ["return ADDRESS_PATTERN.test(id)", 'return id !== "" || ADDRESS_PATTERN.test(id)']),
+  without("other ledgers' ids in another writing", IN_PODS, [
+    "const whole = parseAddress(id);",
+    "const whole = parseAddress(id) === id ? id : null;",
+  ]),
+  without("other ledgers' ids by vfio node", IN_PODS, ["[byNode, byGroup].find", "[byGroup].find"]),
+  without("other ledgers' ids by IOMMU group", IN_PODS, ["[byNode, byGroup].find", "[byNode].find"]),
+  without("every number for an IOMMU group", IN_PODS, ["ids.every((id) => one(id).length > 0)", "ids.some((id) => one(id).length > 0)"]),
   without("PreStart that knows nothing of the hold", GATE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
   without("PreStart that asks nobody", HANDLERS, [
     'admit({ resource, address, purpose: "PreStart" }, (judged) => start(judged, resource))',

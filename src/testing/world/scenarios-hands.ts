@@ -18,7 +18,11 @@ const OTHERS: readonly Scenario[] = OTHER_IDS.filter((ids) => ids !== "small").f
     needs: ["otherPlugins"],
     shape: { ...TWO_GPUS, ...REAL },
     steps: [...UP, step("otherPluginTakes", { at: 0, word: ids }), advance(60_000)],
-    check: ({ kubelet }) => (kubelet.healthy(GPU).join() === "0000:17:00.1" ? [] : [`listed are ${kubelet.healthy(GPU).join(" ")}`]),
+    check: ({ kubelet, api }) => {
+      const shown = api.status?.devices.find((device) => device.address === "0000:17:00.0")?.reason;
+      const complaint = shown === "HeldByOtherLedger" ? [] : [`the status says ${shown}`];
+      return kubelet.healthy(GPU).join() === "0000:17:00.1" ? complaint : [`listed are ${kubelet.healthy(GPU).join(" ")}`];
+    },
   },
   {
     name: `no CLEAR below a function that another plugin's pod has (${ids})`,
