@@ -45,7 +45,7 @@ static napi_value open_with(napi_env env, napi_callback_info info, int (*opener)
 	rc = opener(path, writable, &backend);
 	free(path);
 	if (rc) {
-		napi_throw(env, value_error(env, -rc, command));
+		napi_throw(env, value_state_error(env, -rc, command, store_invalid_field()));
 		return NULL;
 	}
 	return new_handle(env, backend);

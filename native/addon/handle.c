@@ -99,7 +99,8 @@ static napi_value answer_value(struct handle *handle, const struct request *requ
 static void settle(struct handle *handle, struct request *request)
 {
 	if (request->rc)
-		napi_reject_deferred(handle->env, request->deferred, value_error(handle->env, -request->rc, request_command(request->kind)));
+		napi_reject_deferred(handle->env, request->deferred,
+				     value_state_error(handle->env, -request->rc, request_command(request->kind), request->field));
 	else
 		napi_resolve_deferred(handle->env, request->deferred, answer_value(handle, request));
 }

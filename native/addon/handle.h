@@ -32,6 +32,7 @@ struct request {
 	struct request *newer; /* JavaScript thread: all unsettled requests */
 	struct request *older;
 	struct tdx_iommu_unit *units;
+	char field[STORE_FIELD_BYTES]; /* of a state that can't be: what is wrong in it */
 	union {
 		struct tdx_iommu_info info;
 		struct tdx_iommu_list list;

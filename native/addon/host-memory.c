@@ -2,6 +2,7 @@
 /* What table and simulator ask of their host, over a store: steps, page allocation, page contents, the SEAMCALL. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -42,7 +43,8 @@ static int wait_ms(struct store *store, __u32 ms)
 	for (;;) {
 		struct pollfd stop = { .fd = store->stop, .events = POLLIN };
 		__u64 now = now_ns(store);
-		int left = now < end ? (int)((end - now + 999999) / 1000000) : 0;
+		__u64 ms_left = now < end ? (end - now + 999999) / 1000000 : 0;
+		int left = ms_left < INT_MAX ? (int)ms_left : INT_MAX;
 
 		if (poll(&stop, 1, left) > 0)
 			return -ECANCELED;
@@ -96,9 +98,18 @@ static off_t offset_of(__u64 address)
 	return (off_t)(address - STORE_MEMORY_BASE);
 }
 
+/* Pages name pages, and anybody may have written what they contain: outside of the simulated memory there are zeros, which stay. */
+static bool is_in(const struct store *store, __u64 address, __u64 bytes)
+{
+	__u64 size = (__u64)store->header->page_count * TDX_PAGE_SIZE;
+
+	return address >= STORE_MEMORY_BASE && bytes <= size && address - STORE_MEMORY_BASE <= size - bytes;
+}
+
 static void memory_read(void *ctx, __u64 address, void *to, __u32 bytes)
 {
-	ssize_t got = pread(((struct store *)ctx)->memory, to, bytes, offset_of(address));
+	struct store *store = ctx;
+	ssize_t got = is_in(store, address, bytes) ? pread(store->memory, to, bytes, offset_of(address)) : 0;
 
 	if (got < (ssize_t)bytes)
 		memset((char *)to + (got < 0 ? 0 : got), 0, bytes - (got < 0 ? 0 : (size_t)got));
@@ -107,7 +118,8 @@ static void memory_read(void *ctx, __u64 address, void *to, __u32 bytes)
 /* A full disk shows as a page that lost its pattern: the simulator reports it as corruption, which it is. */
 static void memory_write(void *ctx, __u64 address, const void *from, __u32 bytes)
 {
-	ssize_t written = pwrite(((struct store *)ctx)->memory, from, bytes, offset_of(address));
+	struct store *store = ctx;
+	ssize_t written = is_in(store, address, bytes) ? pwrite(store->memory, from, bytes, offset_of(address)) : 0;
 
 	(void)written;
 }
@@ -161,6 +173,8 @@ static void pages_free(void *ctx, __u64 address, __u32 order)
 {
 	struct store *store = ctx;
 
+	if (!is_in(store, address, (__u64)TDX_PAGE_SIZE << order))
+		return;
 	memset(&store->used[(address - STORE_MEMORY_BASE) / TDX_PAGE_SIZE], STORE_FREED_IN_STEP, 1U << order);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "handle.h"
 
@@ -128,6 +129,8 @@ static void *lane_main(void *argument)
 			lane->calling = true;
 			pthread_mutex_unlock(&handle->lock);
 			request->rc = perform(handle->backend, request);
+			if (request->rc == -EUCLEAN)
+				memcpy(request->field, store_invalid_field(), sizeof(request->field));
 			pthread_mutex_lock(&handle->lock);
 			lane->calling = false;
 		}

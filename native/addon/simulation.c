@@ -18,7 +18,7 @@ static napi_value finish(napi_env env, char *path, int rc, const char *command)
 {
 	free(path);
 	if (rc && rc != NOT_CALLED)
-		napi_throw(env, value_error(env, -rc, command));
+		napi_throw(env, value_state_error(env, -rc, command, store_invalid_field()));
 	return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,7 +68,7 @@ static size_t aligned(size_t size)
 	return (size + 7) & ~(size_t)7;
 }
 
-static size_t size_of(const struct store_header *header)
+size_t store_size(const struct store_header *header)
 {
 	return aligned(sizeof(*header)) + aligned(sizeof(struct tdx_table_head)) + header->unit_count * aligned(sizeof(struct tdx_unit)) +
 	       aligned(sizeof(struct sim_head)) + header->unit_count * aligned(sizeof(struct sim_unit)) +
@@ -110,37 +111,45 @@ static int resize(struct store *store, size_t size)
 	return store->size ? 0 : -ENOMEM;
 }
 
-static int is_ours(const struct store_header *header)
+static _Thread_local char invalid_field[STORE_FIELD_BYTES];
+
+const char *store_invalid_field(void)
 {
-	return memcmp(header->magic, magic, sizeof(magic)) == 0 && header->unit_count <= STORE_MAX_UNITS &&
-	       header->size == size_of(header);
+	return invalid_field;
 }
 
 static int load_from(struct store *store, int fd)
 {
 	struct store_header header;
+	struct stat found;
 	int rc;
 
-	if (pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) || !is_ours(&header))
+	if (fstat(fd, &found) || pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+	    memcmp(header.magic, magic, sizeof(magic)) != 0)
 		return -EIO;
 	if (store->header && store->header->version == header.version)
 		return 0;
+	if (!store_check_header(&header, (__u64)found.st_size, invalid_field, sizeof(invalid_field)))
+		return -EUCLEAN;
 	store->header = NULL;
 	rc = resize(store, header.size);
 	if (rc)
 		return rc;
-	if (pread(fd, store->saved, store->size, 0) != (ssize_t)store->size)
+	if (pread(fd, store->saved, store->size, 0) != (ssize_t)store->size || memcmp(store->saved, &header, sizeof(header)) != 0)
 		return -EIO;
 	memcpy(store->buffer, store->saved, store->size);
 	bind(store);
-	return 0;
+	if (store_check(store, invalid_field, sizeof(invalid_field)))
+		return 0;
+	store->header = NULL;
+	return -EUCLEAN;
 }
 
 int store_load(struct store *store)
 {
 	int fd, rc;
 
-	fd = openat(store->dir, "state", O_RDONLY | O_CLOEXEC);
+	fd = openat(store->dir, "state", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -EIO;
 	rc = load_from(store, fd);
@@ -250,7 +259,7 @@ int store_shape(struct store *store, const struct store_shape *shape)
 			header.version = store->header->version + 1;
 	}
 	memcpy(header.magic, magic, sizeof(magic));
-	header.size = (__u32)size_of(&header);
+	header.size = (__u32)store_size(&header);
 	rc = resize(store, header.size);
 	if (rc)
 		return rc;

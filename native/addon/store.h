@@ -12,6 +12,7 @@
 #ifndef ADDON_STORE_H
 #define ADDON_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../simulator/simulator.h"
@@ -55,7 +56,7 @@ struct store_shape {
 /* 0 or a negative errno. `stop` may be -1. The state itself is read by store_load. */
 int store_open(struct store *store, const char *path, int stop);
 void store_close(struct store *store);
-/* Reads the newest state unless it is the one we have. -EIO: there is none, or it is not ours. */
+/* Reads the newest state unless it is the one we have. -EIO: there is none, or it is not ours; -EUCLEAN: something in it can't be. */
 int store_load(struct store *store);
 /* Lock and load. */
 int store_begin(struct store *store);
@@ -66,6 +67,15 @@ void store_abort(struct store *store);
 /* Under the lock taken by store_lock: an empty state of this shape, replacing any other. */
 int store_shape(struct store *store, const struct store_shape *shape);
 int store_lock(struct store *store);
+
+#define STORE_FIELD_BYTES 96
+/* What made store_load answer -EUCLEAN on this thread last. */
+const char *store_invalid_field(void);
+/* The whole file's, for this header. */
+size_t store_size(const struct store_header *header);
+/* False: `field` says what is wrong. The header first: what it says decides where everything else is. */
+bool store_check_header(const struct store_header *header, __u64 file_size, char *field, size_t room);
+bool store_check(const struct store *store, char *field, size_t room);
 int store_random(void *to, size_t bytes);
 
 extern const struct tdx_table_ops store_table_ops;

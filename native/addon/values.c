@@ -147,7 +147,7 @@ struct errno_name {
 static const struct errno_name names[] = {
 	NAME(ENODEV), NAME(ENOENT), NAME(EBUSY),  NAME(ESTALE),	 NAME(ENOMEM), NAME(EINTR),  NAME(EOPNOTSUPP), NAME(EIO),    NAME(EPERM),
 	NAME(EBADF),  NAME(EINVAL), NAME(E2BIG),  NAME(ENOTTY),	 NAME(EFAULT), NAME(ENOTDIR), NAME(EACCES),	 NAME(ENOSPC), NAME(EEXIST),
-	NAME(ENXIO),  NAME(EMFILE), NAME(EROFS), NAME(ECANCELED), NAME(EAGAIN), NAME(ENOTSUP), NAME(ETIMEDOUT), NAME(ESRCH), NAME(ETIME),
+	NAME(ENXIO),  NAME(EMFILE), NAME(EROFS), NAME(ECANCELED), NAME(EAGAIN), NAME(ENOTSUP), NAME(ETIMEDOUT), NAME(ESRCH), NAME(ETIME), NAME(EUCLEAN),
 };
 
 static const char *name_of(int number)
@@ -173,6 +173,17 @@ napi_value value_error(napi_env env, int error, const char *command)
 	napi_create_error(env, code, text, &object);
 	set(env, object, "errno", number);
 	set(env, object, "command", name);
+	return object;
+}
+
+napi_value value_state_error(napi_env env, int error, const char *command, const char *field)
+{
+	napi_value object = value_error(env, error, command), text = NULL;
+
+	if (error == EUCLEAN) {
+		napi_create_string_utf8(env, field, NAPI_AUTO_LENGTH, &text);
+		set(env, object, "field", text);
+	}
 	return object;
 }
 

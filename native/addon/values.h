@@ -25,6 +25,8 @@ napi_value value_units(napi_env env, const struct tdx_iommu_unit *units, __u32 c
 napi_value value_call(napi_env env, __u32 outcome, const struct tdx_iommu_unit *unit);
 /* An Error with code (the errno's name), errno and command. */
 napi_value value_error(napi_env env, int error, const char *command);
+/* The same; of EUCLEAN also `field`, what is wrong in the simulator's state. */
+napi_value value_state_error(napi_env env, int error, const char *command, const char *field);
 
 /* Arguments: false with a TypeError pending when the value is of another type or out of range. */
 bool take_u64(napi_env env, napi_value value, __u64 *number);

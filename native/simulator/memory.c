@@ -107,7 +107,7 @@ __u64 sim_root_check(struct sim_module *sim, __u64 root)
 	__u64 status = 0;
 	__u32 i;
 
-	if (!sim_is_hosts(sim, root))
+	if (used > TDX_MT_ENTRIES || !sim_is_hosts(sim, root))
 		return TDX_OPERAND_INVALID | TDX_OPERAND_RDX;
 	sim->memory->read(sim->ctx, root, sim->root, sizeof(sim->root));
 	for (i = 0; i < used && !status; i++)

@@ -66,6 +66,8 @@ export interface NativeError extends Error {
   readonly code: string;
   readonly errno: number;
   readonly command: string;
+  /** Of EUCLEAN: what in the simulator's state cannot be. */
+  readonly field?: string;
 }
 
 /**

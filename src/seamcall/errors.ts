@@ -19,6 +19,7 @@ const BY_ERRNO: Readonly<Record<string, ErrorCode>> = {
   // The tail of a struct that the driver does not know is not zero.
   E2BIG: "DRIVER_TOO_OLD",
   ECANCELED: "BINDING_CLOSED",
+  EUCLEAN: "SIMULATION_INVALID",
 };
 
 /** At open an errno speaks of the path, not of a unit. */
@@ -43,9 +44,11 @@ function codeOf(error: NativeError): ErrorCode {
   return error.command.startsWith("open") ? (AT_OPEN[error.code] ?? byErrno) : byErrno;
 }
 
-/** One line for people: which command, which errno, the system's words. */
+/** One line for people: which command, which errno, the system's words; of a simulator's state that cannot be, the field and the fix. */
 export function describeNative(thrown: unknown): string {
-  return isNativeError(thrown) ? `${thrown.command}: ${thrown.code}: ${thrown.message}` : messageOf(thrown);
+  if (!isNativeError(thrown)) return messageOf(thrown);
+  if (thrown.field !== undefined) return `${thrown.command}: the simulator's state is damaged (${thrown.field}); make the host anew: simulate create`;
+  return `${thrown.command}: ${thrown.code}: ${thrown.message}`;
 }
 
 function isNativeError(thrown: unknown): thrown is NativeError {

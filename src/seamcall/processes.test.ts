@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { buildFlavour } from "../testing/native/flavours.ts";
+import { buildFlavour, sanitizerEnvironment } from "../testing/native/flavours.ts";
 import { regBaseAt, type StateDirectory, simulatedUnits, stateDirectory } from "../testing/native/simulated-units.ts";
 import { loadAddon } from "./addon.ts";
 import { openSimulated } from "./drivers.ts";
@@ -142,13 +142,10 @@ describe("the simulator's state and the processes that use it", () => {
   });
 
   it("runs clean under the address and undefined-behaviour sanitizers, with workers and with calls in flight at every end", () => {
-    const runtime = (name: string): string => execFileSync("gcc", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
-    const env = {
-      PATH: "/usr/bin:/bin",
-      LD_PRELOAD: `${runtime("libasan.so")}:${runtime("libubsan.so")}`,
-      ASAN_OPTIONS: "detect_leaks=0:abort_on_error=0",
-    };
-    const output = execFileSync(process.execPath, ["--expose-gc", script("exercise"), buildFlavour("asan")], { env, encoding: "utf8" });
+    const output = execFileSync(process.execPath, ["--expose-gc", script("exercise"), buildFlavour("asan")], {
+      env: sanitizerEnvironment(),
+      encoding: "utf8",
+    });
     expect(output).toBe("exercised\n");
   });
 });

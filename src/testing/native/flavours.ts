@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Addon, loadAddon } from "../../seamcall/addon.ts";
 
@@ -18,4 +18,14 @@ export function buildFlavour(flavour: Flavour): string {
 
 export function loadFlavour(flavour: Flavour): Addon {
   return loadAddon(buildFlavour(flavour));
+}
+
+/** The environment of a process that loads the sanitizer build. */
+export function sanitizerEnvironment(): Readonly<Record<string, string>> {
+  const runtime = (name: string): string => execFileSync("gcc", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
+  return {
+    PATH: "/usr/bin:/bin",
+    LD_PRELOAD: `${runtime("libasan.so")}:${runtime("libubsan.so")}`,
+    ASAN_OPTIONS: "detect_leaks=0:abort_on_error=0",
+  };
 }
