@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
 import { readJsonOrYaml } from "../api/document.ts";
 import { parseStatus } from "../api/parse.ts";
 import { problemsText } from "../api/problem.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { readUserFile } from "../runtime/user-file.ts";
 
 /** A node as its agent last reported it. */
 export interface ReportedNode {
@@ -26,7 +27,7 @@ export async function readStatus(path: string): Promise<ReportedNode> {
 
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return (await readUserFile(path, { clock: systemClock })).text;
   } catch (thrown) {
     throw refusal(path, faultOf(thrown), thrown);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
 import type { Clock } from "../runtime/clock.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
+import { readUserFile } from "../runtime/user-file.ts";
 
 /** How to reach and convince one API server. */
 export interface ApiAccess {
@@ -36,7 +36,7 @@ export function rereadFile(path: string, clock: Clock): () => Promise<string> {
   return async () => {
     if (last !== null && clock.nowMs() - last.atMs < REREAD_MS) return last.text;
     try {
-      last = { text: await readFile(path, "utf8"), atMs: clock.nowMs() };
+      last = { text: (await readUserFile(path, { clock })).text, atMs: clock.nowMs() };
       return last.text;
     } catch (thrown) {
       throw new AppError("API_REFUSED", `cannot read ${path}: ${faultOf(thrown)}`, { details: { path }, cause: thrown });

@@ -39,7 +39,7 @@ async function manifestInForce(...objects: readonly unknown[]): Promise<IntentVi
   const texts = objects.map((value) => stringify(value));
   const files = { read: async () => texts.shift() ?? "", watch: () => () => undefined };
   const intent = createManifestIntent({ path: "/m.yaml", clock, log: silentLog, files });
-  await intent.start();
+  await intent.start(new AbortController().signal);
   while (texts.length > 0) await clock.advance(5000);
   intent.stop();
   return intent.current();

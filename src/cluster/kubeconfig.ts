@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { readDocument } from "../api/document.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
+import { readUserFile } from "../runtime/user-file.ts";
 import { type ApiAccess, type Credentials, rereadFile } from "./credentials.ts";
 import { CONFIG_FIELDS, CONTEXT_FIELDS, fieldProblems, isPlain, type Plain } from "./kubeconfig-fields.ts";
 import { clusterProblems, userProblems } from "./kubeconfig-rules.ts";
@@ -15,7 +15,7 @@ import { clusterProblems, userProblems } from "./kubeconfig-rules.ts";
  * @throws CONFIG_INVALID with every problem of the context's entries
  */
 export async function kubeconfigAccess(path: string, context: string | null, clock: Clock): Promise<ApiAccess> {
-  const config = await readConfig(path);
+  const config = await readConfig(path, clock);
   refuse(path, [...fieldProblems(config, CONFIG_FIELDS, ""), ...headProblems(config)]);
   const wanted = context ?? text(config, "current-context");
   if (wanted === null) throw invalid(path, ["current-context: write the name of an entry of contexts"]);
@@ -29,10 +29,10 @@ export async function kubeconfigAccess(path: string, context: string | null, clo
   return { server: (text(cluster.value, "server") ?? "").replace(/\/+$/, ""), credentials };
 }
 
-async function readConfig(path: string): Promise<Plain> {
+async function readConfig(path: string, clock: Clock): Promise<Plain> {
   let content: string;
   try {
-    content = await readFile(path, "utf8");
+    content = (await readUserFile(path, { clock })).text;
   } catch (thrown) {
     throw new AppError("CONFIG_INVALID", `cannot read kubeconfig ${path}: ${faultOf(thrown)}`, { details: { path }, cause: thrown });
   }

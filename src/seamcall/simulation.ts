@@ -4,11 +4,11 @@
  * Control of a simulated host from outside: what the `simulate` command and the tests do to it, possibly while an agent runs on the same
  * state directory in another process. Errors are AppErrors SIMULATION_INVALID.
  */
-import { mkdirSync } from "node:fs";
 import { ADDRESS_FORM, parseAddress } from "../domain/address.ts";
 import type { AbiProfile, Environment, Leaf, RegBase } from "../domain/unit.ts";
 import { ABI_PROFILES, ENVIRONMENTS, LEAVES, regBaseFromNumber } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
+import { makeFolderNow, PRIVATE } from "../runtime/folder.ts";
 import type { Addon, NativeSimulation, RawFault, RawModuleUnit } from "./addon.ts";
 import { loadAddon } from "./addon.ts";
 import { describeNative } from "./errors.ts";
@@ -145,7 +145,7 @@ export function simulationOf(addon: Addon = loadAddon()): Simulation {
   return {
     create: (dir, options) =>
       guarded(() => {
-        mkdirSync(dir, { recursive: true });
+        makeFolderNow(dir, PRIVATE);
         native.create(dir, rawOptions({ ...SIMULATION_DEFAULTS, ...options }));
       }),
     addFault: (dir, fault) => guarded(() => native.addFault(dir, rawFault({ ...FAULT_DEFAULTS, ...fault }))),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { readDocument } from "../api/document.ts";
 import { problemsText } from "../api/problem.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
+import { readUserFileNow } from "../runtime/user-file.ts";
 import { expandHost } from "./expand.ts";
 import { generateHost } from "./generate.ts";
 import type { HostDescription } from "./host-description.ts";
@@ -77,7 +77,7 @@ function parseHexDump(text: string, file: string): string {
 
 function readSource(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readUserFileNow(path).text;
   } catch (thrown) {
     throw new AppError("SIMULATION_INVALID", `${path} cannot be read: ${faultOf(thrown)}`, { cause: thrown, details: { path } });
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AppError, messageOf } from "../runtime/errors.ts";
+import { makeFolderNow, PRIVATE } from "../runtime/folder.ts";
+import { readUserFileNow } from "../runtime/user-file.ts";
 import type { HostDescription } from "./host-description.ts";
 import type { HostState } from "./host-state.ts";
 
@@ -13,6 +15,8 @@ export interface Store {
   /** The TDX module's and the driver's state. */
   readonly simulatorState: string;
   readonly scratch: string;
+  /** Description and state of the host. */
+  readonly ownFiles: readonly string[];
 }
 
 const MARKER = "simulated-host.json";
@@ -21,7 +25,8 @@ const KIND = "trusted-iommu simulated host";
 const VERSION = 1;
 
 export function storeAt(directory: string): Store {
-  return { directory, hostRoot: join(directory, "host"), simulatorState: join(directory, "tdx"), scratch: join(directory, "scratch") };
+  const [hostRoot, simulatorState, scratch] = [join(directory, "host"), join(directory, "tdx"), join(directory, "scratch")];
+  return { directory, hostRoot, simulatorState, scratch, ownFiles: [join(directory, MARKER), join(directory, STATE)] };
 }
 
 /**
@@ -30,7 +35,9 @@ export function storeAt(directory: string): Store {
  */
 export function claimDirectory(store: Store): void {
   if (existsSync(store.directory) && readdirSync(store.directory).length > 0) readMarker(store);
-  mkdirSync(store.directory, { recursive: true });
+  makeFolderNow(store.directory, PRIVATE);
+  // A simulated host has no secrets, but who could write to it could make the agent believe anything.
+  chmodSync(store.directory, PRIVATE);
   // Marked before anything else, so that a creation that was cut short can be repeated.
   writeJson(store.directory, MARKER, { kind: KIND, version: VERSION, host: null });
   for (const path of [store.hostRoot, store.simulatorState, store.scratch]) rmSync(path, { recursive: true, force: true });
@@ -74,7 +81,7 @@ export function loadState(store: Store): HostState {
 
 function readJson(path: string, problem: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return JSON.parse(readUserFileNow(path).text);
   } catch (thrown) {
     throw new AppError("SIMULATION_INVALID", problem, { cause: thrown, details: { path, cause: messageOf(thrown) } });
   }
@@ -82,6 +89,6 @@ function readJson(path: string, problem: string): unknown {
 
 function writeJson(directory: string, name: string, value: unknown): void {
   const aside = join(directory, `${name}.new`);
-  writeFileSync(aside, `${JSON.stringify(value)}\n`);
+  writeFileSync(aside, `${JSON.stringify(value)}\n`, { mode: 0o600 });
   renameSync(aside, join(directory, name));
 }

@@ -76,7 +76,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   status: {
     valid: STATUS,
     async read(path) {
-      await readStatusFile(path);
+      await readStatusFile(path, createFakeClock());
       const { name, status } = await readStatus(path);
       nodeTree(name, status, { width: 80, colour: true });
     },

@@ -34,6 +34,7 @@ async function buildStandalone({ context, log }: Ground, paths: { readonly manif
     intent,
     status: createStatusFile({
       path: paths.status,
+      clock,
       node: () => intent.nodeName(),
       intent: () => intent.current()?.intent ?? null,
       // There is nobody to tell but the log, in which the agent itself has written it.
@@ -41,7 +42,7 @@ async function buildStandalone({ context, log }: Ground, paths: { readonly manif
     }),
     nodeName: () => intent.nodeName(),
     pods: { observe: async () => ({ kind: "None" }) },
-    parts: [{ name: "manifest", start: () => intent.start(), stop: () => intent.stop(), stopWithinMs: STOP_WITHIN_MS }],
+    parts: [{ name: "manifest", start: (signal) => intent.start(signal), stop: () => intent.stop(), stopWithinMs: STOP_WITHIN_MS }],
     jobs: () => [],
   };
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { readDocument } from "../../api/document.ts";
 import { nearest, type Problem, valueText } from "../../api/problem.ts";
 import { AppError, faultOf } from "../../runtime/errors.ts";
+import { readUserFileNow } from "../../runtime/user-file.ts";
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 
 /** Settings from one place, and everything that is wrong with them. */
@@ -78,7 +78,7 @@ function unknownKey(path: string, key: string, value: unknown): Problem {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readUserFileNow(path).text;
   } catch (thrown) {
     const message = `--config is ${valueText(path)}: name a readable file (${faultOf(thrown)})`;
     throw new AppError("CONFIG_INVALID", message, { cause: thrown, details: { path } });

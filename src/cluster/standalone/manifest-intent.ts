@@ -5,7 +5,7 @@ import type { Clock, Timer } from "../../runtime/clock.ts";
 import { faultOf } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { IntentPort, IntentView } from "../port.ts";
-import { type ManifestFiles, manifestFiles } from "./manifest-files.ts";
+import { createManifestFiles, type ManifestFiles } from "./manifest-files.ts";
 
 export interface ManifestIntentOptions {
   readonly path: string;
@@ -18,8 +18,8 @@ export interface ManifestIntentOptions {
 export interface ManifestIntent extends IntentPort {
   /** metadata.name of the last good manifest; empty before there was one. */
   nodeName(): string;
-  /** Reads the manifest once, then whenever it changes. Never rejects: what is wrong with it is in the view. */
-  start(): Promise<void>;
+  /** Reads the manifest once, then whenever it changes. Never rejects: what is wrong with it is in the view. Ends soon after `signal`. */
+  start(signal: AbortSignal): Promise<void>;
   stop(): void;
 }
 
@@ -33,14 +33,14 @@ const CALM_MS = 50;
  * the editor must not withdraw a node's devices. One that says Cleared is heard all the same (api/cleared.ts). `generation` counts the good versions since the start.
  */
 export function createManifestIntent(options: ManifestIntentOptions): ManifestIntent {
-  const { path, clock, log, files = manifestFiles } = options;
+  const { path, clock, log, files = createManifestFiles(clock) } = options;
   const listeners = new Set<() => void>();
   let view: IntentView | null = null;
   let name = "";
   let lastText: string | null = null;
   let timer: Timer | null = null;
   let stopWatch: (() => void) | null = null;
-  let isStopped = false;
+  const stopped = new AbortController();
 
   const show = (next: IntentView): void => {
     if (JSON.stringify(view) === JSON.stringify(next)) return;
@@ -62,8 +62,8 @@ export function createManifestIntent(options: ManifestIntentOptions): ManifestIn
     show({ intent: verdict.value.intent, generation: (view?.generation ?? 0) + 1, problem: "" });
   };
 
-  const read = async (): Promise<void> => {
-    const text = await files.read(path).catch((thrown: unknown) => {
+  const read = async (signal: AbortSignal): Promise<void> => {
+    const text = await files.read(path, signal).catch((thrown: unknown) => {
       lastText = null;
       refuse({ intent: view?.intent ?? null, problem: `cannot read ${path}: ${faultOf(thrown)}` });
       return null;
@@ -74,9 +74,9 @@ export function createManifestIntent(options: ManifestIntentOptions): ManifestIn
   /** Reads after `delayMs`, then polls. One timer: a notice takes the place of the next poll, also when it comes while the file is read. */
   const readIn = (delayMs: number): void => {
     timer?.stop();
-    if (isStopped) return;
+    if (stopped.signal.aborted) return;
     const mine = clock.after(delayMs, () => {
-      read()
+      read(stopped.signal)
         .catch((thrown: unknown) => log.error({ err: thrown }, "manifest reader broke"))
         .finally(() => timer === mine && readIn(POLL_MS));
     });
@@ -99,13 +99,13 @@ export function createManifestIntent(options: ManifestIntentOptions): ManifestIn
       return () => void listeners.delete(listener);
     },
     nodeName: () => name,
-    async start() {
-      await read();
+    async start(signal) {
+      await read(signal);
       stopWatch = watchFile();
       readIn(POLL_MS);
     },
     stop() {
-      isStopped = true;
+      stopped.abort();
       timer?.stop();
       stopWatch?.();
     },

@@ -60,13 +60,13 @@ describe("the manifest", () => {
 
   test("is unknown before the start and read by it", async () => {
     expect(intent.current()).toBe(null);
-    await intent.start();
+    await intent.start(new AbortController().signal);
     expect(intent.current()).toMatchObject({ generation: 1, problem: "", intent: { state: "Trusted" } });
     expect(intent.nodeName()).toBe("n1");
   });
 
   test("is read again when it changes, and tells its listeners", async () => {
-    await intent.start();
+    await intent.start(new AbortController().signal);
     let changes = 0;
     const forget = intent.onChange(() => {
       changes += 1;
@@ -87,7 +87,7 @@ describe("the manifest", () => {
     ["gone", null, "cannot read /m.yaml"],
   ];
   test.each(broken)("stays in force when the new one is %s, with the problem, until it is good again", async (_name, next, problem) => {
-    await intent.start();
+    await intent.start(new AbortController().signal);
     await rewrite(next);
     expect(intent.current()).toMatchObject({ generation: 1, intent: { state: "Trusted" }, problem: expect.stringContaining(problem) });
     await rewrite(manifest("Trusted"));
@@ -96,12 +96,12 @@ describe("the manifest", () => {
 
   test("that was never good leaves the node at rest, with the problem", async () => {
     text = manifest("trusted");
-    await intent.start();
+    await intent.start(new AbortController().signal);
     expect(intent.current()).toMatchObject({ intent: null, generation: 0, problem: expect.stringContaining("spec.state") });
   });
 
   test("is polled, because notices get lost", async () => {
-    await intent.start();
+    await intent.start(new AbortController().signal);
     text = manifest("Cleared");
     await clock.advance(5000);
     expect(intent.current()).toMatchObject({ intent: { state: "Cleared" } });
@@ -114,7 +114,7 @@ describe("the manifest", () => {
     const path = join(folder, "manifest.yaml");
     await writeFile(path, manifest("Trusted"));
     const real = createManifestIntent({ path, clock: systemClock, log: silentLog });
-    await real.start();
+    await real.start(new AbortController().signal);
     try {
       await writeFile(path, manifest("Cleared"));
       await vi.waitFor(() => expect(real.current()?.intent?.state).toBe("Cleared"), { interval: 5, timeout: 10_000 });
@@ -142,7 +142,8 @@ describe("the status file", () => {
   };
   const intent = { state: "Trusted", units: { all: true }, resources: [], link: { enable: "OnPrepare" } } as const;
   const events: NodeEvent[] = [];
-  const at = (path: string | null) => createStatusFile({ path, node: () => "n1", intent: () => intent, onEvent: (event) => events.push(event) });
+  const at = (path: string | null) =>
+    createStatusFile({ path, clock: systemClock, node: () => "n1", intent: () => intent, onEvent: (event) => events.push(event) });
 
   test.each(["status.yaml", "status.json"])("holds a whole object in %s, and gives the status back", async (name) => {
     const path = join(folder, "new", name);
@@ -159,7 +160,7 @@ describe("the status file", () => {
     for (const text of ["", "{", "status: {summary: 1}", "[]"]) {
       const path = join(folder, "status.yaml");
       await writeFile(path, text);
-      expect(await readStatusFile(path)).toBe(null);
+      expect(await readStatusFile(path, systemClock)).toBe(null);
     }
   });
 
