@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -147,4 +147,28 @@ describe("createCdi", () => {
       expect(await createCdi({ dir: root }).read()).toEqual({ problem: null, inPlace: new Map(), unreadable: [specFileName(GPU.resource)] });
     },
   );
+});
+
+describe("modes", () => {
+  it("are those of a file that root's programs believe, whatever the umask and whatever was there", async () => {
+    const dir = join(root, "cdi");
+    const spec = join(dir, specFileName(GPU.resource));
+    const before = process.umask(0);
+    try {
+      await createCdi({ dir }).sync([GPU]);
+      expect([statSync(dir).mode & 0o777, statSync(spec).mode & 0o777]).toEqual([0o755, 0o644]);
+      chmodSync(spec, 0o666);
+      const open = statSync(spec).ino;
+      await createCdi({ dir }).sync([GPU]);
+      expect(statSync(spec).mode & 0o777).toBe(0o644);
+      // Replaced, not only closed: a process may still have the open one.
+      expect(statSync(spec).ino).not.toBe(open);
+      process.umask(0o077);
+      rmSync(spec);
+      await createCdi({ dir }).sync([GPU]);
+      expect(statSync(spec).mode & 0o777).toBe(0o644);
+    } finally {
+      process.umask(before);
+    }
+  });
 });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, unlink } from "node:fs/promises";
+import { lstat, readdir, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../runtime/atomic-file.ts";
 import { AppError, messageOf, toAppError } from "../runtime/errors.ts";
+import { makeFolder, PUBLIC } from "../runtime/folder.ts";
 import { createSerialQueue } from "../runtime/serial.ts";
 import { cdiName, namesInSpec, renderCdiSpec } from "./cdi-spec.ts";
 import type { CdiOutcome, CdiPort, CdiResource } from "./port.ts";
@@ -34,7 +35,7 @@ async function syncFolder(dir: string, resources: readonly CdiResource[]): Promi
     await work().catch((thrown: unknown) => void problems.push(asProblem(thrown)));
   };
   // Without the folder each write fails, too, and says for which resource.
-  if (served.length > 0) await attempt(() => mkdir(dir, { recursive: true }));
+  if (served.length > 0) await attempt(() => makeFolder(dir, PUBLIC));
   const keep = new Set(served.map((one) => specFileName(one.resource)));
   for (const one of served) {
     const name = specFileName(one.resource);
@@ -84,7 +85,7 @@ export function specFileName(resource: string): string {
 }
 
 async function writeSpec(path: string, content: string): Promise<void> {
-  if ((await readIfThere(path)) !== content) await writeFileAtomic(path, content, FILE_MODE);
+  if ((await readOurs(path)) !== content) await writeFileAtomic(path, content, FILE_MODE);
 }
 
 function asProblem(thrown: unknown): AppError {
@@ -94,6 +95,13 @@ function asProblem(thrown: unknown): AppError {
 
 function readIfThere(path: string): Promise<string | null> {
   return absentAsNull(readFile(path, "utf8"));
+}
+
+/** Null when there is none, or one that another user owns or could write to: a runtime does as root what a spec says. */
+async function readOurs(path: string): Promise<string | null> {
+  const found = await absentAsNull(lstat(path));
+  const isOurs = found?.isFile() && found.uid === process.geteuid?.() && (found.mode & 0o777) === FILE_MODE;
+  return isOurs ? readIfThere(path) : null;
 }
 
 async function absentAsNull<T>(work: Promise<T>): Promise<T | null> {

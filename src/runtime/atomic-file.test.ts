@@ -20,6 +20,19 @@ test("the new content replaces the old with the mode asked for, and nothing else
   expect(readdirSync(folder)).toEqual(["status.json"]);
 });
 
+test.each([0, 0o077, 0o777])("the mode is the one asked for under umask %o, and for this user only where none is", async (umask) => {
+  const [open, closed] = [join(folder, "open"), join(folder, "closed")];
+  for (const path of [open, closed]) writeFileSync(path, "old", { mode: 0o666 });
+  const before = process.umask(umask);
+  try {
+    await writeFileAtomic(open, "new", 0o644);
+    await writeFileAtomic(closed, "new");
+  } finally {
+    process.umask(before);
+  }
+  expect([open, closed].map((path) => statSync(path).mode & 0o777)).toEqual([0o644, 0o600]);
+});
+
 test("a reader never sees a part, whoever writes at once", async () => {
   const path = join(folder, "status.json");
   const contents = ["a".repeat(100_000), "b".repeat(50_000), "c"];

@@ -3,15 +3,15 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** Default mode: readable by all, written by the owner only. Pass 0o600 for anything that should not be read by others. */
-const DEFAULT_MODE = 0o644;
+/** Until its content is complete, and where no mode is given: for this user only. */
+const PRIVATE_MODE = 0o600;
 
 /**
  * Replaces `path` so that a reader, and the next start after a crash or power loss, sees the old content or the new, never a part: temporary file
  * in the same folder, fsync, rename, fsync of the folder (POSIX rename(2); the last fsync makes the rename itself durable). The folder must exist.
- * A crash between open and rename leaves a file named `.NAME.UUID.tmp`. @throws the errno of the system call that failed
+ * The file has exactly `mode`, whatever the umask and the file before. A crash between open and rename leaves a file named `.NAME.UUID.tmp`. @throws the errno of the system call that failed
  */
-export async function writeFileAtomic(path: string, content: string | Uint8Array, mode: number = DEFAULT_MODE): Promise<void> {
+export async function writeFileAtomic(path: string, content: string | Uint8Array, mode: number = PRIVATE_MODE): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomUUID()}.tmp`);
   try {
@@ -26,8 +26,10 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
 
 async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
   // "wx": never follow or reuse what somebody else put there.
-  await usingHandle(await open(path, "wx", mode), async (handle) => {
+  await usingHandle(await open(path, "wx", PRIVATE_MODE), async (handle) => {
     await handle.writeFile(content);
+    // Not by open(2): the umask would take from it.
+    await handle.chmod(mode);
     await handle.sync();
   });
 }
