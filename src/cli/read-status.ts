@@ -3,8 +3,8 @@ import { readJsonOrYaml } from "../api/document.ts";
 import { parseStatus } from "../api/parse.ts";
 import { problemsText } from "../api/problem.ts";
 import type { NodeStatus } from "../domain/status.ts";
-import { AppError, faultOf } from "../runtime/errors.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { AppError, faultOf } from "../runtime/errors.ts";
 import { readUserFile } from "../runtime/user-file.ts";
 
 /** A node as its agent last reported it. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type Problem, problemsText, valueText } from "../../api/problem.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { LogLevel } from "../../runtime/log.ts";
 import { storeAt } from "../../simulate/store.ts";
+import { type PathRole, pathProblems } from "./path-roles.ts";
 import { settingsFromFile, settingsFromFlags } from "./read-settings.ts";
 import { type DRIVER_CHOICES, flagOf, type SettingKey, type Settings } from "./settings.ts";
 
@@ -70,7 +71,29 @@ export function agentConfig(flags: Readonly<Record<string, unknown>>, around: Su
   const problems = [...fromFlags.problems, ...fromFile.problems];
   // Rules between settings are only worth reading once each setting by itself is right.
   refuse(problems.length > 0 ? problems : conflicts(settings));
-  return complete(settings);
+  const config = complete(settings);
+  refuse(pathProblems(rolesOf(config, settings, path === null ? null : resolve(around.workingFolder, path))));
+  return config;
+}
+
+/** Every path that the agent uses, also by default. Those that are written come after those that are read: a problem names them. */
+function rolesOf(config: AgentConfig, { simulator }: Settings, configFile: string | null): readonly PathRole[] {
+  const role = (use: PathRole["use"], name: string, path: string | null | undefined): readonly PathRole[] =>
+    path === null || path === undefined ? [] : [{ use, name, path }];
+  const { source, kubelet, cdiDir, lock } = config;
+  const store = simulator === undefined ? null : storeAt(simulator);
+  return [
+    ...role("Read", "--config", configFile),
+    ...role("Read", flagOf("manifest"), source.kind === "Manifest" ? source.manifest : null),
+    ...role("Read", flagOf("kubeconfig"), source.kind === "Cluster" ? source.kubeconfig : null),
+    ...role("Read", flagOf("podresources"), kubelet?.podResources),
+    ...role("Folder", flagOf("kubeletDir"), kubelet?.deviceDir),
+    ...role("Folder", flagOf("cdiDir"), kubelet === null ? null : cdiDir),
+    ...(store === null ? [] : [store.hostRoot, store.simulatorState, store.scratch]).flatMap((path) => role("Folder", flagOf("simulator"), path)),
+    ...(store === null ? [] : store.ownFiles).flatMap((path) => role("Read", flagOf("simulator"), path)),
+    ...role("Written", flagOf("status"), source.kind === "Manifest" ? source.status : null),
+    ...role("Written", flagOf("lock"), lock),
+  ];
 }
 
 function refuse(problems: readonly Problem[]): void {
