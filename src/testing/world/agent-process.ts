@@ -8,8 +8,10 @@ import type { DevicePluginHandlers, PodResourcesView } from "../../kubelet/port.
 import { AppError } from "../../runtime/errors.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { noMetrics } from "../../runtime/metrics.ts";
+import type { SeamcallPort } from "../../seamcall/port.ts";
 import { BindingHandle } from "./binding-handle.ts";
 import { Fact } from "./fact.ts";
+import { KernelOwnerHandle, KernelOwnerWatch } from "./kernel-owner-handle.ts";
 import { PluginModel } from "./plugin-model.ts";
 import type { World } from "./world.ts";
 
@@ -25,6 +27,7 @@ export class AgentProcess {
   handle: BindingHandle | null = null;
   isStopping = false;
   readonly #world: World;
+  readonly #watch: KernelOwnerWatch | null;
   readonly #intentListeners = new Set<() => void>();
   #kubelet = { incarnation: 0, sinceMs: 0 };
 
@@ -34,8 +37,9 @@ export class AgentProcess {
     this.startedMs = world.time.nowMs;
     this.startedTick = world.time.tick;
     this.intent = new Fact<IntentView | null>(world.time, null);
-    const { settleMs, observeEveryMs, isSimulated } = world.shape;
-    this.agent = createAgent(this.#ports(), { driver: isSimulated ? "simulated" : "tdx_iommu", settleMs, observeEveryMs });
+    const { settleMs, observeEveryMs, isSimulated, kernelOwner } = world.shape;
+    this.#watch = world.owner && new KernelOwnerWatch(world.owner);
+    this.agent = createAgent(this.#ports(), { driver: isSimulated ? "simulated" : kernelOwner ? "tdx_host" : "tdx_iommu", settleMs, observeEveryMs });
   }
 
   start(): void {
@@ -111,9 +115,10 @@ export class AgentProcess {
     };
   }
 
-  #open(): BindingHandle {
-    const { module, isBindingReadable, writer, turnstile } = this.#world;
+  #open(): SeamcallPort {
+    const { module, isBindingReadable, writer, turnstile, owner } = this.#world;
     if (!isBindingReadable.value) throw new AppError("DRIVER_MISSING", "no driver");
+    if (owner !== null && this.#watch !== null) return new KernelOwnerHandle(this.#world, this.number, { owner, watch: this.#watch });
     if (writer.value !== null && writer.value !== this.number) throw new AppError("WRITER_BUSY", "another process has it");
     writer.value = this.number;
     this.handle = new BindingHandle({ process: this, module, turnstile, world: this.#world });

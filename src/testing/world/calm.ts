@@ -6,6 +6,7 @@
  */
 import type { Checker } from "./checker.ts";
 import { deviceComplaints } from "./expected-device.ts";
+import { ownerComplaints } from "./expected-owner.ts";
 import { unitComplaints } from "./expected-unit.ts";
 import type { Pod } from "./pod.ts";
 import { admit, finish, startContainer } from "./pod-life.ts";
@@ -28,6 +29,10 @@ export async function calm(world: World, checker: Checker): Promise<void> {
       await world.advance(CALM_MS, () => checker.atRest());
     }
     const isMoving = world.module.isRunning || faultsLeft() > 0;
+    if (world.owner !== null) {
+      for (const complaint of ownerComplaints(world, world.owner)) checker.complain(phase, complaint);
+      return;
+    }
     if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
     for (const complaint of deviceComplaints(world)) checker.complain(phase, complaint);
   };
@@ -102,6 +107,7 @@ function heal(world: World): void {
   module.faults.length = 0;
   if (module.environment.value !== "Ok") module.setEnvironment("Ok");
   for (const unit of module.units) module.setPresent(unit, true);
+  world.owner?.loadDriver();
 }
 
 /** Nothing is secured, open, bound, held, or away. */

@@ -66,7 +66,7 @@ export class Checker implements Witness {
     this.#pace(regBase, "SETUP");
   }
 
-  setupBegins(_process: AgentProcess, regBase: string): void {
+  setupBegins(_process: AgentProcess | null, regBase: string): void {
     this.#links.setupBegins(regBase);
   }
 

@@ -82,6 +82,11 @@ export class HostModel {
     return this.change(fn.isPresent, isPresent, true);
   }
 
+  /** Something came or went that the kernel announces, and that is no fact of a function. */
+  wake(): void {
+    if (!this.isMute) for (const listener of [...this.#listeners.values()]) listener();
+  }
+
   /** Both leave vfio and come back in the other order: each gets the other's node. */
   swapNodes(one: HostFunction, other: HostFunction): boolean {
     const free = [one, other].every((fn) => fn.isPresent.value && fn.isOnVfio.value && fn.opens.value === 0);

@@ -37,6 +37,8 @@ export interface ModuleShape {
   readonly info: Pick<BindingInfo, "simulated" | "realSetup" | "didUnreserved" | "honoursNotAfter">;
   readonly latencyMs: number;
   readonly interruptions: number;
+  /** The kernel's own driver sets up and clears: the truth of trust is its model's. */
+  readonly isKernelOwned?: boolean;
   /** The module sees that IDE is on below a unit. */
   readonly ideOn: (regBase: string) => boolean;
 }
@@ -301,6 +303,7 @@ export class ModuleModel {
 
   /** What is true now of every unit's trust, whatever the table believes. */
   #trust(isLoud: boolean): void {
+    if (this.#shape.isKernelOwned === true) return;
     for (const unit of this.units) {
       const isReal = unit.phase === "Configured" && unit.incarnation === this.#incarnation && this.environment.value === "Ok";
       const isTrusted = isReal && unit.state === "Trusted" && unit.isPresent.value && unit.id !== null;

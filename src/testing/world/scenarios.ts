@@ -13,12 +13,25 @@ import { HANDS } from "./scenarios-hands.ts";
 import { HOLDS } from "./scenarios-holds.ts";
 import { HOSTS } from "./scenarios-hosts.ts";
 import { OFFERS } from "./scenarios-offer.ts";
+import { OWNERS } from "./scenarios-owner.ts";
 import { SETUPS } from "./scenarios-setup.ts";
 import { SPECS } from "./scenarios-specs.ts";
 import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
 import { PLAIN } from "./shape.ts";
 
-const ALL: readonly Scenario[] = [...CLEAR_WAITS, ...CLEARS, ...SETUP_WAITS, ...SETUPS, ...HOLDS, ...OFFERS, ...HANDS, ...HOSTS, ...SPECS, ...AGES];
+const ALL: readonly Scenario[] = [
+  ...CLEAR_WAITS,
+  ...CLEARS,
+  ...SETUP_WAITS,
+  ...SETUPS,
+  ...HOLDS,
+  ...OFFERS,
+  ...HANDS,
+  ...HOSTS,
+  ...OWNERS,
+  ...SPECS,
+  ...AGES,
+];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));
 

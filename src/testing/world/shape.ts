@@ -12,6 +12,8 @@ export interface WorldShape {
   readonly devices: readonly DeviceShape[];
   readonly isSimulated: boolean;
   readonly realSetup: boolean;
+  /** The kernel owns TDX Connect; null: it does not. */
+  readonly kernelOwner: { readonly isNaming: boolean; readonly isBuiltIn: boolean } | null;
   readonly didUnreserved: boolean;
   /** False: a driver of an earlier version, whose CLEAR takes no time. */
   readonly honoursNotAfter: boolean;
@@ -71,6 +73,7 @@ export const PLAIN: WorldShape = {
   ],
   isSimulated: true,
   realSetup: false,
+  kernelOwner: null,
   didUnreserved: false,
   honoursNotAfter: true,
   hasKubelet: true,
@@ -102,12 +105,14 @@ export function randomShape(dice: Dice): WorldShape {
     regBase: dice.chance(0.03) ? null : dice.pick(units).regBase,
     isTeeCapable: dice.chance(0.9),
   }));
-  const isSimulated = dice.chance(0.7);
+  const kernelOwner = has("kernelOwned") && dice.chance(0.1) ? { isNaming: dice.chance(0.5), isBuiltIn: dice.chance(0.3) } : null;
+  const isSimulated = kernelOwner === null && dice.chance(0.7);
   return {
     units,
     devices,
     isSimulated,
     realSetup: !isSimulated && dice.chance(0.8),
+    kernelOwner,
     didUnreserved: dice.chance(0.3),
     honoursNotAfter: true,
     hasKubelet: dice.chance(0.95),

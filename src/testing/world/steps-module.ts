@@ -17,8 +17,7 @@ const FAULT_COUNT: Readonly<Record<FaultKind, number>> = {
 const SLOW = "slow";
 export const FAULT_WORDS: readonly string[] = [...FAULTS, SLOW].flatMap((kind) => [`${kind} setup`, `${kind} clear`]);
 
-/** What happens to the TDX module, to the driver above it and to the machine. */
-export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
+const MODULE_ONLY: Readonly<Record<string, StepKind>> = {
   scriptFault: {
     weight: ({ module, shape }) => (module.faults.filter((fault) => fault.count > 0).length < 2 ? 5 * shape.unrest : 0),
     // Now and then a fault that stays: here ms is how often.
@@ -77,6 +76,17 @@ export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
       return true;
     },
   },
+};
+
+/** Not where the kernel owns the module. */
+function ours(kinds: Readonly<Record<string, StepKind>>): Readonly<Record<string, StepKind>> {
+  const limited = Object.entries(kinds).map(([name, kind]) => [name, { ...kind, weight: (world: World) => (world.owner ? 0 : kind.weight(world)) }]);
+  return Object.fromEntries(limited);
+}
+
+/** What happens to the TDX module, to the driver above it and to the machine. */
+export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
+  ...ours(MODULE_ONLY),
   hideBinding: {
     weight: ({ isBindingReadable, shape }) => (isBindingReadable.value ? 0.7 * shape.unrest : 10),
     propose: () => ({}),
@@ -118,4 +128,5 @@ function reboot(world: World): void {
   }
   host.bootId += 1;
   module.reboot();
+  world.owner?.boot();
 }

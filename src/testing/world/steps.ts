@@ -3,6 +3,7 @@ import { type Capability, has } from "./capabilities.ts";
 import type { Dice } from "./dice.ts";
 import { AGENT_STEPS } from "./steps-agent.ts";
 import { HOST_STEPS } from "./steps-host.ts";
+import { KERNEL_OWNER_STEPS } from "./steps-kernel-owner.ts";
 import { KUBELET_STEPS } from "./steps-kubelet.ts";
 import { MODULE_STEPS } from "./steps-module.ts";
 import { POD_STEPS } from "./steps-pods.ts";
@@ -44,6 +45,7 @@ export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
   ...HOST_STEPS,
   ...MODULE_STEPS,
   ...STATUS_STEPS,
+  ...KERNEL_OWNER_STEPS,
 };
 
 /** What can happen at all, as the switches are. */

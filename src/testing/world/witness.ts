@@ -20,8 +20,8 @@ export interface Yes {
 export interface Witness {
   /** The agent has called SETUP; nothing has happened yet. */
   setupIssued(process: AgentProcess, regBase: string): void;
-  /** The SEAMCALL begins. */
-  setupBegins(process: AgentProcess, regBase: string): void;
+  /** The SEAMCALL begins; by the kernel's own doing without any agent. */
+  setupBegins(process: AgentProcess | null, regBase: string): void;
   clearIssued(process: AgentProcess, target: ClearTarget): void;
   /** The SEAMCALL begins, however long it has waited for its turn. */
   clearBegins(process: AgentProcess, target: ClearTarget): void;

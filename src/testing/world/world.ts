@@ -7,6 +7,7 @@ import { ApiModel } from "./api-model.ts";
 import { createDice, type Dice } from "./dice.ts";
 import { Fact } from "./fact.ts";
 import { HostModel } from "./host-model.ts";
+import { KernelOwner } from "./kernel-owner.ts";
 import { KubeletModel } from "./kubelet-model.ts";
 import { ModuleModel } from "./module-model.ts";
 import type { WorldShape } from "./shape.ts";
@@ -24,6 +25,8 @@ export class World {
   readonly turnstile = new Turnstile(this.time);
   readonly host: HostModel;
   readonly module: ModuleModel;
+  /** Null: SETUP and CLEAR are the agent's to ask for. */
+  readonly owner: KernelOwner | null;
   readonly api: ApiModel;
   readonly kubelet: KubeletModel;
   readonly isBindingReadable: Fact<boolean>;
@@ -62,6 +65,7 @@ export class World {
       latencyMs: shape.latencyMs,
       interruptions: shape.interruptions,
       ideOn: (regBase) => this.host.ideOn(regBase),
+      isKernelOwned: shape.kernelOwner !== null,
     });
     this.api = new ApiModel(this.time, { isStandalone: shape.isStandalone, spec: shape.spec });
     this.kubelet = new KubeletModel(this.time, this.api.pods);
@@ -74,6 +78,13 @@ export class World {
     this.host.isMute = shape.isMute;
     this.module.isMute = shape.isMute;
     this.witness = witnessOf(this);
+    this.owner = this.#ownerOf(shape);
+  }
+
+  #ownerOf({ kernelOwner, latencyMs }: WorldShape): KernelOwner | null {
+    if (kernelOwner === null) return null;
+    const setupBegins = (regBase: string): void => this.witness.setupBegins(this.process, regBase);
+    return new KernelOwner({ ...kernelOwner, latencyMs }, { time: this.time, host: this.host, module: this.module, setupBegins });
   }
 
   startAgent(): void {
