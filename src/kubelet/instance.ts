@@ -20,7 +20,7 @@ export interface InstanceOptions {
   readonly calls: PluginCallHandlers;
   /** What a new stream is shown first. */
   readonly list: () => DeviceList;
-  /** A stream opened, ended, or took a list. */
+  /** A stream opened, ended, or took a list. `ended`: it was the registration's. */
   readonly onStream: (event: { readonly ended: StreamEnd | null }) => void;
 }
 
@@ -38,7 +38,9 @@ export class Instance {
   // Channelz stays on: without it grpc-js 1.14.7 keeps no list of sessions, and forceShutdown ends none of them.
   readonly #server = new Server();
   readonly #streams = new Set<ListStream>();
-  #streamsEnded = 0;
+  /** The stream that kubelet opened for the registration; null before. */
+  #registered: ListStream | null = null;
+  #isRegistering = false;
   #isSocketGone = false;
   #closing: Promise<boolean> | null = null;
 
@@ -62,12 +64,19 @@ export class Instance {
     return instance;
   }
 
-  get openStreams(): number {
-    return this.#streams.size;
+  /** From here on the first stream to open is the registration's: kubelet opens it within, or right after, Register. */
+  beginRegister(): void {
+    this.#isRegistering = true;
   }
 
-  get streamsEnded(): number {
-    return this.#streamsEnded;
+  /** The registration's stream is open. Others come and go: nothing hangs on them. */
+  get isStreamOpen(): boolean {
+    return this.#registered !== null && !this.#registered.isEnded;
+  }
+
+  /** The registration's stream has ended; kubelet opens it once. */
+  get isStreamLost(): boolean {
+    return this.#registered?.isEnded === true;
   }
 
   get isSocketGone(): boolean {
@@ -120,10 +129,10 @@ export class Instance {
       onSent: () => this.#options.onStream({ ended: null }),
       onEnd: (cause) => {
         this.#streams.delete(stream);
-        this.#streamsEnded += 1;
-        this.#options.onStream({ ended: cause });
+        this.#options.onStream({ ended: stream === this.#registered ? cause : null });
       },
     });
+    if (this.#isRegistering) this.#registered ??= stream;
     this.#streams.add(stream);
     stream.show(this.#options.list());
     this.#options.onStream({ ended: null });

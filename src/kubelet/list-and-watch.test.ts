@@ -102,6 +102,26 @@ describe("ListAndWatch", () => {
     expect(reader.lists.length).toBeLessThan(versions / 2);
   });
 
+  it("keeps its registration when another reader comes and goes, and loses it with the stream that kubelet opened", async () => {
+    const s = await startOffering();
+    for (let count = 0; count < 3; count++) {
+      const reader = read(s.dir);
+      await until("the first list", () => reader.lists.length === 1);
+      reader.stream.cancel();
+      await until("ended", () => reader.isEnded);
+    }
+    // What the plugin did about an end it has done when it has sent a later list.
+    s.plugins.publish([{ resource: GPU, devices: [A] }]);
+    await until("the change", () => s.kubelet.count(GPU).capacity === 1);
+    expect(s.kubelet.registrations).toHaveLength(1);
+    expect(s.plugins.publications()[0]).toMatchObject({ registered: true, ids: [A.id] });
+    const reader = read(s.dir);
+    await until("the first list", () => reader.lists.length === 1);
+    s.kubelet.cutStream(GPU);
+    await until("a second registration", () => s.kubelet.registrations.length === 2);
+    await until("registered", () => s.plugins.publications()[0]?.registered === true);
+  });
+
   it("names every id that a reader may still believe in", async () => {
     const s = await startOffering();
     expect(s.plugins.publications()[0]?.ids).toEqual([A.id, B.id]);

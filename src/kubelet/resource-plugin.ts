@@ -98,7 +98,7 @@ export class ResourcePlugin {
     return {
       resource: this.resource,
       serving: instance !== null || this.#isStarting,
-      registered: this.#registeredAtMs !== null && instance !== null && instance.openStreams > 0,
+      registered: this.#registeredAtMs !== null && instance?.isStreamOpen === true,
       callsInFlight: this.#calls.inFlight,
       ids: instance?.ids() ?? [],
       problem: this.#problem,
@@ -138,7 +138,7 @@ export class ResourcePlugin {
     const kubelet = this.#options.watch.kubelet();
     // A kubelet whose socket was removed goes on with the stream it has: only another kubelet is a loss.
     const isOtherKubelet = kubelet !== null && kubelet !== this.#registeredWith;
-    return this.#isUnwanted() || instance.isSocketGone || instance.streamsEnded > 0 || isOtherKubelet;
+    return this.#isUnwanted() || instance.isSocketGone || instance.isStreamLost || isOtherKubelet;
   }
 
   #isUnwanted(): boolean {
@@ -192,7 +192,7 @@ export class ResourcePlugin {
     const instance = await this.#serve();
     await this.#register(instance);
     metrics.registration("ok");
-    const opened = await this.#bell.until(() => instance.openStreams > 0 || this.#isLost(), limits.streamMs);
+    const opened = await this.#bell.until(() => instance.isStreamOpen || this.#isLost(), limits.streamMs);
     if (!opened) throw new AppError("DEADLINE", `kubelet opened no stream within ${limits.streamMs} ms of Register`);
     if (this.#isLost()) return;
     this.#registeredAtMs = clock.nowMs();
@@ -236,6 +236,7 @@ export class ResourcePlugin {
     try {
       const { resource } = this;
       const { socketName } = instance;
+      instance.beginRegister();
       await register({ dir, wire, clock, resource, socketName, registerMs: limits.registerMs, signal: pointless.signal });
     } finally {
       state.isOver = true;
