@@ -99,6 +99,8 @@ NAPI_MODULE_INIT()
 	export_function(env, exports, "readAttribute", read_attribute);
 	export_function(env, exports, "scanDevices", scan_devices);
 	export_function(env, exports, "lockFile", lock_file);
+	export_function(env, exports, "openArrivals", open_arrivals);
+	export_function(env, exports, "takeArrivals", take_arrivals);
 	set(env, exports, "simulation", simulation_value(env));
 	return exports;
 }

@@ -15,6 +15,10 @@ napi_value read_attribute(napi_env env, napi_callback_info info);
 napi_value scan_devices(napi_env env, napi_callback_info info);
 /* lockFile(fd): locks the file for this process alone, without waiting; EAGAIN. */
 napi_value lock_file(napi_env env, napi_callback_info info);
+/* openArrivals(path below /sys): a descriptor that counts how often that device comes from now on. */
+napi_value open_arrivals(napi_env env, napi_callback_info info);
+/* takeArrivals(fd): how often since the last time; -1 when some of the kernel's news was lost. */
+napi_value take_arrivals(napi_env env, napi_callback_info info);
 napi_value dump_value(napi_env env, const struct store *store);
 
 /* The class of what open and openSimulator return; kept per environment. */

@@ -190,6 +190,10 @@ export interface Addon {
   readAttribute(path: string, deadlineMs: number): Promise<string>;
   /** Locks an open file for writing, against every other opener, where SQLite would; throws EAGAIN at once. Held until it is closed. */
   lockFile(fd: number): void;
+  /** A descriptor that counts how often the device at `path` (below /sys) comes from now on, also while this process is stopped. Throws a NativeError. */
+  openArrivals(path: string): number;
+  /** How often it came since the last time; -1 when some of the kernel's news was lost. Throws a NativeError. */
+  takeArrivals(fd: number): number;
   /** Who has device nodes with these numbers open (minor null: any), in the procfs at `proc`; see native/addon/scan.h. Ends at the deadline. */
   scanDevices(proc: string, wanted: readonly { major: number; minor: number | null }[], deadlineMs: number): Promise<RawDeviceScan>;
 }

@@ -24,7 +24,10 @@ export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot
     if (!existsSync(driver.stateDir)) throw simulatorMissing(driver.stateDir);
     return { driver: "simulated", open: () => openSimulated(driver.stateDir, options), loads: null };
   }
-  const host = { root: hostRoot, units: async () => (await listUnits(hostRoot)).units, watch: createKernelWatch({ root: hostRoot }) };
+  const { loadAddon } = await import("../../seamcall/addon.ts");
+  const { openArrivals } = await import("../../seamcall/tdx-host/arrivals.ts");
+  const watch = createKernelWatch({ root: hostRoot, arrivals: openArrivals(loadAddon()) });
+  const host = { root: hostRoot, units: async () => (await listUnits(hostRoot)).units, watch };
   if (driver.driver === "tdx_host") return { driver: "tdx_host", open: async () => createTdxHost(host), loads: host.watch };
   if (driver.driver === "tdx_iommu") return { driver: "tdx_iommu", open: () => openTdxIommu(join(hostRoot, "dev/tdx_iommu"), options), loads: null };
   return { driver: "auto", open: () => openFound(host, options), loads: host.watch };

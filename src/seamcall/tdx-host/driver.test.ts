@@ -15,6 +15,8 @@ let root: string;
 /** The order in which directories were made, as sysfs numbers them; `/dev/shm` and a disk do not. */
 let made: Map<string, bigint>;
 let count: bigint;
+/** Loads that the kernel has told of, and nobody has asked about yet. */
+let arrived: number;
 const write = (path: string, text: string): void => {
   mkdirSync(join(root, path, ".."), { recursive: true });
   writeFileSync(join(root, path), text);
@@ -25,22 +27,29 @@ const make = (path: string): void => {
   mkdirSync(join(root, path), { recursive: true });
   count += 1n;
   made.set(join(root, path), count);
+  if (path === DRIVER) arrived += 1;
 };
 const remove = (path: string): void => rmSync(join(root, path), { recursive: true });
 const addTsm = (): void => make(TSM);
 const removeTsm = (): void => remove(`${DRIVER}/tsm`);
 const addUnit = (kernelName: string): void => make(`sys/class/iommu/${kernelName}`);
+const take = (): number => {
+  const told = arrived;
+  arrived = 0;
+  return told;
+};
 const incarnationOf = (path: string): bigint | null => (existsSync(path) ? (made.get(path) ?? null) : null);
 const host = (log: KernelLog = openKernelLog(join(root, "dev/kmsg"))): TdxHostOptions => ({
   root,
   units: async () => [aHostUnit()],
-  watch: createKernelWatch({ root, log, incarnationOf }),
+  watch: createKernelWatch({ root, log, arrivals: { take }, incarnationOf }),
 });
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "trusted-iommu-tdx-host-"));
   made = new Map();
   count = 0n;
+  arrived = 0;
   write("proc/sys/kernel/random/boot_id", "01234567-89ab-cdef-0123-456789abcdef\n");
   // No module has brought the driver: it is built in.
   write("proc/modules", "kvm_intel 413696 0 - Live 0x0000000000000000\n");
@@ -217,6 +226,19 @@ describe("an earlier load", () => {
       const port = createTdxHost(threeUnits());
       expect(await statesOf(port)).toEqual(["Unknown", "Unknown", "Unknown"]);
       expect(await missing(port)).toEqual(["WatchedLoad", "WatchedLoad", "WatchedLoad"]);
+    });
+
+    it("is one of two that came while the agent was stopped, and neither proves anything", async () => {
+      const port = createTdxHost(threeUnits());
+      expect(await statesOf(port)).toEqual(["Untrusted", "Untrusted", "Untrusted"]);
+      load(A, B);
+      unload();
+      load(C);
+      expect(await statesOf(port)).toEqual(["Unknown", "Unknown", "Unknown"]);
+      expect(await missing(port)).toEqual(["WatchedLoad", "WatchedLoad", "WatchedLoad"]);
+      unload();
+      load(A, C);
+      expect(await statesOf(port)).toEqual(["Trusted", "Unknown", "Trusted"]);
     });
 
     it("leaves the units of a kernel that logs their addresses unknown, also when it is the only one", async () => {

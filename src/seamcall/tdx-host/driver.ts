@@ -11,8 +11,9 @@ import type { HostUnit } from "../../domain/device.ts";
 import type { BindingInfo, BindingTable, BindingUnit } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { Deadline, SeamcallPort } from "../port.ts";
+import { DEVICE } from "./device.ts";
 import { conclude, type KernelEvidence, type ListedUnit } from "./evidence.ts";
-import { DEVICE, type KernelWatch } from "./watch.ts";
+import type { KernelWatch } from "./watch.ts";
 
 export interface TdxHostOptions {
   /** `/` on a real node. */

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { believe, type Past, type Registration, remember, watchedLoad } from "./past.ts";
+import { believe, type Look, type Past, type Registration, remember, watchedLoad } from "./past.ts";
 import { loadFromText, textOfLoad } from "./watched-load.ts";
 
 const ABSENT: Registration = { load: null, tsm: null };
 const LOADING: Registration = { load: 5n, tsm: null };
 const READY: Registration = { load: 5n, tsm: 6n };
 
+/** Each load is told of once. */
+const look = (past: Past | null, seen: Omit<Look, "arrived">): Past =>
+  remember(past, { ...seen, arrived: seen.load === null || seen.load === past?.registration.load ? 0 : 1 });
+
 /** Looks, each with what was there and the newest record read by then. */
 const overAfter = (...looks: readonly [Registration, number | null][]): number | null => pastAfter(...looks)?.over ?? null;
 const pastAfter = (...looks: readonly [Registration, number | null][]): Past | null =>
-  looks.reduce<Past | null>((past, [registration, newest]) => remember(past, { ...registration, newest }), null);
+  looks.reduce<Past | null>((past, [registration, newest]) => look(past, { ...registration, newest }), null);
 
 describe("what was logged before a load", () => {
   it("is not known to the first look", () => {
@@ -60,21 +64,35 @@ describe("a load that was watched from its start", () => {
 
   it("goes on for the next process, with the lines that are not its own, and only that load", () => {
     const watched = [{ load: 5n, tsm: 6n, over: 10 }];
-    const again = believe(remember(null, { ...READY, newest: 40 }), watched);
+    const again = believe(look(null, { ...READY, newest: 40 }), watched);
     expect(again).toMatchObject({ over: 10, isWatched: true });
-    expect(watchedLoad(remember(again, { ...READY, newest: 50 }))).toEqual(watched[0]);
+    expect(watchedLoad(look(again, { ...READY, newest: 50 }))).toEqual(watched[0]);
     for (const other of [NEXT, { load: 5n, tsm: 8n }, LOADING, ABSENT]) {
-      const first = remember(null, { ...other, newest: 40 });
+      const first = look(null, { ...other, newest: 40 });
       expect(believe(first, watched)).toEqual(first);
     }
   });
 
   it("is believed in also when the next process has looked before it was told, and never against its own eyes", () => {
     const watched = [{ load: 5n, tsm: 6n, over: 10 }];
-    const looked = remember(remember(null, { ...READY, newest: 40 }), { ...READY, newest: 50 });
+    const looked = look(look(null, { ...READY, newest: 40 }), { ...READY, newest: 50 });
     expect(believe(looked, watched)).toMatchObject({ over: 10, isWatched: true });
-    const seen = remember(remember(null, { ...ABSENT, newest: 30 }), { ...READY, newest: 40 });
+    const seen = look(look(null, { ...ABSENT, newest: 30 }), { ...READY, newest: 40 });
     expect(believe(seen, watched)).toEqual(seen);
+  });
+
+  it("is none when several came, or an unknown number, between two looks", () => {
+    const absent = remember(null, { ...ABSENT, newest: 10, arrived: 0 });
+    for (const arrived of [0, 1]) expect(remember(absent, { ...READY, newest: 20, arrived }).isWatched).toBe(true);
+    for (const arrived of [2, 3, null]) expect(remember(absent, { ...READY, newest: 20, arrived }).isWatched).toBe(false);
+    // One that is told of only when the load has its TSM.
+    const early = remember(absent, { ...LOADING, newest: 15, arrived: 1 });
+    expect(remember(early, { ...READY, newest: 20, arrived: 1 }).isWatched).toBe(false);
+    expect(remember(early, { ...READY, newest: 20, arrived: 0 }).isWatched).toBe(true);
+    expect(remember(early, { ...READY, newest: 20, arrived: null }).isWatched).toBe(false);
+    // Once it has, nothing that is told later is about what came before.
+    const ready = remember(absent, { ...READY, newest: 20, arrived: 1 });
+    expect(remember(ready, { ...READY, newest: 30, arrived: null }).isWatched).toBe(true);
   });
 
   it("is written as a text, and no other text is one", () => {

@@ -19,11 +19,14 @@ export interface Past {
   readonly over: number | null;
   /** What was there before this load was seen, by this process or an earlier one: all that was logged after `over` is this load's. */
   readonly isWatched: boolean;
+  /** Loads that began since something else was seen; null when that is not known. */
+  readonly arrived: number | null;
 }
 
-/** One look: what is there, and the newest record that was read. */
+/** One look: what is there, the newest record that was read, and how many loads began since the look before. */
 export interface Look extends Registration {
   readonly newest: number | null;
+  readonly arrived: number | null;
 }
 
 const BEFORE_ALL = -1;
@@ -32,14 +35,29 @@ const BEFORE_ALL = -1;
  * The driver logs a load's SETUPs while its device is there and before its TSM is. So when another load or another TSM is seen, or none, whatever had
  * been read before is of one that is over. A device without a TSM may be one in the middle of its SETUPs: their lines count as soon as it has one.
  */
-export function remember(past: Past | null, { newest, ...registration }: Look): Past {
+export function remember(past: Past | null, look: Look): Past {
+  const { newest, arrived, ...registration } = look;
   // At the first look the lines may be of any load.
-  const { over, isWatched } = past === null ? { over: BEFORE_ALL, isWatched: false } : since(past, registration);
-  return { registration, newest, over: over ?? newest, isWatched };
+  const known = past === null ? { over: BEFORE_ALL, isWatched: false, arrived } : since(past, look);
+  return { ...known, registration, newest, over: known.over ?? newest };
 }
 
-function since(past: Past, registration: Registration): Pick<Past, "over" | "isWatched"> {
-  return isContinued(past.registration, registration) ? past : { over: past.newest, isWatched: true };
+/** More than one load may have come and gone between two looks, when the agent was stopped for a while: then their lines cannot be parted. */
+function since(past: Past, look: Look): Pick<Past, "over" | "isWatched" | "arrived"> {
+  if (!isContinued(past.registration, look)) return { over: past.newest, arrived: look.arrived, isWatched: isOne(look.arrived) };
+  // With its TSM there, nothing that came before it is still to be told.
+  if (past.registration.tsm !== null) return past;
+  const arrived = sumOf(past.arrived, look.arrived);
+  return { over: past.over, arrived, isWatched: past.isWatched && isOne(arrived) };
+}
+
+/** None: the same load again, with another TSM. */
+function isOne(arrived: number | null): boolean {
+  return arrived !== null && arrived <= 1;
+}
+
+export function sumOf(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? null : one + other;
 }
 
 /** What is known when an earlier process of this boot had watched these loads: of the load that is there, more than this one has seen. */

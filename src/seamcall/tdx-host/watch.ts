@@ -8,10 +8,12 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AppError, faultOf } from "../../runtime/errors.ts";
 import type { LoadsPort } from "../port.ts";
+import type { Arrivals } from "./arrivals.ts";
 import { isBuiltIn } from "./built-in.ts";
+import { DEVICE } from "./device.ts";
 import type { KernelEvidence } from "./evidence.ts";
 import { type KernelLog, openKernelLog } from "./kernel-log.ts";
-import { believe, type Past, remember, watchedLoad } from "./past.ts";
+import { believe, type Past, remember, sumOf, watchedLoad } from "./past.ts";
 import { linesOfLastLoad } from "./setup-lines.ts";
 import { loadFromText, textOfLoad, type WatchedLoad } from "./watched-load.ts";
 
@@ -26,14 +28,13 @@ export interface KernelWatchOptions {
   /** `/` on a real node. */
   readonly root: string;
   readonly log?: KernelLog;
+  readonly arrivals: Arrivals;
   /** The number of a directory: greater than those of all made before it, as sysfs has it (kernfs: fs/kernfs/dir.c). Null when there is none. */
   readonly incarnationOf?: (path: string) => bigint | null;
 }
 
-/** The faux device of the kernel's driver. */
-export const DEVICE = "sys/devices/faux/tdx_host";
-
-export function createKernelWatch({ root, log = openKernelLog(join(root, "dev/kmsg")), incarnationOf = inodeOf }: KernelWatchOptions): KernelWatch {
+export function createKernelWatch(options: KernelWatchOptions): KernelWatch {
+  const { root, arrivals, log = openKernelLog(join(root, "dev/kmsg")), incarnationOf = inodeOf } = options;
   let past: Past | null = null;
   let proven: readonly WatchedLoad[] = [];
   const driver = (): Pick<KernelEvidence, "load" | "tsm"> => {
@@ -48,13 +49,16 @@ export function createKernelWatch({ root, log = openKernelLog(join(root, "dev/km
   };
   return {
     look() {
+      let arrived: number | null = 0;
       for (;;) {
         const before = driver();
         const read = log.read();
         const now = driver();
+        // Last: a TSM that was seen is of a load whose coming has been told by now (drivers/base/core.c, device_add: told before it is probed).
+        arrived = sumOf(arrived, arrivals.take());
         // What was read while one load gave way to another can't be said to be of either.
         if (before.load !== now.load || before.tsm?.incarnation !== now.tsm?.incarnation) continue;
-        const look = { load: now.load, tsm: now.tsm?.incarnation ?? null, newest: read.kind === "Read" ? read.newest : null };
+        const look = { load: now.load, tsm: now.tsm?.incarnation ?? null, newest: read.kind === "Read" ? read.newest : null, arrived };
         past = believe(remember(past, look), proven);
         const whole = past.isWatched ? "Watched" : now.load !== null && isBuiltIn(root) ? "BuiltIn" : null;
         if (read.kind === "Unreadable") return { ...now, whole, log: read };

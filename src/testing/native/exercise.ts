@@ -50,6 +50,9 @@ function misuse(addon: Addon): number {
     () => Reflect.apply(addon.scanDevices, undefined, [7, [], 10]),
     () => Reflect.apply(addon.lockFile, undefined, ["7"]),
     () => addon.lockFile(-1),
+    () => Reflect.apply(addon.openArrivals, undefined, [7]),
+    () => addon.openArrivals(`/${"x".repeat(64)}`),
+    () => addon.takeArrivals(-1),
   ];
   let thrown = 0;
   for (const call of wrong) {

@@ -19,14 +19,19 @@ export class KernelOwnerWatch implements LoadsPort {
   readonly #owner: KernelOwner;
   #past: Past | null = null;
   #proven: readonly WatchedLoad[] = [];
+  /** Loads that the kernel has told this process of. */
+  #told: number;
 
   constructor(owner: KernelOwner) {
     this.#owner = owner;
+    this.#told = owner.loads;
   }
 
   look(): KernelEvidence {
     const { load, tsm, lines, newest, shape } = this.#owner;
-    this.#past = believe(remember(this.#past, { load, tsm, newest }), this.#proven);
+    const arrived = this.#owner.loads - this.#told;
+    this.#told = this.#owner.loads;
+    this.#past = believe(remember(this.#past, { load, tsm, newest, arrived }), this.#proven);
     const { over, isWatched } = this.#past;
     const whole = isWatched ? "Watched" : load !== null && shape.isBuiltIn ? "BuiltIn" : null;
     const log = { kind: "Read", lines: over === null ? [] : linesOfLastLoad(lines, over) } as const;
