@@ -83,7 +83,7 @@ export class AgentProcess {
         onChange: (listener) => host.listen(this.number, listener),
       },
       openSeamcall: () => pass("seamcall.open", () => this.#open()),
-      loads: world.loads,
+      loads: world.loads ?? this.#watch,
       devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
       cdi: {
         sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)),

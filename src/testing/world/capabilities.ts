@@ -45,8 +45,8 @@ const SWITCHES = {
   editedStatus: false,
   /** No list takes a withdrawal back while its cause stands. Waits for the newest readings in one place. */
   undoneWithdrawals: false,
-  /** What one agent has watched of the kernel's driver the next one knows. Waits for loads in the proofs. */
-  provenLoads: false,
+  /** What one agent has watched of the kernel's driver the next one knows. */
+  provenLoads: true,
   /** Nodes whose kernel owns TDX Connect: the driver tdx_host. */
   kernelOwned: true,
   /** Time between PreStart's yes and the VM's open, and force-delete in it. Waits for PreStart answers that count as answers. */

@@ -31,6 +31,7 @@ const OFFER = "domain/offer.ts";
 const PERFORM = "agent/perform.ts";
 const HANDLERS = "agent/handlers.ts";
 const AGENT = "agent/agent.ts";
+const PAST = "seamcall/tdx-host/past.ts";
 const PUBLISHER = "agent/publisher.ts";
 
 type Change = readonly [find: string, replace: string];
@@ -261,4 +262,23 @@ const offer: readonly Mutant[] = [
   without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
 ];
 
-export const MUTANTS: readonly Mutant[] = [...gateRules, ...setupRules, ...uses, ...clear, ...setup, ...holds, ...offer];
+/** Of a kernel that owns SETUP: which lines of its log are of the load that is there. */
+const kernelOwned: readonly Mutant[] = [
+  without("lines of SETUP of a load that nobody watched", "seamcall/tdx-host/evidence.ts", [
+    'const isLoadUnwatched = state === "Trusted" && proof === null;',
+    "const isLoadUnwatched = false;",
+  ]),
+  without("lines of SETUP believed whatever the domain ids are", "seamcall/tdx-host/evidence.ts", [
+    '("kernelName" in line.unit && isHalved(unit) ? "Halved" : null)',
+    '"Halved"',
+  ]),
+  without("several loads between two looks", PAST, ["arrived !== null && arrived <= 1", "arrived !== null && arrived >= 0"]),
+  without("lines of the load before for the next process", PAST, [
+    "? { ...past, over: known.over, isWatched: true }",
+    "? { ...past, isWatched: true }",
+  ]),
+  without("loads that the next process is not told of", AGENT, ["    ports.loads?.believe(proven.loads);\n", ""]),
+  without("loads that are not kept", AGENT, [", ports.loads?.watched() ?? new Set())", ", state.memory.loads)"]),
+];
+
+export const MUTANTS: readonly Mutant[] = [...kernelOwned, ...gateRules, ...setupRules, ...uses, ...clear, ...setup, ...holds, ...offer];

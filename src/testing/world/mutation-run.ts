@@ -21,7 +21,7 @@ const HISTORIES = 400;
 const WHOLE: Mutant = { name: "nothing", edits: [] };
 const HISTORIES_OF_THE_WHOLE = 20;
 /** What is loaded anew for each mutant: the agent, and the world that starts it. */
-const ROOMS = ["agent/", "domain/", "testing/world/"];
+const ROOMS = ["agent/", "domain/", "seamcall/tdx-host/", "testing/world/"];
 const QUERY = /\?mutant=(\d+)$/;
 
 /** Modules asked for by a mutant's module are the mutant's own copies; the one that is edited gets its edit. */
