@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import * as z from "zod";
 import { AppError, messageOf } from "../runtime/errors.ts";
 import { makeFolderNow, PRIVATE } from "../runtime/folder.ts";
 import { readUserFileNow } from "../runtime/user-file.ts";
 import type { HostDescription } from "./host-description.ts";
 import type { HostState } from "./host-state.ts";
+import { descriptionSchema, stateSchema } from "./stored-schema.ts";
 
 /** A simulated host's directory. Whatever is deleted or replaced below it, only a directory with our marker is touched. */
 export interface Store {
@@ -62,21 +64,22 @@ function readMarker(store: Store): HostDescription | null {
     join(store.directory, MARKER),
     `${store.directory} is not a simulated host; name an empty directory or one made by simulate create`,
   );
-  if (!isMarker(marker))
-    throw new AppError("SIMULATION_INVALID", `${store.directory} is not a simulated host of this version; choose another directory`);
-  return marker.host;
+  const parsed = markerSchema.safeParse(marker);
+  if (parsed.success) return parsed.data.host;
+  throw new AppError("SIMULATION_INVALID", `${store.directory} is not a simulated host of this version; choose another directory`);
 }
 
-function isMarker(value: unknown): value is { host: HostDescription | null } {
-  return typeof value === "object" && value !== null && "kind" in value && value.kind === KIND && "version" in value && value.version === VERSION;
-}
+const markerSchema = z.strictObject({ kind: z.literal(KIND), version: z.literal(VERSION), host: descriptionSchema.nullable() });
 
 export function saveState(store: Store, state: HostState): void {
   writeJson(store.directory, STATE, state);
 }
 
 export function loadState(store: Store): HostState {
-  return readJson(join(store.directory, STATE), `${store.directory}: its state is unreadable; create the simulated host again`) as HostState;
+  const problem = `${store.directory}: its state is unreadable; create the simulated host again`;
+  const parsed = stateSchema.safeParse(readJson(join(store.directory, STATE), problem));
+  if (parsed.success) return parsed.data;
+  throw new AppError("SIMULATION_INVALID", problem, { details: { path: join(store.directory, STATE) } });
 }
 
 function readJson(path: string, problem: string): unknown {

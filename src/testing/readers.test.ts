@@ -4,11 +4,10 @@
  * Every reader of a user's file, given files that are almost right. Whatever is in one, it is read or refused with a code of ours: exit 70 is for
  * bugs in this program, and a refusal names the place and what to do, not the parser's state.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { parseManifest } from "../api/parse.ts";
 import { problemsText } from "../api/problem.ts";
@@ -19,19 +18,18 @@ import { kubeconfigAccess } from "../cluster/kubeconfig.ts";
 import { readStatusFile } from "../cluster/standalone/status-file.ts";
 import { AppError, isAppError } from "../runtime/errors.ts";
 import { EXIT_CODES, exitCodeOf } from "../runtime/exit-codes.ts";
-import { createSimulatedHost } from "../simulate/create.ts";
+import { createSimulatedHost, openSimulatedHost } from "../simulate/create.ts";
 import { loadHostDescription } from "../simulate/load-description.ts";
 import { createFakeClock } from "./fake-clock.ts";
 import { shippedHost } from "./hosts/captured.ts";
 import { createRecordingControl } from "./hosts/recording-control.ts";
+import { createScratch } from "./hosts/scratch.ts";
 import { mutatedJson, mutatedText } from "./mutations.ts";
 import { nodeStatus } from "./node-status.ts";
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "readers-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const scratch = createScratch();
+const folder = scratch.path;
+afterAll(() => scratch.remove());
 
 interface Reader {
   /** A file that is read without complaint. */
@@ -102,8 +100,13 @@ const FOREIGN = /Maximum call stack|Unexpected (?:token|end|scalar)|Cannot read 
 async function outcome({ read }: Reader, text: string): Promise<string> {
   const path = join(folder, "file");
   writeFileSync(path, text);
+  return await outcomeOf(() => read(path));
+}
+
+/** What a person is told; empty when the work is done. @throws whatever is no error of ours */
+async function outcomeOf(work: () => unknown): Promise<string> {
   try {
-    await read(path);
+    await work();
     return "";
   } catch (thrown) {
     if (!isAppError(thrown) || exitCodeOf(thrown) === EXIT_CODES.Internal) throw thrown;
@@ -141,6 +144,42 @@ describe.each(Object.entries(READERS))("the reader of a %s", (_name, reader) => 
         expect(await outcome(reader, text)).not.toMatch(FOREIGN);
       }),
       { numRuns: 200 },
+    );
+  });
+});
+
+describe.each(["simulated-host.json", "state.json"])("a simulated host's own %s", (name) => {
+  const root = (): string => join(folder, "changed");
+  const address = "0000:01:00.0";
+  const work = (): void => {
+    const host = openSimulatedHost(root(), { control: createRecordingControl() });
+    host.unplug(address);
+    host.replug(address);
+    host.bind(address, "vfio-pci");
+    host.secureLink(address);
+    host.reboot();
+  };
+
+  test("is read or refused, whatever is in it, and names no file outside the folder", async () => {
+    writeFileSync(join(folder, "host.yaml"), stringify(READERS["host description"]?.valid));
+    const description = loadHostDescription(join(folder, "host.yaml"));
+    const make = (): void => void createSimulatedHost(root(), { description, control: createRecordingControl() });
+    make();
+    work();
+    const text = readFileSync(join(root(), name), "utf8");
+    const changed = fc.oneof(
+      mutatedText(text),
+      mutatedJson(JSON.parse(text)).map((value) => JSON.stringify(value) ?? ""),
+    );
+    await fc.assert(
+      fc.asyncProperty(changed, async (content) => {
+        make();
+        writeFileSync(join(root(), name), content);
+        const said = await outcomeOf(work);
+        rmSync(root(), { recursive: true });
+        expect(said).not.toMatch(FOREIGN);
+      }),
+      { numRuns: 100 },
     );
   });
 });
