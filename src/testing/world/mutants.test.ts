@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { MUTANTS } from "./mutants.ts";
@@ -15,6 +16,15 @@ function runAll(): readonly MutantResult[] {
     .filter((line) => line !== "")
     .map((line): MutantResult => JSON.parse(line));
 }
+
+test("every mutant edits what is there, once", () => {
+  const broken = MUTANTS.flatMap(({ name, edits }) =>
+    edits
+      .filter(({ file, find }) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8").split(find).length !== 2)
+      .map(({ file, find }) => `${name}: ${file} does not have once: ${find}`),
+  );
+  expect(broken).toEqual([]);
+});
 
 test("an agent with any one rule taken out breaks an invariant, and the whole one breaks none", () => {
   const [whole, ...mutants] = runAll();

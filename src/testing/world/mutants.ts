@@ -62,7 +62,7 @@ const uses = ["Pod", "Bound", "Holder", "Link", "Answer", "CallInFlight", "Unrea
 );
 
 const CLEAR_STEP = 'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };';
-const LISTED = "listed: [...new Set([...ours, ...kubelets])].filter(";
+const LISTED = "listed: [...new Set([...ours, ...kubelets, ...specs])].filter(";
 const PASS = "agent/pass.ts";
 const STAYS = "devices: devices.filter((device) => !device.healthy || stays(device.id, resource))";
 const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
@@ -75,8 +75,8 @@ const clear: readonly Mutant[] = [
     ".filter((resource) => domains.has(domainOf(resource))));",
     ".filter((resource) => new Set(resources).has(resource)));",
   ]),
-  without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets.slice(0, 0)])].filter("]),
-  without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0)].filter("]),
+  without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets.slice(0, 0), ...specs])].filter("]),
+  without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
   without("CLEAR without the settling time", PLAN, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
   without("CLEAR without settling from the first free view", PLAN, [
     "Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs)",
@@ -128,11 +128,11 @@ const setup: readonly Mutant[] = [
     name: "SETUP without a fresh view",
     edits: [
       edit(PERFORM, ["  const known = await refreshed(parts, null);", "  const known = parts.state.pass?.ground ?? null;"]),
-      edit(PERFORM, ["  const ground = await refreshed(parts, host ?? (await readHost(parts.ports)));", "  const ground = known;"]),
+      edit(PERFORM, ["  const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));", "  const ground = known;"]),
     ],
   },
   without("SETUP on the host as the last pass read it", PERFORM, [
-    "  const ground = await refreshed(parts, host ?? (await readHost(parts.ports)));",
+    "  const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));",
     "  const ground = known;",
   ]),
   without("devices offered before their links are read again", GATE, ["!memory.verifying.has(fact.entry.regBase),", "true,"]),
@@ -255,10 +255,13 @@ const offer: readonly Mutant[] = [
   without("no wake-up by the host", AGENT, ["        ports.host.onChange(wakeForHost),\n", ""]),
   without("no look at the host while a pass waits", AGENT, ["withdrawByHostJob?.wakeNow();", "void withdrawByHostJob;"]),
   without("no withdrawal before kubelet has answered", AGENT, [
-    "      const host = await newest.readHost();\n      closeGate();\n",
-    "      const host = await newest.readHost();\n",
+    "      const host = await newest.readHost(look);\n      closeGate();\n",
+    "      const host = await newest.readHost(look);\n",
   ]),
-  without("no look after a pass that was overtaken", AGENT, ['    if (overtaken !== "") return { afterMs: OVERTAKEN_LOOK_MS };\n', ""]),
+  without("no look after a pass that was overtaken", AGENT, [
+    'if (overtaken !== "" || publisher.mustSyncSpecs()) return',
+    'if (overtaken === "?" || publisher.mustSyncSpecs()) return',
+  ]),
   without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
 ];
 
