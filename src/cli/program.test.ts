@@ -10,6 +10,7 @@ import { nodeStatus } from "../testing/node-status.ts";
 import { type Context, noDrops } from "./context.ts";
 import { readEnvironment } from "./environment.ts";
 import { run } from "./program.ts";
+import { unreadable } from "./read-status.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -124,4 +125,10 @@ describe("status", () => {
     expect(await program("status", "--status", "odd.yaml")).toMatchObject({ code: 2, err: expect.stringContaining("no status of a TrustedIommu") });
     expect(await program("status", "--status", "odd.yaml", "--node", "n1")).toMatchObject({ code: 2 });
   });
+});
+
+test("a status that may not be read is told from one that is not there", () => {
+  const errno = (code: string): Error => Object.assign(new Error(`${code}: why, stat '/run/x'`), { code, syscall: "stat" });
+  expect(unreadable("/run/x", errno("EACCES"))).toMatchObject({ code: "NOT_PERMITTED", message: expect.stringContaining("root") });
+  expect(unreadable("/run/x", errno("ENOENT"))).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining("--simulator") });
 });

@@ -14,7 +14,7 @@ export interface ReportedNode {
   readonly status: NodeStatus;
 }
 
-/** The status in the file of a standalone agent: a whole TrustedIommu, YAML or JSON. @throws CONFIG_INVALID, when there is none, saying why */
+/** The status in the file of a standalone agent: a whole TrustedIommu, YAML or JSON. @throws CONFIG_INVALID, when there is none, saying why · NOT_PERMITTED */
 export async function readStatus(path: string): Promise<ReportedNode> {
   const read = readJsonOrYaml(await readText(path));
   if (!read.ok) throw refusal(path, problemsText(read.problems).replaceAll("\n", "; "));
@@ -29,8 +29,16 @@ async function readText(path: string): Promise<string> {
   try {
     return (await readUserFile(path, { clock: systemClock })).text;
   } catch (thrown) {
-    throw refusal(path, faultOf(thrown), thrown);
+    throw unreadable(path, thrown);
   }
+}
+
+/** The folder of an agent that runs as root is closed to others: rights are missing there, and another name would not help. */
+export function unreadable(path: string, thrown: unknown): AppError {
+  const isForbidden = thrown instanceof Error && "code" in thrown && thrown.code === "EACCES";
+  if (!isForbidden) return refusal(path, faultOf(thrown), thrown);
+  const message = `--status is "${path}": ${faultOf(thrown)}; run this as the agent's user, which is root in most cases`;
+  return new AppError("NOT_PERMITTED", message, { cause: thrown });
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { AgentOptions, AgentPorts } from "../../agent/ports.ts";
 import type { HostPort } from "../../host/port.ts";
 import { createHostReader } from "../../host/reader.ts";
@@ -11,7 +11,7 @@ import type { Part } from "../../runtime/lifecycle.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import { makePrivateFolder } from "../../runtime/private-folder.ts";
-import type { AgentConfig } from "../config/agent-config.ts";
+import { type AgentConfig, proofsFolder } from "../config/agent-config.ts";
 import type { Context } from "../context.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildKubelet } from "./build-kubelet.ts";
@@ -60,7 +60,7 @@ function buildProofs({ config, readOnly = false }: Ground): Journal {
   const prepareFolder = async (folder: string): Promise<void> => {
     if (!readOnly) await makePrivateFolder(folder);
   };
-  return createJournal({ path: join(dirname(config.lock), "proofs", "agent"), prepareFolder });
+  return createJournal({ path: join(proofsFolder(config.lock), "agent"), prepareFolder });
 }
 
 /**

@@ -76,6 +76,11 @@ export function agentConfig(flags: Readonly<Record<string, unknown>>, around: Su
   return config;
 }
 
+/** What an agent leaves for the next one. The folder is the agent's own, wherever the lock is. */
+export function proofsFolder(lock: string): string {
+  return join(dirname(lock), "proofs");
+}
+
 /** Every path that the agent uses, also by default. Those that are written come after those that are read: a problem names them. */
 function rolesOf(config: AgentConfig, { simulator }: Settings, configFile: string | null): readonly PathRole[] {
   const role = (use: PathRole["use"], name: string, path: string | null | undefined): readonly PathRole[] =>
@@ -92,6 +97,7 @@ function rolesOf(config: AgentConfig, { simulator }: Settings, configFile: strin
     ...(store === null ? [] : [store.hostRoot, store.simulatorState, store.scratch]).flatMap((path) => role("Folder", flagOf("simulator"), path)),
     ...(store === null ? [] : store.ownFiles).flatMap((path) => role("Read", flagOf("simulator"), path)),
     ...role("Written", flagOf("status"), source.kind === "Manifest" ? source.status : null),
+    ...role("Folder", `the proofs beside ${flagOf("lock")}`, proofsFolder(lock)),
     ...role("Written", flagOf("lock"), lock),
   ];
 }

@@ -86,6 +86,8 @@ describe("the agent's configuration", () => {
       [{ kubeletDir: "dp", status: "dp/status.json" }, "--status", "--kubelet-dir"],
       [{ cdiDir: "cdi", lock: "cdi/agent.lock" }, "--lock", "--cdi-dir"],
       [{ cdiDir: "dp", kubeletDir: "dp" }, "--cdi-dir", "--kubelet-dir"],
+      [{ lock: "agent.lock", status: "proofs/agent" }, "--status", "--lock"],
+      [{ lock: "proofs" }, "--lock", "the proofs beside --lock"],
       [{ simulator: "sim", status: "sim/tdx/state" }, "--status", "--simulator"],
       [{ simulator: "sim", status: "sim/state.json" }, "--status", "--simulator"],
     ];

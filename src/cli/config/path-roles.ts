@@ -85,7 +85,7 @@ function isMisplaced(file: Placed, folder: Placed): boolean {
 }
 
 function misplaced(file: Placed, folder: Placed): Problem {
-  return problem(file, `name a place outside of ${folder.name} (${folder.place}), whose files are another program's`);
+  return problem(file, `name a place outside of ${folder.name} (${folder.place}), where only its own files belong`);
 }
 
 function oddTarget(file: Placed): readonly Problem[] {
