@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { type HealthReport, reportHealth } from "./health-report.ts";
 import { type HttpServer, parseAddress, serveHttp } from "./http.ts";
@@ -26,9 +27,12 @@ afterEach(async () => {
   server = null;
 });
 
-async function serve(over: { health?: () => HealthReport; ready?: boolean; render?: () => Promise<string> } = {}): Promise<string> {
+async function serve(
+  over: { health?: () => HealthReport; ready?: boolean; render?: () => Promise<string>; patienceMs?: number } = {},
+): Promise<string> {
   server = await serveHttp({
     address: "127.0.0.1:0",
+    ...(over.patienceMs === undefined ? {} : { patienceMs: over.patienceMs }),
     log: silentLog,
     metrics: { contentType: "text/plain; version=0.0.4", render: over.render ?? (async () => "m 1\n") },
     health: over.health ?? (() => reportHealth([job], 10)),
@@ -92,4 +96,11 @@ test("addresses are read in their usual forms and refused with an example otherw
       ready: () => ({ ready: true, waitingFor: [] }),
     }),
   ).rejects.toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining("EADDRINUSE") });
+});
+
+test("a client that says nothing is let go", async () => {
+  const url = new URL(await serve({ patienceMs: 100 }));
+  const silent = connect(Number(url.port), url.hostname);
+  silent.resume();
+  await new Promise((resolve) => silent.once("close", resolve));
 });

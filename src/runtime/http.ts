@@ -12,6 +12,8 @@ export interface HttpOptions {
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   readonly health: () => HealthReport;
   readonly ready: () => ReadyReport;
+  /** How long a client may take to send a request, or to take the next part of an answer; ten seconds when not given. */
+  readonly patienceMs?: number;
 }
 
 export interface HttpServer {
@@ -26,15 +28,20 @@ interface Answer {
   readonly body: string;
 }
 
-/** A scrape that takes longer is from somebody who is gone; without bounds each would keep a socket for ever. */
-const REQUEST_TIMEOUT_MS = 10_000;
+/** Without a bound each client that is gone would keep a socket and an answer for ever. */
+const PATIENCE_MS = 10_000;
+/** Scrapers and probes of one node; what comes beyond them is closed. */
+const MAX_CLIENTS = 64;
 
 /** Serves /metrics, /healthz and /readyz. @throws CONFIG_INVALID when the address is malformed or can't be listened on */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const { host, port } = parseAddress(options.address);
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+  const { patienceMs = PATIENCE_MS } = options;
+  const server = createServer({ requestTimeout: patienceMs, headersTimeout: patienceMs }, (request, response) => {
     void respond(options, request, response);
   });
+  server.setTimeout(patienceMs);
+  server.maxConnections = MAX_CLIENTS;
   await listen(server, { host, port, address: options.address });
   server.on("error", (err) => options.log.warn({ err }, "metrics server failed"));
   const bound = server.address() as AddressInfo;
