@@ -17,6 +17,7 @@ import {
   REG_BASE,
 } from "../testing/builders.ts";
 import { randomIntent, randomMemory, randomView } from "../testing/random-world.ts";
+import type { PciFunction } from "./device.ts";
 import { groundFrom } from "./ground.ts";
 import type { Intent } from "./intent.ts";
 import { type Memory, noteCall, noteLate, remember } from "./memory.ts";
@@ -197,6 +198,15 @@ describe("the plan of one unit", () => {
     ],
   ] as readonly (readonly [string, World, string])[])("says of a missing unit why it is spoken of: %s", (_, world, message) => {
     expect(plan({ ...world, view: { binding: aBinding([]), ...hostUnits() } })).toMatchObject({ reason: "UnitMissing", message });
+  });
+
+  it("says why a link cannot be told", () => {
+    const unknown = { link: { state: "Unknown", tsm: "", bound: "Unknown", streamSecure: "Unknown" } } as const;
+    const message = (fn: Partial<PciFunction>): string =>
+      plan({ view: { host: { kind: "Read", value: aHost({ functions: [aFunction({ ...unknown, ...fn })] }) } } }).message;
+    expect(message({ configProblem: "EIO" })).toBe("0000:17:00.0 (EIO)");
+    expect(message({ linkRead: { tsm: "Failed", registers: "" } })).toBe("0000:17:00.0 (tsm/ cannot be read)");
+    expect(message({ linkRead: { tsm: "Blocked", registers: "" } })).toBe("0000:17:00.0 (reading tsm/ blocks)");
   });
 
   it("says of a SETUP that the unit's registers forbid that nobody was asked", () => {

@@ -173,8 +173,9 @@ function inState(below: readonly PciFunction[], state: PciFunction["link"]["stat
   return below.filter((fn) => fn.link.state === state);
 }
 
-function withProblem({ address, configProblem }: PciFunction): string {
-  return configProblem === "" ? address : `${address} (${configProblem})`;
+function withProblem({ address, configProblem, linkRead }: PciFunction): string {
+  const problem = linkRead.tsm === "Failed" ? "tsm/ cannot be read" : linkRead.tsm === "Blocked" ? "reading tsm/ blocks" : configProblem;
+  return problem === "" ? address : `${address} (${problem})`;
 }
 
 function named(found: readonly PciFunction[], namesOf: (found: readonly PciFunction[]) => readonly string[]): string | null {
