@@ -115,6 +115,21 @@ describe("an agent on one machine", () => {
     await journey.until("well again", (status) => condition(status, "Degraded")?.status === "False");
   });
 
+  it("hears Cleared in a manifest with a field that it does not know, and clears only units that it can read", async () => {
+    journey.agent(...NO_KUBELET);
+    await journey.until("trusted", isTrusted);
+    journey.manifest(CLEAR_ALL.replace("all: true", "all: true, pool: a"));
+    const withdrawn = await journey.until("withdrawn", (status) => status.counts.devicesOffered === 0);
+    expect(unitOf(withdrawn)).toMatchObject({ state: "Trusted", reason: "NotSelected" });
+    expect(condition(withdrawn, "Degraded")).toMatchObject({
+      reason: "IntentInvalid",
+      message: expect.stringMatching(/spec\.units\.pool.*no unit is cleared/s),
+    });
+    journey.manifest(`${CLEAR_ALL}\n  drain: 1h\n`);
+    const cleared = await journey.until("cleared", (status) => unitOf(status)?.reason === "Cleared");
+    expect(condition(cleared, "Degraded")?.message).toMatch(/spec\.drain/);
+  });
+
   it("leaves units trusted and says that nothing is offered when it is stopped", async () => {
     const agent = journey.agent(...NO_KUBELET);
     await journey.until("trusted", isTrusted);
@@ -174,6 +189,8 @@ describe("explain", () => {
     const explained = JSON.parse(json.stdout) as { offered: boolean; rules: { reason: string; passed: boolean; read: string }[] };
     expect(explained.offered).toBe(true);
     expect(explained.rules.length).toBeGreaterThan(10);
+    const asToolsWriteIt = await journey.run("explain", `0000${DEVICE.toUpperCase()}`, ...args, "--output", "json");
+    expect(asToolsWriteIt).toMatchObject({ code: 0, stdout: json.stdout });
     const text = await journey.run("explain", "0000:00:01.0", ...args);
     expect(text.stdout).toMatch(/NotTeeCapable/);
   });
