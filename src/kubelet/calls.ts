@@ -34,6 +34,8 @@ export interface PluginCallsOptions {
   readonly limits: CallLimits;
   /** The list published now; null when the resource is withdrawn: every call is then refused. */
   readonly listed: () => readonly PublishedDevice[] | null;
+  /** The most devices that were ever listed at once: kubelet names no more in one call. */
+  readonly mostListed: () => number;
   /** Called after the number of calls in flight fell. */
   readonly onCallEnd: () => void;
 }
@@ -110,6 +112,7 @@ export class PluginCalls {
 
   async #allocate(request: AllocateRequest): Promise<AllocateResponse> {
     const { resource, handlers } = this.#options;
+    this.#bounded(request.containerRequests.reduce((sum, { devicesIds }) => sum + Math.max(devicesIds.length, 1), 0));
     const containerResponses = [];
     for (const { devicesIds } of request.containerRequests) {
       this.#listed();
@@ -125,6 +128,7 @@ export class PluginCalls {
   async #preStart(request: PreStartContainerRequest): Promise<Empty> {
     this.#listed();
     if (request.devicesIds.length === 0) throw new AppError("UNKNOWN_DEVICE", "the request names no device");
+    this.#bounded(request.devicesIds.length);
     await this.#options.handlers.preStart(this.#options.resource, request.devicesIds);
     return {};
   }
@@ -134,6 +138,7 @@ export class PluginCalls {
     const { resource, handlers, log } = this.#options;
     const prefer = (wanted: PreferredRequest): string[] => {
       try {
+        this.#bounded(wanted.available.length);
         return [...handlers.prefer(resource, wanted)];
       } catch (thrown) {
         log.error({ resource, err: thrown, why: messageOf(thrown) }, "preferred allocation failed");
@@ -145,6 +150,14 @@ export class PluginCalls {
         deviceIDs: prefer({ available: availableDeviceIDs, mustInclude: mustIncludeDeviceIDs, size: allocationSize }),
       })),
     };
+  }
+
+  /** Before anything is done for each of them: what cannot be kubelet's costs no more than its bytes. */
+  #bounded(ids: number): void {
+    const { resource, mostListed } = this.#options;
+    // A call for the last device may come when it has just been withdrawn.
+    const most = Math.max(mostListed(), 1);
+    if (ids > most) throw new AppError("UNKNOWN_DEVICE", `the request names ${ids} devices of ${resource}, which has never had more than ${most}`);
   }
 
   #listed(): readonly PublishedDevice[] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { chmodSync } from "node:fs";
+import { createServer, type Server as NetServer } from "node:net";
 import { join } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock } from "../runtime/clock.ts";
@@ -30,13 +31,27 @@ const CLOSE_MS = 3000;
 /** Root only, whatever the umask: a call from anybody else is nobody's business. */
 const SOCKET_MODE = 0o600;
 
+/**
+ * Kubelet has one connection, with ListAndWatch open on it. Its longest request names every device of the resource that is free, some 16 bytes each; what
+ * is longer is refused by its length, before it is received. A connection without a call ends.
+ */
+const SERVER_LIMITS = {
+  "grpc.max_receive_message_length": 256 * 1024,
+  "grpc.max_concurrent_streams": 128,
+  "grpc.max_connection_idle_ms": 10_000,
+  // Without it grpc-js 1.14.7 keeps no list of sessions, and forceShutdown ends none of them.
+  "grpc.enable_channelz": 1,
+};
+/** What more connections bring along is not received at all. */
+const MAX_CONNECTIONS = 8;
+
 /** One server start: one socket, and the streams that kubelet opens on it. */
 export class Instance {
   readonly socketName: string;
   readonly #options: InstanceOptions;
   readonly #path: string;
-  // Channelz stays on: without it grpc-js 1.14.7 keeps no list of sessions, and forceShutdown ends none of them.
-  readonly #server = new Server();
+  readonly #server = new Server(SERVER_LIMITS);
+  readonly #listener: NetServer;
   readonly #streams = new Set<ListStream>();
   /** The stream that kubelet opened for the registration; null before. */
   #registered: ListStream | null = null;
@@ -48,6 +63,10 @@ export class Instance {
     this.#options = options;
     this.socketName = options.socketName;
     this.#path = join(options.dir, options.socketName);
+    const { injectConnection } = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    // Of our own, because grpc-js bounds no connections.
+    this.#listener = createServer(injectConnection);
+    this.#listener.maxConnections = MAX_CONNECTIONS;
     this.#server.addService(options.wire.plugin, { ...options.calls, ListAndWatch: (call: ListCall) => this.#open(call) });
   }
 
@@ -110,14 +129,14 @@ export class Instance {
 
   async #listen(): Promise<void> {
     const bound = new Promise<void>((resolve, reject) => {
-      const done = (error: Error | null): void => (error ? reject(this.#unbindable(error)) : resolve());
-      this.#server.bindAsync(`unix:${this.#path}`, ServerCredentials.createInsecure(), done);
+      this.#listener.once("error", (error) => reject(this.#unbindable(error)));
+      this.#listener.listen(this.#path, resolve);
     });
     await withDeadline(bound, { clock: this.#options.clock, ms: BIND_MS, what: "listening on a plugin socket" });
     chmodSync(this.#path, SOCKET_MODE);
   }
 
-  /** The system's words alone: grpc-js counts addresses around them, and the path has a name that only this start has. */
+  /** The system's words alone: the path has a name that only this start has. */
   #unbindable(error: Error): AppError {
     const [words = error.message] = /listen E[A-Z]+: [^/[\]]+/.exec(error.message) ?? [];
     const why = sameForTheSameCause(words.trim());
@@ -138,15 +157,20 @@ export class Instance {
     this.#options.onStream({ ended: null });
   }
 
-  #shutDown(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = this.#options.clock.after(CLOSE_MS, () => resolve(false));
+  async #shutDown(): Promise<boolean> {
+    const { clock } = this.#options;
+    const closed = Promise.all([
+      new Promise<void>((resolve) => this.#listener.close(() => resolve())),
       // tryShutdown tells when everything is closed, forceShutdown makes it happen now: it would wait for streams for ever.
-      this.#server.tryShutdown(() => {
+      new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
+    ]);
+    this.#server.forceShutdown();
+    return new Promise((resolve) => {
+      const timer = clock.after(CLOSE_MS, () => resolve(false));
+      void closed.then(() => {
         timer.stop();
         resolve(true);
       });
-      this.#server.forceShutdown();
     });
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
@@ -28,10 +29,14 @@ async function start(handlers: Partial<DevicePluginHandlers> = {}, limits: Scene
   return s;
 }
 
+function ownSocket(s: Scene): string {
+  const [name = ""] = readdirSync(s.dir).filter((entry) => entry.startsWith("tiommu-"));
+  return name;
+}
+
 /** One call on the plugin's socket, as kubelet makes it. */
 async function call<Request, Answer>(s: Scene, method: Parameters<typeof startUnary<Request, Answer>>[1], request: Request): Promise<Answer> {
-  const [name = ""] = readdirSync(s.dir).filter((entry) => entry.startsWith("tiommu-"));
-  const client = unixClient(join(s.dir, name));
+  const client = unixClient(join(s.dir, ownSocket(s)));
   try {
     return await startUnary(client, method, request).answer;
   } finally {
@@ -115,6 +120,26 @@ describe("a pod", () => {
   });
 });
 
+describe("a socket of ours", () => {
+  it("takes no more connections than a few, whatever they say, and kubelet's goes on", async () => {
+    const s = await start();
+    const path = join(s.dir, ownSocket(s));
+    const sockets = Array.from({ length: 40 }, () => connect(path));
+    const ended = new Set<Socket>();
+    for (const socket of sockets) {
+      socket.on("error", () => ended.add(socket));
+      socket.on("close", () => ended.add(socket));
+      socket.resume();
+      socket.write("GET / HTTP/1.1\r\n\r\n".repeat(1_000));
+    }
+    await until("the others are turned away", () => ended.size >= 25);
+    for (const socket of sockets) socket.destroy();
+    s.plugins.publish([{ resource: GPU, devices: [A] }]);
+    await until("kubelet has the list", () => s.kubelet.count(GPU).capacity === 1);
+    expect(s.kubelet.registrations).toHaveLength(1);
+  });
+});
+
 describe("a call of kubelet", () => {
   it("is told by GetDevicePluginOptions that PreStart and preferred allocation are served", async () => {
     const s = await start();
@@ -162,6 +187,37 @@ describe("a call of kubelet", () => {
     s.plugins.publish([{ resource: GPU, devices: [A] }]);
     gate.resolve();
     await pending;
+  });
+
+  it("is refused before the agent is asked when it names more devices than were ever listed, or is too long to be kubelet's", async () => {
+    const asked: string[] = [];
+    const note = (call: string): void => void asked.push(call);
+    const s = await start({
+      allocate: async (_resource, ids) => {
+        note("allocate");
+        return ids.map(allocated);
+      },
+      preStart: async () => note("preStart"),
+      prefer: () => {
+        note("prefer");
+        return [];
+      },
+    });
+    const many = Array.from({ length: 10_000 }, (_, index) => `0000:17:00.0-${index}`);
+    await expect(allocate(s, ...many)).rejects.toMatchObject({ code: status.NOT_FOUND, details: expect.stringContaining("10000 devices") });
+    await expect(preStart(s, ...many)).rejects.toMatchObject({ code: status.NOT_FOUND });
+    const containers = Array.from({ length: 4 }, () => ({ devicesIds: [A.id] }));
+    await expect(call(s, plugin.Allocate, { containerRequests: containers })).rejects.toMatchObject({ code: status.NOT_FOUND });
+    await expect(allocate(s, "x".repeat(300_000))).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+    const wanted = { containerRequests: [{ availableDeviceIDs: many, mustIncludeDeviceIDs: [], allocationSize: 1 }] };
+    expect(await call(s, plugin.GetPreferredAllocation, wanted)).toEqual({ containerResponses: [{ deviceIDs: [many[0]] }] });
+    expect(asked).toEqual([]);
+  });
+
+  it("may name all devices that were listed once, because they may have been withdrawn just then", async () => {
+    const s = await start();
+    s.plugins.publish([{ resource: GPU, devices: [A] }]);
+    await expect(allocate(s, A.id, B.id)).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
   });
 
   it("is refused when it names nothing", async () => {

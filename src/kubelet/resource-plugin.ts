@@ -38,6 +38,7 @@ export class ResourcePlugin {
   readonly #job: LoopJob;
   readonly #unwatch: () => void;
   #wanted: DeviceList | null = null;
+  #mostListed = 0;
   #instance: Instance | null = null;
   #isStarting = false;
   /** The newest kubelet start that was seen. */
@@ -60,6 +61,7 @@ export class ResourcePlugin {
       ...options,
       resource,
       listed: () => this.#wanted?.devices ?? null,
+      mostListed: () => this.#mostListed,
       onCallEnd: () => {
         if (this.#calls.inFlight === 0) this.#changed("CallsEnded");
       },
@@ -79,6 +81,7 @@ export class ResourcePlugin {
     const before = this.#wanted?.devices ?? null;
     if (before === devices || (before && devices && sameDevices(before, devices))) return;
     this.#wanted = devices && deviceList(devices);
+    this.#mostListed = Math.max(this.#mostListed, devices?.length ?? 0);
     if (this.#wanted) this.#instance?.show(this.#wanted);
     if (before === null || devices === null) this.#job.wakeNow();
     this.#changed();
