@@ -2,7 +2,7 @@
 import { type Agent, createAgent } from "../../agent/agent.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
 import type { IntentView } from "../../cluster/port.ts";
-import type { HostView } from "../../domain/device.ts";
+import type { Address, Holders, HostView, PciFunction } from "../../domain/device.ts";
 import type { HostLook } from "../../host/port.ts";
 import type { DevicePluginHandlers, PodResourcesView } from "../../kubelet/port.ts";
 import { AppError } from "../../runtime/errors.ts";
@@ -30,6 +30,8 @@ export class AgentProcess {
   readonly #watch: KernelOwnerWatch | null;
   readonly #intentListeners = new Set<() => void>();
   #kubelet = { incarnation: 0, sinceMs: 0 };
+  /** The last search through all processes: searching is always dear here. */
+  #search: { readonly atMs: number; readonly found: ReadonlyMap<Address, Holders> } | null = null;
 
   constructor(world: World, number: number) {
     this.#world = world;
@@ -76,7 +78,7 @@ export class AgentProcess {
         observe: (look) =>
           pass("host.observe", () => {
             witness.looked(this, "host");
-            return searchedAs(look, host.view());
+            return this.#searched(look, host.view());
           }),
         bootId: () => pass("host.bootId", () => `boot-${host.bootId}`),
         observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
@@ -134,6 +136,17 @@ export class AgentProcess {
     return plugin;
   }
 
+  /**
+   * Holders are shown only to a look that asks for those of some function. To one that may be told what was found up to a second ago, that is told.
+   */
+  #searched(look: HostLook | undefined, view: HostView): HostView {
+    const nowMs = this.#world.time.nowMs;
+    if (look !== undefined && !view.functions.some(look.wantsHolders)) return withHolders(view, () => NOT_LOOKED);
+    const isNew = this.#search === null || look?.age !== "Recent" || nowMs - this.#search.atMs > MOST_AGE_MS;
+    if (isNew) this.#search = { atMs: nowMs, found: new Map(view.functions.map((fn) => [fn.address, fn.holders])) };
+    return withHolders(view, (fn) => this.#search?.found.get(fn.address) ?? fn.holders);
+  }
+
   #podResources(): PodResourcesView {
     const { kubelet, shape, time, witness } = this.#world;
     if (!shape.hasKubelet) return { kind: "None" };
@@ -144,8 +157,10 @@ export class AgentProcess {
   }
 }
 
-/** Holders are shown only to a look that asks for those of some function. */
-function searchedAs(look: HostLook | undefined, view: HostView): HostView {
-  if (look === undefined || view.functions.some(look.wantsHolders)) return view;
-  return { ...view, functions: view.functions.map((fn) => ({ ...fn, holders: { kind: "Unreadable", why: "not looked for" } })) };
+/** How old a search may be that a look is told of instead of a new one (src/host/shared-scan.ts). */
+const MOST_AGE_MS = 1_000;
+const NOT_LOOKED: Holders = { kind: "Unreadable", why: "not looked for" };
+
+function withHolders(view: HostView, holdersOf: (fn: PciFunction) => Holders): HostView {
+  return { ...view, functions: view.functions.map((fn) => ({ ...fn, holders: holdersOf(fn) })) };
 }

@@ -33,6 +33,7 @@ const HANDLERS = "agent/handlers.ts";
 const AGENT = "agent/agent.ts";
 const PAST = "seamcall/tdx-host/past.ts";
 const PUBLISHER = "agent/publisher.ts";
+const WANTED_HOLDERS = "domain/wanted-holders.ts";
 
 type Change = readonly [find: string, replace: string];
 
@@ -52,6 +53,11 @@ const setupRules = SETUP_RULES.map(({ reason }) =>
     `  for (const rule of SETUP_RULES) { if (rule.reason === "${reason}") continue;`,
   ]),
 );
+
+const search = [
+  without("a node on which holders are not looked for before a CLEAR", WANTED_HOLDERS, ["  if (mayClear(interest)) return () => true;\n", ""]),
+  without("CLEAR on what a search found a second ago", AGENT, ['observeNow: () => look("Fresh")', 'observeNow: () => look("Recent")']),
+];
 
 /** What a CLEAR looks at, one kind of use at a time. */
 const uses = ["Pod", "Bound", "Holder", "Link", "Answer", "CallInFlight", "Unreadable"].map((kind) =>
@@ -284,4 +290,4 @@ const kernelOwned: readonly Mutant[] = [
   without("loads that are not kept", AGENT, [", ports.loads?.watched() ?? new Set())", ", state.memory.loads)"]),
 ];
 
-export const MUTANTS: readonly Mutant[] = [...kernelOwned, ...gateRules, ...setupRules, ...uses, ...clear, ...setup, ...holds, ...offer];
+export const MUTANTS: readonly Mutant[] = [...kernelOwned, ...gateRules, ...setupRules, ...uses, ...search, ...clear, ...setup, ...holds, ...offer];
