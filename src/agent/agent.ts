@@ -15,7 +15,6 @@ import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
 import { emptyMemory, noteListed, noteLoads, proofsOf, remember } from "../domain/memory.ts";
 import { stoppedReport } from "../domain/report.ts";
-import { NO_SPECS } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Reading } from "../domain/view.ts";
 import { wantsHolders } from "../domain/wanted-holders.ts";
@@ -30,7 +29,7 @@ import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers } from "./handlers.ts";
 import { createNewest, type Newest } from "./newest.ts";
 import { observe, readHost } from "./observe.ts";
-import { type DecideInputs, decide, holderPollMs, linkPollMs, type News, openSpecs, overtakenBy, wakeAfterMs, withdrawals } from "./pass.ts";
+import { type DecideInputs, decide, holderPollMs, linkPollMs, type News, openSpecs, overtakenBy, wakeAfterMs, want, withdrawals } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import { sharePods } from "./pods-share.ts";
 import type { AgentOptions, AgentPorts } from "./ports.ts";
@@ -210,14 +209,14 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     const answerMs = unseenMs(options.settleMs, ground.view.podResources);
     state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < answerMs);
     const previous = state.pass?.status ?? state.lastStatus;
-    const wanted = decideOn(asked, { ground, memory: { ...state.memory, specs: NO_SPECS, proofProblem: "" }, previous });
+    const wanted = want({ intent: asked?.intent ?? null, ground, memory: state.memory });
     publisher.withdraw(wanted.offer);
-    // Written down before anything is named or listed, so that a spec or a name of ours is known as ours after any crash.
-    state.memory = noteLoads(noteListed(state.memory, wanted.offer), ports.loads?.watched() ?? new Set());
-    const proofProblem = await proofs.save(proofsOf(state.memory));
-    state.memory = { ...state.memory, proofProblem };
     state.draft = wanted;
     await publisher.syncSpecs();
+    // Written down before anything is listed. A spec that a crash leaves without its proof is written anew.
+    state.memory = { ...noteLoads(noteListed(state.memory, wanted.offer), ports.loads?.watched() ?? new Set()), specs: publisher.specs() };
+    const proofProblem = await proofs.save(proofsOf(state.memory));
+    state.memory = { ...state.memory, proofProblem };
     // An observation can take seconds; what the table says by now, and the intent, have the last word on what is listed.
     await newest.readBinding();
     if (state.stopping) return undefined;
@@ -233,8 +232,6 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
     if (JSON.stringify(pass.status) !== written) statusJob?.wake();
     for (const listener of listeners) listener();
-    // The specs themselves are proven last: lost in a crash, they are written anew.
-    await proofs.save(proofsOf(state.memory));
     if (publisher.specs().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
     if (publisher.mustSyncSpecs()) specsJob?.wakeNow();
     if (overtaken !== "" || publisher.mustSyncSpecs()) return { afterMs: OVERTAKEN_LOOK_MS };

@@ -15,10 +15,11 @@ import type { SpecProof } from "../domain/proofs.ts";
 import { reportFrom } from "../domain/report.ts";
 import { absentAddresses } from "../domain/selector.ts";
 import { settlementFrom } from "../domain/settlement.ts";
+import { NO_SPECS } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Answer, Binding, PodResourcesView, Reading } from "../domain/view.ts";
 import { backoffDelayMs, noJitter } from "../runtime/backoff.ts";
-import type { Pass } from "./state.ts";
+import type { Pass, Wanted } from "./state.ts";
 
 export interface DecideInputs {
   readonly intent: Intent | null;
@@ -30,6 +31,12 @@ export interface DecideInputs {
   readonly previous: NodeStatus | null;
   readonly hasKubelet: boolean;
   readonly now: string;
+}
+
+/** What would be listed if specs and proofs can be written, which is tried next. */
+export function want({ intent, ground, memory }: Pick<DecideInputs, "intent" | "ground" | "memory">): Wanted {
+  const verdicts = verdictsFor(intent, ground, { ...memory, specs: NO_SPECS, proofProblem: "" });
+  return { ground, verdicts, offer: offerFrom(intent, verdicts, ground) };
 }
 
 export function decide(inputs: DecideInputs): Pass {
@@ -74,7 +81,7 @@ export interface News {
  * The last offer without the devices that the gate closes for on a newer binding, host or intent: what can be withdrawn at once, before the slow
  * part of an observation. It never adds a device.
  */
-export function withdrawals(pass: Pass, news: News): readonly OfferedResource[] {
+export function withdrawals(pass: Wanted, news: News): readonly OfferedResource[] {
   const gate = gateOn(pass, news);
   const stays = (id: string, resource: string): boolean => {
     const verdict = judge(gate(id));
@@ -87,7 +94,7 @@ export function withdrawals(pass: Pass, news: News): readonly OfferedResource[] 
 }
 
 /** The CDI specs that may be in place: those of the pass's open verdicts whose gate is open by now, too. */
-export function openSpecs(pass: Pass, news: News): ReadonlyMap<string, SpecProof> {
+export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecProof> {
   const gate = gateOn(pass, news);
   const specs = new Map<string, SpecProof>();
   for (const { address, offered, reason } of pass.verdicts) {
@@ -101,7 +108,7 @@ export function openSpecs(pass: Pass, news: News): ReadonlyMap<string, SpecProof
 }
 
 /** The gate's inputs for a device of the pass, by the newest readings. */
-function gateOn(pass: Pass, { binding, host, intent, memory }: News): (address: Address) => GateInputs {
+function gateOn(pass: Wanted, { binding, host, intent, memory }: News): (address: Address) => GateInputs {
   const table = binding ?? pass.ground.view.binding;
   const units = table.kind === "Read" ? unitFacts(table) : null;
   const bindingProblem = table.kind === "Read" ? "" : table.why;

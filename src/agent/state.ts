@@ -10,13 +10,17 @@ import type { Settlement } from "../domain/settlement.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Answer } from "../domain/view.ts";
 
-/** One finished pass of the loop. */
-export interface Pass {
-  readonly intent: Intent | null;
+/** What a pass would like to list. */
+export interface Wanted {
   readonly ground: Ground;
   readonly verdicts: readonly Verdict[];
-  readonly unitVerdicts: readonly UnitVerdict[];
   readonly offer: readonly OfferedResource[];
+}
+
+/** One finished pass of the loop. */
+export interface Pass extends Wanted {
+  readonly intent: Intent | null;
+  readonly unitVerdicts: readonly UnitVerdict[];
   readonly status: NodeStatus;
   readonly settlement: Settlement;
 }
@@ -29,7 +33,7 @@ export interface AgentState {
   memory: Memory;
   pass: Pass | null;
   /** Decisions of the pass that is running: their CDI specs are written before they are listed. */
-  draft: Pass | null;
+  draft: Wanted | null;
   /** CDI specs of an earlier process that hold until the first pass has its own verdicts. */
   adopted: ReadonlyMap<string, SpecProof>;
   answers: readonly Answer[];

@@ -7,10 +7,12 @@
 import { accountingOf } from "./accounting.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
+import type { Hold } from "./holds.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 
 export interface UnknownHolderInputs {
   readonly settleMs: number;
+  readonly holds: ReadonlyMap<Address, Hold>;
   readonly resources: ReadonlySet<string>;
 }
 
@@ -22,13 +24,15 @@ export function holderOnHost({ holders, link }: PciFunction): string {
 }
 
 /** Devices with a holder that kubelet does not name, although it has run for long enough and no answer of ours is on its way. With the holder. */
-export function unnamedHolders({ settleMs }: Pick<UnknownHolderInputs, "settleMs">, ground: Ground): ReadonlyMap<Address, string> {
+export function unnamedHolders({ settleMs, holds }: Pick<UnknownHolderInputs, "settleMs" | "holds">, ground: Ground): ReadonlyMap<Address, string> {
   const { podResources, answers, nowMs } = ground.view;
   const found = new Map<Address, string>();
   if (podResources.kind !== "Read" || nowMs - podResources.kubeletSinceMs < kubeletSettleMs(settleMs)) return found;
   const answerMs = unseenMs(settleMs, podResources);
   const named = new Set(ground.inPods.map(({ address }) => address));
   for (const answer of answers) if (nowMs - answer.atMs < answerMs) named.add(answer.address);
+  // An answer that left while this look was taken.
+  for (const [address, { epoch, freeSinceMs }] of holds) if (epoch !== null && nowMs - (freeSinceMs ?? 0) < answerMs) named.add(address);
   for (const fn of ground.functions.values()) {
     const holder = holderOnHost(fn);
     if (holder !== "" && !named.has(fn.address)) found.set(fn.address, holder);
