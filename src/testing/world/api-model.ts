@@ -18,6 +18,8 @@ export class ApiModel {
   /** When each status came. */
   readonly writtenMs: number[] = [];
   readonly #time: WorldTime;
+  /** When a pod was last over. */
+  lastEnd = { sinceTick: -1, sinceMs: 0 };
   /** An earlier one, as a backup has it. */
   backup: NodeStatus | null = null;
   /** Somebody else wrote it last. */

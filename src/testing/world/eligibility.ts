@@ -10,6 +10,7 @@ import { has } from "./capabilities.ts";
 import type { Fact } from "./fact.ts";
 import type { HostFunction } from "./host-function.ts";
 import { takenByOther } from "./other-plugin.ts";
+import { type Age, youngest as younger } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
 /** Something that speaks against the offer, and since when. */
@@ -81,7 +82,7 @@ function againstBlocked({ world, process }: Question, fn: HostFunction, object: 
   const span = world.module.find(fn.regBase ?? "")?.span;
   object(process.startedMs > isTsmFree.sinceMs, "the agent has never read its link", ALWAYS);
   if (span) object(span.sinceTick > isTsmFree.sinceTick, "nobody has read its link in this span of trust", span);
-  object(fn.link.sinceTick > isTsmFree.sinceTick, "its link has changed since it could be read", fn.link);
+  object(fn.link.value !== fn.linkBeforeBlock, "its link has changed since it could be read", fn.link);
 }
 
 function againstUnit(world: World, fn: HostFunction, object: Object): void {
@@ -125,12 +126,15 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   if (other !== null && !isNews) object(true, "another plugin's pod has it", { ...other.since, loud: false });
   // Its own VM may be the holder when a container starts.
   if (!has("unknownHolders") || purpose === "PreStart" || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
+  // While a pod ends, the processes that it leaves behind are its own.
+  if (api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating)) return;
   const isKnown = api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
-  object(!isKnown, "a process has it open, and no pod has it", {
-    ...latest,
-    sinceTick: fn.opens.sinceTick,
-    sinceMs: Math.max(latest.sinceMs, fn.opens.sinceMs),
-  });
+  const since = [fn.opens, fn.areOpensShown, fn.areHoldersReadable, fn.isPresent, api.lastEnd].map(ageOf).reduce(younger);
+  object(!isKnown, "a process has it open, and no pod has it", { ...latest, ...since, sinceMs: Math.max(latest.sinceMs, since.sinceMs) });
+}
+
+function ageOf({ sinceTick, sinceMs }: Age): Age {
+  return { sinceTick, sinceMs };
 }
 
 /** Kubelet counts by resource: under another name it would give the device away a second time. */

@@ -21,6 +21,8 @@ export type LinkTruth = "Off" | "Tsm" | "Stream" | "Broken";
 interface About {
   readonly at: number;
   readonly physical: HostFunction | null;
+  /** Whose link it has: its physical function, or function 0 of its slot; null: it has one of its own. */
+  readonly linkOwner: HostFunction | null;
   readonly isTsmFree: Fact<boolean>;
 }
 
@@ -33,7 +35,10 @@ export class HostFunction {
   readonly isTeeCapable: boolean;
   /** Null: it is itself a physical one. */
   readonly physical: HostFunction | null;
+  readonly linkOwner: HostFunction | null;
   readonly isPresent: Fact<boolean>;
+  /** What its link was when reading tsm/ began to block. */
+  linkBeforeBlock: LinkTruth = "Off";
   readonly link: Fact<LinkTruth>;
   readonly isLinkReadable: Fact<boolean>;
   readonly isBound: Fact<boolean>;
@@ -57,15 +62,16 @@ export class HostFunction {
   readonly isTsmFree: Fact<boolean>;
 
   constructor(time: WorldTime, shape: DeviceShape, about: About) {
-    const { at, physical, isTsmFree } = about;
+    const { at, physical, linkOwner, isTsmFree } = about;
     this.address = shape.address;
     this.vendor = shape.vendor;
     this.regBase = shape.regBase;
     this.isTeeCapable = shape.isTeeCapable;
     this.physical = physical;
+    this.linkOwner = linkOwner;
     this.isPresent = new Fact(time, physical === null);
-    this.link = physical?.link ?? new Fact<LinkTruth>(time, "Off");
-    this.isLinkReadable = physical?.isLinkReadable ?? new Fact(time, true);
+    this.link = linkOwner?.link ?? new Fact<LinkTruth>(time, "Off");
+    this.isLinkReadable = linkOwner?.isLinkReadable ?? new Fact(time, true);
     this.isBound = new Fact(time, false);
     this.isBoundReadable = new Fact(time, true);
     this.opens = new Fact(time, 0);

@@ -75,11 +75,19 @@ export class HostModel {
     this.#listeners.delete(process);
   }
 
-  /** Off the bus, and back as a function nobody has touched, or with the link that it had. A virtual one comes with the link that its physical function has. */
+  /** Off the bus, and back as a function nobody has touched, or with a link that it has already. A slot goes and comes with its function 0. */
   plug(fn: HostFunction, isPresent: boolean, link: LinkTruth = "Off"): boolean {
-    if (fn.physical === null) fn.link.set(link);
-    fn.isBound.set(false);
-    return this.change(fn.isPresent, isPresent, true);
+    if (isPresent && fn.linkOwner?.isPresent.value === false) return false;
+    if (fn.linkOwner === null) fn.link.set(link);
+    const slot = [fn, ...this.functions.filter((one) => one.physical === null && one.linkOwner === fn)];
+    for (const one of slot) one.isBound.set(false);
+    return slot.filter((one) => this.change(one.isPresent, isPresent, true)).length > 0;
+  }
+
+  /** The kernel's lock of all `tsm/` files is taken, or free again. */
+  blockTsm(isFree: boolean): boolean {
+    if (!isFree) for (const fn of this.functions) fn.linkBeforeBlock = fn.link.value;
+    return this.change(this.isTsmFree, isFree, false);
   }
 
   /** Something came or went that the kernel announces, and that is no fact of a function. */
@@ -139,12 +147,13 @@ export class HostModel {
   }
 }
 
-/** A physical function comes before its virtual ones. */
+/** A physical function comes before its virtual ones, and function 0 before the others of its slot. */
 function functionsOf(time: WorldTime, devices: readonly DeviceShape[], isTsmFree: Fact<boolean>): readonly HostFunction[] {
   const made = new Map<string, HostFunction>();
   for (const [at, device] of devices.entries()) {
     const physical = made.get(device.physicalFunction ?? "") ?? null;
-    made.set(device.address, new HostFunction(time, device, { at, physical, isTsmFree }));
+    const linkOwner = physical ?? made.get(`${device.address.slice(0, -1)}0`) ?? null;
+    made.set(device.address, new HostFunction(time, device, { at, physical, linkOwner, isTsmFree }));
   }
   return [...made.values()];
 }

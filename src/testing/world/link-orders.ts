@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** In which order SETUP and a link's protection came, as the truth has it (I3). A virtual function has no link of its own. */
+/** In which order SETUP and a link's protection came, as the truth has it (I3). A virtual function has no link of its own, and a slot has one link. */
 import { has } from "./capabilities.ts";
 import type { HostFunction } from "./host-function.ts";
 import type { World } from "./world.ts";
@@ -32,7 +32,7 @@ export class LinkOrders {
 
   isSecuredBefore(address: string): boolean {
     const fn = this.#world.host.find(address);
-    const owner = fn?.physical ?? fn;
+    const owner = fn?.linkOwner ?? fn;
     return owner === null || this.#securedBefore.has(owner.address) || this.#cameSecured(owner);
   }
 

@@ -96,6 +96,7 @@ export function finish(world: World, pod: Pod, isKept: boolean): void {
   stopContainer(world, pod);
   pod.isOpening = false;
   pod.stage = "Over";
+  world.api.lastEnd = { sinceTick: world.time.tick, sinceMs: world.time.nowMs };
   pod.isStarting = false;
   pod.ids = [];
   pod.phase = "Succeeded";

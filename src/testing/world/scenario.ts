@@ -26,14 +26,14 @@ export const POD = [step("createPod", { word: GPU, at: 1 }), step("admitPod", { 
 export const BLIND = [step("cutOffKubelet"), step("killKubelet", {}, 0), step("startKubelet")];
 
 export const TWO_GPUS: Partial<WorldShape> = {
-  devices: ["0000:17:00.0", "0000:17:00.1"].map((address) => ({ address, vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true })),
+  devices: ["0000:17:00.0", "0000:17:01.0"].map((address) => ({ address, vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true })),
 };
 
 export const TWO_UNITS: Partial<WorldShape> = {
   units: REG_BASES.slice(0, 2).map((regBase) => ({ regBase, canConnect: true, isForeign: false })),
   devices: [
     { address: "0000:17:00.0", vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
-    { address: "0000:17:00.1", vendor: GPU_VENDOR, regBase: REG_BASES[1], isTeeCapable: true },
+    { address: "0000:17:01.0", vendor: GPU_VENDOR, regBase: REG_BASES[1], isTeeCapable: true },
   ],
 };
 

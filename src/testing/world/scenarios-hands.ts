@@ -21,7 +21,7 @@ const OTHERS: readonly Scenario[] = OTHER_IDS.filter((ids) => ids !== "small").f
     check: ({ kubelet, api }) => {
       const shown = api.status?.devices.find((device) => device.address === "0000:17:00.0")?.reason;
       const complaint = shown === "HeldByOtherLedger" ? [] : [`the status says ${shown}`];
-      return kubelet.healthy(GPU).join() === "0000:17:00.1" ? complaint : [`listed are ${kubelet.healthy(GPU).join(" ")}`];
+      return kubelet.healthy(GPU).join() === "0000:17:01.0" ? complaint : [`listed are ${kubelet.healthy(GPU).join(" ")}`];
     },
   },
   {

@@ -29,7 +29,7 @@ export const OFFERS: readonly Scenario[] = [
     name: "a held device that has lost its vfio device keeps no other one back after a restart",
     shape: { ...TWO_GPUS, isSimulated: false, realSetup: true },
     steps: [...UP, ...POD, step("unbindVfio", { at: 0 }), advance(5_000), step("crashAgent"), start, advance(5_000)],
-    check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:00.1") ? [] : ["the other device is not offered"]),
+    check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:01.0") ? [] : ["the other device is not offered"]),
   },
   {
     name: "a device that goes while kubelet is slow to answer is withdrawn at once",

@@ -69,7 +69,7 @@ export const PLAIN: WorldShape = {
   units: [{ regBase: REG_BASES[0], canConnect: true, isForeign: false }],
   devices: [
     { address: "0000:17:00.0", vendor: GPU_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
-    { address: "0000:17:00.1", vendor: NIC_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
+    { address: "0000:17:01.0", vendor: NIC_VENDOR, regBase: REG_BASES[0], isTeeCapable: true },
   ],
   isSimulated: true,
   realSetup: false,
@@ -99,12 +99,7 @@ export function randomShape(dice: Dice): WorldShape {
     canConnect: at === 0 || dice.chance(0.8),
     isForeign: at > 0 && dice.chance(0.15),
   }));
-  const devices = Array.from({ length: 1 + dice.below(5) }, (_, at) => ({
-    address: `0000:17:00.${at}`,
-    vendor: dice.chance(0.6) ? GPU_VENDOR : NIC_VENDOR,
-    regBase: dice.chance(0.03) ? null : dice.pick(units).regBase,
-    isTeeCapable: dice.chance(0.9),
-  }));
+  const devices = randomDevices(dice, units);
   const kernelOwner = has("kernelOwned") && dice.chance(0.1) ? { isNaming: dice.chance(0.5), isBuiltIn: dice.chance(0.3) } : null;
   const isSimulated = kernelOwner === null && dice.chance(0.7);
   return {
@@ -130,4 +125,18 @@ export function randomShape(dice: Dice): WorldShape {
     unrest: dice.pick([0.1, 0.3, 0.3, 1]),
     spec: specOf(dice.chance(0.85) ? plainIntent() : null),
   };
+}
+
+/** Each in a slot of its own, but now and then the second function of another's. */
+function randomDevices(dice: Dice, units: readonly UnitShape[]): readonly DeviceShape[] {
+  const devices: DeviceShape[] = [];
+  for (let count = 1 + dice.below(5), slot = 0; devices.length < count; slot += 1) {
+    const address = `0000:17:0${slot}.0`;
+    const regBase = dice.chance(0.03) ? null : dice.pick(units).regBase;
+    const about = { regBase, isTeeCapable: dice.chance(0.9) };
+    devices.push({ ...about, address, vendor: dice.chance(0.6) ? GPU_VENDOR : NIC_VENDOR });
+    const hasSecond = devices.length < count && dice.chance(0.15);
+    if (hasSecond) devices.push({ ...about, address: address.replace(/0$/, "1"), vendor: dice.chance(0.6) ? GPU_VENDOR : NIC_VENDOR });
+  }
+  return devices;
 }

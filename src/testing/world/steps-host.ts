@@ -39,9 +39,10 @@ function isReturn(word: (typeof RETURNS)[number]): boolean {
 
 function replug({ host }: World, fn: HostFunction, word: string): boolean {
   if (fn.isPresent.value) return false;
-  if (word === "moved" && fn.physical === null && fn.regBase !== null) {
+  if (word === "moved" && fn.linkOwner === null && fn.regBase !== null) {
     const at = host.units.findIndex((unit) => unit.regBase === fn.regBase);
-    fn.regBase = host.units[(at + 1) % host.units.length]?.regBase ?? null;
+    const regBase = host.units[(at + 1) % host.units.length]?.regBase ?? null;
+    for (const one of host.functions) if (one === fn || (one.physical === null && one.linkOwner === fn)) one.regBase = regBase;
   }
   return host.plug(fn, true, word === "Stream" || word === "Tsm" ? word : "Off");
 }
@@ -103,7 +104,7 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   },
   unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
   hideLink: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isLinkReadable)),
-  blockTsm: flaw(0.7, false, ({ host }) => [host.isTsmFree]),
+  blockTsm: { ...flaw(0.7, false, ({ host }) => [host.isTsmFree]), apply: ({ host }) => host.blockTsm(!host.isTsmFree.value) },
   hideBound: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isBoundReadable)),
   hideHolders: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areHoldersReadable)),
   hideCapability: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isConfigReadable)),
