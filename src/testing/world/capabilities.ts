@@ -21,12 +21,12 @@ const SWITCHES = {
   blindKubelet: true,
   /** The same on a node without an API server. Waits for kubelet's own checkpoint to be read there. */
   blindAlone: false,
-  /** Kubelet's device checkpoint is lost or rolled back: it gives away what a running pod has. Waits for devices with an unknown holder. */
-  checkpoints: false,
+  /** Kubelet's device checkpoint is lost or rolled back: it gives away what a running pod has. */
+  checkpoints: true,
   /** Other plugins' pods have functions of ours. */
   otherPlugins: true,
-  /** A device that a process has open, and no pod that kubelet shows, is not listed. Waits for the same as checkpoints. */
-  unknownHolders: false,
+  /** A device that a process has open, and no pod that kubelet shows, is not listed. */
+  unknownHolders: true,
   /** Holders whose container does not run are judged, too. */
   stoppedHolders: true,
   /** Pods with the name of an earlier one. */
@@ -35,22 +35,22 @@ const SWITCHES = {
   editedPods: true,
   /** A descriptor in flight over a socket: a scan does not find who has the device open. */
   hiddenFds: true,
-  /** A function's `iommu` link goes while the function stays. Waits for last units in the proofs. */
-  unitLinks: false,
+  /** A function's `iommu` link goes while the function stays. */
+  unitLinks: true,
   /** A function comes back below another unit. */
   movedFunctions: true,
-  /** A function comes back with a secured link. Waits for links that are checked by owner and epoch. */
-  securedReturns: false,
-  /** The status is edited, put back from a backup, deleted. Waits for proofs of the agent's own. */
-  editedStatus: false,
-  /** No list takes a withdrawal back while its cause stands. Waits for the newest readings in one place. */
-  undoneWithdrawals: false,
+  /** A function comes back with a secured link. */
+  securedReturns: true,
+  /** The status is edited, put back from a backup, deleted. */
+  editedStatus: true,
+  /** No list takes a withdrawal back while its cause stands. */
+  undoneWithdrawals: true,
   /** What one agent has watched of the kernel's driver the next one knows. */
   provenLoads: true,
   /** Nodes whose kernel owns TDX Connect: the driver tdx_host. */
   kernelOwned: true,
-  /** Time between PreStart's yes and the VM's open, and force-delete in it. Waits for PreStart answers that count as answers. */
-  slowStarts: false,
+  /** Time between PreStart's yes and the VM's open, and force-delete in it. */
+  slowStarts: true,
 } as const satisfies Record<string, boolean>;
 
 export type Capability = keyof typeof SWITCHES;

@@ -7,7 +7,7 @@ import { has } from "./capabilities.ts";
 import type { HostFunction } from "./host-function.ts";
 import { CLEAR_LEAF, isFatal } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
-import { takenByOther } from "./other-plugin.ts";
+import { knownToBeTaken } from "./other-plugin.ts";
 import type { Pod } from "./pod.ts";
 import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow, youngest } from "./setup-rules.ts";
 import type { World } from "./world.ts";
@@ -127,9 +127,9 @@ function isOverForAll({ phase, isRunning }: Pod): boolean {
 }
 
 function againstOthers({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections): void {
-  for (const { address } of world.host.below(target.regBase)) {
-    const other = takenByOther(world, address);
-    if (other !== null && !world.kubelet.isBlind) found.add(true, `another plugin's pod has ${address}`, other.since);
+  for (const fn of world.host.below(target.regBase)) {
+    const other = knownToBeTaken(world, fn);
+    if (other !== null && !world.kubelet.isBlind) found.add(true, `another plugin's pod has ${fn.address}`, youngest(other.since, fn.isOnVfio));
   }
 }
 

@@ -9,7 +9,7 @@ import type { AgentProcess } from "./agent-process.ts";
 import { has } from "./capabilities.ts";
 import type { Fact } from "./fact.ts";
 import type { HostFunction } from "./host-function.ts";
-import { takenByOther } from "./other-plugin.ts";
+import { knownToBeTaken } from "./other-plugin.ts";
 import { type Age, youngest as younger } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
@@ -120,7 +120,7 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   if (!believesKubelet(world, process)) return;
   const { api, kubelet } = world;
   const latest = { sinceMs: Math.max(kubelet.showsSinceMs, process.startedMs), loud: false };
-  const other = takenByOther(world, address);
+  const other = knownToBeTaken(world, fn);
   // Nobody tells the agent: it sees it at its next look, and kubelet's calls do not wait for one.
   const isNews = other !== null && purpose !== "List" && world.time.nowMs - other.since.sinceMs < NOTICED_MS;
   if (other !== null && !isNews) object(true, "another plugin's pod has it", { ...other.since, loud: false });

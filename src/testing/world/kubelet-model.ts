@@ -171,7 +171,7 @@ export class KubeletModel {
 
   allocatable(): readonly { readonly resource: string; readonly ids: readonly string[] }[] {
     const ours = [...this.endpoints.keys()].map((resource) => ({ resource, ids: this.healthy(resource) }));
-    return [...ours, ...this.others.map(({ resource, listed }) => ({ resource, ids: listed }))];
+    return [...ours, ...this.others.map(({ resource, listed }) => ({ resource, ids: listed() }))];
   }
 
   #take(server: PluginServer): void {

@@ -11,10 +11,11 @@ export const OTHER_IDS = ["address", "upper", "short", "vfio", "group", "small"]
 export type OtherIds = (typeof OTHER_IDS)[number];
 
 export interface OtherPod extends PodDevices {
-  /** Every id that its resource lists. */
-  readonly listed: readonly string[];
+  /** Every id that its resource lists now. */
+  readonly listed: () => readonly string[];
   /** The function that it has; null: none of this host. */
   readonly address: string | null;
+  readonly style: OtherIds;
   readonly since: Age;
 }
 
@@ -23,7 +24,6 @@ export function otherTakes({ host, kubelet, time, api }: World, at: number, ids:
   const fn = host.functions[at];
   if (fn === undefined || !kubelet.isRunning || kubelet.isBlind) return false;
   if (!fn.isPresent.value || !fn.isOnVfio.value || api.pods.some((pod) => pod.stage !== "Over" && pod.ids.includes(fn.address))) return false;
-  const onVfio = host.functions.filter((one) => one.isPresent.value && one.isOnVfio.value);
   const names: Readonly<Record<OtherIds, (one: HostFunction) => string>> = {
     address: (one) => one.address,
     upper: (one) => one.address.toUpperCase(),
@@ -33,12 +33,29 @@ export function otherTakes({ host, kubelet, time, api }: World, at: number, ids:
     small: (one) => one.iommuGroup,
   };
   // A number that is a group by chance, among others that are none: what kvm and fuse plugins list.
-  const listed = ids === "small" ? ["0", "1", fn.iommuGroup] : onVfio.map(names[ids]);
+  const onVfio = (): readonly HostFunction[] => host.functions.filter((one) => one === fn || (one.isPresent.value && one.isOnVfio.value));
+  const listed = (): readonly string[] => (ids === "small" ? ["0", "1", fn.iommuGroup] : onVfio().map(names[ids]));
   time.tick += 1;
   const since = { sinceTick: time.tick, sinceMs: time.nowMs };
   const address = ids === "small" ? null : fn.address;
-  kubelet.others.push({ namespace: "ml", pod: "other", resource: "example.com/passthrough", ids: [names[ids](fn)], listed, address, since });
+  kubelet.others.push({
+    namespace: "ml",
+    pod: "other",
+    resource: "example.com/passthrough",
+    ids: [names[ids](fn)],
+    listed,
+    address,
+    style: ids,
+    since,
+  });
   return true;
+}
+
+/** The same, as far as the ids tell: a vfio or group number says nothing of a function that is not on vfio. */
+export function knownToBeTaken(world: World, fn: HostFunction): OtherPod | null {
+  const other = takenByOther(world, fn.address);
+  const isNumber = other?.style === "vfio" || other?.style === "group";
+  return isNumber && !(fn.isPresent.value && fn.isOnVfio.value) ? null : other;
 }
 
 /** Whether a pod of another plugin has the function, and since when. */

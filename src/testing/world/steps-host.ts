@@ -99,7 +99,8 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
     needs: "renumbers",
     ...onFunction(2, (world, fn) => {
       const other = world.host.functions.find((one) => one !== fn && one.isPresent.value && one.isOnVfio.value && one.opens.value === 0);
-      return other !== undefined && world.host.swapNodes(fn, other);
+      // What another plugin's pod has under its old number stays bound.
+      return other !== undefined && world.kubelet.others.length === 0 && world.host.swapNodes(fn, other);
     }),
   },
   unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
