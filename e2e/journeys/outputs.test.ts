@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { NodeStatus } from "../../src/domain/status.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
+import { startKubeletStandIn } from "../../src/testing/kubelet/stand-in.ts";
 import { CLEAR_ALL, type Journey, type RunningAgent, startJourney, TRUST_ALL } from "./journey.ts";
 
 const NO_KUBELET = ["--kubelet", "none", "--settle", "0.1", "--log-level", "debug"] as const;
@@ -71,6 +73,24 @@ describe("an agent works and ends in order", () => {
     await expectWork(
       journey.agentIn(`ulimit -f 64; head -c 32768 /dev/zero >${journey.folder}/log; exec "$@" 2>>${journey.folder}/log`, ...NO_KUBELET),
     );
+  });
+});
+
+describe("kubelet", () => {
+  it("is answered, and hears of the withdrawal, while nothing reads the log", async () => {
+    const [dir, podResourcesSocket] = [join(journey.folder, "dp"), join(journey.folder, "pr", "kubelet.sock")];
+    const kubelet = await startKubeletStandIn({ dir, podResourcesSocket, clock: systemClock });
+    try {
+      const words = ["--kubelet-dir", dir, "--podresources", podResourcesSocket, "--log-level", "debug"];
+      const agent = journey.agentIn(`${fullPipe()}; exec "$@" 2>&3 >&3`, ...words);
+      const offers = (count: number) => vi.waitFor(() => expect(kubelet.allocatable("teeio.dev/device")).toHaveLength(count), { timeout: 40_000 });
+      await offers(2);
+      expect(await kubelet.admitPod({ namespace: "n", name: "p", requests: { "teeio.dev/device": 1 } })).toMatchObject({ phase: "Running" });
+      expect(await agent.kill("SIGTERM")).toBe(0);
+      await offers(0);
+    } finally {
+      await kubelet.stop();
+    }
   });
 });
 
