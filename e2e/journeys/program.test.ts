@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -116,6 +116,18 @@ describe("the environment", () => {
     const seen = JSON.parse(out) as Record<string, string>;
     expect(seen).toMatchObject({ KUBECONFIG: odd, HTTPS_PROXY: "http://p", AWS_PROFILE: "a" });
     expect(Object.keys(seen).filter((name) => name in dangerous(folder))).toEqual([]);
+  });
+});
+
+describe("signals that were ignored at the start", () => {
+  const SHELLS = ["/bin/sh", "/usr/bin/bash", "/usr/bin/dash", "/usr/bin/busybox sh"].filter((shell) => existsSync(shell.split(" ")[0] ?? ""));
+
+  /** bash ignores SIGQUIT itself. */
+  test.each(SHELLS)("are handed on, and no others, when %s runs the launcher", async (shell) => {
+    const program = copyWith(`process.stdout.write(process.env.TRUSTED_IOMMU_IGNORED_SIGNALS)`);
+    const ignored = async (trap: string): Promise<bigint> =>
+      BigInt(`0x${(await start("/bin/sh", ["-c", `${trap}; exec ${shell} "$0"`, program])).out}`) & 7n;
+    expect([await ignored("true"), await ignored("trap '' HUP"), await ignored("trap '' HUP INT QUIT")]).toEqual([0n, 1n, 7n]);
   });
 });
 
