@@ -122,7 +122,7 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
 }
 
 /** Its phase is final, whoever wrote it, and none of its containers runs. */
-function isOverForAll({ phase, isRunning }: Pod): boolean {
+export function isOverForAll({ phase, isRunning }: Pod): boolean {
   return phase === "Succeeded" && !isRunning;
 }
 

@@ -5,6 +5,7 @@
  * is never the end.
  */
 import type { UnitStatus } from "../../domain/status.ts";
+import { isOverForAll } from "./clear-rules.ts";
 import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 import { takenByOther } from "./other-plugin.ts";
@@ -82,7 +83,7 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
     const ids = pod.stage === "Held" ? pod.ids : [];
     if (ids.some((id) => below.some((fn) => fn.address === id)) && !pod.isTerminating) return true;
     // Nobody can tell what a pod that waits, or one that is on its way out, has or will have.
-    if (shape.isStandalone || !pod.isInApi || !pod.isAlive) return false;
+    if (shape.isStandalone || !pod.isInApi || !pod.isAlive || isOverForAll(pod)) return false;
     return pod.isTerminating ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
   });
   const isElsewhere = below.some((fn) => takenByOther(world, fn.address) !== null);

@@ -159,7 +159,7 @@ export class KubeletModel {
     const ours = this.#pods
       .filter((pod) => pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten)
       .map((pod) => ({ namespace: "default", pod: pod.name, resource: pod.resource, ids: pod.ids }));
-    const others = this.others.map(({ namespace, pod, resource, ids }) => ({ namespace, pod, resource, ids }));
+    const others = this.others.map(({ listed, address, style, since, ...shown }): PodDevices => shown);
     return [...ours, ...foreign, ...others];
   }
 
@@ -171,7 +171,7 @@ export class KubeletModel {
 
   allocatable(): readonly { readonly resource: string; readonly ids: readonly string[] }[] {
     const ours = [...this.endpoints.keys()].map((resource) => ({ resource, ids: this.healthy(resource) }));
-    return [...ours, ...this.others.map(({ resource, listed }) => ({ resource, ids: listed() }))];
+    return [...ours, ...this.others.filter(({ claim }) => claim === undefined).map(({ resource, listed }) => ({ resource, ids: listed() }))];
   }
 
   #take(server: PluginServer): void {

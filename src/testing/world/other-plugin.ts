@@ -6,8 +6,9 @@ import type { HostFunction } from "./host-function.ts";
 import type { Age } from "./setup-rules.ts";
 import type { World } from "./world.ts";
 
-/** How it names a function: by address, in whichever writing, by vfio node, by IOMMU group; `small`: by numbers that mean nothing of this host. */
-export const OTHER_IDS = ["address", "upper", "short", "vfio", "group", "small"] as const;
+/** How it names a function: by address, in whichever writing, by vfio node, by IOMMU group. As a DRA driver it
+ * names it in a claim, by the name of the device or only by a CDI name. `small`: by numbers that mean nothing of this host. */
+export const OTHER_IDS = ["address", "upper", "short", "vfio", "group", "claim", "alias", "small"] as const;
 export type OtherIds = (typeof OTHER_IDS)[number];
 
 export interface OtherPod extends PodDevices {
@@ -30,6 +31,8 @@ export function otherTakes({ host, kubelet, time, api }: World, at: number, ids:
     short: (one) => one.address.slice(5),
     vfio: (one) => one.node.value.slice("/dev/vfio/devices/".length),
     group: (one) => one.iommuGroup,
+    claim: (one) => `node-1/pci-${one.address.replaceAll(/[:.]/g, "-")}`,
+    alias: () => "node-1/gpu-0",
     small: (one) => one.iommuGroup,
   };
   // A number that is a group by chance, among others that are none: what kvm and fuse plugins list.
@@ -38,16 +41,11 @@ export function otherTakes({ host, kubelet, time, api }: World, at: number, ids:
   time.tick += 1;
   const since = { sinceTick: time.tick, sinceMs: time.nowMs };
   const address = ids === "small" ? null : fn.address;
-  kubelet.others.push({
-    namespace: "ml",
-    pod: "other",
-    resource: "example.com/passthrough",
-    ids: [names[ids](fn)],
-    listed,
-    address,
-    style: ids,
-    since,
-  });
+  const isClaim = ids === "claim" || ids === "alias";
+  const named = isClaim ? { resource: "gpu.example.com", claim: "mine" } : { resource: "example.com/passthrough" };
+  const aliases = ids === "alias" ? { aliases: [`gpu.example.com/device=${address}`] } : {};
+  const pod = { namespace: "ml", pod: "other", ...named, ids: [names[ids](fn)], ...aliases };
+  kubelet.others.push({ ...pod, listed: isClaim ? () => [] : listed, address, style: ids, since });
   return true;
 }
 

@@ -2,7 +2,7 @@
 
 /** Devices in hands that kubelet does not show, or shows as another plugin's. */
 import { OTHER_IDS } from "./other-plugin.ts";
-import { advance, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
+import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
 import { GPU, RENAMED } from "./shape.ts";
 
 const STOPPED_POD = [...POD, step("stopContainer", { word: "pod-0" })];
@@ -95,6 +95,12 @@ export const HANDS: readonly Scenario[] = [
       step("createPod", { word: GPU, at: 1 }),
       step("admitPod", { word: "pod-1" }),
     ],
+  },
+  {
+    name: "no CLEAR on a node whose /proc is another namespace's",
+    shape: { isProcForeign: true },
+    steps: [...UP, step("openFromOutside", { at: 0 }), intent("cleared"), advance(20_000)],
+    check: firstUnit("ClearBlocked"),
   },
   {
     name: "a device that a process has open, and no pod, is not listed",

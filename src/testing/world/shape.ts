@@ -29,6 +29,8 @@ export interface WorldShape {
   readonly lingerMs: number;
   /** How long a VM needs from PreStart's yes until it opens its devices. */
   readonly openDelayMs: number;
+  /** The agent sees the processes of another PID namespace: it can tell no holder, until somebody mends that. */
+  readonly isProcForeign: boolean;
   /** No uevent and no poll wakes the agent: only its timer. */
   readonly isMute: boolean;
   /** Another plugin's pod holds a device of its own, under an id that is no PCI address. */
@@ -86,6 +88,7 @@ export const PLAIN: WorldShape = {
   intentDelayMs: 0,
   lingerMs: 0,
   openDelayMs: 0,
+  isProcForeign: false,
   isMute: false,
   hasForeignPod: false,
   unrest: 1,
@@ -120,6 +123,7 @@ export function randomShape(dice: Dice): WorldShape {
     intentDelayMs: dice.pick([0, 0, 300]),
     lingerMs: dice.pick([0, 0, 400]),
     openDelayMs: has("slowStarts") ? dice.pick([0, 0, 500, 5_000]) : 0,
+    isProcForeign: dice.chance(0.03),
     isMute: dice.chance(0.1),
     hasForeignPod: dice.chance(0.3),
     unrest: dice.pick([0.1, 0.3, 0.3, 1]),

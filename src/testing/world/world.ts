@@ -75,6 +75,7 @@ export class World {
     this.specs = { areWritable: new Fact(this.time, true), names: new Set(), nodes: new Map() };
     this.proofs = { areWritable: new Fact(this.time, true), lines: null };
     this.intentDelayMs = shape.intentDelayMs;
+    if (shape.isProcForeign) for (const fn of this.host.functions) fn.areHoldersReadable.set(false);
     this.host.isMute = shape.isMute;
     this.module.isMute = shape.isMute;
     this.witness = witnessOf(this);
