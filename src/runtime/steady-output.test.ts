@@ -63,6 +63,17 @@ describe("a reader that does not read", () => {
     expect(output.dropped()).toBe(990);
   });
 
+  test("that comes back gets a great many short texts without a pause between them", async () => {
+    const { clock, reader, output } = world(1_000_000);
+    reader.room = 0;
+    const texts = Array.from({ length: 100_000 }, (_, n) => `${n}\n`);
+    for (const text of texts) output.write(text);
+    reader.room = Number.POSITIVE_INFINITY;
+    await clock.advance(1000);
+    expect(reader.text).toBe(texts.join(""));
+    expect(output.dropped()).toBe(0);
+  });
+
   test("is waited for at the end only so long", async () => {
     const { clock, reader, output } = world();
     reader.room = 0;

@@ -79,16 +79,7 @@ export function createSteadyOutput({ file, clock, maxBytes }: SteadyOutputOption
   const push = (): void => {
     const before = dropped;
     try {
-      for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-        const taken = file.write(first);
-        if (taken === 0) break;
-        isTorn = false;
-        isPartial = taken < first.length;
-        waitingBytes -= taken;
-        retryMs = FIRST_RETRY_MS;
-        if (isPartial) waiting[0] = first.subarray(taken);
-        else waiting.shift();
-      }
+      send();
     } catch (thrown) {
       fail(thrown);
     }
@@ -96,6 +87,26 @@ export function createSteadyOutput({ file, clock, maxBytes }: SteadyOutputOption
     else {
       empty();
       if (dropped === before) tellFlow();
+    }
+  };
+
+  /** @throws what the file throws; what was sent until then no longer waits */
+  const send = (): void => {
+    let sent = 0;
+    try {
+      for (let first = waiting[sent]; first !== undefined; first = waiting[sent]) {
+        const taken = file.write(first);
+        if (taken === 0) break;
+        isTorn = false;
+        isPartial = taken < first.length;
+        waitingBytes -= taken;
+        retryMs = FIRST_RETRY_MS;
+        if (isPartial) waiting[sent] = first.subarray(taken);
+        else sent += 1;
+      }
+    } finally {
+      // At once: taking them off one by one would move all the others each time.
+      waiting.splice(0, sent);
     }
   };
 

@@ -30,7 +30,7 @@ export const KUBELET_CHOICES = ["present", "none"] as const;
 /** Every setting of the agent, by its key in the config file. The order is that of --help. */
 export const SETTINGS = {
   manifest: setting(text, "--manifest <file>", {
-    description: "standalone: take the TrustedIommu from this YAML file, without an API server",
+    description: "standalone: take the TrustedIommu from this YAML file (or pipe, read once), without an API server",
     fix: "name a YAML file with a TrustedIommu",
     isPath: true,
   }),
