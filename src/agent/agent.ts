@@ -9,6 +9,7 @@ import type { IntentView } from "../cluster/port.ts";
  *   table, intent or host changed ──► withdraw jobs: take away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
+import { accountingOf } from "../domain/accounting.ts";
 import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
@@ -64,6 +65,8 @@ const WRITE_AGAIN_MS = 2_000;
 const OVERTAKEN_LOOK_MS = 250;
 /** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
+/** Kubelet writes its checkpoint as soon as it has the list. */
+const CHECKPOINT_LOOK_MS = 2_000;
 
 export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   const ports: AgentPorts = { ...given, pods: sharePods(given.pods, given.clock) };
@@ -193,6 +196,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     await publisher.syncSpecs();
   };
   let isAdopted = false;
+  let sentAgainMs = Number.NEGATIVE_INFINITY;
 
   const runPass = async (): Promise<{ afterMs: number } | undefined> => {
     if (!isAdopted) await adopt();
@@ -230,6 +234,11 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by newer readings, looking again");
     announce(ports, previous, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
+    // Kubelet has forgotten a pod that has ended, and forgets it in its checkpoint when it next writes.
+    if (isCheckpointBehind(pass, state) && ports.clock.nowMs() - sentAgainMs >= CHECKPOINT_LOOK_MS) {
+      sentAgainMs = ports.clock.nowMs();
+      plugins?.sendAgain();
+    }
     if (JSON.stringify(pass.status) !== written) statusJob?.wake();
     for (const listener of listeners) listener();
     if (publisher.specs().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
@@ -310,10 +319,17 @@ function wantedSpecs({ draft, pass, adopted, memory }: AgentState, { news, asked
   return { specs, simulated: table.kind === "Read" ? table.value.info.simulated : simulatedHost };
 }
 
-function nextLook(pass: Pass, nowMs: number, { answers, memory }: AgentState): { afterMs: number } | undefined {
+function isCheckpointBehind({ ground }: Pass, { memory }: AgentState): boolean {
+  return accountingOf(ground, memory.resources).kind === "Behind";
+}
+
+function nextLook(pass: Pass, nowMs: number, state: AgentState): { afterMs: number } | undefined {
+  const { answers, memory } = state;
   const { podResources } = pass.ground.view;
   const holders = holderPollMs({ answers, memory, ground: pass.ground, podResources, nowMs });
-  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory)].filter((ms) => ms !== null);
+  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory), isCheckpointBehind(pass, state) ? CHECKPOINT_LOOK_MS : null].filter(
+    (ms) => ms !== null,
+  );
   return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
 }
 

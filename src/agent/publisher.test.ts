@@ -100,7 +100,12 @@ test("an end removes all specs, whatever is wanted", async () => {
 
 test("withdrawing adds nothing, and takes health away", () => {
   const lists: (readonly OfferedResource[])[] = [];
-  const plugins = { publish: (list: readonly OfferedResource[]) => void lists.push(list), publications: () => [], onChange: () => () => undefined };
+  const plugins = {
+    publish: (list: readonly OfferedResource[]) => void lists.push(list),
+    publications: () => [],
+    sendAgain: () => undefined,
+    onChange: () => () => undefined,
+  };
   const options = {
     plugins: { ...plugins, close: async () => undefined },
     simulatedHost: false,

@@ -65,3 +65,16 @@ it("is not told by pods that were read for the names of other domains", () => {
   const pods = { kind: "Read" as const, domains: new Set(["nvidia.com"]), pods: [] };
   expect(accountingOf(groundFrom(aView({ pods })), NAMES)).toEqual({ kind: "NotAsked" });
 });
+
+const GIVEN = { podUid: "uid-1", resource: GPU, ids: ["0000:17:00.0"] };
+
+it.each<readonly [string, string, readonly (typeof GIVEN)[], readonly PodDevices[]]>([
+  ["what podresources shows", YES, [GIVEN], [one]],
+  ["nothing", YES, [], [one]],
+  ["a device that podresources leaves out", "Behind", [GIVEN], []],
+  ["a device that podresources shows under another name", "Behind", [GIVEN], [shows(one.ids, { resource: NIC })]],
+])("without an API server, kubelet's checkpoint has given %s: %s", (_what, expected, given, shown) => {
+  const podResources = { kind: "Read" as const, allocatable: [], pods: shown, kubeletSinceMs: 0 };
+  const pods = { kind: "Checkpoint" as const, domains: new Set(["teeio.dev"]), given };
+  expect(accountingOf(groundFrom(aView({ podResources, pods })), NAMES).kind).toBe(expected);
+});

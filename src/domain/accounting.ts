@@ -6,12 +6,14 @@
  */
 import type { Ground } from "./ground.ts";
 import { domainOf, domainsOf } from "./resource-name.ts";
-import type { NodePod, PodContainer, PodDevices } from "./view.ts";
+import type { NodePod, NodePodsView, PodContainer, PodDevices, PodResourcesView } from "./view.ts";
 
 /** Live pods whose devices podresources does not all show: each may hold any device. */
 export type Accounting =
   | { readonly kind: "Accounted" }
   | { readonly kind: "Unaccounted"; readonly pods: readonly NodePod[] }
+  /** Kubelet's checkpoint has given devices that podresources does not show; `given` says what to whom. */
+  | { readonly kind: "Behind"; readonly given: readonly string[] }
   | { readonly kind: "NotAsked" }
   | { readonly kind: "Unreadable"; readonly why: string };
 
@@ -21,9 +23,10 @@ export type Accounting =
  */
 export function accountingOf({ view: { pods, podResources } }: Ground, resources: Iterable<string>): Accounting {
   if (pods.kind === "None") return { kind: "Accounted" };
-  if (pods.kind !== "Read") return pods;
+  if (pods.kind === "NotAsked" || pods.kind === "Unreadable") return pods;
   const domains = domainsOf(resources);
   if (!domains.isSubsetOf(pods.domains)) return { kind: "NotAsked" };
+  if (pods.kind === "Checkpoint") return agreement(pods, podResources);
   const shown = podResources.kind === "Read" ? podResources.pods : [];
   const missing = pods.pods.filter((pod) => {
     if (isOver(pod)) return false;
@@ -32,6 +35,15 @@ export function accountingOf({ view: { pods, podResources } }: Ground, resources
     return [...asked].some((resource) => !isAccounted(pod, resource, own));
   });
   return missing.length === 0 ? { kind: "Accounted" } : { kind: "Unaccounted", pods: missing };
+}
+
+/** Podresources knows no UID: a device that it shows under that name is in a pod's hands anyhow. */
+function agreement({ given }: NodePodsView & { readonly kind: "Checkpoint" }, podResources: PodResourcesView): Accounting {
+  const shown = new Set(podResources.kind === "Read" ? podResources.pods.flatMap(({ resource, ids }) => ids.map((id) => `${resource}=${id}`)) : []);
+  const missing = given.flatMap(({ podUid, resource, ids }) =>
+    ids.filter((id) => !shown.has(`${resource}=${id}`)).map((id) => `${resource} ${id} of the pod with UID ${podUid}`),
+  );
+  return missing.length === 0 ? { kind: "Accounted" } : { kind: "Behind", given: missing };
 }
 
 /** Kubelet frees the devices of a pod whose phase is final. The phase can be set from outside, while its containers run. */

@@ -2,7 +2,7 @@
 
 /** A view indexed by unit, built once per pass so that the decisions stay linear in the number of functions. */
 import type { Address, PciFunction } from "./device.ts";
-import { type FunctionInPod, functionsInPods } from "./in-pods.ts";
+import { type FunctionInPod, functionsInPods, unmappedInPods } from "./in-pods.ts";
 import type { BindingUnit, RegBase } from "./unit.ts";
 import type { Binding, NodeView, Reading } from "./view.ts";
 
@@ -23,6 +23,8 @@ export interface Ground {
   readonly strays: readonly PciFunction[];
   /** Every function that podresources shows in a pod's hands, by whichever ledger. */
   readonly inPods: readonly FunctionInPod[];
+  /** What podresources shows in pods' hands and means no function now (in-pods.ts). */
+  readonly unmapped: ReadonlySet<string>;
 }
 
 export function groundFrom(view: NodeView): Ground {
@@ -37,7 +39,15 @@ export function groundFrom(view: NodeView): Ground {
     else below.set(fn.unit.regBase, [fn]);
   }
   const inPods = functionsInPods(view.podResources, functions);
-  return { view, units: unitFacts(view.binding), functions: new Map(functions.map((fn) => [fn.address, fn])), below, strays, inPods };
+  return {
+    view,
+    units: unitFacts(view.binding),
+    functions: new Map(functions.map((fn) => [fn.address, fn])),
+    below,
+    strays,
+    inPods,
+    unmapped: unmappedInPods(view.podResources, inPods),
+  };
 }
 
 /** Every function that is, or may be, below the unit. */

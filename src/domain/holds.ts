@@ -4,6 +4,7 @@
 import { accountingOf } from "./accounting.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
+import { handKey } from "./in-pods.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
 
@@ -75,6 +76,11 @@ function canShowFree(memory: HoldMemory, ground: Ground): boolean {
   return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs);
 }
 
+/** Its pod has what it had under that name, although the id means no function any more. */
+export function isStillShown({ pod, resource }: Hold, ground: Ground): boolean {
+  return resource !== null && pod !== "" && ground.unmapped.has(handKey({ pod, resource }));
+}
+
 /** How long every view must have shown a device free. */
 function settleMsOf(memory: HoldMemory, { view }: Ground): number {
   return unseenMs(memory.settleMs, view.podResources);
@@ -102,6 +108,10 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
   const { kind: account } = accountingOf(ground, memory.resources);
   for (const [address, hold] of holds) {
     if (held.has(address)) continue;
+    if (isStillShown(hold, ground)) {
+      holds.set(address, { ...hold, freeSinceMs: null });
+      continue;
+    }
     const isShown = believed && (account === "Accounted" || account === "NotAsked") && !isHiddenOnHost(ground.functions.get(address));
     const freeSinceMs = isShown ? (hold.freeSinceMs ?? (account === "Accounted" ? view.nowMs : null)) : null;
     if (freeSinceMs !== null && account === "Accounted" && view.nowMs - freeSinceMs >= settleMs) holds.delete(address);

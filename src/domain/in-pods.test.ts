@@ -33,6 +33,7 @@ it.each<readonly [string, Shown]>([
   ["its vfio device", { ids: ["vfio3"], listed: ["vfio33", "vfio3"] }],
   ["its vfio device's path", { ids: ["/dev/vfio/devices/vfio3"], listed: ["/dev/vfio/devices/vfio3"] }],
   ["its vfio device, which is listed no more", { ids: ["vfio3"] }],
+  ["its vfio device, while another one is gone", { ids: ["vfio3"], listed: ["vfio3", "vfio4"] }],
   ["its IOMMU group", { ids: ["42"], listed: ["42", "43"] }],
   ["its IOMMU group's path", { ids: ["/dev/vfio/42"], listed: ["/dev/vfio/42"] }],
   ["a claim's device", { ids: ["node-1/pci-0000-1a-00-0"], claim: "train" }],
@@ -47,7 +48,8 @@ it.each<readonly [string, Shown]>([
   ["a number among more than there are groups, as of fuse", { ids: ["42"], listed: ["0", "1", "42"] }],
   ["a number among small ones, as of a shared GPU", { ids: ["42"], listed: ["42", "43", "44"] }],
   ["the group of a function that is not on vfio", { ids: ["1"], listed: ["1", "42"] }],
-  ["a vfio number that no function has", { ids: ["vfio3"], listed: ["vfio3", "vfio4"] }],
+  ["a vfio number that no function has", { ids: ["vfio4"], listed: ["vfio3", "vfio4"] }],
+  ["a vfio number among other names", { ids: ["vfio3"], listed: ["vfio3", "slice-0"] }],
   ["a number that a pod of the same plugin makes implausible", { ids: ["42", "7"], listed: [] }],
   ["a number of a claim", { ids: ["42"], claim: "train" }],
 ])("no function is in a pod's hands by %s", (_what, entry) => {

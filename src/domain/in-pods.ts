@@ -16,8 +16,24 @@ export interface FunctionInPod {
 }
 
 /**
- * An address is understood in every writing. A vfio device node (`vfio3`) and an IOMMU group (`42`) are understood only where every id that the
- * resource lists or a pod of it has is such a node, or group, of a function on vfio: numbers that count containers (kvm, fuse, shared GPUs) are none.
+ * Names what podresources shows of one pod by one resource, where none of its ids means a function (any more): a vfio node or a group is known only
+ * while each of the resource's others is on vfio, too.
+ */
+export function unmappedInPods(podResources: PodResourcesView, inPods: readonly FunctionInPod[]): ReadonlySet<string> {
+  if (podResources.kind !== "Read") return new Set();
+  const mapped = new Set(inPods.map(handKey));
+  const shown = podResources.pods.map(({ namespace, pod, resource }) => handKey({ pod: `${namespace}/${pod}`, resource }));
+  return new Set(shown.filter((key) => !mapped.has(key)));
+}
+
+export function handKey({ pod, resource }: Pick<FunctionInPod, "pod" | "resource">): string {
+  return `${pod} ${resource}`;
+}
+
+/**
+ * An address is understood in every writing, a vfio device node (`vfio3`) where the resource has nothing but such names, and an IOMMU group (`42`) only
+ * where every id that the resource lists or a pod of it has is the group of a function on vfio: numbers that count containers (kvm, fuse, shared GPUs)
+ * are none.
  */
 export function functionsInPods(podResources: PodResourcesView, functions: readonly PciFunction[]): readonly FunctionInPod[] {
   if (podResources.kind !== "Read") return [];
@@ -55,16 +71,16 @@ function idsOf(
     .flatMap(({ ids }) => ids);
 }
 
-/** How the resource numbers functions; nothing when one of its ids is no number of a function on vfio. */
+/**
+ * How the resource numbers functions. `vfio3` can mean nothing but a vfio node, whatever became of the resource's others. A bare number may mean anything:
+ * it is a group only where each of the others is the group of a function on vfio, too.
+ */
 function numberScheme(ids: readonly string[], onVfio: readonly PciFunction[]): (id: string) => readonly Address[] {
-  const byNode = (id: string): readonly Address[] => {
-    const node = /^(?:\/dev\/vfio\/devices\/)?(vfio\d+)$/.exec(id)?.[1];
-    return node === undefined ? [] : onVfio.filter((fn) => fn.vfioCdev?.endsWith(`/${node}`)).map((fn) => fn.address);
-  };
-  const byGroup = (id: string): readonly Address[] => {
-    const group = /^(?:\/dev\/vfio\/)?(\d+)$/.exec(id)?.[1];
-    return group === undefined ? [] : onVfio.filter((fn) => fn.iommuGroup === group).map((fn) => fn.address);
-  };
-  const scheme = [byNode, byGroup].find((one) => ids.every((id) => one(id).length > 0));
-  return scheme ?? (() => []);
+  const nodeOf = (id: string): string | undefined => /^(?:\/dev\/vfio\/devices\/)?(vfio\d+)$/.exec(id)?.[1];
+  const byNode = (id: string): readonly Address[] => onVfio.filter((fn) => fn.vfioCdev?.endsWith(`/${nodeOf(id)}`)).map((fn) => fn.address);
+  const groupOf = (id: string): string | undefined => /^(?:\/dev\/vfio\/)?(\d+)$/.exec(id)?.[1];
+  const byGroup = (id: string): readonly Address[] =>
+    onVfio.filter((fn) => fn.iommuGroup !== null && fn.iommuGroup === groupOf(id)).map((fn) => fn.address);
+  if (ids.every((id) => nodeOf(id) !== undefined)) return byNode;
+  return ids.every((id) => byGroup(id).length > 0) ? byGroup : () => [];
 }

@@ -125,6 +125,21 @@ describe("holds", () => {
     expect(remember(ending, anIntent(), at(90_000)).holds.has(DEVICE)).toBe(false);
   });
 
+  it("of another ledger go on while its pod is shown, although the number that it has the function by means none any more", () => {
+    const functions = [aFunction({ address: DEVICE }), aFunction({ address: "0000:18:00.0", iommuGroup: "13" })];
+    const pods = [{ namespace: "ml", pod: "other", resource: "example.com/vfio", ids: ["12"] }];
+    const podResources = { kind: "Read" as const, allocatable: [{ resource: "example.com/vfio", ids: ["12", "13"] }], pods, kubeletSinceMs: 0 };
+    const seen = (nowMs: number, shown: typeof functions) => at(nowMs, { podResources, host: { kind: "Read", value: aHost({ functions: shown }) } });
+    const before = remember(aMemory(), CLEARED, seen(20_000, functions));
+    const unbound = seen(
+      90_000,
+      functions.map((fn) => (fn.address === DEVICE ? fn : { ...fn, vfioCdev: null, driver: null })),
+    );
+    const after = remember(before, CLEARED, unbound);
+    expect(after.holds.get(DEVICE)).toMatchObject({ resource: "example.com/vfio", freeSinceMs: null });
+    expect(clearanceOf(after, unbound, REG_BASE).uses).toMatchObject([{ address: DEVICE, kind: "Pod", by: "pod ml/other (example.com/vfio)" }]);
+  });
+
   it("end after two seconds without a settling time, which is what kubelet needs to show them, and at once without a kubelet", () => {
     const answered = noteAnswer(aMemory({ settleMs: 0 }), { address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH });
     const isHeld = (ground: ReturnType<typeof at>): boolean => remember(answered, anIntent(), ground).holds.has(DEVICE);

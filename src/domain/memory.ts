@@ -7,7 +7,7 @@
  */
 import { type Address, linkOwnerOf } from "./device.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
-import { type Hold, type HoldMemory, holdsAfter } from "./holds.ts";
+import { type Hold, type HoldMemory, holdsAfter, isStillShown } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
@@ -153,13 +153,19 @@ export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): {
   const below = new Set(functionsBelow(ground, regBase).map((fn) => fn.address));
   for (const [address, unit] of memory.lastUnits) if (unit === regBase && !ground.functions.has(address)) below.add(address);
   const used = usesOf({ ground, lastUnits: memory.lastUnits, resources: memory.resources, settleMs: memory.settleMs }, regBase);
-  const uses = [...used, ...specUses(memory.specs, below)];
+  const uses = [...used, ...specUses(memory.specs, below), ...stillShownUses(memory, ground, below)];
   const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
   const ours = view.publications.flatMap((p) => p.ids);
   const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
   // A container runtime resolves a CDI name without asking anybody.
   const specs = specsOf(memory.specs);
   return { uses, listed: [...new Set([...ours, ...kubelets, ...specs])].filter((id) => below.has(id)) };
+}
+
+/** Functions that another ledger's pod has by a number that means none of them any more. */
+function stillShownUses({ holds }: Memory, ground: Ground, below: ReadonlySet<Address>): readonly Use[] {
+  const shown = [...holds].filter(([address, hold]) => below.has(address) && isStillShown(hold, ground));
+  return shown.map(([address, { pod, resource }]) => ({ address, kind: "Pod", by: `pod ${pod} (${resource})` }));
 }
 
 export interface CallEnd extends Pick<Attempts, "leaf" | "instance" | "problem"> {

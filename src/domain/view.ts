@@ -85,6 +85,12 @@ export type NodePodsView =
   /** `domains`: those for whose names the pods were read. */
   | { readonly kind: "Read"; readonly domains: ReadonlySet<string>; readonly pods: readonly NodePod[] }
   | { readonly kind: "Unreadable"; readonly why: string }
+  /** There is no API server to ask: what kubelet has written down to have given to pods, in our domains. It forgets an ended pod when it next writes. */
+  | {
+      readonly kind: "Checkpoint";
+      readonly domains: ReadonlySet<string>;
+      readonly given: readonly { readonly podUid: string; readonly resource: string; readonly ids: readonly string[] }[];
+    }
   /** No decision hung on them in this view. Never taken for free. */
   | { readonly kind: "NotAsked" }
   /** Standalone: there is no API server, by configuration only. */

@@ -65,6 +65,9 @@ export function createDevicePlugins(options: DevicePluginsOptions): DevicePlugin
       }
       for (const { resource, devices } of resources) pluginOf(resource).publish(devices);
     },
+    sendAgain() {
+      for (const plugin of plugins.values()) plugin.sendAgain();
+    },
     publications: () => [...plugins.values()].filter((plugin) => !plugin.isGone).map((plugin) => plugin.publication()),
     onChange(listener) {
       listeners.add(listener);

@@ -111,6 +111,11 @@ export class Instance {
     for (const stream of this.#streams) stream.show(list);
   }
 
+  /** The registration's stream sends its list once more. */
+  sendAgain(): void {
+    this.#registered?.sendAgain();
+  }
+
   /** Every open stream has shown exactly `list`. */
   hasShown(list: DeviceList): boolean {
     return [...this.#streams].every((stream) => stream.hasShown(list));

@@ -84,6 +84,17 @@ describe("ListAndWatch", () => {
     expect(reader.lists).toEqual([[A.id, B.id], [B.id]]);
   });
 
+  it("sends kubelet the list that it has once more when it is asked to, and nobody else", async () => {
+    const s = await startOffering();
+    const reader = read(s.dir);
+    await until("the first list", () => reader.lists.length === 1);
+    const before = s.kubelet.lists(GPU);
+    s.plugins.sendAgain();
+    await until("kubelet has it again", () => s.kubelet.lists(GPU) === before + 1);
+    expect(s.kubelet.count(GPU)).toEqual({ capacity: 2, allocatable: 2 });
+    expect(reader.lists).toHaveLength(1);
+  });
+
   it("gives a reader that does not read the newest list, not all of them, and holds up nobody else", async () => {
     const s = await startOffering();
     const reader = read(s.dir);

@@ -73,6 +73,11 @@ export class ListStream {
     else if (!this.#shown || !sameDevices(this.#shown.devices, list.devices)) this.#send(list);
   }
 
+  /** Sends what was shown last once more, unless a list is on its way anyhow. */
+  sendAgain(): void {
+    if (!this.#isEnded && !this.#sending && this.#shown) this.#send(this.#shown);
+  }
+
   /** Nothing is on its way and `list` is what was shown last. */
   hasShown(list: DeviceList): boolean {
     return !this.#sending && this.#shown !== null && sameDevices(this.#shown.devices, list.devices);

@@ -63,6 +63,8 @@ export interface DevicePluginPort {
    */
   publish(resources: readonly PublishedResource[]): void;
   publications(): readonly Publication[];
+  /** Sends every open stream of kubelet its list once more: kubelet writes its device checkpoint for each list, changed or not. */
+  sendAgain(): void;
   /** Calls `listener` when publications change. Returns the way to stop. */
   onChange(listener: (change?: PublicationChange) => void): () => void;
   /** Empty lists to every stream, waits (bounded) until sent, ends streams, removes sockets. Repeatable. */

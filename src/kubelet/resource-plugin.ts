@@ -87,6 +87,10 @@ export class ResourcePlugin {
     this.#changed();
   }
 
+  sendAgain(): void {
+    this.#instance?.sendAgain();
+  }
+
   get isWanted(): boolean {
     return this.#wanted !== null;
   }

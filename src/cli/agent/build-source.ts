@@ -2,7 +2,7 @@
 import type { AgentPorts } from "../../agent/ports.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
-import type { ClusterSource } from "../config/agent-config.ts";
+import type { ClusterSource, KubeletPaths } from "../config/agent-config.ts";
 import type { Ground } from "./build-ports.ts";
 
 /** Where the intent comes from and where the status goes. */
@@ -22,7 +22,10 @@ export function buildSource(ground: Ground): Promise<BuiltSource> {
   return source.kind === "Cluster" ? buildCluster(ground, source) : buildStandalone(ground, source);
 }
 
-async function buildStandalone({ context, log }: Ground, paths: { readonly manifest: string; readonly status: string }): Promise<BuiltSource> {
+async function buildStandalone(
+  { context, log, config }: Ground,
+  paths: { readonly manifest: string; readonly status: string },
+): Promise<BuiltSource> {
   const [{ createManifestIntent }, { createStatusFile }] = await Promise.all([
     import("../../cluster/standalone/manifest-intent.ts"),
     import("../../cluster/standalone/status-file.ts"),
@@ -41,10 +44,17 @@ async function buildStandalone({ context, log }: Ground, paths: { readonly manif
       onEvent: () => undefined,
     }),
     nodeName: () => intent.nodeName(),
-    pods: { observe: async () => ({ kind: "None" }) },
+    pods: await buildPods(config.kubelet),
     parts: [{ name: "manifest", start: (signal) => intent.start(signal), stop: () => intent.stop(), stopWithinMs: STOP_WITHIN_MS }],
     jobs: () => [],
   };
+}
+
+/** Without an API server kubelet's own checkpoint says which pods have devices. */
+async function buildPods(kubelet: KubeletPaths | null): Promise<AgentPorts["pods"]> {
+  if (kubelet === null) return { observe: async () => ({ kind: "None" }) };
+  const { readCheckpoint } = await import("../../kubelet/checkpoint.ts");
+  return { observe: (domains) => readCheckpoint(kubelet.deviceDir, domains) };
 }
 
 async function buildCluster({ context, log, metrics, onFatal }: Ground, source: ClusterSource): Promise<BuiltSource> {

@@ -54,6 +54,7 @@ export class DeviceManager {
   readonly #all = new Map<string, Map<string, DeviceMessage>>();
   readonly #healthy = new Map<string, Set<string>>();
   readonly #unhealthy = new Map<string, Set<string>>();
+  readonly #lists = new Map<string, number>();
   #assignments: Assignment[];
 
   constructor(clock: Clock, checkpoint: Checkpoint) {
@@ -100,9 +101,15 @@ export class DeviceManager {
 
   /** PluginListAndWatchReceiver: the whole list, from whichever stream it comes. */
   received(resource: string, devices: readonly DeviceMessage[]): void {
+    this.#lists.set(resource, this.lists(resource) + 1);
     this.#all.set(resource, new Map(devices.map((device) => [device.ID, device])));
     this.#healthy.set(resource, idsOf(devices.filter((device) => device.health === "Healthy")));
     this.#unhealthy.set(resource, idsOf(devices.filter((device) => device.health !== "Healthy")));
+  }
+
+  /** Lists that were taken, changed or not: the checkpoint is written for each. */
+  lists(resource: string): number {
+    return this.#lists.get(resource) ?? 0;
   }
 
   /** GetCapacity, with its side effect: resources whose grace is over are dropped. Null: the node does not show the resource. */

@@ -117,6 +117,10 @@ class StandIn implements KubeletStandIn {
     return this.#process?.manager.resources() ?? [];
   }
 
+  lists(resource: string): number {
+    return this.#process?.manager.lists(resource) ?? 0;
+  }
+
   devices(resource: string): ReturnType<KubeletStandIn["devices"]> {
     const listed = this.#process?.manager.devices(resource) ?? [];
     return listed.map((device) => ({

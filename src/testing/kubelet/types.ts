@@ -61,6 +61,8 @@ export interface KubeletStandIn {
   resources(): readonly string[];
   /** The newest list of a resource. */
   devices(resource: string): readonly ListedDevice[];
+  /** How many lists of a resource it has taken since its start: kubelet writes its checkpoint for each. */
+  lists(resource: string): number;
   /** GetAllocatableResources: healthy ids. */
   allocatable(resource: string): readonly string[];
   /** Breaks the ListAndWatch streams of a resource. kubelet never opens them again. */

@@ -99,7 +99,12 @@ export class AgentProcess {
       },
       prefer: ({ available, mustInclude, size }) => [...new Set([...mustInclude, ...available])].slice(0, size),
       podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
-      pods: { observe: (domains) => pass("pods.observe", () => api.podsView(domains)) },
+      pods: {
+        observe: (domains) =>
+          pass("pods.observe", () =>
+            world.shape.isStandalone && world.shape.hasKubelet ? world.kubelet.checkpoint(domains) : api.podsView(domains),
+          ),
+      },
       intent: {
         current: () => this.intent.value,
         onChange: (listener) => {

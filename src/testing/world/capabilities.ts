@@ -19,8 +19,8 @@ const SWITCHES = {
   sandboxes: true,
   /** A kubelet that starts without its API server answers podresources with success, and empty. */
   blindKubelet: true,
-  /** The same on a node without an API server. Waits for kubelet's own checkpoint to be read there. */
-  blindAlone: false,
+  /** The same on a node without an API server. */
+  blindAlone: true,
   /** Kubelet's device checkpoint is lost or rolled back: it gives away what a running pod has. */
   checkpoints: true,
   /** Other plugins' pods have functions of ours. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { NodePodsView } from "../../domain/view.ts";
 import type { PodDevices, PublishedDevice } from "../../kubelet/port.ts";
 import { Fact } from "./fact.ts";
 import type { OtherPod } from "./other-plugin.ts";
@@ -23,6 +24,7 @@ export class KubeletModel {
   readonly #time: WorldTime;
   readonly #pods: readonly Pod[];
   #seesSinceMs = 0;
+  #checkpoint: { readonly pod: Pod; readonly podUid: string; readonly resource: string; readonly ids: readonly string[] }[] = [];
   readonly #plugins = new Map<number, () => Iterable<PluginServer>>();
   readonly isReadable: Fact<boolean>;
   /** It runs and its podresources can be read. */
@@ -174,12 +176,29 @@ export class KubeletModel {
     return [...ours, ...this.others.filter(({ claim }) => claim === undefined).map(({ resource, listed }) => ({ resource, ids: listed() }))];
   }
 
+  /** Kubelet writes its device checkpoint: for each list, and when it has given something. One that knows no pod keeps what it has read. */
+  write(): void {
+    const isKept = (pod: Pod): boolean => pod.stage !== "Over" && !pod.isTerminating;
+    if (!this.isBlind) this.#checkpoint = this.#checkpoint.filter(({ pod }) => isKept(pod));
+    for (const pod of this.#pods) {
+      const isWritten = this.#checkpoint.some((entry) => entry.pod === pod);
+      if (pod.stage === "Held" && isKept(pod) && !isWritten) this.#checkpoint.push({ pod, podUid: pod.key, resource: pod.resource, ids: pod.ids });
+    }
+  }
+
+  /** The checkpoint as its file has it, for a node without an API server. */
+  checkpoint(domains: ReadonlySet<string>): NodePodsView {
+    const given = this.#checkpoint.filter(({ pod }) => !pod.isForgotten).map(({ podUid, resource, ids }) => ({ podUid, resource, ids }));
+    return { kind: "Checkpoint", domains, given };
+  }
+
   #take(server: PluginServer): void {
     const endpoint = this.endpoints.get(server.resource);
     const list = server.onTheWay.shift();
     if (!list || endpoint?.server !== server) return;
     this.#time.tick += 1;
     endpoint.devices = list;
+    this.write();
     server.took(list);
   }
 }

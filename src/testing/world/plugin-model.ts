@@ -68,6 +68,11 @@ export class PluginServer {
     this.#onChange();
   }
 
+  /** The list that kubelet has, once more. */
+  sendAgain(): void {
+    if (this.isOpen && this.onTheWay.length === 0) this.#send(this.taken);
+  }
+
   /** Registers soon, when there is something to register and a kubelet to do it with. */
   lookForKubelet(afterMs = REGISTER_AFTER_MS): void {
     if (this.wanted === null || this.isOpen || this.#isStarting) return;
@@ -151,6 +156,10 @@ export class PluginModel implements DevicePluginPort {
       if (!resources.some(({ resource }) => resource === server.resource)) server.show(null);
     }
     for (const { resource, devices } of resources) this.#server(resource).show(devices);
+  }
+
+  sendAgain(): void {
+    for (const server of this.servers.values()) server.sendAgain();
   }
 
   publications(): readonly Publication[] {

@@ -35,6 +35,7 @@ export function admit(world: World, pod: Pod): boolean {
       if (!isSame()) return;
       pod.stage = "Held";
       pod.givenBy = server.process;
+      kubelet.write();
       pod.since = { sinceTick: world.time.tick, sinceMs: world.time.nowMs };
       startContainer(world, pod);
     },

@@ -28,6 +28,12 @@ export const CLEARS: readonly Scenario[] = [
     steps: [...UP, ...POD, step("stopContainer", { word: "pod-0" }), ...BLIND, intent("renamed-cleared"), step("crashAgent"), start, advance(60_000)],
   },
   {
+    name: "CLEAR comes after the last pod has ended, although kubelet's checkpoint still has it and there is no API server",
+    shape: { isStandalone: true },
+    steps: [...UP, ...POD, intent("cleared"), advance(20_000), step("completePod", { word: "pod-0" }), advance(40_000)],
+    check: firstUnit("Cleared"),
+  },
+  {
     name: "CLEAR waits the settling time after a pod has ended",
     steps: [...UP, ...POD, intent("cleared"), advance(20_000), step("completePod", { word: "pod-0" }), advance(2_900)],
     check: firstUnit("ClearSettling"),

@@ -98,6 +98,8 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   renumberVfio: {
     needs: "renumbers",
     ...onFunction(2, (world, fn) => {
+      // A number in another plugin's pod means the other function then: nobody can tell which of them it has.
+      if (world.kubelet.others.length > 0) return false;
       const other = world.host.functions.find((one) => one !== fn && one.isPresent.value && one.isOnVfio.value && one.opens.value === 0);
       // What another plugin's pod has under its old number stays bound.
       return other !== undefined && world.kubelet.others.length === 0 && world.host.swapNodes(fn, other);
