@@ -12,6 +12,7 @@ import type { IntentView } from "../cluster/port.ts";
 import { accountingOf } from "../domain/accounting.ts";
 import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
+import { accountedNames } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
 import { emptyMemory, noteListed, noteLoads, proofsOf, remember } from "../domain/memory.ts";
@@ -320,7 +321,7 @@ function wantedSpecs({ draft, pass, adopted, memory }: AgentState, { news, asked
 }
 
 function isCheckpointBehind({ ground }: Pass, { memory }: AgentState): boolean {
-  return accountingOf(ground, memory.resources).kind === "Behind";
+  return accountingOf(ground, accountedNames(memory)).kind === "Behind";
 }
 
 function nextLook(pass: Pass, nowMs: number, state: AgentState): { afterMs: number } | undefined {

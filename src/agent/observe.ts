@@ -3,7 +3,7 @@
 /** observe: one NodeView from every port. Reads only; what fails is a value. */
 import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
-import { waitsForPods } from "../domain/holds.ts";
+import { accountedNames, waitsForPods } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
@@ -44,7 +44,7 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const ground = groundFrom({ ...view, pods: { kind: "None" } });
   if (!wantsPods(inputs, ground)) return view;
   const askedMs = ports.clock.nowMs();
-  const pods = await ports.pods.observe(domainsOf(namesAfter(inputs.memory, inputs.intent, ground)));
+  const pods = await ports.pods.observe(domainsOf([...namesAfter(inputs.memory, inputs.intent, ground), ...accountedNames(inputs.memory)]));
   return ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...view, pods } : { ...(await readNode()), pods };
 }
 

@@ -76,6 +76,11 @@ function canShowFree(memory: HoldMemory, ground: Ground): boolean {
   return podResources.kind === "None" || nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs);
 }
 
+/** The names whose pods podresources must account for: ours, and those under which another ledger has given one of these functions. */
+export function accountedNames({ resources, holds }: Pick<HoldMemory, "resources" | "holds">): ReadonlySet<string> {
+  return new Set([...resources, ...[...holds.values()].flatMap(({ resource }) => resource ?? [])]);
+}
+
 /** Its pod has what it had under that name, although the id means no function any more. */
 export function isStillShown({ pod, resource }: Hold, ground: Ground): boolean {
   return resource !== null && pod !== "" && ground.unmapped.has(handKey({ pod, resource }));
@@ -105,7 +110,7 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
   const believed = canShowFree(memory, ground);
   const settleMs = settleMsOf(memory, ground);
   // A hold is all that keeps its device from the next pod: it begins to end, and ends, only on a yes of the API. In between that need not be asked.
-  const { kind: account } = accountingOf(ground, memory.resources);
+  const { kind: account } = accountingOf(ground, accountedNames(memory));
   for (const [address, hold] of holds) {
     if (held.has(address)) continue;
     if (isStillShown(hold, ground)) {

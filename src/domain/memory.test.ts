@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { aBinding, aFunction, aHost, aMemory, anIntent, aPod, aUnit, aView, GPU, INSTANCE, podsRead, REG_BASE } from "../testing/builders.ts";
+import {
+  aBinding,
+  aContainer,
+  aFunction,
+  aHost,
+  aMemory,
+  anIntent,
+  aPod,
+  aUnit,
+  aView,
+  GPU,
+  INSTANCE,
+  podsRead,
+  REG_BASE,
+} from "../testing/builders.ts";
 import type { PciFunction } from "./device.ts";
 import { groundFrom } from "./ground.ts";
 import { clearanceOf, emptyMemory, type Memory, noteAnswer, noteCall, notePreStart, noteReadAgain, noteSetup, proofsOf, remember } from "./memory.ts";
@@ -123,6 +137,18 @@ describe("holds", () => {
     expect(remember(ending, anIntent(), at(35_000, notAsked)).holds.get(DEVICE)?.freeSinceMs).toBe(30_000);
     expect(remember(ending, anIntent(), at(90_000, notAsked)).holds.get(DEVICE)?.freeSinceMs).toBe(30_000);
     expect(remember(ending, anIntent(), at(90_000)).holds.has(DEVICE)).toBe(false);
+  });
+
+  it("of another ledger do not end while podresources leaves out a pod that the API shows asking for its name", () => {
+    const pods = [{ namespace: "ml", pod: "other", resource: "intel.com/vfio", ids: [DEVICE] }];
+    const podResources = { kind: "Read" as const, allocatable: [], pods, kubeletSinceMs: 0 };
+    const before = remember(remember(aMemory(), anIntent(), at(20_000, { podResources })), anIntent(), at(30_000));
+    const alive = podsRead(aPod({ name: "other", containers: [aContainer({ asks: { "intel.com/vfio": 1 } })] }));
+    expect(remember(before, anIntent(), at(90_000, { pods: alive })).holds.get(DEVICE)).toMatchObject({
+      resource: "intel.com/vfio",
+      freeSinceMs: null,
+    });
+    expect(remember(before, anIntent(), at(90_000)).holds.has(DEVICE)).toBe(false);
   });
 
   it("of another ledger go on while its pod is shown, although the number that it has the function by means none any more", () => {

@@ -7,7 +7,7 @@
  */
 import { type Address, linkOwnerOf } from "./device.ts";
 import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
-import { type Hold, type HoldMemory, holdsAfter, isStillShown } from "./holds.ts";
+import { accountedNames, type Hold, type HoldMemory, holdsAfter, isStillShown } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
@@ -152,7 +152,7 @@ export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): {
   const { view } = ground;
   const below = new Set(functionsBelow(ground, regBase).map((fn) => fn.address));
   for (const [address, unit] of memory.lastUnits) if (unit === regBase && !ground.functions.has(address)) below.add(address);
-  const used = usesOf({ ground, lastUnits: memory.lastUnits, resources: memory.resources, settleMs: memory.settleMs }, regBase);
+  const used = usesOf({ ground, lastUnits: memory.lastUnits, resources: accountedNames(memory), settleMs: memory.settleMs }, regBase);
   const uses = [...used, ...specUses(memory.specs, below), ...stillShownUses(memory, ground, below)];
   const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
   const ours = view.publications.flatMap((p) => p.ids);

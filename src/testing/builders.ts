@@ -118,7 +118,7 @@ export function aContainer(overrides: Partial<PodContainer> = {}): PodContainer 
 }
 
 export function podsRead(...pods: readonly NodePod[]): NodePodsView {
-  return { kind: "Read", domains: new Set(["teeio.dev", "intel.com", "nvidia.com"]), pods };
+  return { kind: "Read", domains: new Set(["teeio.dev", "intel.com", "nvidia.com", "example.com"]), pods };
 }
 
 export function anIntent(overrides: Partial<Intent> = {}): Intent {

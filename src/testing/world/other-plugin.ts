@@ -53,9 +53,6 @@ export function otherTakes({ host, kubelet, time, api }: World, at: number, ids:
 export function knownToBeTaken(world: World, fn: HostFunction): OtherPod | null {
   const other = takenByOther(world, fn.address);
   const isNumber = other?.style === "vfio" || other?.style === "group";
-  // A bare number means a group only while each that the plugin lists is the group of a function on vfio.
-  const groups = other?.style === "group" ? world.host.functions.filter((one) => other.listed.includes(one.iommuGroup)) : [];
-  if (groups.some((one) => !one.isPresent.value || !one.isOnVfio.value)) return null;
   return isNumber && !(fn.isPresent.value && fn.isOnVfio.value) ? null : other;
 }
 

@@ -35,6 +35,17 @@ const OTHERS: readonly Scenario[] = OTHER_IDS.filter((ids) => ids !== "small").f
 export const HANDS: readonly Scenario[] = [
   ...OTHERS,
   {
+    name: "a function that another plugin's pod has is not offered while kubelet starts again and again, and podresources is empty",
+    shape: { settleMs: 500 },
+    steps: [
+      ...UP,
+      step("otherPluginTakes", { at: 0, word: "address" }),
+      advance(30_000),
+      ...[900, 900, 900, 900].flatMap((ms) => [step("killKubelet", {}, 0), step("startKubelet"), advance(ms)]),
+    ],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).length === 0 ? [] : ["the device is offered"]),
+  },
+  {
     name: "numbers of a plugin that means no device of this host hold nothing",
     needs: ["otherPlugins"],
     steps: [...UP, step("otherPluginTakes", { at: 0, word: "small" }), advance(60_000)],
