@@ -257,6 +257,8 @@ static int table_show(struct seq_file *file, void *unused)
 	spin_unlock(&sim->lock);
 	seq_printf(file, "pages_owned %llu\ncorrupted 0x%llx\nsetup_calls %llu\nclear_calls %llu\n",
 		   owned, sim->head.corrupted, sim->head.setup_calls, sim->head.clear_calls);
+	seq_printf(file, "write_backs %llu\nwrite_backs_refused %llu\n", sim->head.write_backs,
+		   sim->head.write_backs_refused);
 	for (i = 0; i < sim->head.unit_count; i++) {
 		const struct sim_unit *unit = &sim->module.units[i];
 

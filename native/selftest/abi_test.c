@@ -16,15 +16,16 @@
 struct shape {
 	unsigned long command;
 	uint32_t size;
+	uint32_t first_size; /* of version 1 */
 	uint32_t reserved; /* offset of padding, or 0 */
 	int accepted; /* errno of the call as it is */
 };
 
 static const struct shape shapes[] = {
-	{ TDX_IOMMU_IOC_INFO, sizeof(struct tdx_iommu_info), offsetof(struct tdx_iommu_info, reserved), 0 },
-	{ TDX_IOMMU_IOC_LIST, sizeof(struct tdx_iommu_list), 0, 0 },
-	{ TDX_IOMMU_IOC_SETUP, sizeof(struct tdx_iommu_setup), offsetof(struct tdx_iommu_setup, reserved), ENOENT },
-	{ TDX_IOMMU_IOC_CLEAR, sizeof(struct tdx_iommu_clear), offsetof(struct tdx_iommu_clear, reserved), ENOENT },
+	{ TDX_IOMMU_IOC_INFO, sizeof(struct tdx_iommu_info), 96, offsetof(struct tdx_iommu_info, reserved), 0 },
+	{ TDX_IOMMU_IOC_LIST, sizeof(struct tdx_iommu_list), 56, 0, 0 },
+	{ TDX_IOMMU_IOC_SETUP, sizeof(struct tdx_iommu_setup), 120, offsetof(struct tdx_iommu_setup, reserved), ENOENT },
+	{ TDX_IOMMU_IOC_CLEAR, sizeof(struct tdx_iommu_clear), TDX_IOMMU_CLEAR_SIZE_VER1, offsetof(struct tdx_iommu_clear, reserved), ENOENT },
 };
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 #define NO_UNIT 0x123450000ULL
@@ -76,10 +77,17 @@ void sizes(void)
 
 		form(buffer, shape, FILL);
 		CHECK_EQ(call(fd, shape->command, buffer), shape->accepted);
-		for (size = 0; size < shape->size; size += 4) {
+		for (size = 0; size < shape->first_size; size += 4) {
 			form(buffer, shape, FILL);
 			set_u32(buffer, 0, size);
 			REFUSED(fd, shape, buffer, EINVAL);
+		}
+		/* A caller who does not know of later members. */
+		for (; size < shape->size; size += 4) {
+			form(buffer, shape, FILL);
+			set_u32(buffer, 0, size);
+			CHECK_EQ(call(fd, shape->command, buffer), shape->accepted);
+			CHECK_EQ(*(uint32_t *)buffer, size);
 		}
 		/* A tail that is not zero is something that the caller wants and the driver can't give. */
 		for (size = shape->size + 1; size <= shape->size + 64; size += 9) {
@@ -257,7 +265,7 @@ void answers_leak_nothing(void)
 	info.flags = info.reserved = 0;
 	CHECK_EQ(call(fd, TDX_IOMMU_IOC_INFO, &info), 0);
 	CHECK_EQ(info.size, sizeof(info));
-	CHECK_EQ(info.flags, TDX_IOMMU_INFO_SIMULATED | TDX_IOMMU_INFO_DID_UNRESERVED);
+	CHECK_EQ(info.flags, TDX_IOMMU_INFO_SIMULATED | TDX_IOMMU_INFO_DID_UNRESERVED | TDX_IOMMU_INFO_NOT_AFTER);
 	CHECK_EQ(info.abi_version, TDX_IOMMU_ABI_VERSION);
 	CHECK_EQ(info.environment, TDX_IOMMU_ENV_OK);
 	CHECK_EQ(info.valid, TDX_IOMMU_VALID_VERSION | TDX_IOMMU_VALID_FEATURES0 | TDX_IOMMU_VALID_MT_PAGE_COUNT);

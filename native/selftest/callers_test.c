@@ -76,25 +76,6 @@ void killed_caller(void)
 	close(again);
 }
 
-/* Its call has reached the driver, and waits there. */
-static int waits_in_kernel(pid_t child)
-{
-	char path[64], state = 0;
-	int tries;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", child);
-	for (tries = 0; tries < 100 && state != 'D'; tries++) {
-		FILE *stat = fopen(path, "r");
-
-		if (!stat || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
-			state = 0;
-		if (stat)
-			fclose(stat);
-		usleep(50000);
-	}
-	return state == 'D';
-}
-
 /* A call whose turn has not come when its caller is killed never happens: nobody could see it coming. */
 void dropped_caller(void)
 {

@@ -213,6 +213,24 @@ void script(const char *format, ...)
 		bail_out("the simulator takes no fault: %s", strerror(error));
 }
 
+int waits_in_kernel(int process)
+{
+	char path[64], state = 0;
+	int tries;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", process);
+	for (tries = 0; tries < 100 && state != 'D'; tries++) {
+		FILE *stat = fopen(path, "r");
+
+		if (!stat || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		if (stat)
+			fclose(stat);
+		usleep(50000);
+	}
+	return state == 'D';
+}
+
 unsigned int sim_faults(void)
 {
 	char text[4096], *at;

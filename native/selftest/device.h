@@ -65,6 +65,8 @@ extern const char *modules_folder;
 int load_module(const char *name, const char *parameters);
 int unload_module(const char *name);
 
+/* Whether, before a deadline, its call has reached the driver and waits there. */
+int waits_in_kernel(int process);
 /* Waits, with a deadline, until the first unit is in this state; 0 when it never was. */
 int wait_for_state(int fd, uint32_t state);
 _Noreturn void bail_out(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -18,7 +18,7 @@
 #include "tests.h"
 
 static const struct test_case cases[] = {
-	{ "structs that are too short are EINVAL, unknown tails E2BIG, and refusals write nothing", sizes },
+	{ "structs shorter than their first version are EINVAL, unknown tails E2BIG, and refusals write nothing", sizes },
 	{ "every unknown flag and all padding that is not zero is EINVAL", flags_and_padding },
 	{ "unknown commands are ENOTTY, and the size in a command does not matter", commands },
 	{ "memory that can't be read or written is EFAULT", addresses },
@@ -40,6 +40,12 @@ static const struct test_case cases[] = {
 	{ "a caller killed during SETUP is gone, the operation goes on, and a repeat joins it", killed_caller },
 	{ "a caller killed while it waits for its turn leaves nothing that happens later", dropped_caller },
 	{ "several callers of one SETUP share one SEAMCALL", joined_callers },
+	{ "a CLEAR after its time is ETIME, makes no SEAMCALL and changes nothing", late_clear },
+	{ "a CLEAR that has begun in time is resumed to its end", begun_clear },
+	{ "a CLEAR whose time passes while it waits behind a SETUP is not issued", clear_behind_setup },
+	{ "a caller that joins a CLEAR sets the later time", joined_clear },
+	{ "a caller that does not know not_after has the contract of before", older_caller },
+	{ "a driver that does not know not_after is E2BIG, and says so in INFO", older_driver },
 	{ "poll tells of each change once per open file", poll_tells },
 	{ "poll wakes for a SETUP, for a lost module and for a detached backend", poll_wakes },
 	{ "a TDX module that can't be called is ENODEV, and trust is gone with it", environments },

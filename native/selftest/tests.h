@@ -32,6 +32,14 @@ void joined_callers(void);
 void poll_tells(void);
 void poll_wakes(void);
 
+/* not_after_test.c */
+void late_clear(void);
+void begun_clear(void);
+void clear_behind_setup(void);
+void joined_clear(void);
+void older_caller(void);
+void older_driver(void);
+
 /* world_test.c */
 void environments(void);
 void not_opted_in(void);

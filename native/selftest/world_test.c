@@ -206,6 +206,14 @@ void other_backends(void)
 		CHECK_EQ(clear_up(fd, reg_base), TDX_IOMMU_DONE);
 		CHECK_EQ(unit_now(fd).pages_retained, 0);
 		CHECK_EQ(sim_table("pages_owned"), 0);
+		/* In whatever order the released pages are listed, they are the same. */
+		CHECK_EQ(set_up(fd, reg_base), TDX_IOMMU_DONE);
+		seq = unit_now(fd).setup_seq;
+		script("leaf=clear unit=any list=2");
+		CHECK_EQ(clear_up(fd, reg_base), TDX_IOMMU_DONE);
+		CHECK_EQ(unit_now(fd).pages_retained, 0);
+		CHECK_EQ(sim_table("write_backs"), profiles[i] == TDX_IOMMU_PROFILE_NEWEST ? 0 : 2 * TDX_MT_PAGES(1 + i * 3));
+		CHECK_EQ(sim_table("write_backs_refused"), 0);
 	}
 	close(fd);
 }
@@ -224,7 +232,7 @@ void no_backend(void)
 	CHECK_EQ(poll(&change, 1, 0), 1);
 	info = info_now(fd);
 	CHECK(memcmp(info.instance, before.instance, sizeof(info.instance)) != 0);
-	CHECK_EQ(info.flags, TDX_IOMMU_INFO_DID_UNRESERVED);
+	CHECK_EQ(info.flags, TDX_IOMMU_INFO_DID_UNRESERVED | TDX_IOMMU_INFO_NOT_AFTER);
 	CHECK_EQ(info.environment, TDX_IOMMU_ENV_UD);
 	CHECK_EQ(unit_now(fd).ecap & TDX_ECAP_CONNECT, 0);
 	CHECK_EQ(unit_now(fd).state, TDX_IOMMU_UNSUPPORTED);
@@ -239,7 +247,7 @@ void no_backend(void)
 	if (load_module("tdx_iommu", "real_setup=1"))
 		bail_out("the driver is not there to be loaded again");
 	fd = must_open(O_RDWR);
-	CHECK_EQ(info_now(fd).flags, TDX_IOMMU_INFO_DID_UNRESERVED | TDX_IOMMU_INFO_REAL_SETUP);
+	CHECK_EQ(info_now(fd).flags, TDX_IOMMU_INFO_DID_UNRESERVED | TDX_IOMMU_INFO_NOT_AFTER | TDX_IOMMU_INFO_REAL_SETUP);
 	CHECK_EQ(set_up(fd, reg_base), ERRNO(ENODEV));
 	close(fd);
 	CHECK_EQ(unload_module("tdx_iommu"), 0);

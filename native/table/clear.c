@@ -59,7 +59,7 @@ int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)
  *
  * An empty list of a module that does not say how it is called is taken for the newest one's, which
  * lists nothing. That cannot be proven: an older one that failed to write its list looks the same.
- * What stands against it is that WBINVD is refused for a page that the module owns.
+ * What speaks for it is that WBINVD is refused for a page that the module owns.
  */
 static int is_list_right(struct tdx_table *table, const struct tdx_pages *held,
 			 const struct tdx_call *call)

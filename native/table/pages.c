@@ -92,6 +92,11 @@ int tdx_pages_root_is_blank(struct tdx_table *table, const struct tdx_pages *pag
 	return 1;
 }
 
+static __u64 first_page(__u64 entry)
+{
+	return entry & ~TDX_PAGE_MASK;
+}
+
 /* How many pages an entry names: its low bits, where 0 is one page. */
 static __u64 entry_pages(__u64 entry)
 {
@@ -100,7 +105,7 @@ static __u64 entry_pages(__u64 entry)
 
 static int names_page(__u64 entry, __u64 page)
 {
-	__u64 first = entry & ~TDX_PAGE_MASK;
+	__u64 first = first_page(entry);
 
 	return entry && page >= first && page < first + entry_pages(entry) * TDX_PAGE_SIZE;
 }
@@ -146,7 +151,7 @@ int tdx_pages_all_listed(struct tdx_table *table, const struct tdx_pages *pages)
 	for (i = 0; i < TDX_MT_QUEUES + pages->count; i++) {
 		__u64 entry = table->ops->entry_read(table->ctx, pages->ledger, i), page;
 
-		for (page = entry & ~TDX_PAGE_MASK; names_page(entry, page); page += TDX_PAGE_SIZE) {
+		for (page = first_page(entry); names_page(entry, page); page += TDX_PAGE_SIZE) {
 			if (!is_listed(table, pages, page, i))
 				return 0;
 		}
@@ -161,7 +166,7 @@ int tdx_pages_write_back(struct tdx_table *table, const struct tdx_pages *pages)
 	for (i = 0; i < TDX_MT_QUEUES + pages->count; i++) {
 		__u64 entry = table->ops->entry_read(table->ctx, pages->ledger, i), page;
 
-		for (page = entry & ~TDX_PAGE_MASK; names_page(entry, page); page += TDX_PAGE_SIZE) {
+		for (page = first_page(entry); names_page(entry, page); page += TDX_PAGE_SIZE) {
 			if (table->ops->write_back(table->ctx, page))
 				return 0;
 		}

@@ -64,8 +64,8 @@ struct tdx_table_ops {
 	/*
 	 * TDH.PHYMEM.PAGE.WBINVD of a page that the module has released: writes back what caches
 	 * hold of it under the module's key, so that nothing of that comes over what the host
-	 * writes. Inside begin, not under lock. 0, or not 0 when the module refuses, which it does
-	 * for a page that it still owns.
+	 * writes. Inside begin, not under lock. 0, or not 0 when the module refuses, which its
+	 * public source does for every page that is not free in its PAMT.
 	 */
 	int (*write_back)(void *ctx, __u64 page);
 	/* CLOCK_MONOTONIC: callers name times on it. */

@@ -59,7 +59,7 @@ async function setup(parts: PerformParts, step: Step, host: Reading<HostView> | 
 
 /**
  * How old the look at a unit's devices may be when its CLEAR begins. A look takes well under a second; 5 s leave room for a kubelet that takes all of
- * its 3 s, and are over before a pod that was let in meanwhile has its VM up. Views slower than that are too slow to clear by.
+ * the 3 s that it is given. Views that are slower are too slow to clear by, and the unit's message says so.
  */
 const LOOK_IS_GOOD_MS = 5_000;
 

@@ -14,6 +14,9 @@ import { onlyUnit, type VmNode } from "./node.ts";
 import { startAgentVm } from "./start.ts";
 
 const rung = await openKernelRung();
+const CLEARED = "cp /cleared.yaml /node.yaml.new && mv /node.yaml.new /node.yaml";
+/** The driver, built for tests, answers as one built before CLEAR had not_after. */
+const OLDER_DRIVER = "/sys/kernel/debug/tdx_iommu/version_1";
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-agent-"));
 
 describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
@@ -83,8 +86,19 @@ describe.skipIf(rung.skipReason !== null)("the agent on a real kernel", () => {
     await node.until("trust again", (now) => now.units[0]?.state === "Trusted");
   });
 
+  it("asks no CLEAR of a driver that is too old to be told until when its look is good, and says what to load", async () => {
+    const clears = async (): Promise<string> => /clear_calls \d+/.exec(await vm.run(TABLE))?.[0] ?? "";
+    const before = await clears();
+    await vm.run(`echo Y > ${OLDER_DRIVER} && ${CLEARED}`);
+    const status = await node.until("an older driver", (now) => now.units[0]?.reason === "DriverTooOld");
+    expect(onlyUnit(status)).toMatchObject({ state: "Trusted", message: expect.stringMatching(/^tdx_iommu of version 1 is loaded, 2 is needed/) });
+    expect(status.conditions.find((one) => one.type === "Degraded")).toMatchObject({ status: "True", reason: "DriverTooOld" });
+    expect(await clears()).toBe(before);
+    await vm.run(`echo N > ${OLDER_DRIVER}`);
+  });
+
   it("clears on request", async () => {
-    await vm.run("cp /cleared.yaml /node.yaml.new && mv /node.yaml.new /node.yaml");
+    await vm.run(CLEARED);
     const status = await node.until("a cleared unit", (now) => now.units[0]?.reason === "Cleared");
     expect(onlyUnit(status)).toMatchObject({ state: "Untrusted", tdxIommuId: "" });
     expect(await vm.run(TABLE)).toMatch(/pages_owned \d+\ncorrupted 0x0\n/);
