@@ -36,14 +36,14 @@ export interface DecideInputs {
 /** What would be listed if specs and proofs can be written, which is tried next. */
 export function want({ intent, ground, memory }: Pick<DecideInputs, "intent" | "ground" | "memory">): Wanted {
   const verdicts = verdictsFor(intent, ground, { ...memory, specs: NO_SPECS, proofProblem: "" });
-  return { ground, verdicts, offer: offerFrom(intent, verdicts, ground) };
+  return { ground, verdicts, offer: offerFrom(intent, verdicts, { ground, memory }) };
 }
 
 export function decide(inputs: DecideInputs): Pass {
   const { intent, ground, memory } = inputs;
   const verdicts = verdictsFor(intent, ground, memory);
   const unitVerdicts = planUnits({ intent, ground, memory });
-  const offer = offerFrom(intent, verdicts, ground);
+  const offer = offerFrom(intent, verdicts, { ground, memory });
   const status = reportFrom({
     ground,
     driver: inputs.driver,

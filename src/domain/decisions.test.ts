@@ -34,7 +34,7 @@ describe("the offer", () => {
     fc.assert(
       fc.property(world, ({ view, intent, memory }) => {
         const ground = groundFrom(view);
-        for (const { devices } of offerFrom(intent, verdictsFor(intent, ground, memory), ground)) {
+        for (const { devices } of offerFrom(intent, verdictsFor(intent, ground, memory), { ground, memory })) {
           for (const { id } of devices.filter((device) => device.healthy)) {
             expect(intent?.state).toBe("Trusted");
             const fn = below(view, "")
@@ -60,7 +60,7 @@ describe("the offer", () => {
     fc.assert(
       fc.property(world, ({ view, intent, memory }) => {
         const ground = groundFrom(view);
-        const ids = offerFrom(intent, verdictsFor(intent, ground, memory), ground).flatMap(({ devices }) =>
+        const ids = offerFrom(intent, verdictsFor(intent, ground, memory), { ground, memory }).flatMap(({ devices }) =>
           devices.filter((d) => d.healthy).map((d) => d.id),
         );
         expect(new Set(ids).size).toBe(ids.length);

@@ -39,6 +39,7 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["NoIntent", inputs({ intent: null })],
   ["NoResourceMatches", fnWith({ vendor: "8086" })],
   ["LedgerNotServed", inputs({ intent: anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DRA", match: { vendors: ["10de"] } }] }) })],
+  ["NameServedByOther", inputs({ memory: aMemory({ taken: new Map([["teeio.dev/gpu", "kubelet lists slice-0"]]) }) })],
   ["UnitUnreadable", fnWith({ unit: { kind: "Unreadable", why: "EIO" } })],
   ["NoUnit", fnWith({ unit: { kind: "None" } })],
   ["UnitNotSelected", inputs({ intent: anIntent({ units: { regBases: ["0x1000"] } }) })],

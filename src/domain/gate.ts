@@ -31,7 +31,7 @@ export interface GateInputs {
   /** Null: the binding cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly bindingProblem: string;
-  readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources">;
+  readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken">;
 }
 
 /** One rule of the gate, applied. */
@@ -113,6 +113,11 @@ export const GATE_RULES: readonly Rule[] = [
     reason: "LedgerNotServed",
     passes: ({ resource }) => resource?.ledger === "DevicePlugin",
     read: ({ resource }) => `ledger ${resource?.ledger ?? "none"}`,
+  },
+  {
+    reason: "NameServedByOther",
+    passes: ({ resource, memory }) => !memory.taken.has(resource?.name ?? ""),
+    read: ({ resource, memory }) => memory.taken.get(resource?.name ?? "") ?? "no other plugin is seen to serve the name",
   },
   {
     reason: "UnitUnreadable",

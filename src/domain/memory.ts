@@ -13,6 +13,7 @@ import { selectsUnit } from "./intent.ts";
 import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
 import { NO_SPECS, type SpecsInPlace, specsOf, specUses } from "./specs.ts";
+import { takenNames } from "./taken-names.ts";
 import type { Leaf, RegBase } from "./unit.ts";
 import { unknownHolders } from "./unknown-holders.ts";
 import { type Use, usesOf } from "./use.ts";
@@ -44,6 +45,8 @@ export interface Memory extends HoldMemory {
   readonly proofProblem: string;
   /** Extended resources that were listed in this boot. */
   readonly served: ReadonlySet<string>;
+  /** Names that another device plugin serves on this node, with what shows it. */
+  readonly taken: ReadonlyMap<string, string>;
   /** Proofs.loads: known to the driver, kept here for the next process. */
   readonly loads: ReadonlySet<string>;
   /** Units whose links have not been read again since SETUP was issued: nothing below counts as trusted until they have. */
@@ -64,6 +67,7 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     links: new Map(),
     unsureLooks: 0,
     unknownHolders: new Map(),
+    taken: new Map(),
     verifying: new Set<RegBase>(),
     knownUnits: new Set<RegBase>(),
     freeSince: new Map(),
@@ -92,7 +96,7 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const served = new Set([...memory.served, ...view.publications.map((p) => p.resource)]);
   const links = { checkedLinks: checkedLinksAfter(memory, ground), links: linksAfterLook(memory.links, ground) };
   const seen = { ...memory, ...links, lastUnits, knownUnits, served, resources: namesAfter(memory, intent, ground) };
-  const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground) };
+  const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
   const unsureLooks = [...ground.functions.values()].some(isLinkUnsure) ? memory.unsureLooks + 1 : 0;
   return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground) };
 }

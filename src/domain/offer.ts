@@ -35,13 +35,21 @@ export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memor
  * The lists to publish. A withheld device is absent; it is listed unhealthy while a pod holds it, so that the pod's status tells. A resource is
  * served from its first device on, and goes on with an empty list for as long as the intent names it.
  */
-export function offerFrom(intent: Intent | null, verdicts: readonly Verdict[], ground: Ground): readonly OfferedResource[] {
+export function offerFrom(
+  intent: Intent | null,
+  verdicts: readonly Verdict[],
+  { ground, memory }: { readonly ground: Ground; readonly memory: Pick<Memory, "taken"> },
+): readonly OfferedResource[] {
   const heldAs = heldResources(ground);
   const served = new Set(ground.view.publications.filter((p) => p.serving).map((p) => p.resource));
   const names = (intent?.resources ?? []).filter((rule) => rule.ledger === "DevicePlugin").map((rule) => rule.name);
-  return names
-    .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)) }))
-    .filter((offered) => offered.devices.length > 0 || served.has(offered.resource));
+  return (
+    names
+      // Not even devices that pods hold: nothing is registered under another plugin's name.
+      .filter((resource) => !memory.taken.has(resource))
+      .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)) }))
+      .filter((offered) => offered.devices.length > 0 || served.has(offered.resource))
+  );
 }
 
 function listed(verdict: Verdict, resource: string, heldAs: ReadonlyMap<Address, string>, ground: Ground): OfferedResource["devices"] {

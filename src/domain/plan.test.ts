@@ -346,7 +346,7 @@ describe("random worlds", () => {
       const ground = groundFrom(view);
       const memory = remember(before, intent, ground);
       const steps = planUnits({ intent, ground, memory }).flatMap((verdict) => (verdict.step ? [verdict.step.kind] : []));
-      const offers = offerFrom(intent, verdictsFor(intent, ground, memory), ground).flatMap((offer) =>
+      const offers = offerFrom(intent, verdictsFor(intent, ground, memory), { ground, memory }).flatMap((offer) =>
         offer.devices.filter((device) => device.healthy),
       );
       seen = {

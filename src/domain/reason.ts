@@ -51,6 +51,7 @@ export const DEVICE_REASONS = {
   NoIntent: "no TrustedIommu applies to this node",
   NoResourceMatches: "no resource of the intent matches the function",
   LedgerNotServed: "the resource's ledger is DRA, which this version does not serve yet",
+  NameServedByOther: "another device plugin serves the resource name on this node, so it is not registered over it; the message says what shows it",
   NoUnit: "the kernel puts the function behind no unit",
   UnitUnreadable: "the function's unit cannot be read",
   UnitNotSelected: "the intent does not select the function's unit",

@@ -28,6 +28,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   NoIntent: null,
   NoResourceMatches: null,
   LedgerNotServed: null,
+  NameServedByOther: "give the resource another name, or end the other device plugin",
   NoUnit: null,
   UnitUnreadable: "its iommu link cannot be followed",
   UnitNotSelected: null,

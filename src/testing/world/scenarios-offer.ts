@@ -6,6 +6,20 @@ import { GPU, NIC } from "./shape.ts";
 
 export const OFFERS: readonly Scenario[] = [
   {
+    name: "a name that another plugin serves is not registered over it",
+    steps: [step("otherPluginServes", { word: GPU }), ...UP, advance(30_000)],
+    check: ({ kubelet, api }) => {
+      const shown = api.status?.devices.find((device) => device.address === "0000:17:00.0")?.reason;
+      const complaint = shown === "NameServedByOther" ? [] : [`the status says ${shown}`];
+      return kubelet.endpoints.has(GPU) ? ["it is registered"] : complaint;
+    },
+  },
+  {
+    name: "a name that another plugin has served is registered when that one has gone",
+    steps: [step("otherPluginServes", { word: GPU }), ...UP, step("otherPluginReturns"), advance(30_000)],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).length === 1 ? [] : ["it is not offered"]),
+  },
+  {
     name: "a list that kubelet still believes in gives away nothing under an old name",
     shape: { listDelayMs: 1_000 },
     steps: [start, advance(8_000), step("createPod", { word: GPU, at: 1 }), intent("swapped"), step("admitPod", { word: "pod-0" })],

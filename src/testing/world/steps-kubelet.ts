@@ -2,6 +2,7 @@
 import { has } from "./capabilities.ts";
 import { OTHER_IDS, otherTakes } from "./other-plugin.ts";
 import { forget } from "./pod-life.ts";
+import { GPU } from "./shape.ts";
 import type { StepKind } from "./steps.ts";
 
 /** What happens to kubelet, and what other plugins do beside ours. */
@@ -64,6 +65,17 @@ export const KUBELET_STEPS: Readonly<Record<string, StepKind>> = {
     weight: ({ kubelet, shape }) => (shape.hasKubelet && kubelet.others.length === 0 ? shape.unrest : 0),
     propose: ({ host }, dice) => ({ at: dice.below(host.functions.length), word: dice.pick(OTHER_IDS) }),
     apply: (world, { at, word }) => otherTakes(world, at ?? 0, OTHER_IDS.find((one) => one === word) ?? "small"),
+  },
+  /** Another plugin serves one of the spec's names, and has given a device of its own. Scripted only. */
+  otherPluginServes: {
+    weight: () => 0,
+    propose: () => ({ word: GPU }),
+    apply: ({ kubelet, time }, { word = GPU }) => {
+      const since = { sinceTick: time.tick, sinceMs: time.nowMs };
+      const pod = { namespace: "ml", pod: "other", resource: word, ids: ["slice-0"] };
+      kubelet.others.push({ ...pod, listed: () => ["slice-0", "slice-1"], address: null, style: "small", since });
+      return true;
+    },
   },
   otherPluginReturns: {
     needs: "otherPlugins",
