@@ -57,9 +57,13 @@ export function tellOfLoss(onStage: () => Stage): void {
   test("units are set up anew, and the device held across the loss stays withheld while the others are offered again", async () => {
     const stage = onStage();
     await stage.simulate("n1", "clear-faults");
-    const isBack = (seen: NodeStatus) => condition(seen, "Ready").status === "True";
-    const status = await untilStatus(stage, "n1", { what: "Ready", holds: isBack });
+    const isBack = (seen: NodeStatus) => condition(seen, "UnitsTrusted").status === "True" && seen.counts.devicesOffered === 8;
+    const status = await untilStatus(stage, "n1", { what: "8 devices offered", holds: isBack });
     stage.tell(`n1: ${status.summary}; ${held} is ${deviceIn(status, held).reason}`);
+    // The node is not as intended until a person ends the pod, and says so.
+    const message = expect.stringContaining(`HeldAcrossTrustLoss: ${held} (end the pod`);
+    expect(condition(status, "Degraded")).toMatchObject({ status: "True", reason: "DevicesWithheld", message });
+    expect(condition(status, "Ready")).toMatchObject({ status: "False", reason: "DevicesWithheld" });
     expect(deviceIn(status, held)).toMatchObject({ offered: false, reason: "HeldAcrossTrustLoss", usedBy: { pod: "default/next" } });
     await untilAllocatable(stage, "n1", { [GPU]: "3", [ACCELERATOR]: "5" });
     await untilPod(stage, "patient", { what: "running", holds: isRunning });
@@ -83,7 +87,8 @@ export function tellOfLoss(onStage: () => Stage): void {
     const stage = onStage();
     await endPod(stage, "next");
     await untilAllocatable(stage, "n1", ALL_OFFERED);
-    const status = await untilStatus(stage, "n1", { what: "offered", holds: (seen) => deviceIn(seen, held).offered });
+    const isReady = (seen: NodeStatus) => deviceIn(seen, held).offered && condition(seen, "Ready").status === "True";
+    const status = await untilStatus(stage, "n1", { what: "offered, and Ready", holds: isReady });
     expect(deviceIn(status, held)).toMatchObject({ reason: "Offered", usedBy: null });
   });
 

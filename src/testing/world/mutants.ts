@@ -203,7 +203,13 @@ const holds: readonly Mutant[] = [
   without("other ledgers' ids by vfio node", IN_PODS, ["nodeOf(id) !== undefined)) return byNode;", "nodeOf(id) !== undefined)) return byGroup;"]),
   without("other ledgers' ids by IOMMU group", IN_PODS, ["? byGroup : () => [];", "? byNode : () => [];"]),
   without("every number for an IOMMU group", IN_PODS, ["ids.every((id) => byGroup(id).length > 0)", "ids.some((id) => byGroup(id).length > 0)"]),
-  without("PreStart that knows nothing of the hold", GATE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
+  {
+    name: "PreStart that knows nothing of the hold",
+    edits: [
+      edit(GATE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
+      edit(GATE, ['purpose !== "PreStart" || hold?.node === fn?.vfioCdev', 'purpose !== "PreStart" || hold === null || hold.node === fn?.vfioCdev']),
+    ],
+  },
   without("PreStart that asks nobody", HANDLERS, [
     'admit({ resource, address, purpose: "PreStart" }, (judged) => start(judged, resource))',
     "Promise.resolve(resource === address ? start : null)",
