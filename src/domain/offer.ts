@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { accountingOf } from "./accounting.ts";
 /** The offer: what kubelet is to be shown, a projection of the gate's verdicts. Never more than the verdicts allow. */
 import { compareAddress } from "./address.ts";
 import type { Address } from "./device.ts";
 import { judge, type Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
+import { accountedNames } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import type { Memory } from "./memory.ts";
 
@@ -38,17 +40,19 @@ export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memor
 export function offerFrom(
   intent: Intent | null,
   verdicts: readonly Verdict[],
-  { ground, memory }: { readonly ground: Ground; readonly memory: Pick<Memory, "taken"> },
+  { ground, memory }: { readonly ground: Ground; readonly memory: Pick<Memory, "taken" | "holds" | "resources"> },
 ): readonly OfferedResource[] {
   const heldAs = heldResources(ground);
   const served = new Set(ground.view.publications.filter((p) => p.serving).map((p) => p.resource));
+  // Kubelet writes its checkpoint for a list of ours. Where all that is withheld waits for it, nothing would be listed, and nothing written.
+  const mustWrite = accountingOf(ground, accountedNames(memory)).kind === "Behind";
   const names = (intent?.resources ?? []).filter((rule) => rule.ledger === "DevicePlugin").map((rule) => rule.name);
   return (
     names
       // Not even devices that pods hold: nothing is registered under another plugin's name.
       .filter((resource) => !memory.taken.has(resource))
       .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)) }))
-      .filter((offered) => offered.devices.length > 0 || served.has(offered.resource))
+      .filter((offered) => offered.devices.length > 0 || served.has(offered.resource) || mustWrite)
   );
 }
 

@@ -2,7 +2,7 @@
 
 /** Devices in hands over a restart, a rename, a reboot, a loss of trust. */
 import { advance, BLIND, intent, POD, type Scenario, start, step, UP } from "./scenario.ts";
-import { GPU, NIC, RENAMED } from "./shape.ts";
+import { GPU, NIC, PLAIN, RENAMED } from "./shape.ts";
 
 /** Kubelet has the answer, and podresources shows its pod a second later. */
 const STARTS_LATE: Pick<Scenario, "steps" | "check"> = {
@@ -33,6 +33,21 @@ const YOUNG_KUBELETS = [
 ];
 
 export const HOLDS: readonly Scenario[] = [
+  {
+    name: "the only device is offered again although kubelet's checkpoint still has its pod, and nothing is listed that would make kubelet write",
+    shape: { isStandalone: true, devices: PLAIN.devices.slice(0, 1) },
+    steps: [
+      ...UP,
+      ...POD,
+      step("crashAgent"),
+      step("completePod", { word: "pod-0" }),
+      step("loseUnit", { at: 0 }),
+      step("findUnit", { at: 0 }),
+      start,
+      advance(60_000),
+    ],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).length === 1 ? [] : ["the device is not offered"]),
+  },
   {
     name: "a pod does not start again in another span of trust",
     steps: [
