@@ -7,6 +7,7 @@ import { type CheckTools, refute } from "./check-tools.ts";
 import type { HostFunction } from "./host-function.ts";
 import type { Pod } from "./pod.ts";
 import type { Yes } from "./witness.ts";
+import type { World } from "./world.ts";
 
 /** A scan for holders may be so old when a device is given away. */
 const SCAN_IS_GOOD_MS = 1_000;
@@ -27,15 +28,22 @@ export function checkAnswer(tools: CheckTools, process: AgentProcess, yes: Yes):
 }
 
 /** What is given away is in no other hands. */
-function checkGift({ world, violate }: CheckTools, process: AgentProcess, { pod, arrivedTick }: Yes, id: string): void {
+function checkGift({ world, violate }: CheckTools, process: AgentProcess, { pod, resource, arrivedTick }: Yes, id: string): void {
   // Whoever gave it away knows, whatever podresources shows meanwhile.
   const other = world.api.pods.find((one) => one !== pod && one.stage === "Held" && !one.isTerminating && one.ids.includes(id));
   if (other?.givenBy === process.number) violate("Allocate", `${id}: ${other.name} has it`);
+  if (!isProven(world, resource, id)) violate("Allocate", `${id}: the next process will not know of it`);
   const fn = world.host.find(id);
   if (!has("checkpoints") || fn === null || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
   // It may have been opened since the last scan, and that may have been a moment ago.
   const isOld = fn.opens.sinceTick < arrivedTick && world.time.nowMs - fn.opens.sinceMs > SCAN_IS_GOOD_MS;
   if (isOld) violate("Allocate", `${id}: a process has it open`);
+}
+
+/** The newest line of the proof file about the device says that it was given under that name. */
+function isProven({ proofs }: World, resource: string, id: string): boolean {
+  const line = proofs.lines?.findLast((one) => one.startsWith(`["hold","${id}"`));
+  return line?.includes(`"${resource}"`) === true;
 }
 
 /** What is given is the device that was asked for, by its node and by its CDI name; what was given is still it. */

@@ -73,4 +73,9 @@ export const SPECS: readonly Scenario[] = [
       step("admitPod", { word: "pod-0" }),
     ],
   },
+  {
+    name: "no device is offered while a proof cannot be written",
+    steps: [step("unplug", { at: 1 }), ...UP, step("proofsReadOnly"), step("replug", { at: 1, word: "" }), advance(5_000)],
+    check: ({ kubelet }) => kubelet.healthy(GPU).map((id) => `${id} is offered`),
+  },
 ];
