@@ -10,6 +10,7 @@ import type { ModuleUnit } from "./module-unit.ts";
 import { knownToBeTaken } from "./other-plugin.ts";
 import type { Pod } from "./pod.ts";
 import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow, youngest } from "./setup-rules.ts";
+import { specsInPlace } from "./spec-rules.ts";
 import type { World } from "./world.ts";
 
 export interface ClearEvidence {
@@ -33,6 +34,7 @@ export function clearObjections(evidence: ClearEvidence): readonly Known[] {
   unreadable(evidence, found);
   for (const fn of world.host.functions) if (mayBeBelow(world, fn, unit.regBase)) againstFunction(world, { fn, unit }, found);
   againstPods(evidence, found);
+  againstSpecs(evidence, found);
   againstOthers(evidence, found);
   againstHaste(evidence, found);
   return found.list;
@@ -124,6 +126,12 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
 /** Its phase is final, whoever wrote it, and none of its containers runs. */
 export function isOverForAll({ phase, isRunning }: Pod): boolean {
   return phase === "Succeeded" && !isRunning;
+}
+
+/** A container runtime resolves a CDI name without asking: it goes before its unit is cleared. */
+function againstSpecs({ world, target }: ClearEvidence, found: Objections): void {
+  const below = new Set(world.host.below(target.regBase).map((fn) => fn.address));
+  for (const { id } of specsInPlace(world)) found.add(below.has(id), `${id} still has a CDI spec`, EVER);
 }
 
 function againstOthers({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections): void {

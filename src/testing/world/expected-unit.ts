@@ -10,6 +10,7 @@ import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 import { takenByOther } from "./other-plugin.ts";
 import { isSelected, MANY_DOMAIN_IDS, mayBeBelow } from "./setup-rules.ts";
+import { specsInPlace } from "./spec-rules.ts";
 import type { World } from "./world.ts";
 
 type Reason = UnitStatus["reason"];
@@ -75,7 +76,7 @@ function againstSetup(world: World, unit: ModuleUnit): Reason {
 
 /** A unit that should be cleared and is not. */
 function againstClear(world: World, unit: ModuleUnit): Reason {
-  const { host, api, shape } = world;
+  const { host, api, shape, specs } = world;
   if (!host.isReadable.value || host.units.some((one) => one.isPresent.value && !one.isReadable.value)) return "ClearBlocked";
   const below = host.functions.filter((fn) => mayBeBelow(world, fn, unit.regBase));
   const asked = new Set((api.spec.intent?.resources ?? []).map((rule) => rule.name));
@@ -87,7 +88,8 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
     return pod.isTerminating ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
   });
   const isElsewhere = below.some((fn) => takenByOther(world, fn.address) !== null);
-  if (isHeld || isElsewhere || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
+  const isNamed = !specs.areWritable.value && specsInPlace(world).some(({ id }) => below.some((fn) => fn.address === id));
+  if (isHeld || isElsewhere || isNamed || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
   if (!shape.honoursNotAfter) return "DriverTooOld";
   if (!shape.isSimulated && !shape.realSetup) return "ClearRetrying";
   const { lastCall } = unit;

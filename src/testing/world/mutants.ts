@@ -107,6 +107,13 @@ const clear: readonly Mutant[] = [
     "  const ground = await parts.observeNow();\n",
     "  const ground = parts.state.pass?.ground ?? (await parts.observeNow());\n",
   ]),
+  {
+    name: "CLEAR while a CDI spec is still in place",
+    edits: [
+      edit(MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets, ...specs.slice(0, 0)])].filter("]),
+      edit(MEMORY, ["...specUses(memory.specs, below)]", "...specUses(memory.specs, below).slice(0, 0)]"]),
+    ],
+  },
   without("CLEAR whose look is good for ever", PERFORM, ["binding.deadline(LOOK_IS_GOOD_MS)", "binding.deadline(1e9)"]),
   without("CLEAR whose look is good from its end on", PERFORM, [
     "  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n  const ground = await parts.observeNow();\n",
@@ -143,8 +150,17 @@ const setup: readonly Mutant[] = [
     "  const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));",
     "  const ground = known;",
   ]),
-  without("devices offered before their links are read again", GATE, ["!memory.verifying.has(fact.entry.regBase),", "true,"]),
-  without("links that are secure at first sight", MEMORY, ['if (fn.link.state === "Insecure" && owner', "if (owner"]),
+  {
+    name: "devices offered before their links are read again",
+    edits: [
+      edit(GATE, ["!memory.verifying.has(fact.entry.regBase),", "true,"]),
+      edit(MEMORY, ["if (fact?.epoch == null || memory.verifying.has(fact.entry.regBase)) continue;", "if (fact?.epoch == null) continue;"]),
+    ],
+  },
+  without("links that are secure at first sight", MEMORY, [
+    'if (fn.link.state === "Insecure" && owner?.link.state === "Insecure") checked',
+    "if (owner !== undefined) checked",
+  ]),
   without("links checked by a look at other functions of the slot", MEMORY, [
     'owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));',
     'owner?.link.state !== "Secure") checked.add(linkKey(linkOwnerOf(fn), fact.epoch));',
@@ -222,6 +238,14 @@ const holds: readonly Mutant[] = [
 ];
 
 const offer: readonly Mutant[] = [
+  without("specs known by name, not by content", GATE, [
+    "proven.get(specName(facts))?.node === (facts.fn?.vfioCdev ?? null)",
+    "proven.has(specName(facts))",
+  ]),
+  without("Allocate that takes a pass's word for who has a device", GATE, [
+    'if (known !== "" || purpose !== "Allocate" || fn === null) return known;',
+    'if (known !== "" || purpose !== null || fn === null) return known;',
+  ]),
   {
     name: "a device in every list",
     edits: [edit(OFFER, [EVERY_LIST, "if (verdict.offered)"]), edit(PASS, [STAYS, "devices: devices.filter(() => true)"])],

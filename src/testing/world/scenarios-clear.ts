@@ -34,6 +34,20 @@ export const CLEARS: readonly Scenario[] = [
     check: firstUnit("Cleared"),
   },
   {
+    name: "CLEAR waits for a terminating pod whose resource has been renamed, after a restart without proofs",
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      step("terminatePod", { word: "pod-0" }),
+      intent("renamed-cleared"),
+      step("crashAgent"),
+      step("loseProofs"),
+      start,
+      advance(20_000),
+    ],
+  },
+  {
     name: "CLEAR waits the settling time after a pod has ended",
     steps: [...UP, ...POD, intent("cleared"), advance(20_000), step("completePod", { word: "pod-0" }), advance(2_900)],
     check: firstUnit("ClearSettling"),

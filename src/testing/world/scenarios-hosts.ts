@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Functions that come back otherwise than they went, statuses that somebody else has written, lists that rest on an older look. */
-import { advance, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
+import { advance, intent, POD, type Scenario, start, step, TWO_GPUS, UP, VIRTUAL } from "./scenario.ts";
 
 const TRUST_ANEW = [step("loseUnit", { at: 0 }), step("findUnit", { at: 0 })];
 const SECURED_EARLY = [step("startAgent", {}, "seamcall.setup"), step("secureLink", { at: 0, word: "Tsm" }), advance(5_000)];
@@ -16,6 +16,12 @@ export const HOSTS: readonly Scenario[] = [
     name: "nor after a restart in between",
     needs: ["securedReturns"],
     steps: [step("unplug", { at: 0 }), ...UP, step("replug", { at: 0, word: "Stream" }), step("crashAgent"), start, advance(5_000)],
+  },
+  {
+    name: "a virtual function says nothing of its physical function's link, which was away during SETUP",
+    needs: ["securedReturns"],
+    shape: VIRTUAL,
+    steps: [step("replug", { at: 1, word: "" }), step("unplug", { at: 0 }), ...UP, step("replug", { at: 0, word: "Tsm" }), advance(5_000)],
   },
   {
     name: "no CLEAR below a function whose unit link is gone, after a restart",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What a container runtime makes of the CDI specs in place, and of the device nodes that kubelet keeps from an answer. */
-import { advance, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
+import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
 import { GPU } from "./shape.ts";
 
 const REAL = { isSimulated: false, realSetup: true };
@@ -77,5 +77,10 @@ export const SPECS: readonly Scenario[] = [
     name: "no device is offered while a proof cannot be written",
     steps: [step("unplug", { at: 1 }), ...UP, step("proofsReadOnly"), step("replug", { at: 1, word: "" }), advance(5_000)],
     check: ({ kubelet }) => kubelet.healthy(GPU).map((id) => `${id} is offered`),
+  },
+  {
+    name: "CLEAR waits for a CDI spec that cannot be removed",
+    steps: [...UP, step("cdiReadOnly"), intent("cleared"), advance(20_000)],
+    check: firstUnit("ClearBlocked"),
   },
 ];

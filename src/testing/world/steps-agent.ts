@@ -76,6 +76,16 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
       return true;
     },
   },
+  // Somebody tidies up: what is missing is not proven.
+  loseProofs: {
+    weight: ({ process, proofs, shape }) => (process === null && proofs.lines !== null ? 4 * shape.unrest : 0),
+    propose: () => ({}),
+    apply: ({ process, proofs }) => {
+      if (process !== null || proofs.lines === null) return false;
+      proofs.lines = null;
+      return true;
+    },
+  },
   apiDown: toggle(1, 10, ({ api }) => api.isReachable),
   proofsReadOnly: toggle(0.5, 12, ({ proofs }) => proofs.areWritable),
   cdiReadOnly: toggle(0.7, 12, ({ specs }) => specs.areWritable),
