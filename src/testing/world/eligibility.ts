@@ -115,6 +115,8 @@ function believesKubelet({ kubelet, time }: World, process: AgentProcess): boole
   return kubelet.isAnswering.value && time.nowMs - Math.max(kubelet.showsSinceMs, process.startedMs) >= NOTICED_MS;
 }
 
+const SEARCH_IS_GOOD_MS = 1_000;
+
 /** Another plugin's pod has it, or a process that is no pod's that kubelet knows. */
 function againstOtherHands({ world, process, address, purpose }: Question, fn: HostFunction, object: Object): void {
   if (!believesKubelet(world, process)) return;
@@ -130,6 +132,8 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   if (api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating)) return;
   const isKnown = api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
   const since = [fn.opens, fn.areOpensShown, fn.areHoldersReadable, fn.isPresent, api.lastEnd].map(ageOf).reduce(younger);
+  // A search for holders may be so old when it is listed.
+  if (world.time.nowMs - since.sinceMs <= SEARCH_IS_GOOD_MS) return;
   object(!isKnown, "a process has it open, and no pod has it", { ...latest, ...since, sinceMs: Math.max(latest.sinceMs, since.sinceMs) });
 }
 

@@ -206,10 +206,13 @@ const holds: readonly Mutant[] = [
     "const answerMs = unseenMs(options.settleMs, ground.view.podResources);",
     "const answerMs = options.settleMs;",
   ]),
-  without("CLEAR too soon after an answer", USE, [
-    "const answerMs = unseenMs(inputs.settleMs, view.podResources);",
-    "const answerMs = inputs.settleMs;",
-  ]),
+  {
+    name: "CLEAR too soon after an answer",
+    edits: [
+      edit(USE, ["const answerMs = unseenMs(inputs.settleMs, view.podResources);", "const answerMs = inputs.settleMs;"]),
+      edit(AGENT, ["const answerMs = unseenMs(options.settleMs, ground.view.podResources);", "const answerMs = options.settleMs;"]),
+    ],
+  },
   without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
   without("holds that end in the dark", HOLDS, [" && !isHiddenOnHost(ground.functions.get(address));", ";"]),
   without("other ledgers' ids in another writing", IN_PODS, [

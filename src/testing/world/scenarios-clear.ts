@@ -99,7 +99,16 @@ export const CLEARS: readonly Scenario[] = [
   {
     name: "CLEAR waits after an answer without any settling time, too",
     shape: { settleMs: 0, isStandalone: true },
-    steps: [...UP, ...POD, step("completePod", { word: "pod-0" }), intent("cleared"), advance(1_900)],
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      advance(1_100),
+      step("terminatePod", { word: "pod-0" }),
+      step("finishPod", { word: "pod-0" }),
+      intent("cleared"),
+      advance(700),
+    ],
     check: firstUnit("ClearBlocked"),
   },
   {
