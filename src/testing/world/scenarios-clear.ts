@@ -24,6 +24,20 @@ export const CLEARS: readonly Scenario[] = [
     ],
   },
   {
+    name: "CLEAR waits for a terminating pod whose resource has been renamed, after a restart without proofs",
+    steps: [
+      ...UP,
+      ...POD,
+      step("stopContainer", { word: "pod-0" }),
+      step("terminatePod", { word: "pod-0" }),
+      intent("renamed-cleared"),
+      step("crashAgent"),
+      step("loseProofs"),
+      start,
+      advance(20_000),
+    ],
+  },
+  {
     name: "CLEAR waits for a pod whose resource has been renamed, after a restart, while kubelet cannot reach its API server and shows no pod",
     steps: [...UP, ...POD, step("stopContainer", { word: "pod-0" }), ...BLIND, intent("renamed-cleared"), step("crashAgent"), start, advance(60_000)],
   },
