@@ -77,8 +77,10 @@ export class AgentProcess {
       host: {
         observe: (look) =>
           pass("host.observe", () => {
-            witness.looked(this, "host");
-            return this.#searched(look, host.view());
+            const view = this.#searched(look, host.view());
+            const open = view.functions.filter(({ holders }) => holders.kind === "Known" && holders.pids.length > 0);
+            witness.looked(this, "host", new Set(open.map(({ address }) => address)));
+            return view;
           }),
         bootId: () => pass("host.bootId", () => `boot-${host.bootId}`),
         observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
@@ -157,7 +159,7 @@ export class AgentProcess {
     if (!shape.hasKubelet) return { kind: "None" };
     if (!kubelet.isAnswering.value) return { kind: "Unreadable", why: "kubelet does not answer" };
     if (kubelet.incarnation !== this.#kubelet.incarnation) this.#kubelet = { incarnation: kubelet.incarnation, sinceMs: time.nowMs };
-    witness.looked(this, "podresources");
+    witness.looked(this, "podresources", new Set());
     return { kind: "Read", allocatable: kubelet.allocatable(), pods: kubelet.listed(), kubeletSinceMs: this.#kubelet.sinceMs };
   }
 }

@@ -106,7 +106,7 @@ function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: M
 }
 
 function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections, sinceOf: (pod: Pod) => Age): void {
-  const { api, host, shape } = world;
+  const { api, host, kubelet, shape } = world;
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
@@ -114,7 +114,8 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
     const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value && host.find(id)?.areOpensShown.value);
-    if (pod.isTerminating && (shape.isStandalone || !pod.isInApi || isOverForAll(pod)) && !isOpen) continue;
+    const isUnseen = pod.isTerminating ? shape.isStandalone || !pod.isInApi || isOverForAll(pod) : kubelet.isBlind && isOverForAll(pod);
+    if (isUnseen && !isOpen) continue;
     found.add(
       pod.ids.some((id) => below.has(id)),
       `${pod.name}${pod.isTerminating ? ", terminating," : ""} has a device below`,

@@ -41,8 +41,15 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   const isHidden = !fn.isTsmFree.value || !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value;
   // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
   const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
+  // A pod that kubelet has forgotten keeps it from being believed about any device.
+  const isForgotten = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isForgotten && pod.stage === "Held");
   const mayBeHeld =
-    isHidden || lingers || fn.opens.value > 0 || fn.isBound.value || api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
+    isHidden ||
+    lingers ||
+    isForgotten ||
+    fn.opens.value > 0 ||
+    fn.isBound.value ||
+    api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
   return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
 }
 

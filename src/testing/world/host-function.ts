@@ -37,7 +37,7 @@ export class HostFunction {
   readonly physical: HostFunction | null;
   readonly linkOwner: HostFunction | null;
   readonly isPresent: Fact<boolean>;
-  /** What its link was when reading tsm/ began to block. */
+  /** What its link was when an agent last read it whole. */
   linkBeforeBlock: LinkTruth = "Off";
   readonly link: Fact<LinkTruth>;
   readonly isLinkReadable: Fact<boolean>;
@@ -92,7 +92,12 @@ export class HostFunction {
 
   /** A look at it shows it in use, or cannot show it free. */
   get isBusy(): boolean {
-    const isUsed = this.isSeenOpen || this.isBound.value || this.link.value !== "Off";
+    return this.isSeenOpen || this.isBusyBesides;
+  }
+
+  /** The same but for who has it open. */
+  get isBusyBesides(): boolean {
+    const isUsed = this.isBound.value || this.link.value !== "Off";
     return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value || !this.areHoldersReadable.value;
   }
 

@@ -86,7 +86,6 @@ export class HostModel {
 
   /** The kernel's lock of all `tsm/` files is taken, or free again. */
   blockTsm(isFree: boolean): boolean {
-    if (!isFree) for (const fn of this.functions) fn.linkBeforeBlock = fn.link.value;
     return this.change(this.isTsmFree, isFree, false);
   }
 
@@ -119,6 +118,7 @@ export class HostModel {
 
   view(): HostView {
     if (!this.isReadable.value) throw new AppError("HOST_UNREADABLE", "EIO");
+    if (this.isTsmFree.value) for (const fn of this.functions) if (fn.isLinkReadable.value) fn.linkBeforeBlock = fn.link.value;
     const units = this.units.filter((unit) => unit.isPresent.value);
     return {
       bootId: `boot-${this.bootId}`,

@@ -95,9 +95,11 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
       return fn !== undefined && replug(world, fn, word ?? "");
     },
   },
+  // A simulated host has no nodes to give.
   renumberVfio: {
     needs: "renumbers",
     ...onFunction(2, (world, fn) => {
+      if (world.shape.isSimulated) return false;
       // A number in another plugin's pod means the other function then: nobody can tell which of them it has.
       if (world.kubelet.others.length > 0) return false;
       const other = world.host.functions.find((one) => one !== fn && one.isPresent.value && one.isOnVfio.value && one.opens.value === 0);
