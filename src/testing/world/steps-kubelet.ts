@@ -68,7 +68,8 @@ export const KUBELET_STEPS: Readonly<Record<string, StepKind>> = {
   },
   /** Another plugin serves one of the spec's names, and has given a device of its own. Scripted only. */
   otherPluginServes: {
-    weight: () => 0,
+    isScripted: true,
+    weight: () => 1,
     propose: () => ({ word: GPU }),
     apply: ({ kubelet, time }, { word = GPU }) => {
       const since = { sinceTick: time.tick, sinceMs: time.nowMs };

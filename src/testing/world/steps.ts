@@ -20,6 +20,8 @@ export interface Args {
 
 /** One kind of thing that can happen to the node. */
 export interface StepKind {
+  /** Only scenarios have it: never chosen at random. */
+  readonly isScripted?: boolean;
   /** Never chosen while this is off. */
   readonly needs?: Capability;
   /** How often it is chosen; 0 when it is impossible now. */
@@ -52,7 +54,7 @@ export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
 export const CHOSEN_KINDS: readonly string[] = Object.keys(STEP_KINDS).filter((kind) => isOn(STEP_KINDS[kind]));
 
 function isOn(kind: StepKind | undefined): boolean {
-  return kind !== undefined && (kind.needs === undefined || has(kind.needs));
+  return kind !== undefined && kind.isScripted !== true && (kind.needs === undefined || has(kind.needs));
 }
 
 /** Kinds that move time; history.ts carries them out. */
