@@ -65,7 +65,9 @@ export function checkSandbox(tools: CheckTools, pod: Pod, functions: readonly Ho
   const name = "a new sandbox";
   for (const fn of functions) {
     const { address: id } = fn;
-    if (!pod.ids.includes(id) && fn.node.sinceTick < quiet.tick) tools.violate(name, `${pod.name} has opened ${id} instead of ${pod.ids.join(" ")}`);
+    // Nobody has told the agent of what is not loud.
+    if (!pod.ids.includes(id) && fn.node.loud && fn.node.sinceTick < quiet.tick)
+      tools.violate(name, `${pod.name} has opened ${id} instead of ${pod.ids.join(" ")}`);
     // Nobody asks the agent: what wakes it by its timer only is known that late.
     const { observeEveryMs } = tools.world.shape;
     const known = tools.against(process, id, pod.resource).filter((one) => one.isLoud || tools.world.time.nowMs - one.sinceMs > observeEveryMs);

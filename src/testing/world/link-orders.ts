@@ -10,7 +10,7 @@ export class LinkOrders {
   /** Devices that were secured when SETUP of their unit began, as long as the link stays and the trust lasts. */
   readonly #securedBefore = new Set<string>();
   /** In which span of trust a function was last there with its link off. */
-  readonly #seenOff = new Map<string, string | null>();
+  readonly #seenOff = new Map<string, string>();
 
   constructor(world: World) {
     this.#world = world;
@@ -26,7 +26,8 @@ export class LinkOrders {
   look(): void {
     const { host, module } = this.#world;
     for (const fn of host.functions) {
-      if (fn.isPresent.value && fn.link.value === "Off") this.#seenOff.set(fn.address, module.find(fn.regBase ?? "")?.trust.value ?? null);
+      const trust = module.find(fn.regBase ?? "")?.trust.value ?? null;
+      if (fn.isPresent.value && fn.link.value === "Off" && trust !== null) this.#seenOff.set(fn.address, trust);
     }
   }
 
@@ -48,6 +49,7 @@ export class LinkOrders {
   /** It came on the bus with a link that is secured, and has not been there with an open one in this span of trust: nobody can tell the order. */
   #cameSecured(owner: HostFunction): boolean {
     if (!has("securedReturns") || owner.link.value === "Off" || owner.link.sinceTick > owner.isPresent.sinceTick) return false;
-    return this.#seenOff.get(owner.address) !== this.#world.module.find(owner.regBase ?? "")?.trust.value;
+    const trust = this.#world.module.find(owner.regBase ?? "")?.trust.value ?? null;
+    return trust !== null && this.#seenOff.get(owner.address) !== trust;
   }
 }

@@ -62,7 +62,13 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
 
 /** A function whose unit cannot be told may be below any. */
 export function mayBeBelow(world: World, fn: HostFunction, regBase: string): boolean {
+  if (!fn.isUnitLinked.value) return fn.regBase === regBase && wasPlaced(world, fn);
   return fn.regBase === regBase || !world.host.showsUnitOf(fn);
+}
+
+/** An agent has seen it below its unit, and has written that down: of a function that nobody ever saw below a unit nobody can tell. */
+function wasPlaced({ proofs }: World, { address, regBase }: HostFunction): boolean {
+  return proofs.lines?.findLast((line) => line.startsWith(`["unit","${address}"`))?.includes(`"${regBase}"`) === true;
 }
 
 /** Since when a fact of a function, its presence, and its being below the unit for all one can tell, hold together. */
