@@ -30,7 +30,9 @@ export function deviceComplaints(world: World): readonly string[] {
 function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason; readonly expected: Reason }): boolean {
   const { api, shape, specs } = world;
   if (reason.shown === reason.expected) return true;
-  if (reason.shown === "NameServedByOther") return world.kubelet.others.some((other) => other.address === null);
+  // Without its proofs an agent takes a pod with what the name had before a change of the spec for another plugin's.
+  if (reason.shown === "NameServedByOther")
+    return world.kubelet.others.some((other) => other.address === null) || api.pods.some((pod) => pod.stage === "Held");
   // An agent does not know what an earlier one has written.
   // A folder that cannot be written is noticed when there is something to write.
   if (reason.shown === "Offered" && reason.expected === "ProofUnwritable") return true;
