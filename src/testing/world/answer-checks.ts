@@ -57,11 +57,15 @@ function checkContent({ world, violate }: CheckTools, { call, resource, arrivedT
   if (named !== undefined && named[0] !== fn.node.value) violate(call, `${id}: it is ${fn.node.value}, and its CDI name gives ${named[0]}`);
 }
 
+const SPECS_AGAIN_MS = 11_000;
+
 /** A sandbox that was made from the specs in place, while an agent ran that could have removed them. */
 export function checkSandbox(tools: CheckTools, pod: Pod, functions: readonly HostFunction[]): void {
   const { process, specs, quiet } = tools.world;
   const isWatched = process !== null && !process.isStopping && process.intent.value !== null && process.startedTick < quiet.tick;
-  if (!has("sandboxes") || !isWatched || !specs.areWritable.value) return;
+  // A spec that could not be removed is tried again a little later.
+  const isTriedAgain = specs.areWritable.sinceTick >= 0 && tools.world.time.nowMs - specs.areWritable.sinceMs < SPECS_AGAIN_MS;
+  if (!has("sandboxes") || !isWatched || !specs.areWritable.value || isTriedAgain) return;
   const name = "a new sandbox";
   for (const fn of functions) {
     const { address: id } = fn;

@@ -44,7 +44,7 @@ export function otherTakes({ host, kubelet, time, api }: World, at: number, ids:
   const isClaim = ids === "claim" || ids === "alias";
   const named = isClaim ? { resource: "gpu.example.com", claim: "mine" } : { resource: "example.com/passthrough" };
   const aliases = ids === "alias" ? { aliases: [`gpu.example.com/device=${address}`] } : {};
-  const pod = { namespace: "ml", pod: "other", ...named, ids: [names[ids](fn)], ...aliases };
+  const pod = { namespace: "ml", pod: `other-${ids}`, ...named, ids: [names[ids](fn)], ...aliases };
   kubelet.others.push({ ...pod, listed: isClaim ? () => [] : listed, address, style: ids, since });
   return true;
 }
