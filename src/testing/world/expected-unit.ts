@@ -85,7 +85,8 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
     if (ids.some((id) => below.some((fn) => fn.address === id)) && !pod.isTerminating) return true;
     // Nobody can tell what a pod that waits, or one that is on its way out, has or will have.
     if (shape.isStandalone || !pod.isInApi || !pod.isAlive || isOverForAll(pod)) return false;
-    return pod.isTerminating ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
+    // Kubelet does not show what it has forgotten.
+    return pod.isTerminating || pod.isForgotten ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
   });
   const isElsewhere = below.some((fn) => takenByOther(world, fn.address) !== null);
   const isNamed = !specs.areWritable.value && specsInPlace(world).some(({ id }) => below.some((fn) => fn.address === id));
