@@ -170,9 +170,10 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     return undefined;
   };
 
-  const syncSpecs = async (): Promise<undefined> => {
-    await publisher.syncSpecs();
-    return undefined;
+  /** What could not be written or removed is tried again here, whatever a pass waits for. */
+  const syncSpecs = async (): Promise<RunAgain | undefined> => {
+    const { problem } = await publisher.syncSpecs();
+    return problem === "" ? undefined : { afterMs: WRITE_AGAIN_MS };
   };
 
   const decideOn = (asked: IntentView | null, known: Pick<DecideInputs, "ground" | "memory" | "previous">): Pass =>
@@ -205,11 +206,11 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     // Not even an empty offer is made before the intent is known: Register comes only after a whole first observation.
     if (ports.intent.current() === null) return undefined;
     if (state.pass === null) state.lastStatus = await ports.status.readLast();
+    // One intent for the whole pass: what is looked at hangs on it, and the specs that are written are those of what is listed.
+    const asked = ports.intent.current();
     const ground = await look("Recent");
     // What a closing binding looks like is not news: the last whole pass stands.
     if (state.stopping) return undefined;
-    // One intent for the whole pass: the specs that are written are those of what is listed.
-    const asked = ports.intent.current();
     state.memory = remember(state.memory, asked?.intent ?? null, ground);
     const answerMs = unseenMs(options.settleMs, ground.view.podResources);
     state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < answerMs);
