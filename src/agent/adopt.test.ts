@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
+import type { PciFunction } from "../domain/device.ts";
 import { NOTHING_PROVEN, type Proofs } from "../domain/proofs.ts";
 import { aBinding, aFunction, anIntent, aUnit, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
 import { specsAllowed, specsToKeep } from "./adopt.ts";
@@ -35,6 +36,16 @@ test("a spec goes when its device has another node or none, or cannot be read", 
     { proofs, binding: aBinding() },
   );
   expect([(await gone).size, (await failing).size]).toEqual([0, 0]);
+});
+
+test("a spec goes when its device is below another unit by now, or below none", async () => {
+  const below = (unit: PciFunction["unit"]) =>
+    specsToKeep(
+      hostWith(async () => aFunction({ unit })),
+      { proofs, binding: aBinding() },
+    );
+  expect((await below({ kind: "Unit", regBase: "0xd97fc000", kernelName: "dmar1" })).size).toBe(0);
+  expect((await below({ kind: "None" })).size).toBe(0);
 });
 
 test.each([

@@ -15,14 +15,17 @@ import type { AgentPorts } from "./ports.ts";
 /** The specs for which unit, epoch and node are as they were when the spec was written. */
 export async function specsToKeep(
   ports: Pick<AgentPorts, "host">,
-  { proofs, binding }: { readonly proofs: Proofs; readonly binding: Reading<Binding> },
+  { proofs, binding }: { readonly proofs: Pick<Proofs, "specs" | "lastUnits">; readonly binding: Reading<Binding> },
 ): Promise<ReadonlyMap<string, SpecProof>> {
   const still = [...specsInEpoch(proofs, binding)];
-  const nodes = await Promise.all(still.map(async ([name]) => nodeOf(await ports.host.observeFunction(addressOfSpec(name)).catch(cannotBeRead))));
-  return new Map(still.filter(([, { node }], index) => node !== null && nodes[index] === node));
+  const functions = await Promise.all(still.map(([name]) => ports.host.observeFunction(addressOfSpec(name)).catch(cannotBeRead)));
+  const isAsWritten = ([name, { node }]: readonly [string, SpecProof], fn: PciFunction | null): boolean => {
+    const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
+    return node !== null && fn?.vfioCdev === node && regBase !== null && regBase === proofs.lastUnits.get(addressOfSpec(name));
+  };
+  return new Map(still.filter((spec, index) => isAsWritten(spec, functions[index] ?? null)));
 }
 
-const nodeOf = (fn: PciFunction | null): string | null => fn?.vfioCdev ?? null;
 /** What cannot be read is not as it was. */
 const cannotBeRead = (): null => null;
 

@@ -141,7 +141,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     if (publisher.mustSyncSpecs()) specsJob?.wakeNow();
   };
 
-  const look = async (holders: HostLook["age"]): Promise<Ground> => {
+  const look = async (holders: HostLook["age"], intent: Intent | null = currentIntent()): Promise<Ground> => {
     const reading = await newest.readBinding();
     const publications = plugins?.publications() ?? [];
     const { memory, answers } = state;
@@ -150,7 +150,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       closeGate();
       return host;
     };
-    const inputs = { ports, binding: reading, intent: currentIntent(), memory, publications, answers, holders, readHost: readHostNow };
+    const inputs = { ports, binding: reading, intent, memory, publications, answers, holders, readHost: readHostNow };
     return groundFrom(await observe(inputs));
   };
 
@@ -198,24 +198,32 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     await publisher.syncSpecs();
   };
   let isAdopted = false;
+
+  /** While the API server does not say what is wanted, the specs that were taken over are held against table and host. */
+  const keepAdopted = async (): Promise<undefined> => {
+    const proofs = { specs: state.adopted, lastUnits: state.memory.lastUnits };
+    state.adopted = await specsToKeep(ports, { proofs, binding: await newest.readBinding() });
+    await publisher.syncSpecs();
+    return undefined;
+  };
   let sentAgainMs = Number.NEGATIVE_INFINITY;
 
   const runPass = async (): Promise<{ afterMs: number } | undefined> => {
     if (!isAdopted) await adopt();
     isAdopted = true;
     // Not even an empty offer is made before the intent is known: Register comes only after a whole first observation.
-    if (ports.intent.current() === null) return undefined;
+    const asked = ports.intent.current();
+    if (asked === null) return await keepAdopted();
     if (state.pass === null) state.lastStatus = await ports.status.readLast();
     // One intent for the whole pass: what is looked at hangs on it, and the specs that are written are those of what is listed.
-    const asked = ports.intent.current();
-    const ground = await look("Recent");
+    const ground = await look("Recent", asked.intent);
     // What a closing binding looks like is not news: the last whole pass stands.
     if (state.stopping) return undefined;
-    state.memory = remember(state.memory, asked?.intent ?? null, ground);
+    state.memory = remember(state.memory, asked.intent, ground);
     const answerMs = unseenMs(options.settleMs, ground.view.podResources);
     state.answers = state.answers.filter((answer) => ground.view.nowMs - answer.atMs < answerMs);
     const previous = state.pass?.status ?? state.lastStatus;
-    const wanted = want({ intent: asked?.intent ?? null, ground, memory: state.memory });
+    const wanted = want({ intent: asked.intent, ground, memory: state.memory });
     publisher.withdraw(wanted.offer);
     state.draft = wanted;
     await publisher.syncSpecs();
@@ -243,8 +251,8 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     }
     if (JSON.stringify(pass.status) !== written) statusJob?.wake();
     for (const listener of listeners) listener();
-    if (publisher.specs().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
     if (publisher.mustSyncSpecs()) specsJob?.wakeNow();
+    if (publisher.specs().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
     if (overtaken !== "" || publisher.mustSyncSpecs()) return { afterMs: OVERTAKEN_LOOK_MS };
     return nextLook(pass, ports.clock.nowMs(), state);
   };

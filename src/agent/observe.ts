@@ -34,9 +34,9 @@ const SLOW_API_MS = 1_000;
 
 export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const { ports, binding, memory, publications, answers, readHost } = inputs;
-  const nowMs = ports.clock.nowMs();
   const hostLook = { wantsHolders: wantsHolders(inputs), age: inputs.holders };
   const readNode = async () => {
+    const nowMs = ports.clock.nowMs();
     const [host, podResources] = await Promise.all([readHost(hostLook), ports.podResources.observe()]);
     return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(binding) }), binding, podResources, publications, answers };
   };

@@ -67,6 +67,23 @@ test("what is wanted is asked when the writing begins, not when it was called fo
   expect((await cdi.read()).inPlace.size).toBe(0);
 });
 
+test("a gate that closes while its spec is being written leaves work to do", async () => {
+  let open = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const cdi = createCdi({ dir });
+  const publishing = publisherOver({ read: () => cdi.read(), sync: (resources) => gate.then(() => cdi.sync(resources)) });
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  const writing = publishing.syncSpecs();
+  await new Promise(setImmediate);
+  wanted = new Map();
+  expect(publishing.mustSyncSpecs()).toBe(true);
+  open();
+  await writing;
+  expect(publishing.mustSyncSpecs()).toBe(true);
+});
+
 test("a spec that cannot be written is not proven, and those of other resources are", async () => {
   const publishing = publisher();
   // No file can take the place of a folder.

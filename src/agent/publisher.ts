@@ -50,6 +50,8 @@ export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, options:
   let listed: readonly OfferedResource[] = [];
   let inPlace: SpecsInPlace = { ...NO_SPECS, isServed: ports.cdi !== null };
   let isEnded = false;
+  /** What a sync that is under way puts in place. */
+  let writing: ReadonlyMap<string, SpecProof> | null = null;
   const list = (offer: readonly OfferedResource[]): void => {
     listed = offer;
     plugins?.publish(offer);
@@ -59,7 +61,9 @@ export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, options:
   const sync = shareReads(async () => {
     if (!ports.cdi) return inPlace;
     const wanted = wantedNow();
+    writing = wanted.specs;
     const outcome = await ports.cdi.sync(cdiResources(wanted, simulatedHost));
+    writing = null;
     if (outcome.problem) ports.log.warn({ err: outcome.problem }, "cdi specs are not as they should be");
     inPlace = specsAfter(outcome, wanted.specs, simulatedHost);
     return inPlace;
@@ -74,7 +78,8 @@ export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, options:
       return inPlace;
     },
     specs: () => inPlace,
-    mustSyncSpecs: () => inPlace.isServed && (inPlace.problem !== "" || !isSame(inPlace, wantedNow().specs)),
+    mustSyncSpecs: () =>
+      inPlace.isServed && (inPlace.problem !== "" || !isSame(writing === null ? inPlace : { ...inPlace, proven: writing }, wantedNow().specs)),
     list,
     withdraw: (offer) => list(onlyIn(listed, offer)),
     async end() {

@@ -47,6 +47,24 @@ describe("the node's pods", () => {
     expect(clock.pending()).toBe(0);
   });
 
+  test("are asked for no further, when the list is given up, than the page that was asked for", async () => {
+    let answer = (): void => undefined;
+    let calls = 0;
+    const call = (): Promise<unknown> => {
+      calls += 1;
+      return new Promise((resolve) => {
+        answer = () => resolve({ items: [], metadata: { continue: "t" } });
+      });
+    };
+    const view = createNodePods({ call } as unknown as ApiClient, "n1", clock).observe(OURS);
+    await vi.waitFor(() => expect(calls).toBe(1));
+    await clock.advance(60_000);
+    expect(await view).toMatchObject({ kind: "Unreadable" });
+    answer();
+    await new Promise(setImmediate);
+    expect(calls).toBe(1);
+  });
+
   test("are read page by page, terminating and finished ones included, and those that ask for nothing of ours left out", async () => {
     const first = pod("a", { containers: [container({ [GPU]: "1", cpu: "100m" })] });
     const idle = pod("idle", { containers: [container({ cpu: "1", "nvidia.com/gpu": "1" })] });

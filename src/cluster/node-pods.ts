@@ -32,10 +32,12 @@ export function createNodePods(client: ApiClient, node: string, clock: Clock): N
       throw thrown;
     }
   };
-  const list = async (domains: ReadonlySet<string>): Promise<NodePod[]> => {
+  const list = async (domains: ReadonlySet<string>, signal: AbortSignal): Promise<NodePod[]> => {
     const pods: NodePod[] = [];
     let limit = PAGE;
     for (let token: string | null = ""; token !== null; ) {
+      // A list that is given up asks for no more pages: the next one begins within seconds.
+      signal.throwIfAborted();
       const read: Page | "TooLong" = await page(token, limit);
       if (read === "TooLong") limit = Math.ceil(limit / 4);
       else {
@@ -47,7 +49,7 @@ export function createNodePods(client: ApiClient, node: string, clock: Clock): N
   };
   return {
     async observe(domains) {
-      const work = (): Promise<NodePod[]> => againWhenGone(() => list(domains));
+      const work = (signal: AbortSignal): Promise<NodePod[]> => againWhenGone(() => list(domains, signal));
       try {
         return { kind: "Read", domains, pods: await runWithDeadline(work, { clock, ms: DEADLINE_MS, what: "listing the node's pods" }) };
       } catch (thrown) {

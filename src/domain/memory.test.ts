@@ -291,6 +291,17 @@ describe("a device in use that kubelet gives to no pod", () => {
     expect(unknown(at(100_000, { host: { kind: "Read", value: aHost({ functions: [bound] }) } }))).toBe("a TD (tsm/bound)");
   });
 
+  it("keeps it while kubelet cannot be asked, and loses it when the host shows nobody", () => {
+    const before = remember(aMemory(), anIntent(), open());
+    for (const podResources of [
+      { kind: "Unreadable", why: "ENOENT" },
+      { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 99_000 },
+    ] as const) {
+      expect(remember(before, anIntent(), open({ podResources })).unknownHolders.get(DEVICE)).toBe("pid 4711");
+      expect(remember(before, anIntent(), at(100_000, { podResources })).unknownHolders.size).toBe(0);
+    }
+  });
+
   it.each<[string, Partial<NodeView>]>([
     ["podresources names its pod", held()],
     ["kubelet has just started", { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 95_000 } }],

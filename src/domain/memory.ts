@@ -26,6 +26,8 @@ export interface Attempts {
   readonly instance: string;
   readonly count: number;
   readonly lastMs: number;
+  /** When the last CLEAR was too late to be issued (monotonic ms): no attempt, and yet something to rest from. */
+  readonly lateMs?: number;
   /** Why the binding could not even make the call; empty when the TDX module answered (its answer is in the unit's lastCall). */
   readonly problem: string;
 }
@@ -193,7 +195,7 @@ export function noteCall(memory: Memory, call: CallEnd): Memory {
 export function noteLate(memory: Memory, { regBase, leaf, instance, problem, nowMs }: CallEnd): Memory {
   const before = memory.attempts.get(regBase);
   const isSame = before?.leaf === leaf && before.instance === instance;
-  const attempts = isSame ? { ...before, problem } : { leaf, instance, problem, lastMs: nowMs, count: 0 };
+  const attempts = { ...(isSame ? before : { leaf, instance, lastMs: nowMs, count: 0 }), problem, lateMs: nowMs };
   return { ...memory, attempts: new Map(memory.attempts).set(regBase, attempts) };
 }
 

@@ -160,6 +160,9 @@ describe("a unit to clear", () => {
     expect(plan({ unit: {}, intent: CLEARED, memory: once })).toMatchObject({ reason: "ClearRetrying", message: late.problem, wakeAtMs: 100_150 });
     expect(plan({ unit: {}, intent: CLEARED, memory: noteLate(FREE, { ...late, nowMs: 90_000 }) }).step).toMatchObject({ kind: "Clear" });
     expect([...noteLate(once, { ...late, nowMs: 99_990 }).attempts.values()]).toMatchObject([{ count: 0 }]);
+    // However often: a deadline that has always passed must not keep the agent busy.
+    const again = noteLate(noteLate(FREE, { ...late, nowMs: 50_000 }), { ...late, nowMs: 99_900 });
+    expect(plan({ unit: {}, intent: CLEARED, memory: again })).toMatchObject({ step: null, wakeAtMs: 100_150 });
     expect([...noteLate(noteCall(FREE, { ...late, nowMs: 50_000 }), { ...late, nowMs: 99_990 }).attempts.values()]).toMatchObject([
       { count: 1, lastMs: 50_000, problem: late.problem },
     ]);

@@ -264,9 +264,10 @@ function repeatable(facts: UnitFacts, leaf: Leaf, reasons: Repetition): Finding 
   const goesOn = action === "success" || action === null || (action === "unsupported" && entry.state === "Untrusted");
   if (goesOn && !attempts) return { ...because(reasons.fresh), step: reasons.step };
   if (!goesOn && (action === "failed" || action === "unsupported")) return because(reasons.failed, lastStatus(facts));
-  const dueMs = attempts
-    ? attempts.lastMs + repeatDelayMs(Math.max(attempts.count, 1), action === "precondition" || action === "environment")
-    : facts.ground.view.nowMs;
+  const slow = action === "precondition" || action === "environment";
+  const repeatMs = attempts ? attempts.lastMs + repeatDelayMs(Math.max(attempts.count, 1), slow) : facts.ground.view.nowMs;
+  // A look that ages before each CLEAR is no attempt, and no reason to look without a rest.
+  const dueMs = Math.max(repeatMs, (attempts?.lateMs ?? Number.NEGATIVE_INFINITY) + repeatDelayMs(1, false));
   const due = facts.ground.view.nowMs >= dueMs;
   return { reason: reasons.again, message: attempts?.problem || lastStatus(facts), step: due ? reasons.step : null, wakeAtMs: due ? null : dueMs };
 }

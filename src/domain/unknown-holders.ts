@@ -13,6 +13,8 @@ import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 export interface UnknownHolderInputs {
   readonly settleMs: number;
   readonly holds: ReadonlyMap<Address, Hold>;
+  /** As the look before left them. */
+  readonly unknownHolders: ReadonlyMap<Address, string>;
   readonly resources: ReadonlySet<string>;
 }
 
@@ -27,7 +29,7 @@ export function holderOnHost({ holders, link }: PciFunction): string {
 export function unnamedHolders({ settleMs, holds }: Pick<UnknownHolderInputs, "settleMs" | "holds">, ground: Ground): ReadonlyMap<Address, string> {
   const { podResources, answers, nowMs } = ground.view;
   const found = new Map<Address, string>();
-  if (podResources.kind !== "Read" || nowMs - podResources.kubeletSinceMs < kubeletSettleMs(settleMs)) return found;
+  if (!isBelieved({ settleMs }, ground)) return found;
   const answerMs = unseenMs(settleMs, podResources);
   const named = new Set(ground.inPods.map(({ address }) => address));
   for (const answer of answers) if (nowMs - answer.atMs < answerMs) named.add(answer.address);
@@ -40,10 +42,25 @@ export function unnamedHolders({ settleMs, holds }: Pick<UnknownHolderInputs, "s
   return found;
 }
 
-/** The same without the devices of terminating pods, which podresources leaves out while their processes end and which kubelet does not give away. */
+/**
+ * The same without the devices of terminating pods, which podresources leaves out while their processes end and which kubelet does not give away. A
+ * kubelet that does not answer, or has just started, tells nothing new: who was unknown stays so for as long as the host shows a holder.
+ */
 export function unknownHolders(inputs: UnknownHolderInputs, ground: Ground): ReadonlyMap<Address, string> {
+  if (!isBelieved(inputs, ground)) return new Map([...inputs.unknownHolders].filter(([address]) => isStillUnknown(ground, address)));
   const unnamed = unnamedHolders(inputs, ground);
   if (unnamed.size === 0) return unnamed;
   const accounting = accountingOf(ground, inputs.resources);
   return accounting.kind === "Unaccounted" && accounting.pods.some((pod) => pod.terminating) ? new Map() : unnamed;
+}
+
+/** Kubelet answers, and has run for long enough to show what its pods have. */
+function isBelieved({ settleMs }: Pick<UnknownHolderInputs, "settleMs">, { view: { podResources, nowMs } }: Ground): boolean {
+  return podResources.kind === "Read" && nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(settleMs);
+}
+
+function isStillUnknown({ functions, inPods }: Ground, address: Address): boolean {
+  const fn = functions.get(address);
+  const isHeld = fn !== undefined && (fn.holders.kind === "Unreadable" || holderOnHost(fn) !== "");
+  return isHeld && !inPods.some((one) => one.address === address);
 }

@@ -75,6 +75,16 @@ test("what cannot be put in place leaves the old file as it was", async () => {
   expect(await journal().read()).toEqual(["a"]);
 });
 
+test("what is appended to a file that was removed is a failure: the next process would not find it", async () => {
+  const one = journal();
+  await one.replace(["a"]);
+  rmSync(path);
+  await expect(one.append(["b"])).rejects.toMatchObject({ code: "PROOF_UNWRITABLE", message: expect.stringContaining("removed") });
+  await one.replace(["a", "b"]);
+  await one.append(["c"]);
+  expect(await journal().read()).toEqual(["a", "b", "c"]);
+});
+
 test("a full device is a failure, not half a line that counts", async () => {
   const full = createJournal({ path: "/dev/full", prepareFolder: async () => undefined });
   await expect(full.read()).rejects.toMatchObject({ code: "PROOF_UNREADABLE" });

@@ -4,7 +4,7 @@
  * An append-only file of lines that outlives the process and need not outlive the machine (no fsync): what is appended is in the kernel when `append`
  * returns. A process that is killed while it writes leaves at most an unfinished last line, which readers ignore.
  */
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { access, open, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { AppError, messageOf } from "./errors.ts";
@@ -12,7 +12,7 @@ import { AppError, messageOf } from "./errors.ts";
 export interface Journal {
   /** The whole lines of the file; null when there is none. @throws PROOF_UNREADABLE for what is no plain file of ours, or can't be read */
   read(): Promise<readonly string[] | null>;
-  /** Adds lines at the end. Follows a `replace` of this process. @throws PROOF_UNWRITABLE: the file may end in half a line, replace it */
+  /** Adds lines at the end. Follows a `replace` of this process. @throws PROOF_UNWRITABLE: the file is gone or may end in half a line, replace it */
   append(lines: readonly string[]): Promise<void>;
   /** Puts a new file in the place of the old one, whole or not at all. @throws PROOF_UNWRITABLE */
   replace(lines: readonly string[]): Promise<void>;
@@ -45,6 +45,7 @@ export function createJournal({ path, prepareFolder }: JournalOptions): Journal 
       if (lines.length === 0) return;
       if (fd === null) throw new AppError("PROOF_UNWRITABLE", `${path} is not open for writing`);
       try {
+        if (fstatSync(fd).nlink === 0) throw new Error("the file was removed");
         writeAll(fd, textOf(lines));
       } catch (thrown) {
         close();

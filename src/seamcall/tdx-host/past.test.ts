@@ -30,6 +30,14 @@ describe("what was logged before a load", () => {
     expect(overAfter([READY, 10], [ABSENT, 15], [READY, 20])).toBe(15);
   });
 
+  it("is not told from a load's own lines when that load was last seen in the middle of its SETUPs and another one is there", () => {
+    const isWatched = (...looks: readonly [Registration, number | null][]): boolean | undefined => pastAfter(...looks)?.isWatched;
+    // Load 5 may have logged, got its TSM and gone since the look that saw it without one.
+    expect(isWatched([ABSENT, 10], [LOADING, 10], [{ load: 7n, tsm: 8n }, 20])).toBe(false);
+    expect(isWatched([ABSENT, 10], [LOADING, 10], [READY, 20])).toBe(true);
+    expect(isWatched([ABSENT, 10], [LOADING, 10], [ABSENT, 20], [{ load: 7n, tsm: 8n }, 30])).toBe(true);
+  });
+
   it("is not what was read in the course of it", () => {
     expect(overAfter([ABSENT, 10], [LOADING, 15], [READY, 20], [READY, 30])).toBe(10);
     expect(overAfter([READY, 10], [LOADING, 15], [{ load: 5n, tsm: 8n }, 20])).toBe(10);

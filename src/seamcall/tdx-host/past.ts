@@ -44,7 +44,11 @@ export function remember(past: Past | null, look: Look): Past {
 
 /** More than one load may have come and gone between two looks, when the agent was stopped for a while: then their lines cannot be parted. */
 function since(past: Past, look: Look): Pick<Past, "over" | "isWatched" | "arrived"> {
-  if (!isContinued(past.registration, look)) return { over: past.newest, arrived: look.arrived, isWatched: isOne(look.arrived) };
+  if (!isContinued(past.registration, look)) {
+    // One that was seen without its TSM may have logged more since.
+    const wasSettingUp = past.registration.load !== null && past.registration.tsm === null && look.load !== past.registration.load;
+    return { over: past.newest, arrived: look.arrived, isWatched: isOne(look.arrived) && !(wasSettingUp && look.load !== null) };
+  }
   // With its TSM there, nothing that came before it is still to be told.
   if (past.registration.tsm !== null) return past;
   const arrived = sumOf(past.arrived, look.arrived);

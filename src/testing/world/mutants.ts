@@ -111,7 +111,7 @@ const clear: readonly Mutant[] = [
     name: "CLEAR while a CDI spec is still in place",
     edits: [
       edit(MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets, ...specs.slice(0, 0)])].filter("]),
-      edit(MEMORY, ["...specUses(memory.specs, below)]", "...specUses(memory.specs, below).slice(0, 0)]"]),
+      edit(MEMORY, ["...specUses(memory.specs, below),", "...specUses(memory.specs, below).slice(0, 0),"]),
     ],
   },
   without("CLEAR whose look is good for ever", PERFORM, ["binding.deadline(LOOK_IS_GOOD_MS)", "binding.deadline(1e9)"]),

@@ -81,4 +81,20 @@ export const AGES: readonly Scenario[] = [
       advance(15_000),
     ],
   },
+  {
+    name: "the settling time counts from the first free view, not from a look that waited for the API",
+    shape: TWO_UNITS,
+    steps: [
+      ...UP,
+      step("openFromOutside", { at: 1 }),
+      advance(5_000),
+      step("stall", { word: "pods.observe" }),
+      intent("cleared"),
+      advance(6_000),
+      step("closeFromOutside", { at: 1 }),
+      step("stall", { word: "" }),
+      advance(700),
+    ],
+    check: ({ module }) => (module.units[1]?.state === "Trusted" ? [] : [`the second unit is ${module.units[1]?.state} already`]),
+  },
 ];

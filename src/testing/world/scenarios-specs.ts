@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What a container runtime makes of the CDI specs in place, and of the device nodes that kubelet keeps from an answer. */
-import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
+import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, TWO_UNITS, UP } from "./scenario.ts";
 import { GPU } from "./shape.ts";
+import { specsInPlace } from "./spec-rules.ts";
 
 const REAL = { isSimulated: false, realSetup: true };
 const REFUSE_SETUP = step("scriptFault", { at: 0, word: "unheardOf setup", ms: 20 });
@@ -82,5 +83,52 @@ export const SPECS: readonly Scenario[] = [
     name: "CLEAR waits for a CDI spec that cannot be removed",
     steps: [...UP, step("cdiReadOnly"), intent("cleared"), advance(20_000)],
     check: firstUnit("ClearBlocked"),
+  },
+  // The API server does not say for ten seconds what is wanted.
+  {
+    name: "a spec that was taken over goes when its device has another node, although nobody knows yet what is wanted",
+    needs: ["renumbers"],
+    shape: { ...TWO_GPUS, ...REAL, intentDelayMs: 10_000 },
+    steps: [start, advance(15_000), step("crashAgent"), start, advance(1_000), step("renumberVfio", { at: 0 }), advance(7_000)],
+    check: (world) => specsInPlace(world).flatMap(({ id, wrong }) => wrong.map(({ why }) => `${id}: ${why}`)),
+  },
+  {
+    name: "a spec that was taken over goes when its device does, although nobody knows yet what is wanted",
+    shape: { ...TWO_GPUS, ...REAL, intentDelayMs: 10_000 },
+    steps: [start, advance(15_000), step("crashAgent"), start, advance(1_000), step("unplug", { at: 0 }), advance(7_000)],
+    check: ({ specs }) => (specs.names.has(`${GPU}=0000:17:00.0`) ? ["the spec of an absent device is in place"] : []),
+  },
+  {
+    name: "a spec is not taken over for a device that is below another unit by now",
+    needs: ["movedFunctions"],
+    shape: { ...TWO_UNITS, ...REAL, intentDelayMs: 10_000 },
+    steps: [
+      start,
+      advance(15_000),
+      step("crashAgent"),
+      step("scriptFault", { at: 1, word: "unheardOf setup", ms: 20 }),
+      step("loseUnit", { at: 1 }),
+      step("findUnit", { at: 1 }),
+      step("unplug", { at: 0 }),
+      step("replug", { at: 0, word: "moved" }),
+      start,
+      advance(7_000),
+    ],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
+  },
+  {
+    name: "a spec that is written as the gate closes goes at once, whatever else is slow",
+    shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [] },
+    steps: [
+      ...UP,
+      step("unplug", { at: 0 }),
+      advance(2_000),
+      step("stall", { word: "cdi.sync" }),
+      step("replug", { at: 0, word: "" }),
+      intent("cleared"),
+      step("stall", { word: "seamcall.list" }),
+      advance(5_000),
+    ],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is still in place`),
   },
 ];
