@@ -24,6 +24,21 @@ export const CLEARS: readonly Scenario[] = [
     ],
   },
   {
+    name: "CLEAR comes after a pod that was terminating when kubelet was last sent a list, and there is no API server",
+    shape: { isStandalone: true },
+    steps: [
+      ...UP,
+      ...POD,
+      intent("cleared"),
+      advance(20_000),
+      step("terminatePod", { word: "pod-0" }),
+      advance(20_000),
+      step("finishPod", { word: "pod-0" }),
+      advance(40_000),
+    ],
+    check: firstUnit("Cleared"),
+  },
+  {
     name: "CLEAR waits for a terminating pod whose resource has been renamed, after a restart without proofs",
     steps: [
       ...UP,
