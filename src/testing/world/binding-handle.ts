@@ -22,6 +22,8 @@ export class BindingHandle implements SeamcallPort {
   /** The driver that was opened: a driver loaded later does not know this handle. */
   readonly #instance: string;
   readonly #inFlight = new Set<(error: AppError) => void>();
+  /** Units whose CLEAR this process has asked for and has no answer to. */
+  readonly clearing = new Set<string>();
   #isClosed = false;
 
   constructor(parts: BindingHandleParts) {
@@ -51,7 +53,8 @@ export class BindingHandle implements SeamcallPort {
   clear(target: ClearTarget, notAfter: Deadline): Promise<CallResult> {
     const { process, world } = this.#parts;
     world.witness.clearIssued(process, target);
-    return this.#call("seamcall.clear", target.regBase, { target, notAfter });
+    this.clearing.add(target.regBase);
+    return this.#call("seamcall.clear", target.regBase, { target, notAfter }).finally(() => this.clearing.delete(target.regBase));
   }
 
   onChange(listener: () => void): () => void {

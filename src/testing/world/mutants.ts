@@ -283,9 +283,10 @@ const offer: readonly Mutant[] = [
   without("no specs taken away before the pass has ended", AGENT, ["    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();\n  };", "  };"]),
   without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
   without("no withdrawal before the pass has ended", AGENT, ["if (state.pass) publisher.withdraw(withdrawals(state.pass, news()));", ""]),
+  // Lists and specs alike: a device whose spec is gone is not listed, so that either alone is made good by the other.
   without("lists by what a pass read earlier", AGENT, [
-    "const listed = withdrawals(pass, news());",
-    "const listed = withdrawals(pass, { ...news(), host: null });",
+    "({ binding: newest.binding(), host: newest.host(),",
+    "({ binding: newest.binding(), host: null,",
   ]),
   without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),
   without("no wake-up by the host", AGENT, ["        ports.host.onChange(wakeForHost),\n", ""]),

@@ -24,6 +24,20 @@ export const CLEARS: readonly Scenario[] = [
     ],
   },
   {
+    name: "nothing is given away below a unit whose CLEAR was asked for and has not begun",
+    steps: [
+      ...UP,
+      step("stall", { word: "seamcall.clear" }),
+      intent("cleared"),
+      advance(3_600),
+      intent("trusted"),
+      advance(500),
+      ...POD,
+      step("stall", { word: "" }),
+      advance(1_000),
+    ],
+  },
+  {
     name: "CLEAR comes after a pod that was terminating when kubelet was last sent a list, and there is no API server",
     shape: { isStandalone: true },
     steps: [
