@@ -23,6 +23,8 @@ const KEYS: readonly SettingKey[] = [
   "podresources",
   "kubelet",
   "status",
+  // What the agent proved lies beside its lock.
+  "lock",
   "settle",
   "kubeconfig",
   "logLevel",
