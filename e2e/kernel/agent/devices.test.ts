@@ -68,9 +68,9 @@ describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
     expect((await vm.run(`cat ${sys(NVME, "tsm/connect")} && ${announce(NVME)}`)).trim()).toBe("tsm0");
     await node.untilDevice(NVME, "LinkBroken", (one) => one.reason === "LinkBroken" && !one.offered);
     await node.untilOffered("nothing", (ids) => ids.length === 0);
-    // In order again, but in the hands of somebody who is no pod and of whom nobody knows whether he had it before SETUP.
+    // In order again, but in the hands of a process, while kubelet gives it to no pod.
     await vm.run(`${disconnect(NVME)} && ${connect(NVME)} && ${announce(NVME)}`);
-    await node.untilDevice(NVME, "HeldAcrossTrustLoss", (one) => one.reason === "HeldAcrossTrustLoss" && one.link.state === "Secure");
+    await node.untilDevice(NVME, "HeldByUnknown", (one) => one.reason === "HeldByUnknown" && one.link.state === "Secure");
     // Its end is a reset, too.
     await vm.run("kill $(cat /run/holder.pid)");
     await vm.run(`${disconnect(NVME)} && ${connect(NVME)} && ${announce(NVME)}`);
