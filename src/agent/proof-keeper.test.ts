@@ -49,6 +49,24 @@ test("only changes are written", async () => {
   expect(await keeper().load("boot-1")).toEqual(named("b"));
 });
 
+test("a hold that the file says already is not written again, and one that ended is", async () => {
+  const { file, keeper } = aFile();
+  const one = keeper();
+  await one.load("boot-1");
+  await one.save(named("a"));
+  await one.noteHold("0000:17:00.0", HOLD);
+  const lines = file.lines?.length ?? 0;
+  await one.noteHold("0000:17:00.0", { ...HOLD });
+  expect(file.lines?.length).toBe(lines);
+  // A save that ends the hold is ahead in the queue.
+  const saved = one.save(named("a"));
+  await one.noteHold("0000:17:00.0", HOLD);
+  await saved;
+  expect((await keeper().load("boot-1")).holds.get("0000:17:00.0")).toEqual(HOLD);
+  await one.noteHold("0000:17:00.0", { ...HOLD, node: "/dev/vfio/devices/vfio7" });
+  expect((await keeper().load("boot-1")).holds.get("0000:17:00.0")?.node).toBe("/dev/vfio/devices/vfio7");
+});
+
 test("after a failure the file is written anew, with what was missed", async () => {
   const { file, keeper } = aFile();
   const one = keeper();

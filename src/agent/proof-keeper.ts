@@ -72,6 +72,9 @@ export function createProofKeeper({ proofs: journal, log }: Pick<AgentPorts, "pr
     noteHold: (address, hold) =>
       queue.run(async () => {
         if (written === null) throw new AppError("PROOF_UNWRITABLE", "the proof file was not written yet");
+        const known = written.holds.get(address);
+        // Kubelet asks again: the file says it already.
+        if (known?.resource === hold.resource && known.node === hold.node && known.epoch === hold.epoch) return;
         const holds = new Map(written.holds).set(address, hold);
         await append({ ...written, holds }, [holdLine(address, hold)]);
       }),
