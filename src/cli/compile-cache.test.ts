@@ -83,7 +83,7 @@ describe("the folder for compiled code", () => {
 
 test("candidates are absolute: beside the bundle, then the user's cache", () => {
   const mine = (home: string | null, cacheHome: string | null): readonly string[] => cacheCandidates("/app/dist", { home, cacheHome });
-  expect(mine("/root", null)).toEqual(["/app/dist/.compiled", "/root/.cache/trusted-iommu/compiled"]);
-  expect(mine("/root", "/var/cache")).toEqual(["/app/dist/.compiled", "/var/cache/trusted-iommu/compiled"]);
+  expect(mine("/home/me", null)).toEqual(["/app/dist/.compiled", "/home/me/.cache/trusted-iommu/compiled"]);
+  expect(mine("/home/me", "/var/cache")).toEqual(["/app/dist/.compiled", "/var/cache/trusted-iommu/compiled"]);
   expect(mine(null, "cache")).toEqual(["/app/dist/.compiled"]);
 });
