@@ -8,7 +8,7 @@ import type { PciFunction } from "../domain/device.ts";
 import { unitFacts } from "../domain/ground.ts";
 import { type Intent, selectsUnit } from "../domain/intent.ts";
 import type { Proofs, SpecProof } from "../domain/proofs.ts";
-import { addressOfSpec } from "../domain/specs.ts";
+import { addressOfSpec, resourceOfSpec } from "../domain/specs.ts";
 import type { Binding, Reading } from "../domain/view.ts";
 import type { AgentPorts } from "./ports.ts";
 
@@ -39,7 +39,7 @@ export function specsAllowed(
   const { intent } = asked;
   if (intent?.state !== "Trusted") return new Map();
   const isWanted = (name: string): boolean => {
-    const rule = intent.resources.find((one) => name === `${one.name}=${addressOfSpec(name)}`);
+    const rule = intent.resources.find((one) => one.name === resourceOfSpec(name));
     return rule?.ledger === "DevicePlugin" && selectsUnit(intent, lastUnits.get(addressOfSpec(name)) ?? "");
   };
   return new Map([...still].filter(([name]) => isWanted(name)));

@@ -7,6 +7,7 @@ import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { functionToJudge } from "../domain/link-reading.ts";
 import { noteAnswer, notePreStart } from "../domain/memory.ts";
+import { specName } from "../domain/specs.ts";
 import type { RegBase } from "../domain/unit.ts";
 import type { Answer } from "../domain/view.ts";
 import type { AllocatedDevice, DevicePluginHandlers, PreferredRequest } from "../kubelet/port.ts";
@@ -147,7 +148,7 @@ function allocated({ verdict, vfioCdev, simulated }: Judged, parts: HandlerParts
     id: address,
     env: deviceEnv(simulated),
     deviceNodes: deviceNodesOf(vfioCdev, parts.simulatedHost),
-    cdiDevices: parts.ports.cdi && resource ? [`${resource.name}=${address}`] : [],
+    cdiDevices: parts.ports.cdi && resource ? [specName(resource.name, address)] : [],
   };
 }
 

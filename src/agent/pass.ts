@@ -15,7 +15,7 @@ import type { SpecProof } from "../domain/proofs.ts";
 import { reportFrom } from "../domain/report.ts";
 import { absentAddresses } from "../domain/selector.ts";
 import { settlementFrom } from "../domain/settlement.ts";
-import { NO_SPECS } from "../domain/specs.ts";
+import { NO_SPECS, specName } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Answer, Binding, PodResourcesView, Reading } from "../domain/view.ts";
 import { backoffDelayMs, noJitter } from "../runtime/backoff.ts";
@@ -102,7 +102,7 @@ export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecPro
     const inputs = gate(address);
     const verdict = judge(inputs, SPEC_RULES);
     if (verdict.offered && verdict.resource && verdict.epoch !== null)
-      specs.set(`${verdict.resource.name}=${address}`, { node: inputs.fn?.vfioCdev ?? null, epoch: verdict.epoch });
+      specs.set(specName(verdict.resource.name, address), { node: inputs.fn?.vfioCdev ?? null, epoch: verdict.epoch });
   }
   return specs;
 }

@@ -27,6 +27,16 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const publisherOver = (cdi: CdiPort) =>
   createPublisher({ cdi, log: silentLog }, { plugins: null, simulatedHost: false, wanted: () => ({ specs: wanted, simulated: false }) });
 const publisher = () => publisherOver(createCdi({ dir }));
+/** Nothing is written before `open` is called. */
+function heldPublisher() {
+  let open = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const cdi = createCdi({ dir });
+  const publishing = publisherOver({ read: () => cdi.read(), sync: (resources) => gate.then(() => cdi.sync(resources)) });
+  return { cdi, publishing, open };
+}
 const written = (resource: string) => JSON.parse(readFileSync(join(dir, specFileName(resource)), "utf8"));
 
 test("specs name what is wanted, with its node, and are proven then", async () => {
@@ -50,12 +60,7 @@ test("a node that changed, an epoch that changed, and a device that is not wante
 });
 
 test("what is wanted is asked when the writing begins, not when it was called for", async () => {
-  let open = (): void => undefined;
-  const gate = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const cdi = createCdi({ dir });
-  const publishing = publisherOver({ read: () => cdi.read(), sync: (resources) => gate.then(() => cdi.sync(resources)) });
+  const { cdi, publishing, open } = heldPublisher();
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
   const first = publishing.syncSpecs();
   await Promise.resolve();
@@ -68,12 +73,7 @@ test("what is wanted is asked when the writing begins, not when it was called fo
 });
 
 test("a gate that closes while its spec is being written leaves work to do", async () => {
-  let open = (): void => undefined;
-  const gate = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const cdi = createCdi({ dir });
-  const publishing = publisherOver({ read: () => cdi.read(), sync: (resources) => gate.then(() => cdi.sync(resources)) });
+  const { publishing, open } = heldPublisher();
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
   const writing = publishing.syncSpecs();
   await new Promise(setImmediate);

@@ -8,7 +8,7 @@
 import type { Address } from "../domain/device.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import type { SpecProof } from "../domain/proofs.ts";
-import { addressOfSpec, NO_SPECS, type SpecsInPlace } from "../domain/specs.ts";
+import { addressOfSpec, NO_SPECS, resourceOfSpec, type SpecsInPlace } from "../domain/specs.ts";
 import type { CdiOutcome, CdiResource, DevicePluginPort } from "../kubelet/port.ts";
 import { deviceEnv, deviceNodesOf } from "./handlers.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -119,7 +119,7 @@ function cdiResources({ specs, simulated }: WantedSpecs, simulatedHost: boolean)
   for (const [name, { node }] of [...specs].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const device = { id: addressOfSpec(name), deviceNodes: deviceNodesOf(node, simulatedHost), env };
     if (device.deviceNodes.length === 0 && Object.keys(env).length === 0) continue;
-    const resource = name.slice(0, name.lastIndexOf("="));
+    const resource = resourceOfSpec(name);
     byResource.set(resource, [...(byResource.get(resource) ?? []), device]);
   }
   return [...byResource].map(([resource, devices]) => ({ resource, devices }));

@@ -9,10 +9,11 @@ import type { UnitFact } from "./ground.ts";
 import type { Hold } from "./holds.ts";
 import { type Intent, type ResourceRule, selectsUnit } from "./intent.ts";
 import type { Memory } from "./memory.ts";
-import { linkKey } from "./proofs.ts";
+import { linkKey, type SpecProof } from "./proofs.ts";
 import type { DeviceReason } from "./reason.ts";
 import { domainOf, domainsOf } from "./resource-name.ts";
 import { resourceFor } from "./selector.ts";
+import { specName } from "./specs.ts";
 import type { RegBase } from "./unit.ts";
 import { holderOnHost } from "./unknown-holders.ts";
 
@@ -212,12 +213,12 @@ export const GATE_RULES: readonly Rule[] = [
   },
   {
     reason: "CdiUnwritable",
-    passes: (facts) => !facts.memory.specs.isServed || facts.memory.specs.proven.get(specName(facts))?.node === (facts.fn?.vfioCdev ?? null),
+    passes: (facts) => !facts.memory.specs.isServed || specOf(facts)?.node === (facts.fn?.vfioCdev ?? null),
     read: (facts) => {
-      const { isServed, problem, proven } = facts.memory.specs;
+      const { isServed, problem } = facts.memory.specs;
       // Neither a machine without kubelet nor `explain` writes any.
       if (!isServed) return "no CDI spec is written here";
-      const spec = proven.get(specName(facts));
+      const spec = specOf(facts);
       return problem || (spec ? `the CDI spec gives ${spec.node ?? "no node"}` : "no CDI spec is in place");
     },
   },
@@ -239,8 +240,8 @@ function unknownHolder({ purpose, address, fn, hold, memory }: Facts): string {
   return fn.link.bound === "Unknown" && fn.link.state !== "Insecure" ? "tsm/bound cannot be read" : holderOnHost(fn);
 }
 
-function specName({ address, resource }: Facts): string {
-  return `${resource?.name ?? ""}=${address}`;
+function specOf({ address, resource, memory }: Facts): SpecProof | undefined {
+  return memory.specs.proven.get(specName(resource?.name ?? "", address));
 }
 
 /** Held under a name in none of the domains that are, or were, ours. */

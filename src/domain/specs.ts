@@ -23,6 +23,16 @@ export interface SpecsInPlace {
 
 export const NO_SPECS: SpecsInPlace = { isServed: false, problem: "", proven: new Map(), stale: new Set(), unreadable: [] };
 
+/** The fully qualified CDI name of a device: kind = resource, name = address. */
+export function specName(resource: string, address: Address): string {
+  return `${resource}=${address}`;
+}
+
+/** The resource in a CDI name. */
+export function resourceOfSpec(name: string): string {
+  return name.slice(0, name.lastIndexOf("="));
+}
+
 /** The address in a CDI name, `teeio.dev/gpu=0000:17:00.0`. */
 export function addressOfSpec(name: string): Address {
   return name.slice(name.lastIndexOf("=") + 1);
