@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import type { PciFunction } from "../domain/device.ts";
-import { NOTHING_PROVEN, type Proofs } from "../domain/proofs.ts";
+import { emptyMemory } from "../domain/memory.ts";
+import { linkKey, NOTHING_PROVEN, type Proofs } from "../domain/proofs.ts";
 import { aBinding, aFunction, anIntent, aUnit, GPU, INSTANCE, REG_BASE } from "../testing/builders.ts";
 import { specsAllowed, specsToKeep } from "./adopt.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -10,42 +11,36 @@ const DEVICE = "0000:17:00.0";
 const NAME = `${GPU}=${DEVICE}`;
 const SPEC = { node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
 const proofs: Proofs = { ...NOTHING_PROVEN, specs: new Map([[NAME, SPEC]]), lastUnits: new Map([[DEVICE, REG_BASE]]) };
-const hostWith = (observeFunction: AgentPorts["host"]["observeFunction"]) => ({ host: { observeFunction } as AgentPorts["host"] });
-const kept = async (node: string | null, binding = aBinding(), known = proofs) => [
-  ...(
-    await specsToKeep(
-      hostWith(async () => aFunction({ vfioCdev: node })),
-      { proofs: known, binding },
-    )
-  ).keys(),
-];
+const keptOf = async (observe: () => Promise<PciFunction | null>, binding = aBinding(), known = proofs) => {
+  const host = { observeFunction: observe } as unknown as AgentPorts["host"];
+  return [...(await specsToKeep({ host }, { proofs: known, binding, memory: emptyMemory(0, 10_000, known) })).keys()];
+};
+const kept = (fn: Partial<PciFunction>, binding = aBinding(), known = proofs) => keptOf(async () => aFunction(fn), binding, known);
 
 test("a spec is kept while unit, epoch and node are as they were when it was written", async () => {
-  expect(await kept(SPEC.node)).toEqual([NAME]);
+  expect(await kept({})).toEqual([NAME]);
 });
 
 test("a spec goes when its device has another node or none, or cannot be read", async () => {
-  expect(await kept("/dev/vfio/devices/vfio1")).toEqual([]);
-  expect(await kept(null)).toEqual([]);
-  const gone = specsToKeep(
-    hostWith(async () => null),
-    { proofs, binding: aBinding() },
-  );
-  const failing = specsToKeep(
-    hostWith(() => Promise.reject(new Error("EIO"))),
-    { proofs, binding: aBinding() },
-  );
-  expect([(await gone).size, (await failing).size]).toEqual([0, 0]);
+  expect(await kept({ vfioCdev: "/dev/vfio/devices/vfio1" })).toEqual([]);
+  expect(await kept({ vfioCdev: null })).toEqual([]);
+  expect(await keptOf(async () => null)).toEqual([]);
+  expect(await keptOf(() => Promise.reject(new Error("EIO")))).toEqual([]);
 });
 
 test("a spec goes when its device is below another unit by now, or below none", async () => {
-  const below = (unit: PciFunction["unit"]) =>
-    specsToKeep(
-      hostWith(async () => aFunction({ unit })),
-      { proofs, binding: aBinding() },
-    );
-  expect((await below({ kind: "Unit", regBase: "0xd97fc000", kernelName: "dmar1" })).size).toBe(0);
-  expect((await below({ kind: "None" })).size).toBe(0);
+  expect(await kept({ unit: { kind: "Unit", regBase: "0xd97fc000", kernelName: "dmar1" } })).toEqual([]);
+  expect(await kept({ unit: { kind: "None" } })).toEqual([]);
+});
+
+test("a spec goes when the link of its device cannot be read, is broken, or is secured without a proof that it was not at SETUP", async () => {
+  const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
+  expect(await kept({ linkRead: { tsm: "Blocked", registers: "idle" } })).toEqual([]);
+  expect(await kept({ linkRead: { tsm: "Failed", registers: null } })).toEqual([]);
+  expect(await kept({ link: secured })).toEqual([]);
+  const checked = { ...proofs, checkedLinks: new Set([linkKey(DEVICE, SPEC.epoch)]) };
+  expect(await kept({ link: secured }, aBinding(), checked)).toEqual([NAME]);
+  expect(await kept({ link: { ...secured, streamSecure: "No" } }, aBinding(), checked)).toEqual([]);
 });
 
 test.each([
@@ -54,11 +49,11 @@ test.each([
   ["is not listed", aBinding([])],
   ["cannot be asked for", { kind: "Unreadable" as const, why: "ENOENT" }],
 ])("a spec goes when its unit %s", async (_what, binding) => {
-  expect(await kept(SPEC.node, binding)).toEqual([]);
+  expect(await kept({}, binding)).toEqual([]);
 });
 
 test("a spec of a device whose unit was never noted goes", async () => {
-  expect(await kept(SPEC.node, aBinding(), { ...proofs, lastUnits: new Map() })).toEqual([]);
+  expect(await kept({}, aBinding(), { ...proofs, lastUnits: new Map() })).toEqual([]);
 });
 
 test("an intent that is known, and does not want it, takes a spec away before the first pass", () => {

@@ -5,23 +5,34 @@
  * by them. A container runtime resolves the specs in place all the while, so that all others go before anything slow is read.
  */
 import type { PciFunction } from "../domain/device.ts";
+import { DEVICE_RULES, judge } from "../domain/gate.ts";
 import { unitFacts } from "../domain/ground.ts";
 import { type Intent, selectsUnit } from "../domain/intent.ts";
+import { functionToJudge } from "../domain/link-reading.ts";
+import type { Memory } from "../domain/memory.ts";
 import type { Proofs, SpecProof } from "../domain/proofs.ts";
 import { addressOfSpec, resourceOfSpec } from "../domain/specs.ts";
 import type { Binding, Reading } from "../domain/view.ts";
 import type { AgentPorts } from "./ports.ts";
 
-/** The specs for which unit, epoch and node are as they were when the spec was written. */
-export async function specsToKeep(
-  ports: Pick<AgentPorts, "host">,
-  { proofs, binding }: { readonly proofs: Pick<Proofs, "specs" | "lastUnits">; readonly binding: Reading<Binding> },
-): Promise<ReadonlyMap<string, SpecProof>> {
+/** What a spec that was taken over is held against. */
+export interface KeptBy {
+  readonly proofs: Pick<Proofs, "specs" | "lastUnits">;
+  readonly binding: Reading<Binding>;
+  readonly memory: Memory;
+}
+
+/** The specs for which unit, epoch and node are as they were when the spec was written, and for whose device itself the gate is still open. */
+export async function specsToKeep(ports: Pick<AgentPorts, "host">, { proofs, binding, memory }: KeptBy): Promise<ReadonlyMap<string, SpecProof>> {
   const still = [...specsInEpoch(proofs, binding)];
   const functions = await Promise.all(still.map(([name]) => ports.host.observeFunction(addressOfSpec(name)).catch(cannotBeRead)));
-  const isAsWritten = ([name, { node }]: readonly [string, SpecProof], fn: PciFunction | null): boolean => {
+  const units = unitFacts(binding);
+  const isAsWritten = ([name, { node }]: readonly [string, SpecProof], read: PciFunction | null): boolean => {
+    const address = addressOfSpec(name);
+    const fn = read && functionToJudge(read, { links: memory.links, units });
     const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
-    return node !== null && fn?.vfioCdev === node && regBase !== null && regBase === proofs.lastUnits.get(addressOfSpec(name));
+    if (node === null || fn?.vfioCdev !== node || regBase !== proofs.lastUnits.get(address)) return false;
+    return judge({ address, purpose: "List", intent: null, fn, units, bindingProblem: "", memory }, DEVICE_RULES).offered;
   };
   return new Map(still.filter((spec, index) => isAsWritten(spec, functions[index] ?? null)));
 }

@@ -194,7 +194,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     state.memory = emptyMemory(state.memory.startedMs, options.settleMs, proven);
     const reading = await newest.readBinding();
     await publisher.readSpecs();
-    state.adopted = await specsToKeep(ports, { proofs: proven, binding: reading });
+    state.adopted = await specsToKeep(ports, { proofs: proven, binding: reading, memory: state.memory });
     await publisher.syncSpecs();
   };
   let isAdopted = false;
@@ -202,7 +202,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   /** While the API server does not say what is wanted, the specs that were taken over are held against table and host. */
   const keepAdopted = async (): Promise<undefined> => {
     const proofs = { specs: state.adopted, lastUnits: state.memory.lastUnits };
-    state.adopted = await specsToKeep(ports, { proofs, binding: await newest.readBinding() });
+    state.adopted = await specsToKeep(ports, { proofs, binding: await newest.readBinding(), memory: state.memory });
     await publisher.syncSpecs();
     return undefined;
   };

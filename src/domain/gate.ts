@@ -224,6 +224,21 @@ export const GATE_RULES: readonly Rule[] = [
   },
 ];
 
+/** What can be said of a device before the intent and its holders are known: it is there, its unit is trusted, its link is in order. */
+const OF_THE_DEVICE: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
+  "DeviceMissing",
+  "CapabilityUnknown",
+  "NotTeeCapable",
+  "UnitUnreadable",
+  "NoUnit",
+  "BindingUnreadable",
+  "LinkSecuredBeforeSetup",
+  "UnitNotTrusted",
+  "LinkUnknown",
+  "LinkBroken",
+]);
+export const DEVICE_RULES: readonly Rule[] = GATE_RULES.filter((rule) => OF_THE_DEVICE.has(rule.reason));
+
 /** What a CDI spec follows from: all but whether it is in place. */
 export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter((rule) => rule.reason !== "CdiUnwritable");
 

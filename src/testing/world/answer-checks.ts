@@ -70,12 +70,14 @@ export function checkSandbox(tools: CheckTools, pod: Pod, functions: readonly Ho
   const name = "a new sandbox";
   for (const fn of functions) {
     const { address: id } = fn;
-    // Nobody has told the agent of what is not loud.
-    if (!pod.ids.includes(id) && fn.node.loud && fn.node.sinceTick < quiet.tick)
-      tools.violate(name, `${pod.name} has opened ${id} instead of ${pod.ids.join(" ")}`);
-    // Nobody asks the agent: what wakes it by its timer only is known that late.
+    if (!pod.ids.includes(id)) {
+      // Nobody has told the agent of what is not loud.
+      if (fn.node.loud && fn.node.sinceTick < quiet.tick) tools.violate(name, `${pod.name} has opened ${id} instead of ${pod.ids.join(" ")}`);
+      continue;
+    }
+    // Nobody asks the agent: what wakes it by its timer only is known that late, and not while it is stopped.
     const { observeEveryMs } = tools.world.shape;
-    const known = tools.against(process, id, pod.resource).filter((one) => one.isLoud || tools.world.time.nowMs - one.sinceMs > observeEveryMs);
+    const known = tools.against(process, id, pod.resource).filter((one) => one.isLoud || quiet.ms - one.sinceMs > observeEveryMs);
     refute(tools, { name, id }, known, quiet.tick);
   }
 }

@@ -113,7 +113,7 @@ function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">,
     const isAbout = has("slowStarts") && pod.isOpening && pod.ids.some((id) => below.has(id));
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
-    const isOpen = pod.isRunning && pod.ids.every((id) => host.find(id)?.isPresent.value && host.find(id)?.areOpensShown.value);
+    const isOpen = pod.isRunning && pod.ids.every((id) => pod.opened.some((fn) => fn.address === id && fn.isPresent.value && fn.areOpensShown.value));
     const isUnseen = pod.isTerminating ? shape.isStandalone || !pod.isInApi || isOverForAll(pod) : kubelet.isBlind && isOverForAll(pod);
     if (isUnseen && !isOpen) continue;
     found.add(

@@ -123,8 +123,8 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   const { api, kubelet } = world;
   const latest = { sinceMs: Math.max(kubelet.showsSinceMs, process.startedMs), loud: false };
   const other = knownToBeTaken(world, fn);
-  // Nobody tells the agent: it sees it at its next look, and kubelet's calls do not wait for one.
-  const isNews = other !== null && purpose !== "List" && world.time.nowMs - other.since.sinceMs < NOTICED_MS;
+  // Nobody tells the agent: it sees it at its next look, and kubelet's calls wait for none, not even after the agent was stopped.
+  const isNews = other !== null && purpose !== "List" && world.quiet.ms - other.since.sinceMs < NOTICED_MS;
   if (other !== null && !isNews) object(true, "another plugin's pod has it", { ...other.since, loud: false });
   // Its own VM may be the holder when a container starts.
   if (!has("unknownHolders") || purpose === "PreStart" || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;

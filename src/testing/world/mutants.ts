@@ -277,6 +277,10 @@ const offer: readonly Mutant[] = [
     "epochOf(name) === epoch));",
     'epochOf(name) !== "" || epoch === ""));',
   ]),
+  without("specs of an earlier process taken over whatever their device's link is", "agent/adopt.ts", [
+    "memory }, DEVICE_RULES).offered;",
+    "memory }, []).offered;",
+  ]),
   without("no specs taken away before the pass has ended", AGENT, ["    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();\n  };", "  };"]),
   without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
   without("no withdrawal before the pass has ended", AGENT, ["if (state.pass) publisher.withdraw(withdrawals(state.pass, news()));", ""]),

@@ -99,6 +99,20 @@ export const SPECS: readonly Scenario[] = [
     check: ({ specs }) => (specs.names.has(`${GPU}=0000:17:00.0`) ? ["the spec of an absent device is in place"] : []),
   },
   {
+    name: "a spec is not taken over for a device whose link cannot be read, whatever else is slow",
+    shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [], ...REAL },
+    steps: [
+      start,
+      advance(15_000),
+      step("crashAgent"),
+      step("blockTsm", { at: 0 }),
+      step("stall", { word: "podresources.observe" }),
+      start,
+      advance(1_000),
+    ],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
+  },
+  {
     name: "a spec is not taken over for a device that is below another unit by now",
     needs: ["movedFunctions"],
     shape: { ...TWO_UNITS, ...REAL, intentDelayMs: 10_000 },
