@@ -113,6 +113,21 @@ export const SPECS: readonly Scenario[] = [
     check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
   },
   {
+    name: "a spec that was taken over goes when its unit is lost, while the first look at the host is slow",
+    shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [], ...REAL },
+    steps: [
+      start,
+      advance(15_000),
+      step("crashAgent"),
+      step("stall", { word: "host.observe" }),
+      start,
+      advance(1_000),
+      step("loseUnit", { at: 0 }),
+      advance(1_000),
+    ],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
+  },
+  {
     name: "a spec is not taken over for a device that is below another unit by now",
     needs: ["movedFunctions"],
     shape: { ...TWO_UNITS, ...REAL, intentDelayMs: 10_000 },
