@@ -6,18 +6,20 @@ import { defineConfig } from "vitest/config";
  * files, `kernel` needs root and boots virtual machines, `cluster` needs Kubernetes' own binaries and root. `kernel-debug` is no rung: it builds a
  * kernel first, and has a script of its own.
  */
-const pureRooms = ["domain", "api", "runtime", "cli"].map((room) => `src/${room}/**/*.test.ts`);
-const seamRooms = ["host", "seamcall", "kubelet", "cluster", "simulate", "agent"].map((room) => `src/${room}/**/*.test.ts`);
+const pureRooms = ["domain", "api", "runtime", "cli"].map((room) => `test/${room}/**/*.test.ts`);
+const seamRooms = ["host", "native", "seamcall", "kubelet", "cluster", "standalone", "stand-in", "agent", "models", "support"].map(
+  (room) => `test/${room}/**/*.test.ts`,
+);
 
 export default defineConfig({
   test: {
     projects: [
       { test: { name: "pure", include: pureRooms, testTimeout: 60_000 } },
-      { test: { name: "world", include: ["src/testing/world/**/*.test.ts"], testTimeout: 600_000 } },
+      { test: { name: "world", include: ["test/world/**/*.test.ts"], testTimeout: 600_000 } },
       {
         test: {
           name: "seams",
-          include: [...seamRooms, "src/testing/*.test.ts", "src/testing/!(world)/**/*.test.ts", "e2e/journeys/**/*.test.ts"],
+          include: [...seamRooms, "test/*.test.ts", "e2e/journeys/**/*.test.ts"],
           testTimeout: 60_000,
         },
       },

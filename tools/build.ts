@@ -2,7 +2,7 @@
 /**
  * Builds dist/: `cli.js`, small, and beside it the parts that it loads when they are needed (the API client, gRPC, prom-client, the simulation
  * engine each in a file of their own), minified, with source maps apart. Flat, because the native addon is found relative to each file
- * (src/seamcall/addon.ts). Made in a folder beside it and put in place by a rename, so that a build never breaks a program that is about to start.
+ * (src/native/addon.ts). Made in a folder beside it and put in place by a rename, so that a build never breaks a program that is about to start.
  * Fails when a part loads what it must not (load-rules.ts). `--analyze` prints what is in which file.
  */
 import { createHash } from "node:crypto";

@@ -13,7 +13,7 @@ const RULES: readonly LoadRule[] = [
   { part: "src/cli/main.ts", mustNotLoad: ["node_modules/", "src/cli/program.ts"] },
   {
     part: "src/cli/start.ts",
-    mustNotLoad: ["node_modules/zod/", "node_modules/yaml/", "node_modules/pino/", "src/agent/", "src/simulate/", "src/testing/"],
+    mustNotLoad: ["node_modules/zod/", "node_modules/yaml/", "node_modules/pino/", "src/agent/", "src/stand-in/"],
   },
   {
     // Standalone and without metrics or kubelet: each of these is loaded by whoever asks for it.
@@ -23,13 +23,13 @@ const RULES: readonly LoadRule[] = [
       "node_modules/prom-client/",
       "node_modules/@grpc/",
       "node_modules/protobufjs/",
-      "src/cluster/cluster.ts",
-      "src/simulate/create.ts",
-      "src/testing/",
+      "src/cluster/node/cluster.ts",
+      "src/stand-in/host/create.ts",
+      "src/stand-in/kubelet/",
     ],
   },
-  { part: "src/cluster/cluster.ts", mustNotLoad: ["node_modules/@kubernetes/client-node/", "node_modules/@grpc/"] },
-  { part: "src/kubelet/device-plugins.ts", mustNotLoad: ["node_modules/@kubernetes/client-node/", "node_modules/prom-client/"] },
+  { part: "src/cluster/node/cluster.ts", mustNotLoad: ["node_modules/@kubernetes/client-node/", "node_modules/@grpc/"] },
+  { part: "src/kubelet/device-plugin/device-plugins.ts", mustNotLoad: ["node_modules/@kubernetes/client-node/", "node_modules/prom-client/"] },
 ];
 
 /** Breaches of the rules in a build, one line each. */

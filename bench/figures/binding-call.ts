@@ -2,10 +2,10 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { loadAddon, type NativeHandle } from "../../src/seamcall/addon.ts";
-import { simulationOf } from "../../src/seamcall/simulation.ts";
-import { createSimulatedHost } from "../../src/simulate/create.ts";
-import { loadHostDescription } from "../../src/simulate/load-description.ts";
+import { loadAddon, type NativeHandle } from "../../src/native/addon.ts";
+import { createSimulatedHost } from "../../src/stand-in/host/create.ts";
+import { loadHostDescription } from "../../src/stand-in/host/load-description.ts";
+import { simulationOf } from "../../src/stand-in/module/simulation.ts";
 import type { BenchContext, Figure } from "../measure/context.ts";
 import { below, microseconds, times } from "../measure/row.ts";
 import { nowMs, spreadOf, timeEach } from "../measure/samples.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { simulationOf } from "../../src/seamcall/simulation.ts";
+import { simulationOf } from "../../src/stand-in/module/simulation.ts";
 import type { Figure } from "../measure/context.ts";
 import { below, ms } from "../measure/row.ts";
 import { nowMs, spreadOf } from "../measure/samples.ts";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import { createHostReader } from "../../src/host/reader.ts";
-import { simulationOf } from "../../src/seamcall/simulation.ts";
-import { createSimulatedHost } from "../../src/simulate/create.ts";
-import { loadHostDescription } from "../../src/simulate/load-description.ts";
+import { createSimulatedHost } from "../../src/stand-in/host/create.ts";
+import { loadHostDescription } from "../../src/stand-in/host/load-description.ts";
+import { simulationOf } from "../../src/stand-in/module/simulation.ts";
 import type { BenchContext, Figure } from "../measure/context.ts";
 import { below, ms, type Row } from "../measure/row.ts";
 import { nowMs, spreadOf, timeEach } from "../measure/samples.ts";

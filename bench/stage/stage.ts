@@ -4,12 +4,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { simulationOf } from "../../src/seamcall/simulation.ts";
-import { createSimulatedHost } from "../../src/simulate/create.ts";
-import { loadHostDescription } from "../../src/simulate/load-description.ts";
-import type { SimulatedHost } from "../../src/simulate/simulated-host.ts";
-import { startKubeletStandIn } from "../../src/testing/kubelet/stand-in.ts";
-import type { KubeletStandIn } from "../../src/testing/kubelet/types.ts";
+import { createSimulatedHost } from "../../src/stand-in/host/create.ts";
+import { loadHostDescription } from "../../src/stand-in/host/load-description.ts";
+import type { SimulatedHost } from "../../src/stand-in/host/simulated-host.ts";
+import { startKubeletStandIn } from "../../src/stand-in/kubelet/stand-in.ts";
+import type { KubeletStandIn } from "../../src/stand-in/kubelet/types.ts";
+import { simulationOf } from "../../src/stand-in/module/simulation.ts";
 import type { BenchContext } from "../measure/context.ts";
 import type { Running } from "../measure/processes.ts";
 import { when } from "../measure/waiting.ts";
@@ -41,7 +41,7 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** Makes the host of e2e/hosts/NAME.yaml and starts the stand-in. */
+/** Makes the host of hosts/NAME.yaml and starts the stand-in. */
 export async function setStage(context: BenchContext, hostName: string): Promise<Stage> {
   const path = context.scratch(hostName);
   const description = loadHostDescription(join(context.root, "e2e", "hosts", `${hostName}.yaml`));

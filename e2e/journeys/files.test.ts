@@ -11,7 +11,7 @@ const NO_KUBELET = ["--kubelet", "none", "--settle", "0.1"] as const;
 let journey: Journey;
 beforeEach(async () => {
   journey = startJourney();
-  await journey.simulate("create", "--host", "e2e/hosts/one-unit.yaml");
+  await journey.simulate("create", "--host", "hosts/one-unit.yaml");
   journey.manifest(TRUST_ALL);
 });
 afterEach(() => journey.end());
@@ -101,7 +101,7 @@ describe("files and folders of ours", () => {
   });
 
   it("of a simulated host are for this user only under umask 0", async () => {
-    const agent = journey.agentIn(`umask 0; exec "\${1}" simulate create --root "${at("host")}" --host e2e/hosts/one-unit.yaml`);
+    const agent = journey.agentIn(`umask 0; exec "\${1}" simulate create --root "${at("host")}" --host hosts/one-unit.yaml`);
     await agent.ended();
     expect(statSync(at("host")).mode & 0o777).toBe(0o700);
     const files = readdirSync(at("host")).filter((name) => statSync(at(`host/${name}`)).isFile());

@@ -10,7 +10,7 @@ afterEach(() => journey.end());
 
 describe("a real two-socket Xeon without TDX Connect", () => {
   it("reads Unsupported on every unit, offers nothing, and is no error", async () => {
-    await journey.simulate("create", "--host", "e2e/hosts/sapphire-rapids-2s.yaml");
+    await journey.simulate("create", "--host", "hosts/sapphire-rapids-2s.yaml");
     journey.manifest(TRUST_ALL);
     const agent = journey.agent("--kubelet", "none");
     const status = await journey.until("observed", (now) => now.units.length === 20);

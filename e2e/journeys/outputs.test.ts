@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { NodeStatus } from "../../src/domain/status.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { startKubeletStandIn } from "../../src/testing/kubelet/stand-in.ts";
+import { startKubeletStandIn } from "../../src/stand-in/kubelet/stand-in.ts";
 import { CLEAR_ALL, type Journey, type RunningAgent, startJourney, TRUST_ALL } from "./journey.ts";
 
 const NO_KUBELET = ["--kubelet", "none", "--settle", "0.1", "--log-level", "debug"] as const;
@@ -12,7 +12,7 @@ const NO_KUBELET = ["--kubelet", "none", "--settle", "0.1", "--log-level", "debu
 let journey: Journey;
 beforeEach(async () => {
   journey = startJourney();
-  await journey.simulate("create", "--host", "e2e/hosts/one-unit.yaml");
+  await journey.simulate("create", "--host", "hosts/one-unit.yaml");
   journey.manifest(TRUST_ALL);
 });
 afterEach(() => journey.end());

@@ -11,7 +11,7 @@ const SIGPWR = 30n;
 let journey: Journey;
 beforeEach(async () => {
   journey = startJourney();
-  await journey.simulate("create", "--host", "e2e/hosts/one-unit.yaml");
+  await journey.simulate("create", "--host", "hosts/one-unit.yaml");
   journey.manifest(TRUST_ALL);
 });
 afterEach(() => journey.end());

@@ -10,7 +10,7 @@ const NO_KUBELET = ["--kubelet", "none", "--settle", "0.3"] as const;
 let journey: Journey;
 beforeEach(async () => {
   journey = startJourney();
-  await journey.simulate("create", "--host", "e2e/hosts/one-unit.yaml");
+  await journey.simulate("create", "--host", "hosts/one-unit.yaml");
   journey.manifest(TRUST_ALL);
 });
 afterEach(() => journey.end());

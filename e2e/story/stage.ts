@@ -60,7 +60,7 @@ export async function openStage(rung: Rung): Promise<Stage> {
 
 async function renderHosts(cluster: Cluster): Promise<void> {
   for (const node of NODES) {
-    const host = join(ROOT, `e2e/hosts/${HOSTS[node]}.yaml`);
+    const host = join(ROOT, `hosts/${HOSTS[node]}.yaml`);
     await runCommand([PROGRAM, "simulate", "create", "--host", host, "--root", cluster.node(node).hostFolder]);
   }
 }

@@ -3,11 +3,11 @@
 /** The port over a handle of the addon: raw values become domain values, errnos become error codes. Used for both ways of opening. */
 import type { BindingInfo, BindingTable, BindingUnit, LastCall, UnitState } from "../domain/unit.ts";
 import { ABI_PROFILES, ENVIRONMENTS, LEAVES, regBaseFromNumber, SETUP_OUTCOMES, UNIT_STATES } from "../domain/unit.ts";
+import type { NativeHandle, RawCall, RawInfo, RawTable, RawUnit } from "../native/addon.ts";
+import { watchChanges } from "../native/change-watch.ts";
+import { fromNative } from "../native/errors.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError } from "../runtime/errors.ts";
-import type { NativeHandle, RawCall, RawInfo, RawTable, RawUnit } from "./addon.ts";
-import { watchChanges } from "./change-watch.ts";
-import { fromNative } from "./errors.ts";
 import type { CallResult, Deadline, Driver, SeamcallPort } from "./port.ts";
 
 /** Bits of native/uapi/tdx_iommu.h. */

@@ -3,7 +3,7 @@
 // one line of JSON: microseconds of each call, by what was called.
 import { timeEach } from "../../../bench/measure/samples.ts";
 import { createHostReader } from "../../../src/host/reader.ts";
-import { loadAddon } from "../../../src/seamcall/addon.ts";
+import { loadAddon } from "../../../src/native/addon.ts";
 import { openTdxIommu } from "../../../src/seamcall/drivers.ts";
 
 const DEVICE = "/dev/tdx_iommu";

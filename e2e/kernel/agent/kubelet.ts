@@ -3,7 +3,7 @@
 // after another, to standard output. `node kubelet.js FOLDER` (default /var/lib/kubelet).
 import { join } from "node:path";
 import { systemClock } from "../../../src/runtime/clock.ts";
-import { startKubeletStandIn } from "../../../src/testing/kubelet/stand-in.ts";
+import { startKubeletStandIn } from "../../../src/stand-in/kubelet/stand-in.ts";
 
 const folder = process.argv[2] ?? "/var/lib/kubelet";
 const kubelet = await startKubeletStandIn({

@@ -24,7 +24,7 @@ export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot
     if (!existsSync(driver.stateDir)) throw simulatorMissing(driver.stateDir);
     return { driver: "simulated", open: () => openSimulated(driver.stateDir, options), loads: null };
   }
-  const { loadAddon } = await import("../../seamcall/addon.ts");
+  const { loadAddon } = await import("../../native/addon.ts");
   const { openArrivals } = await import("../../seamcall/tdx-host/arrivals.ts");
   const watch = createKernelWatch({ root: hostRoot, arrivals: openArrivals(loadAddon()) });
   const host = { root: hostRoot, units: async () => (await listUnits(hostRoot)).units, watch };

@@ -27,16 +27,16 @@ const NONE: BuiltKubelet = {
 export async function buildKubelet(ground: Ground): Promise<BuiltKubelet> {
   const { kubelet, cdiDir } = ground.config;
   if (kubelet === null) return NONE;
-  const cdi = cdiDir === null ? null : (await import("../../kubelet/cdi.ts")).createCdi({ dir: cdiDir });
+  const cdi = cdiDir === null ? null : (await import("../../kubelet/cdi/cdi.ts")).createCdi({ dir: cdiDir });
   return { ...(await buildPlugins(ground, kubelet)), cdi };
 }
 
 async function buildPlugins({ context, random, log, metrics, onFatal }: Ground, paths: KubeletPaths): Promise<Omit<BuiltKubelet, "cdi">> {
   const [{ sendGrpcLog }, { createDevicePlugins }, { createPodResources }, { preferDevices }] = await Promise.all([
     import("../../kubelet/grpc-log.ts"),
-    import("../../kubelet/device-plugins.ts"),
-    import("../../kubelet/podresources.ts"),
-    import("../../kubelet/preferred.ts"),
+    import("../../kubelet/device-plugin/device-plugins.ts"),
+    import("../../kubelet/podresources/podresources.ts"),
+    import("../../kubelet/device-plugin/preferred.ts"),
   ]);
   const { clock } = context;
   const own = log.child({ part: "kubelet" });

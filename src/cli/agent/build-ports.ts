@@ -44,7 +44,7 @@ const OBSERVE_EVERY_MS = 30_000;
 
 /** The reader of the host's files, with what native code adds. A simulated host is plain files: its kernel has no news. */
 async function buildHost({ config, log }: Ground): Promise<HostPort> {
-  const { loadAddon } = await import("../../seamcall/addon.ts");
+  const { loadAddon } = await import("../../native/addon.ts");
   const addon = loadAddon();
   const onProblem = (why: string): void => log.warn({ why }, "no news from the kernel about devices: the timer finds changes");
   return createHostReader({

@@ -27,8 +27,8 @@ async function buildStandalone(
   paths: { readonly manifest: string; readonly status: string },
 ): Promise<BuiltSource> {
   const [{ createManifestIntent }, { createStatusFile }] = await Promise.all([
-    import("../../cluster/standalone/manifest-intent.ts"),
-    import("../../cluster/standalone/status-file.ts"),
+    import("../../standalone/manifest-intent.ts"),
+    import("../../standalone/status-file.ts"),
   ]);
   const { clock } = context;
   const own = log.child({ part: "standalone" });
@@ -53,7 +53,7 @@ async function buildStandalone(
 /** Without an API server kubelet's own checkpoint says which pods have devices. */
 async function buildPods(kubelet: KubeletPaths | null): Promise<AgentPorts["pods"]> {
   if (kubelet === null) return { observe: async () => ({ kind: "None" }) };
-  const { readCheckpoint } = await import("../../kubelet/checkpoint.ts");
+  const { readCheckpoint } = await import("../../kubelet/podresources/checkpoint.ts");
   return { observe: (domains) => readCheckpoint(kubelet.deviceDir, domains) };
 }
 

@@ -2,10 +2,10 @@
 import { DEVICE_REASONS } from "../../domain/reason.ts";
 import { STATUS_NAMES } from "../../domain/seamcall-status.ts";
 import { LEAVES, UNIT_STATES } from "../../domain/unit.ts";
-import { ALLOCATE_RESULTS } from "../../kubelet/calls.ts";
-import { DEVICE_PLUGIN_JOBS } from "../../kubelet/device-plugins.ts";
-import { STREAM_ENDS } from "../../kubelet/list-stream.ts";
-import { REGISTRATION_RESULTS } from "../../kubelet/resource-plugin.ts";
+import { ALLOCATE_RESULTS } from "../../kubelet/device-plugin/calls.ts";
+import { DEVICE_PLUGIN_JOBS } from "../../kubelet/device-plugin/device-plugins.ts";
+import { STREAM_ENDS } from "../../kubelet/device-plugin/list-stream.ts";
+import { REGISTRATION_RESULTS } from "../../kubelet/device-plugin/resource-plugin.ts";
 import type { MetricLists } from "../../runtime/metrics.ts";
 
 /** Jobs of the agent, of the cluster's adapter and of standalone mode. */

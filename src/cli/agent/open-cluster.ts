@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { delimiter } from "node:path";
 import { valueText } from "../../api/problem.ts";
-import type { Cluster } from "../../cluster/cluster.ts";
+import type { Cluster } from "../../cluster/node/cluster.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
 import { type Metrics, noMetrics } from "../../runtime/metrics.ts";
@@ -19,7 +19,10 @@ export interface ClusterRequest {
 
 /** The API server, not connected yet. The one place that loads src/cluster. @throws CONFIG_INVALID when no API server is named */
 export async function openCluster({ node, kubeconfig, context, log, metrics, onFatal }: ClusterRequest): Promise<Cluster> {
-  const [{ openAccess }, { createCluster }] = await Promise.all([import("../../cluster/api-access.ts"), import("../../cluster/cluster.ts")]);
+  const [{ openAccess }, { createCluster }] = await Promise.all([
+    import("../../cluster/transport/api-access.ts"),
+    import("../../cluster/node/cluster.ts"),
+  ]);
   const { clock, environment } = context;
   const { service } = environment;
   // A flag goes before the service account, the service account before what an interactive shell has set.

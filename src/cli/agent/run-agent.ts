@@ -129,7 +129,7 @@ function lockPart({ lock: path, ownsLockFolder }: AgentConfig): Part {
   return {
     name: "node lock",
     async start() {
-      const { loadAddon } = await import("../../seamcall/addon.ts");
+      const { loadAddon } = await import("../../native/addon.ts");
       const { lockFile } = loadAddon();
       const lock = await takeNodeLock(path, { lockFile, ownsFolder: ownsLockFolder });
       release = () => lock.release();

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { type Problem, problemsText, valueText } from "../../api/problem.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { LogLevel } from "../../runtime/log.ts";
-import { storeAt } from "../../simulate/store.ts";
+import { storeAt } from "../../stand-in/host/store.ts";
 import { type PathRole, pathProblems } from "./path-roles.ts";
 import { settingsFromFile, settingsFromFlags } from "./read-settings.ts";
 import { type DRIVER_CHOICES, flagOf, type SettingKey, type Settings } from "./settings.ts";

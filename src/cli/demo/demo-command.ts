@@ -8,7 +8,7 @@ units and ends.
 
   npm start                                     the live view
   npm start -- --once                           wait until all is settled, print the tables, clear, end; exit code 1 when a unit failed
-  npm start -- --host e2e/hosts/one-unit.yaml   another host`;
+  npm start -- --host hosts/one-unit.yaml   another host`;
 
 export interface DemoFlags {
   readonly once?: boolean;
@@ -23,7 +23,7 @@ export function addDemoCommand(program: Command, context: Context, act: Act): vo
   const command = program.command("demo").summary("agent, simulated host and kubelet stand-in in one process (npm start)").description(ABOUT);
   command
     .option("--once", "without the live view: settle, print, clear, end")
-    .option("--host <file>", "host description, or the name of one in e2e/hosts (default: tdx-connect-2s)")
+    .option("--host <file>", "host description, or the name of one in hosts/ (default: tdx-connect-2s)")
     .option("--metrics <address>", "serve /metrics, /healthz and /readyz here")
     .option("--log-level <level>", "debug, info, warn, error or silent (default: warn)")
     .option("--keep <dir>", "make the simulated host here and leave it, for `trusted-iommu simulate`");

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeFileAtomic } from "../../runtime/atomic-file.ts";
 import { AppError } from "../../runtime/errors.ts";
-import { simulationOf } from "../../seamcall/simulation.ts";
-import { createSimulatedHost } from "../../simulate/create.ts";
-import { loadHostDescription } from "../../simulate/load-description.ts";
+import { createSimulatedHost } from "../../stand-in/host/create.ts";
+import { loadHostDescription } from "../../stand-in/host/load-description.ts";
+import { simulationOf } from "../../stand-in/module/simulation.ts";
 
-/** Where e2e/hosts is, seen from this file and from a bundle one folder below the root. */
-const HOSTS = ["../../../e2e/hosts/", "../e2e/hosts/"];
+/** Where hosts/ is, seen from this file and from a bundle one folder below the root. */
+const HOSTS = ["../../../hosts/", "../hosts/"];
 
 /** The description that shows most: 21 units, a GPU, an accelerator with virtual functions, a device that its own driver holds, two segments. */
 const DEFAULT_HOST = "tdx-connect-2s";
@@ -21,7 +21,7 @@ export function hostFile(given: string | null): string {
   const ours = HOSTS.map((folder) => fileURLToPath(new URL(`${folder}${name}.yaml`, import.meta.url)));
   const found = [...(given === null ? [] : [given]), ...ours].find((path) => existsSync(path));
   if (found !== undefined) return found;
-  throw new AppError("CONFIG_INVALID", `--host is "${name}": name a host description, or one of e2e/hosts, for example ${DEFAULT_HOST}`);
+  throw new AppError("CONFIG_INVALID", `--host is "${name}": name a host description, or one of hosts/, for example ${DEFAULT_HOST}`);
 }
 
 /** Makes the simulated host. `latencyMs` null: as described. */

@@ -5,7 +5,7 @@ import type { Address } from "../../domain/device.ts";
 import { STATUS_NAMES, statusByName } from "../../domain/seamcall-status.ts";
 import { LEAVES, type Leaf, parseRegBase, type RegBase } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
-import type { SimulatedFault } from "../../seamcall/simulation.ts";
+import type { SimulatedFault } from "../../stand-in/module/simulation.ts";
 
 /** Text arguments of `simulate` as values; each wrong one is refused with the field, the value and what to write instead (SIMULATION_INVALID). */
 

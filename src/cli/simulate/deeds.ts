@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { SimulatedHost } from "../../simulate/simulated-host.ts";
+import type { SimulatedHost } from "../../stand-in/host/simulated-host.ts";
 import { regBaseArgument } from "./arguments.ts";
 
 /** A sub-command that does one thing to a simulated host: what it takes, what it teaches, what it does. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodeStatus } from "../../domain/seamcall-status.ts";
-import type { ModuleDump, SimulatedFault } from "../../seamcall/simulation.ts";
+import type { ModuleDump, SimulatedFault } from "../../stand-in/module/simulation.ts";
 import { table } from "../view/table.ts";
 import { type Canvas, jsonText, line, type Style, span } from "../view/text.ts";
 

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { ENVIRONMENTS, type Environment as TdxEnvironment } from "../../domain/unit.ts";
 import { EXIT_CODES } from "../../runtime/exit-codes.ts";
 import { clean } from "../../runtime/printable.ts";
-import type { SimulatedHost } from "../../simulate/simulated-host.ts";
+import type { SimulatedHost } from "../../stand-in/host/simulated-host.ts";
 import { type Act, type Context, canvasOf, printLines } from "../context.ts";
 import { addressArgument, type FaultFlags, faultFrom } from "./arguments.ts";
 import { DEEDS, type Deed } from "./deeds.ts";
@@ -13,7 +13,7 @@ import { moduleJson, moduleTable } from "./show.ts";
 const ABOUT = `A simulated host is a folder: host/ is shaped like the root of a real one (/sys, /proc, /dev), tdx/ is the state of a simulated TDX module.
 The agent reads and sets it up as it would a real one, through the same code:
 
-  trusted-iommu simulate create --host e2e/hosts/one-unit.yaml --root /tmp/sim
+  trusted-iommu simulate create --host hosts/one-unit.yaml --root /tmp/sim
   trusted-iommu agent --simulator /tmp/sim --manifest node.yaml --kubelet none
   trusted-iommu simulate fault --root /tmp/sim --status TDX_OPERAND_BUSY --times 3
 
@@ -38,7 +38,10 @@ function rootOption(): Option {
 }
 
 async function open(context: Context, flags: Rooted): Promise<SimulatedHost> {
-  const [{ openSimulatedHost }, { simulationOf }] = await Promise.all([import("../../simulate/create.ts"), import("../../seamcall/simulation.ts")]);
+  const [{ openSimulatedHost }, { simulationOf }] = await Promise.all([
+    import("../../stand-in/host/create.ts"),
+    import("../../stand-in/module/simulation.ts"),
+  ]);
   return openSimulatedHost(resolve(context.workingFolder, flags.root), { control: simulationOf() });
 }
 
@@ -65,7 +68,7 @@ function addCreate(simulate: Command, context: Context, act: Act): void {
     .command("create")
     .summary("build a simulated host from a description")
     .description(
-      "build a simulated host from a description\n\nDescriptions that come with the project are in e2e/hosts. A simulated host that is in the folder\n" +
+      "build a simulated host from a description\n\nDescriptions that come with the project are in hosts/. A simulated host that is in the folder\n" +
         "already is made anew; a folder with anything else in it is refused.",
     )
     .requiredOption("--host <file>", "description of the host (YAML)")
@@ -81,9 +84,9 @@ function addCreate(simulate: Command, context: Context, act: Act): void {
   command.action((flags: Rooted & { host: string; deviceNodes: string }) =>
     act(async () => {
       const [{ createSimulatedHost }, { loadHostDescription }, { simulationOf }] = await Promise.all([
-        import("../../simulate/create.ts"),
-        import("../../simulate/load-description.ts"),
-        import("../../seamcall/simulation.ts"),
+        import("../../stand-in/host/create.ts"),
+        import("../../stand-in/host/load-description.ts"),
+        import("../../stand-in/module/simulation.ts"),
       ]);
       const description = loadHostDescription(resolve(context.workingFolder, flags.host));
       const deviceNodes = flags.deviceNodes === "characters" ? "Characters" : "Files";

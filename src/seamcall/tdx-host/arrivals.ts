@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Addon } from "../addon.ts";
+import type { Addon } from "../../native/addon.ts";
 import { DEVICE } from "./device.ts";
 
 /** How often the kernel's driver came: a look sees only the last of several loads. */

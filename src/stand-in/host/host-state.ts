@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Address } from "../../domain/device.ts";
+import type { HostDescription } from "./host-description.ts";
+
+/** Device nodes as empty files, or as character devices (of /dev/null; needs root), which a container runtime insists on. */
+export type DeviceNodes = "Files" | "Characters";
+
+/** What has happened to a simulated host since it was described. Plain JSON. */
+export interface HostState {
+  readonly bootId: string;
+  readonly deviceNodes: DeviceNodes;
+  /** Functions that are off the bus, each with the one whose removal took it along (itself, its bridge, its physical function). */
+  readonly unplugged: Readonly<Record<Address, Address>>;
+  readonly drivers: Readonly<Record<Address, string | null>>;
+  /** `N` of `vfioN`, kept for ever, as a function that comes back is recognised by it. */
+  readonly vfioNumbers: Readonly<Record<Address, number>>;
+  /** Functions 0 whose IDE stream registers are on, and those a TSM has connected. They differ after a reset. */
+  readonly streaming: readonly Address[];
+  readonly connected: readonly Address[];
+  /** Functions with a bound TDI. */
+  readonly bound: readonly Address[];
+  readonly lostUnits: readonly string[];
+  readonly holders: readonly { readonly pid: number; readonly address: Address }[];
+}
+
+/** The state in which a described host starts (again): drivers bound and links secured as described. */
+export function initialState(host: HostDescription, given: { bootId: string; deviceNodes: DeviceNodes }): HostState {
+  const drivers = Object.fromEntries(host.functions.map((one) => [one.address, one.driver]));
+  const secured = host.functions.filter((one) => one.secured).map((one) => one.address);
+  const vfio = host.functions.filter((one) => isVfioDriver(one.driver)).map((one, index) => [one.address, index]);
+  return {
+    ...given,
+    unplugged: {},
+    drivers,
+    vfioNumbers: Object.fromEntries(vfio),
+    streaming: secured,
+    connected: host.tsm === null ? [] : secured,
+    bound: [],
+    lostUnits: [],
+    holders: [],
+  };
+}
+
+/** True for vfio-pci and its variants. */
+export function isVfioDriver(driver: string | null | undefined): boolean {
+  return driver?.includes("vfio") ?? false;
+}
+
+/** `vfioN` of a function that a vfio driver holds, else null. */
+export function vfioNameOf(state: HostState, address: Address): string | null {
+  const number = state.vfioNumbers[address];
+  return isVfioDriver(state.drivers[address]) && number !== undefined ? `vfio${number}` : null;
+}

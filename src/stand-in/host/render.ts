@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import { domainsFromCap } from "../../domain/unit.ts";
+import { addLink, type Entries, line } from "./entries.ts";
+import type { UnitDescription } from "./host-description.ts";
+import { renderFunction, type World } from "./render-function.ts";
+
+/** The whole host as a tree shaped like `/sys`, `/proc` and `/dev`. Pure. */
+export function renderHost(world: World): Entries {
+  const entries = renderFrame(world);
+  for (const unit of world.host.units) {
+    if (!world.state.lostUnits.includes(unit.name)) append(entries, renderUnit(unit));
+  }
+  for (const one of world.host.functions) {
+    if (one.address in world.state.unplugged) continue;
+    const { directory, inside, around } = renderFunction(world, one);
+    for (const [name, entry] of inside) entries.set(`${directory}/${name}`, entry);
+    append(entries, around);
+  }
+  for (const { pid, address } of world.state.holders) append(entries, renderHolder(world, pid, address));
+  return entries;
+}
+
+function append(entries: Entries, more: Entries): void {
+  for (const [path, entry] of more) entries.set(path, entry);
+}
+
+/** What is there whatever is plugged in: class directories, process 1, the boot id. */
+function renderFrame({ host, state }: World): Entries {
+  const entries: Entries = new Map();
+  for (const directory of ["sys/class/iommu", "sys/bus/pci/devices", "sys/bus/pci/drivers", "sys/devices/virtual/iommu", "sys/kernel/iommu_groups"]) {
+    entries.set(directory, { kind: "Directory" });
+  }
+  entries.set(BOOT_ID, line(state.bootId));
+  append(entries, renderProcess(1, "init", []));
+  entries.set("proc/1/ns/pid", { kind: "Link", target: INITIAL_NAMESPACE });
+  entries.set("sys/class/tsm", { kind: "Directory" });
+  if (host.tsm !== null) {
+    const directory = `sys/devices/faux/tdx_host/tsm/${host.tsm}`;
+    entries.set(`${directory}/uevent`, { kind: "File", content: "" });
+    addLink(entries, `sys/class/tsm/${host.tsm}`, directory);
+  }
+  if (host.iommufd) {
+    entries.set("dev/iommu", { kind: "Node" });
+    entries.set("dev/vfio/devices", { kind: "Directory" });
+  }
+  return entries;
+}
+
+/** The host's own PID namespace: its /proc shows all processes (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+const INITIAL_NAMESPACE = "pid:[4026531836]";
+
+export const BOOT_ID = "proc/sys/kernel/random/boot_id";
+
+/** A unit below `sys/devices/virtual/iommu` and its link in the class. */
+export function renderUnit(unit: UnitDescription): Entries {
+  const entries: Entries = new Map();
+  const directory = unitDirectory(unit);
+  const domains = domainsFromCap(BigInt(`0x${unit.cap}`));
+  entries.set(`${directory}/intel-iommu/version`, line(unit.version));
+  entries.set(`${directory}/intel-iommu/address`, line(unit.regBase.slice(2)));
+  entries.set(`${directory}/intel-iommu/cap`, line(unit.cap));
+  entries.set(`${directory}/intel-iommu/ecap`, line(unit.ecap));
+  entries.set(`${directory}/intel-iommu/domains_supported`, line(domains));
+  entries.set(`${directory}/intel-iommu/domains_used`, line(unit.domainsUsed));
+  entries.set(`${directory}/devices`, { kind: "Directory" });
+  entries.set(`${directory}/uevent`, { kind: "File", content: "" });
+  addLink(entries, `${directory}/subsystem`, "sys/class/iommu");
+  addLink(entries, classEntry(unit), directory);
+  return entries;
+}
+
+export function unitDirectory(unit: UnitDescription): string {
+  return `sys/devices/virtual/iommu/${unit.name}`;
+}
+
+export function classEntry(unit: UnitDescription): string {
+  return `sys/class/iommu/${unit.name}`;
+}
+
+/** A process that has a function's vfio device open, as a VM monitor would. */
+export function renderHolder({ host, state }: World, pid: number, address: string): Entries {
+  // What it has open it keeps when the driver has gone.
+  const number = state.vfioNumbers[address];
+  const group = host.functions.find((one) => one.address === address)?.iommuGroup ?? null;
+  const opened = host.iommufd ? `/dev/vfio/devices/vfio${number}` : `/dev/vfio/${group}`;
+  return renderProcess(pid, "qemu-system-x86", number === undefined ? [] : [opened, "anon_inode:[iommufd]"]);
+}
+
+function renderProcess(pid: number, comm: string, files: readonly string[]): Entries {
+  const entries: Entries = new Map([
+    [`proc/${pid}/comm`, line(comm)],
+    [`proc/${pid}/fd`, { kind: "Directory" }],
+  ]);
+  for (const [fd, target] of ["/dev/null", ...files].entries()) entries.set(`proc/${pid}/fd/${fd}`, { kind: "Link", target });
+  return entries;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Address } from "../../domain/device.ts";
+import type { Environment, RegBase } from "../../domain/unit.ts";
+import type { ModuleDump, SimulatedFault } from "../module/simulation.ts";
+import type { FunctionDescription, HostDescription } from "./host-description.ts";
+import { functionAt, planBind, planBound, planLink, planReplug, planReset, planUnplug } from "./plans.ts";
+import { change, findUnit, hold, loseUnit, reboot, type Session, unhold } from "./session.ts";
+
+/**
+ * What can be done to a simulated host from outside, also while an agent runs on it in another process. Each operation reads the state, changes
+ * files and module, and saves the state; repeating one changes nothing. Errors are SIMULATION_INVALID and say what is wrong.
+ */
+export interface SimulatedHost {
+  readonly directory: string;
+  /** For `--host-root`. */
+  readonly hostRoot: string;
+  /** State directory of the simulator, for the `simulated` driver. */
+  readonly simulatorState: string;
+  readonly description: HostDescription;
+  /** Scripts a fault of the TDX module. */
+  fault(fault: Partial<SimulatedFault>): void;
+  clearFaults(): void;
+  /** Takes a function off the bus, with what is below it and its virtual functions. */
+  unplug(address: Address): void;
+  replug(address: Address): void;
+  /** Secures the link of a function 0 as somebody else would: stream registers, `tsm/connect` and the TDX module's table. */
+  secureLink(address: Address): void;
+  releaseLink(address: Address): void;
+  /** A function-level reset: the stream registers are cleared; the TSM stays connected. */
+  resetFunction(address: Address): void;
+  /** Binds a TDI: `tsm/bound` names the TSM. */
+  bindTdi(address: Address): void;
+  unbindTdi(address: Address): void;
+  /** A new boot: boot id, links, holders, drivers and the TDX module start again. Returns the new boot id. */
+  reboot(): string;
+  /** A process opens the function's vfio device. Returns its pid. */
+  hold(address: Address): number;
+  unhold(address: Address): void;
+  bind(address: Address, driver: string): void;
+  unbind(address: Address): void;
+  /** The unit disappears, from sysfs and from the binding. */
+  loseUnit(regBase: RegBase): void;
+  findUnit(regBase: RegBase): void;
+  loseModule(environment: Exclude<Environment, "Ok">): void;
+  restoreModule(options: { readonly lost: boolean }): void;
+  /** The TDX module's own table. */
+  show(): ModuleDump;
+}
+
+/** The operations on an opened simulated host. */
+export function simulatedHost(session: Session): SimulatedHost {
+  const { store, description, control } = session;
+  const state = store.simulatorState;
+  const at = (address: Address): FunctionDescription => functionAt(description, address);
+  return {
+    directory: store.directory,
+    hostRoot: store.hostRoot,
+    simulatorState: state,
+    description,
+    fault: (fault) => control.addFault(state, fault),
+    clearFaults: () => control.clearFaults(state),
+    unplug: (address) => change(session, (now) => planUnplug(description, now, at(address))),
+    replug: (address) => change(session, (now) => planReplug(description, now, at(address))),
+    secureLink: (address) => change(session, (now) => planLink(description, now, at(address), true)),
+    releaseLink: (address) => change(session, (now) => planLink(description, now, at(address), false)),
+    resetFunction: (address) => change(session, (now) => planReset(now, at(address))),
+    bindTdi: (address) => change(session, (now) => planBound(now, at(address), true)),
+    unbindTdi: (address) => change(session, (now) => planBound(now, at(address), false)),
+    reboot: () => reboot(session),
+    hold: (address) => hold(session, address),
+    unhold: (address) => unhold(session, address),
+    bind: (address, driver) => change(session, (now) => planBind(now, at(address), driver)),
+    unbind: (address) => change(session, (now) => planBind(now, at(address), null)),
+    loseUnit: (regBase) => loseUnit(session, regBase),
+    findUnit: (regBase) => findUnit(session, regBase),
+    loseModule: (environment) => control.moduleGone(state, environment),
+    restoreModule: (options) => control.moduleBack(state, options),
+    show: () => control.dump(state),
+  };
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import { specsAllowed, specsToKeep } from "../../src/agent/adopt.ts";
+import type { AgentPorts } from "../../src/agent/ports.ts";
+import type { PciFunction } from "../../src/domain/device.ts";
+import { emptyMemory } from "../../src/domain/memory.ts";
+import { linkKey, NOTHING_PROVEN, type Proofs } from "../../src/domain/proofs.ts";
+import { aBinding, aFunction, anIntent, aUnit, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
+
+const DEVICE = "0000:17:00.0";
+const NAME = `${GPU}=${DEVICE}`;
+const SPEC = { node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
+const proofs: Proofs = { ...NOTHING_PROVEN, specs: new Map([[NAME, SPEC]]), lastUnits: new Map([[DEVICE, REG_BASE]]) };
+const keptOf = async (observe: () => Promise<PciFunction | null>, binding = aBinding(), known = proofs) => {
+  const host = { observeFunction: observe } as unknown as AgentPorts["host"];
+  return [...(await specsToKeep({ host }, { proofs: known, binding, memory: emptyMemory(0, 10_000, known) })).keys()];
+};
+const kept = (fn: Partial<PciFunction>, binding = aBinding(), known = proofs) => keptOf(async () => aFunction(fn), binding, known);
+
+test("a spec is kept while unit, epoch and node are as they were when it was written", async () => {
+  expect(await kept({})).toEqual([NAME]);
+});
+
+test("a spec goes when its device has another node or none, or cannot be read", async () => {
+  expect(await kept({ vfioCdev: "/dev/vfio/devices/vfio1" })).toEqual([]);
+  expect(await kept({ vfioCdev: null })).toEqual([]);
+  expect(await keptOf(async () => null)).toEqual([]);
+  expect(await keptOf(() => Promise.reject(new Error("EIO")))).toEqual([]);
+});
+
+test("a spec goes when its device is below another unit by now, or below none", async () => {
+  expect(await kept({ unit: { kind: "Unit", regBase: "0xd97fc000", kernelName: "dmar1" } })).toEqual([]);
+  expect(await kept({ unit: { kind: "None" } })).toEqual([]);
+});
+
+test("a spec goes when the link of its device cannot be read, is broken, or is secured without a proof that it was not at SETUP", async () => {
+  const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
+  expect(await kept({ linkRead: { tsm: "Blocked", registers: "idle" } })).toEqual([]);
+  expect(await kept({ linkRead: { tsm: "Failed", registers: null } })).toEqual([]);
+  expect(await kept({ link: secured })).toEqual([]);
+  const checked = { ...proofs, checkedLinks: new Set([linkKey(DEVICE, SPEC.epoch)]) };
+  expect(await kept({ link: secured }, aBinding(), checked)).toEqual([NAME]);
+  expect(await kept({ link: { ...secured, streamSecure: "No" } }, aBinding(), checked)).toEqual([]);
+});
+
+test.each([
+  ["is not trusted any more", aBinding([aUnit({ state: "Untrusted" })])],
+  ["was set up anew", aBinding([aUnit({ setupSeq: 2n })])],
+  ["is not listed", aBinding([])],
+  ["cannot be asked for", { kind: "Unreadable" as const, why: "ENOENT" }],
+])("a spec goes when its unit %s", async (_what, binding) => {
+  expect(await kept({}, binding)).toEqual([]);
+});
+
+test("a spec of a device whose unit was never noted goes", async () => {
+  expect(await kept({}, aBinding(), { ...proofs, lastUnits: new Map() })).toEqual([]);
+});
+
+test("an intent that is known, and does not want it, takes a spec away before the first pass", () => {
+  const allowed = (asked: Parameters<typeof specsAllowed>[1]["asked"]) => [...specsAllowed(proofs, { binding: aBinding(), asked }).keys()];
+  expect(allowed(null)).toEqual([NAME]);
+  expect(allowed({ intent: anIntent() })).toEqual([NAME]);
+  const rule = { name: GPU, ledger: "DRA" as const, match: { vendors: ["10de"] } };
+  for (const intent of [null, anIntent({ state: "Cleared" }), anIntent({ units: { regBases: ["0x1000"] } }), anIntent({ resources: [rule] })])
+    expect(allowed({ intent })).toEqual([]);
+});

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import type { BindingHolder } from "../../src/agent/binding.ts";
+import { createHandlers } from "../../src/agent/handlers.ts";
+import type { AgentPorts } from "../../src/agent/ports.ts";
+import type { AgentState, Pass } from "../../src/agent/state.ts";
+import type { PciFunction } from "../../src/domain/device.ts";
+import { groundFrom } from "../../src/domain/ground.ts";
+import { remember } from "../../src/domain/memory.ts";
+import { AppError } from "../../src/runtime/errors.ts";
+import { createKeyedLocks } from "../../src/runtime/serial.ts";
+import { aBinding, aFunction, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
+
+const DEVICE = "0000:17:00.0";
+const OTHER_BASE = "0xd97fc000";
+const BOTH = aBinding([aUnit(), aUnit({ regBase: OTHER_BASE, setupSeq: 2n })]);
+
+/** An agent that has looked at a healthy node once. */
+function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => Promise<void> } = {}) {
+  const memory = remember(aMemory(), anIntent(), groundFrom(aView({ binding: BOTH })));
+  const state = { memory, pass: {} as Pass, answers: [], stopping: false } as unknown as AgentState;
+  const ports = {
+    clock: { nowMs: () => 200_000 },
+    host: { observeFunction: async () => parts.fn ?? aFunction() },
+    intent: { current: () => ({ intent: anIntent(), generation: 1, problem: "" }) },
+    cdi: null,
+  } as unknown as AgentPorts;
+  const binding = { observeShared: async () => BOTH } as unknown as BindingHolder;
+  const proofs = { noteHold: parts.noteHold ?? (async () => undefined) };
+  const locks = createKeyedLocks();
+  return { state, handlers: createHandlers({ ports, binding, state, proofs, locks, simulatedHost: false, onAnswered: () => undefined }) };
+}
+
+const reasonOf = (refusal: Promise<unknown>): Promise<unknown> =>
+  refusal.then(
+    () => "no refusal",
+    (thrown: AppError) => thrown.details.reason ?? thrown.code,
+  );
+
+test("Allocate gives the node that the function has now, and knows it from then on", async () => {
+  const { state, handlers } = anAgent();
+  expect(await handlers.allocate(GPU, [DEVICE])).toMatchObject([{ id: DEVICE, deviceNodes: ["/dev/vfio/devices/vfio0", "/dev/iommu"] }]);
+  const given = { resource: GPU, node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
+  expect(state.memory.holds.get(DEVICE)).toMatchObject(given);
+  expect(state.answers).toMatchObject([{ address: DEVICE, ...given }]);
+});
+
+test("Allocate answers only what is written down", async () => {
+  let write = (): void => undefined;
+  const written = new Promise<void>((resolve) => {
+    write = resolve;
+  });
+  const { handlers } = anAgent({ noteHold: () => written });
+  const order: string[] = [];
+  const answer = handlers.allocate(GPU, [DEVICE]).then(() => order.push("answered"));
+  await new Promise(setImmediate);
+  order.push("written");
+  write();
+  await answer;
+  expect(order).toEqual(["written", "answered"]);
+  const full = anAgent({ noteHold: () => Promise.reject(new AppError("PROOF_UNWRITABLE", "no space left")) });
+  expect(await reasonOf(full.handlers.allocate(GPU, [DEVICE]))).toBe("PROOF_UNWRITABLE");
+});
+
+test("a function that is below another unit by now is refused: the lock that was taken keeps no CLEAR of that one out", async () => {
+  const moved = aFunction({ unit: { kind: "Unit", regBase: OTHER_BASE, kernelName: "dmar1" } });
+  expect(await reasonOf(anAgent({ fn: moved }).handlers.allocate(GPU, [DEVICE]))).toBe("UnitNotTrusted");
+  const same = aFunction({ unit: { kind: "Unit", regBase: REG_BASE, kernelName: "dmar0" } });
+  expect(await reasonOf(anAgent({ fn: same }).handlers.allocate(GPU, [DEVICE]))).toBe("no refusal");
+});
+
+test("a yes of PreStart counts as an answer, and only what was given can start", async () => {
+  const { state, handlers } = anAgent();
+  expect(await reasonOf(handlers.preStart(GPU, [DEVICE]))).toBe("HeldAcrossTrustLoss");
+  await handlers.allocate(GPU, [DEVICE]);
+  state.answers = [];
+  await handlers.preStart(GPU, [DEVICE]);
+  expect(state.answers).toMatchObject([{ address: DEVICE, atMs: 200_000 }]);
+});
+
+test("a container does not start with a node that is another device's by now", async () => {
+  const { state, handlers } = anAgent();
+  await handlers.allocate(GPU, [DEVICE]);
+  const renumbered = anAgent({ fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }) });
+  renumbered.state.memory = state.memory;
+  expect(await reasonOf(renumbered.handlers.preStart(GPU, [DEVICE]))).toBe("GivenNodeChanged");
+});
+
+test("Allocate refuses what a process has open, PreStart does not: it may be the pod's own", async () => {
+  const fn = aFunction({ holders: { kind: "Known", pids: [4711] } });
+  const { state, handlers } = anAgent({ fn });
+  expect(await reasonOf(handlers.allocate(GPU, [DEVICE]))).toBe("HeldByUnknown");
+  const given = anAgent();
+  await given.handlers.allocate(GPU, [DEVICE]);
+  state.memory = given.state.memory;
+  expect(await reasonOf(handlers.preStart(GPU, [DEVICE]))).toBe("no refusal");
+});

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createPublisher } from "../../src/agent/publisher.ts";
+import type { OfferedResource } from "../../src/domain/offer.ts";
+import type { SpecProof } from "../../src/domain/proofs.ts";
+import { createCdi, specFileName } from "../../src/kubelet/cdi/cdi.ts";
+import type { CdiPort } from "../../src/kubelet/port.ts";
+import { silentLog } from "../../src/runtime/log.ts";
+import { GPU } from "../support/builders.ts";
+
+const NIC = "teeio.dev/nic";
+const ONE = "0000:17:00.0";
+const OTHER = "0000:18:00.0";
+const proof = (number: number, epoch = "i/0x1"): SpecProof => ({ node: `/dev/vfio/devices/vfio${number}`, epoch });
+
+let dir = "";
+let wanted: ReadonlyMap<string, SpecProof> = new Map();
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "ti-publisher-"));
+  wanted = new Map();
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const publisherOver = (cdi: CdiPort) =>
+  createPublisher({ cdi, log: silentLog }, { plugins: null, simulatedHost: false, wanted: () => ({ specs: wanted, simulated: false }) });
+const publisher = () => publisherOver(createCdi({ dir }));
+/** Nothing is written before `open` is called. */
+function heldPublisher() {
+  let open = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const cdi = createCdi({ dir });
+  const publishing = publisherOver({ read: () => cdi.read(), sync: (resources) => gate.then(() => cdi.sync(resources)) });
+  return { cdi, publishing, open };
+}
+const written = (resource: string) => JSON.parse(readFileSync(join(dir, specFileName(resource)), "utf8"));
+
+test("specs name what is wanted, with its node, and are proven then", async () => {
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  const publishing = publisher();
+  expect(publishing.mustSyncSpecs()).toBe(true);
+  expect(await publishing.syncSpecs()).toMatchObject({ problem: "", proven: wanted, stale: new Set() });
+  expect(written(GPU).devices).toMatchObject([{ name: ONE, containerEdits: { deviceNodes: [{ hostPath: "/dev/vfio/devices/vfio0" }, {}] } }]);
+  expect(publishing.mustSyncSpecs()).toBe(false);
+});
+
+test("a node that changed, an epoch that changed, and a device that is not wanted any more, are work to do", async () => {
+  const publishing = publisher();
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  await publishing.syncSpecs();
+  for (const next of [new Map([[`${GPU}=${ONE}`, proof(1)]]), new Map([[`${GPU}=${ONE}`, proof(1, "i/0x2")]]), new Map<string, SpecProof>()]) {
+    wanted = next;
+    expect(publishing.mustSyncSpecs()).toBe(true);
+    expect((await publishing.syncSpecs()).proven).toEqual(next);
+  }
+});
+
+test("what is wanted is asked when the writing begins, not when it was called for", async () => {
+  const { cdi, publishing, open } = heldPublisher();
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  const first = publishing.syncSpecs();
+  await Promise.resolve();
+  const second = publishing.syncSpecs();
+  wanted = new Map();
+  open();
+  await first;
+  expect((await second).proven.size).toBe(0);
+  expect((await cdi.read()).inPlace.size).toBe(0);
+});
+
+test("a gate that closes while its spec is being written leaves work to do", async () => {
+  const { publishing, open } = heldPublisher();
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  const writing = publishing.syncSpecs();
+  await new Promise(setImmediate);
+  wanted = new Map();
+  expect(publishing.mustSyncSpecs()).toBe(true);
+  open();
+  await writing;
+  expect(publishing.mustSyncSpecs()).toBe(true);
+});
+
+test("a spec that cannot be written is not proven, and those of other resources are", async () => {
+  const publishing = publisher();
+  // No file can take the place of a folder.
+  mkdirSync(join(dir, specFileName(GPU)));
+  wanted = new Map([
+    [`${GPU}=${ONE}`, proof(0)],
+    [`${NIC}=${OTHER}`, proof(1)],
+  ]);
+  const specs = await publishing.syncSpecs();
+  expect(specs.problem).not.toBe("");
+  expect([...specs.proven.keys()]).toEqual([`${NIC}=${OTHER}`]);
+  expect(specs.unreadable).toEqual([specFileName(GPU)]);
+});
+
+test("specs that an earlier process left are read, and stale until they are wanted", async () => {
+  await createCdi({ dir }).sync([{ resource: GPU, devices: [{ id: ONE, deviceNodes: ["/dev/vfio/devices/vfio0", "/dev/iommu"], env: {} }] }]);
+  const publishing = publisher();
+  expect((await publishing.readSpecs()).stale).toEqual(new Set([`${GPU}=${ONE}`]));
+  expect(publishing.mustSyncSpecs()).toBe(true);
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  expect(await publishing.syncSpecs()).toMatchObject({ stale: new Set(), proven: wanted });
+});
+
+test("an end removes all specs, whatever is wanted", async () => {
+  const publishing = publisher();
+  wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
+  await publishing.syncSpecs();
+  await publishing.end();
+  expect((await createCdi({ dir }).read()).inPlace.size).toBe(0);
+});
+
+test("withdrawing adds nothing, and takes health away", () => {
+  const lists: (readonly OfferedResource[])[] = [];
+  const plugins = {
+    publish: (list: readonly OfferedResource[]) => void lists.push(list),
+    publications: () => [],
+    sendAgain: () => undefined,
+    onChange: () => () => undefined,
+  };
+  const options = {
+    plugins: { ...plugins, close: async () => undefined },
+    simulatedHost: false,
+    wanted: () => ({ specs: wanted, simulated: false }),
+  };
+  const publishing = createPublisher({ cdi: null, log: silentLog }, options);
+  const list = (devices: Readonly<Record<string, boolean>>): readonly OfferedResource[] => [
+    { resource: GPU, devices: Object.entries(devices).map(([id, healthy]) => ({ id, healthy, numaNode: 0 })) },
+  ];
+  publishing.list(list({ [ONE]: true }));
+  publishing.withdraw(list({ [ONE]: false, [OTHER]: true }));
+  publishing.withdraw(list({ [ONE]: true, [OTHER]: true }));
+  expect(lists.at(-1)).toEqual(list({ [ONE]: false }));
+});

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { EventEmitter } from "node:events";
+import { describe, expect, test } from "vitest";
+import { addressFrom } from "../../../src/cli/agent/explain-device.ts";
+import { humanLogLine } from "../../../src/cli/agent/log-line.ts";
+import { METRIC_LISTS } from "../../../src/cli/agent/metric-lists.ts";
+import { oneFileOf } from "../../../src/cli/agent/open-cluster.ts";
+import { createScreen } from "../../../src/cli/agent/screen.ts";
+import { type Context, noDrops } from "../../../src/cli/context.ts";
+import { readEnvironment } from "../../../src/cli/environment.ts";
+import { noStopSignals } from "../../../src/runtime/signals.ts";
+import { createFakeClock } from "../../support/fake-clock.ts";
+import { nodeStatus } from "../../support/node-status.ts";
+
+function screenOn(isTTY: boolean, term = "xterm") {
+  const written: string[] = [];
+  const terminal = new EventEmitter();
+  const output = {
+    isTTY,
+    columns: 80,
+    rows: 40,
+    write: (text: string) => void written.push(text),
+    on: (event: "resize", listener: () => void) => terminal.on(event, listener),
+    off: (event: "resize", listener: () => void) => terminal.off(event, listener),
+  };
+  const context: Context = {
+    environment: readEnvironment({ TERM: term, NO_COLOR: "1" }),
+    workingFolder: "/",
+    output,
+    errors: output,
+    clock: createFakeClock({ wallMs: Date.UTC(2026, 0, 1, 12) }),
+    drops: noDrops,
+    signals: noStopSignals,
+    exit: () => undefined,
+  };
+  return { screen: createScreen(context, { footer: "Ctrl-C ends" }), text: () => written.join("") };
+}
+
+describe("the screen", () => {
+  test("redraws tables on a terminal, with the footer below", () => {
+    const { screen, text } = screenOn(true);
+    screen.show("n1", nodeStatus());
+    expect(screen.isLive).toBe(true);
+    expect(text()).toMatch(/SIMULATED.*node n1.*0xfed90000.*0000:17:00\.0.*Ctrl-C ends/s);
+    screen.log('{"level":"warn","time":"2026-01-01T12:00:01.000Z","simulated":true,"message":"job failed","job":"pass"}');
+    expect(text()).toContain("12:00:01 warn job failed  job=pass");
+    screen.close();
+  });
+
+  test("prints what changed elsewhere, and that nothing is real", () => {
+    for (const [isTTY, term] of [
+      [false, "xterm"],
+      [true, "dumb"],
+    ] as const) {
+      const { screen, text } = screenOn(isTTY, term);
+      screen.show("n1", nodeStatus({ conditions: [] }));
+      screen.show("n1", nodeStatus({ conditions: [] }));
+      expect(screen.isLive).toBe(false);
+      expect(text()).toBe(
+        "12:00:00.000 SIMULATED: no TDX hardware is used, nothing here is real\n" +
+          "12:00:00.000 unit 0xfed90000 (dmar0) Trusted id 0x1 SetupSucceeded\n" +
+          "12:00:00.000 device 0000:17:00.0 offered as teeio.dev/gpu\n",
+      );
+    }
+  });
+});
+
+test("a log line is one line for people, with its error in a sentence", () => {
+  const json = JSON.stringify({
+    level: "warn",
+    time: "2026-01-01T12:00:01Z",
+    message: "job failed",
+    node: "n1",
+    err: { code: "DEADLINE", message: "late\nvery" },
+    n: 2,
+  });
+  expect(humanLogLine(json, false)).toBe("12:00:01 warn job failed  err=DEADLINE: late very n=2");
+  expect(humanLogLine("not json\n", false)).toBe("not json");
+});
+
+test("an address is taken as people type it, and refused with an example", () => {
+  expect(["17:00.0", " 0000:AB:1f.7 ", "10000:01:00.0", "00000000:17:00.0"].map(addressFrom)).toEqual([
+    "0000:17:00.0",
+    "0000:ab:1f.7",
+    "10000:01:00.0",
+    "0000:17:00.0",
+  ]);
+  for (const bad of ["", "17:00", "17:20.0", "17:00.8", "../17:00.0"]) expect(() => addressFrom(bad)).toThrow(/lspci -D/);
+});
+
+test("every list of label values is closed, and no value is on it twice", () => {
+  for (const [name, values] of Object.entries(METRIC_LISTS)) expect([name, new Set(values).size]).toEqual([name, values.length]);
+});
+
+test("KUBECONFIG names one file; a list is refused, because its files are not merged", () => {
+  expect([null, "/a", "/a:", ":/a"].map(oneFileOf)).toEqual([null, "/a", "/a", "/a"]);
+  expect(() => oneFileOf("/a:/b")).toThrow(
+    expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringContaining('KUBECONFIG is "/a:/b"') }),
+  );
+});

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import type { PciFunction } from "../../src/domain/device.ts";
+import { GATE_RULES, type GateInputs, judge } from "../../src/domain/gate.ts";
+import { groundFrom } from "../../src/domain/ground.ts";
+import { linkKey } from "../../src/domain/proofs.ts";
+import type { DeviceReason } from "../../src/domain/reason.ts";
+import { NO_SPECS } from "../../src/domain/specs.ts";
+import type { Binding, Reading } from "../../src/domain/view.ts";
+import { aBinding, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, REG_BASE } from "../support/builders.ts";
+
+const EPOCH = `${INSTANCE}/0x1`;
+
+function inputs(overrides: Partial<GateInputs> & { binding?: Reading<Binding> } = {}): GateInputs {
+  const { binding = aBinding(), ...rest } = overrides;
+  const units = binding.kind === "Read" ? groundFrom(aView({ binding })).units : null;
+  return { address: "0000:17:00.0", purpose: "List", intent: anIntent(), fn: aFunction(), units, bindingProblem: "", memory: aMemory(), ...rest };
+}
+
+const fnWith = (overrides: Partial<PciFunction>) => inputs({ fn: aFunction(overrides) });
+const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
+const unknownLink = { state: "Unknown", tsm: "", bound: "Unknown", streamSecure: "Unknown" } as const;
+const heldSince = (epoch: string | null, resource: string | null) =>
+  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, node: NODE, pod: "", freeSinceMs: null }]]) });
+const NODE = "/dev/vfio/devices/vfio0";
+const held = heldSince(EPOCH, "teeio.dev/gpu");
+/** `aFunction`'s link, read insecure in the present epoch. */
+const checkedLinks = new Set([linkKey("0000:17:00.0", EPOCH)]);
+const unknownHolders = new Map([["0000:17:00.0", "pid 4711"]]);
+const specs = (node: string | null) =>
+  aMemory({ specs: { ...NO_SPECS, isServed: true, problem: "EROFS", proven: new Map([["teeio.dev/gpu=0000:17:00.0", { node, epoch: EPOCH }]]) } });
+const busy = { kind: "Known", pids: [4711] } as const;
+
+/** One world per reason in which exactly that rule says no. */
+const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
+  ["DeviceMissing", inputs({ fn: null })],
+  ["CapabilityUnknown", fnWith({ teeIo: "Unknown" })],
+  ["NotTeeCapable", fnWith({ teeIo: "No" })],
+  ["NoIntent", inputs({ intent: null })],
+  ["NoResourceMatches", fnWith({ vendor: "8086" })],
+  ["LedgerNotServed", inputs({ intent: anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DRA", match: { vendors: ["10de"] } }] }) })],
+  ["NameServedByOther", inputs({ memory: aMemory({ taken: new Map([["teeio.dev/gpu", "kubelet lists slice-0"]]) }) })],
+  ["UnitUnreadable", fnWith({ unit: { kind: "Unreadable", why: "EIO" } })],
+  ["NoUnit", fnWith({ unit: { kind: "None" } })],
+  ["UnitNotSelected", inputs({ intent: anIntent({ units: { regBases: ["0x1000"] } }) })],
+  ["IntentCleared", inputs({ intent: anIntent({ state: "Cleared" }) })],
+  ["BindingUnreadable", inputs({ units: null })],
+  ["LinkSecuredBeforeSetup", { ...inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) }), fn: aFunction({ link: secured }) }],
+  ["LinkSecuredBeforeSetup", fnWith({ link: secured })],
+  [
+    "LinkSecuredBeforeSetup",
+    inputs({ fn: aFunction({ link: secured }), memory: aMemory({ checkedLinks: new Set([linkKey("0000:17:00.0", "i/0x9")]) }) }),
+  ],
+  ["UnitNotTrusted", inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) })],
+  ["UnitNotTrusted", inputs({ binding: aBinding([]) })],
+  ["LinkUnknown", fnWith({ link: unknownLink })],
+  ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Failed", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Blocked", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["HeldByUnknown", inputs({ memory: aMemory({ unknownHolders }) })],
+  ["HeldByUnknown", inputs({ memory: heldSince(EPOCH, null) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: busy }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: { kind: "Unreadable", why: "EACCES" } }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...aFunction().link, bound: "Yes" } }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...secured, bound: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
+  ["HeldAcrossTrustLoss", inputs({ purpose: "PreStart" })],
+  ["GivenNodeChanged", inputs({ purpose: "PreStart", memory: held, fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }) })],
+  ["ProofUnwritable", inputs({ memory: aMemory({ proofProblem: "ENOSPC" }) })],
+  ["HeldByOtherLedger", inputs({ memory: heldSince(null, "example.com/passthrough") })],
+  ["HeldByOtherLedger", inputs({ memory: heldSince(null, "gpu.example.com") })],
+  ["HeldAcrossTrustLoss", inputs({ memory: heldSince(`${INSTANCE}/0x0`, "teeio.dev/gpu") })],
+  ["HeldAcrossTrustLoss", inputs({ memory: heldSince(null, "teeio.dev/gpu") })],
+  ["HeldUnderOtherName", inputs({ memory: heldSince(EPOCH, "teeio.dev/old") })],
+  ["NoVfioDevice", fnWith({ vfioCdev: null })],
+  ["CdiUnwritable", inputs({ memory: aMemory({ specs: { ...NO_SPECS, isServed: true } }) })],
+  ["CdiUnwritable", inputs({ memory: specs("/dev/vfio/devices/vfio1") })],
+];
+
+describe("the gate", () => {
+  it("offers a capable, matched, free device behind a trusted unit, and names the epoch", () => {
+    expect(judge(inputs())).toMatchObject({ offered: true, reason: "Offered", message: "", epoch: EPOCH });
+  });
+
+  it("offers a secure link that was read insecure in this epoch, a device held by its pod, and one whose spec in place is right", () => {
+    for (const memory of [aMemory({ checkedLinks }), held, specs(NODE)])
+      expect(judge(inputs({ memory, fn: aFunction(memory.checkedLinks.size > 0 ? { link: secured } : {}) })).reason).toBe("Offered");
+  });
+
+  it("lets a container start whose own virtual machine monitor has the device open", () => {
+    const memory = { ...held, unknownHolders };
+    expect(judge(inputs({ purpose: "PreStart", memory, fn: aFunction({ holders: busy }) })).offered).toBe(true);
+  });
+
+  it("does not ask for a scan of holders to keep a device listed", () => {
+    expect(judge(inputs({ fn: aFunction({ holders: { kind: "Unreadable", why: "not finished" } }) })).offered).toBe(true);
+  });
+
+  it.each(CASES)("withholds as %s", (reason, world) => {
+    expect(judge(world)).toMatchObject({ offered: false, reason });
+  });
+
+  it("has a case here for each of its rules", () => {
+    const covered = new Set(CASES.map(([reason]) => reason));
+    expect(GATE_RULES.map((rule) => rule.reason).filter((reason) => !covered.has(reason))).toEqual([]);
+  });
+
+  it("names the pod and the other ledger that gave it the function", () => {
+    const hold = { epoch: null, resource: "example.com/passthrough", node: null, pod: "ml/other", freeSinceMs: null };
+    const memory = aMemory({ holds: new Map([["0000:17:00.0", hold]]) });
+    expect(judge(inputs({ memory })).message).toBe("held by pod ml/other as example.com/passthrough");
+  });
+
+  it("goes on offering a device whose link was secured after SETUP, and one held since this epoch", () => {
+    expect(judge(inputs({ fn: aFunction({ link: secured }), memory: aMemory({ checkedLinks }) })).offered).toBe(true);
+    expect(judge(inputs({ memory: heldSince(EPOCH, "teeio.dev/gpu") })).offered).toBe(true);
+  });
+
+  it.each(["Unknown", "Unsupported", "Untrusted", "SettingUp", "Clearing", "Failed", "Foreign"] as const)(
+    "stays closed while the unit is %s",
+    (state) => {
+      expect(judge(inputs({ binding: aBinding([aUnit({ state, tdxIommuId: 1n })]) })).offered).toBe(false);
+    },
+  );
+
+  it("does not believe a trusted entry without an id, of another instance, or where TDX cannot be called", () => {
+    const withoutId = aBinding([aUnit({ tdxIommuId: null })]);
+    const otherInstance = aBinding([aUnit()], { instance: "f".repeat(32) });
+    const noTdx = aBinding([aUnit()], { environment: "NotReady" });
+    for (const binding of [withoutId, otherInstance, noTdx]) expect(judge(inputs({ binding })).reason).toBe("UnitNotTrusted");
+  });
+
+  it("does not say of an unreadable unit that there is no link to it, nor of specs that nobody writes that they are written", () => {
+    const read = (world: GateInputs, reason: DeviceReason) => judge(world).rules.find((rule) => rule.reason === reason)?.read;
+    expect(read(fnWith({ unit: { kind: "Unreadable", why: "no readable unit dmar9" } }), "NoUnit")).toBe(
+      "iommu link to a unit that cannot be told: no readable unit dmar9",
+    );
+    expect(read(fnWith({ unit: { kind: "None" } }), "NoUnit")).toBe("no iommu link");
+    expect(read(inputs(), "CdiUnwritable")).toBe("no CDI spec is written here");
+    expect(read(fnWith({ teeIo: "No", teeIoWhy: "it has no PCI Express capability" }), "NotTeeCapable")).toBe(
+      "TEE-I/O No: it has no PCI Express capability",
+    );
+  });
+
+  it("shows every rule with what it read, also after the first that failed", () => {
+    const { rules } = judge(fnWith({ vfioCdev: null, teeIo: "No" }));
+    expect(rules).toHaveLength(GATE_RULES.length);
+    expect(rules.filter((rule) => !rule.passed).map((rule) => rule.reason)).toEqual(["NotTeeCapable", "NoVfioDevice"]);
+    expect(rules.every((rule) => rule.read !== "")).toBe(true);
+    expect(rules.find((rule) => rule.reason === "NoUnit")?.read).toBe(`dmar0 at ${REG_BASE}`);
+  });
+});

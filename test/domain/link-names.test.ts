@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { atMostThree, releasable } from "../../src/domain/link-names.ts";
+import { aFunction } from "../support/builders.ts";
+
+const PORT = aFunction({ address: "0000:16:01.0", class: "0604", rootPort: null, vendor: "8086", device: "352a" });
+const GPU = aFunction();
+const AUDIO = aFunction({ address: "0000:17:00.1" });
+const VIRTUAL = aFunction({ address: "0000:17:02.4", functionType: "Virtual", physicalFunction: "0000:17:00.1" });
+const ALL = [PORT, GPU, AUDIO, VIRTUAL];
+
+describe("what is to be released", () => {
+  it("is function 0 of the slot, once, whichever of its functions show the link", () => {
+    expect(releasable([GPU, AUDIO, VIRTUAL], ALL)).toEqual(["0000:17:00.0"]);
+    expect(releasable([VIRTUAL], ALL)).toEqual(["0000:17:00.0"]);
+  });
+
+  it("is never a root port, which has nothing to release", () => {
+    expect(releasable([PORT, GPU], ALL)).toEqual(["0000:17:00.0"]);
+    expect(releasable([PORT], ALL)).toEqual(["0000:17:00.0"]);
+    expect(releasable([PORT], [PORT])).toEqual(["the device behind root port 0000:16:01.0, which is not on the bus"]);
+  });
+
+  it("is only the endpoint that shows the link, when the port has more behind it", () => {
+    const other = aFunction({ address: "0000:18:00.0" });
+    expect(releasable([PORT, other], [...ALL, other])).toEqual(["0000:18:00.0"]);
+    expect(releasable([PORT], [...ALL, other])).toEqual(["0000:17:00.0", "0000:18:00.0"]);
+  });
+
+  it("is below a switch port when nothing else shows a link", () => {
+    const downstream = aFunction({ address: "0000:18:02.0", class: "0604" });
+    expect(releasable([downstream], [downstream])).toEqual(["the device below port 0000:18:02.0"]);
+    expect(releasable([downstream, GPU], [downstream, GPU])).toEqual(["0000:17:00.0"]);
+  });
+});
+
+describe("a list of names", () => {
+  it("has at most three, and the count of the others", () => {
+    expect(atMostThree(["a", "b", "c"])).toBe("a, b, c");
+    expect(atMostThree(["a", "b", "c", "d", "e"])).toBe("a, b, c and 2 more");
+  });
+});

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { functionZeroOf, placeOf } from "../../src/host/topology.ts";
+
+describe("the place of a function", () => {
+  it("is read from its resolved path", () => {
+    const path = "../../../devices/pci0000:16/0000:16:01.0/0000:17:00.0";
+    expect(placeOf(path)).toEqual({ hostBridge: "pci0000:16", rootPort: "0000:16:01.0" });
+  });
+
+  it("has no root port on the root bus", () => {
+    expect(placeOf("../../../devices/pci0000:16/0000:16:01.0")).toEqual({ hostBridge: "pci0000:16", rootPort: null });
+  });
+
+  it("behind VMD is below the inner host bridge, whose segment has five digits", () => {
+    const path = "/sys/devices/pci0000:16/0000:16:05.5/pci10000:00/10000:00:02.0/10000:01:00.0";
+    expect(placeOf(path)).toEqual({ hostBridge: "pci10000:00", rootPort: "10000:00:02.0" });
+  });
+
+  it("is unknown when the path names no host bridge", () => {
+    expect(placeOf("")).toEqual({ hostBridge: null, rootPort: null });
+  });
+});
+
+describe("addresses", () => {
+  it("have function 0 of their slot", () => {
+    expect(functionZeroOf("0000:17:04.3")).toBe("0000:17:04.0");
+  });
+});

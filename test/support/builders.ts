@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** One builder per value of the domain: a whole, healthy default, and overrides. */
+import type { HostUnit, HostView, PciFunction } from "../../src/domain/device.ts";
+import type { Intent } from "../../src/domain/intent.ts";
+import { emptyMemory, type Memory } from "../../src/domain/memory.ts";
+import type { BindingInfo, BindingUnit } from "../../src/domain/unit.ts";
+import type { Binding, NodePod, NodePodsView, NodeView, PodContainer, Reading } from "../../src/domain/view.ts";
+
+export const INSTANCE = "0123456789abcdef0123456789abcdef";
+export const ECAP = 0x7ee9e86f050dfn;
+export const REG_BASE = "0xfed90000";
+export const GPU = "teeio.dev/gpu";
+
+export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
+  return {
+    address: "0000:17:00.0",
+    vendor: "10de",
+    device: "2901",
+    class: "0302",
+    numaNode: 0,
+    iommuGroup: "12",
+    unit: { kind: "Unit", regBase: REG_BASE, kernelName: "dmar0" },
+    functionType: "Physical",
+    physicalFunction: null,
+    teeIo: "Yes",
+    teeIoWhy: "",
+    ideStreams: 1,
+    link: { state: "Insecure", tsm: "", bound: "No", streamSecure: "No" },
+    linkRead: { tsm: "Read", registers: "idle" },
+    configProblem: "",
+    hostBridge: "pci0000:16",
+    rootPort: "0000:16:01.0",
+    driver: "vfio-pci",
+    vfioCdev: "/dev/vfio/devices/vfio0",
+    holders: { kind: "Known", pids: [] },
+    ...overrides,
+  };
+}
+
+export function aHostUnit(overrides: Partial<HostUnit> = {}): HostUnit {
+  return { regBase: REG_BASE, kernelName: "dmar0", cap: 0x19ed008c40780c66n, ecap: ECAP, domainsSupported: 65536, domainsUsed: 8, ...overrides };
+}
+
+export function aHost(overrides: Partial<HostView> = {}): HostView {
+  return { bootId: "b7d2", units: [aHostUnit()], unreadableUnits: [], otherKinds: [], functions: [aFunction()], ...overrides };
+}
+
+/** Trusted unless told otherwise. */
+export function aUnit(overrides: Partial<BindingUnit> = {}): BindingUnit {
+  const trusted = (overrides.state ?? "Trusted") === "Trusted";
+  return {
+    regBase: REG_BASE,
+    segment: 0,
+    numaNode: 0,
+    cap: 0x19ed008c40780c66n,
+    ecap: ECAP,
+    gsts: 0,
+    state: "Trusted",
+    tdxIommuId: trusted ? 1n : null,
+    setupSeq: trusted ? 1n : 0n,
+    retryable: false,
+    lastCall: trusted ? { leaf: "TDH.IOMMU.SETUP", status: 0n, attempts: 1, durationNs: 21_000_000n } : null,
+    pagesDonated: trusted ? 6 : 0,
+    pagesRetained: 0,
+    evidence: "",
+    missing: null,
+    ...overrides,
+  };
+}
+
+export function anInfo(overrides: Partial<BindingInfo> = {}): BindingInfo {
+  return {
+    simulated: true,
+    realSetup: false,
+    kernelOwned: false,
+    didUnreserved: false,
+    honoursNotAfter: true,
+    abiVersion: 2,
+    abiProfile: "Newest",
+    environment: "Ok",
+    instance: INSTANCE,
+    module: { version: "2.0.18", buildNum: 1, buildDate: 20260101 },
+    features0: 1n << 6n,
+    mtPageCount: 2,
+    pagesDonated: 0,
+    pagesRetained: 0,
+    ...overrides,
+  };
+}
+
+export function aBinding(units: readonly BindingUnit[] = [aUnit()], info: Partial<BindingInfo> = {}): Reading<Binding> {
+  return { kind: "Read", value: { driver: "simulated", info: anInfo(info), table: { instance: INSTANCE, generation: 1n, units } } };
+}
+
+/** A node at rest: one trusted unit, one free device, kubelet up for long, an API server that agrees. */
+export function aView(overrides: Partial<NodeView> = {}): NodeView {
+  return {
+    nowMs: 100_000,
+    host: { kind: "Read", value: aHost() },
+    binding: aBinding(),
+    podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 0 },
+    pods: podsRead(),
+    publications: [],
+    answers: [],
+    ...overrides,
+  };
+}
+
+/** A pod that runs, with one container that asks for one GPU. */
+export function aPod(overrides: Partial<NodePod> = {}): NodePod {
+  const one = { namespace: "ml", name: "train", uid: "1", phase: "Running", terminating: false, hasRunning: true };
+  return { ...one, containers: [aContainer()], ...overrides };
+}
+
+export function aContainer(overrides: Partial<PodContainer> = {}): PodContainer {
+  return { name: "main", role: "Main", state: "Running", asks: { [GPU]: 1 }, claims: {}, ...overrides };
+}
+
+export function podsRead(...pods: readonly NodePod[]): NodePodsView {
+  return { kind: "Read", domains: new Set(["teeio.dev", "intel.com", "nvidia.com", "example.com"]), pods };
+}
+
+export function anIntent(overrides: Partial<Intent> = {}): Intent {
+  return {
+    state: "Trusted",
+    units: { all: true },
+    resources: [{ name: GPU, ledger: "DevicePlugin", match: { vendors: ["10de"] } }],
+    link: { enable: "OnPrepare" },
+    ...overrides,
+  };
+}
+
+export function aMemory(overrides: Partial<Memory> = {}): Memory {
+  return { ...emptyMemory(0, 10_000), ...overrides };
+}

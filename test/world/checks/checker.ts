@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The invariants I1 to I7, stated over the truth of the models and nothing else: nothing of the agent's own decisions is imported here. A fact
+ * counts as known to the agent when it is older than the last moment at which the agent had nothing left to do.
+ */
+import type { PublishedResource } from "../../../src/kubelet/port.ts";
+import { messageOf } from "../../../src/runtime/errors.ts";
+import type { ClearTarget } from "../../../src/seamcall/port.ts";
+import type { AgentProcess } from "../life/agent-process.ts";
+import type { Witness, Yes } from "../life/witness.ts";
+import type { World } from "../life/world.ts";
+import type { HostFunction } from "../models/host-function.ts";
+import type { Pod } from "../models/pod.ts";
+import { has } from "../runs/capabilities.ts";
+import { checkAnswer, checkSandbox } from "./answer-checks.ts";
+import { CHECKS, type CheckName, type CheckTools } from "./check-tools.ts";
+import { beginObjections, clearObjections } from "./clear-rules.ts";
+import { objections } from "./eligibility.ts";
+import { LinkOrders } from "./link-orders.ts";
+import { ListChecks } from "./list-checks.ts";
+import { OverdueChecks } from "./overdue-checks.ts";
+import { type Age, EVER, setupObjections } from "./setup-rules.ts";
+
+export class Checker implements Witness {
+  readonly violations: string[] = [];
+  readonly checked: Record<CheckName, number>;
+  readonly #world: World;
+  readonly #tools: CheckTools;
+  readonly #links: LinkOrders;
+  readonly #lists: ListChecks;
+  readonly #overdue: OverdueChecks;
+  /** When a view last showed the unit busy. */
+  readonly #busy = new Map<string, Age>();
+  readonly #answeredMs = new Map<string, number>();
+  #calls: { regBase: string; ms: number }[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#links = new LinkOrders(world);
+    this.checked = Object.fromEntries(CHECKS.map((name) => [name, 0])) as Record<CheckName, number>;
+    const isSecuredBefore = (address: string): boolean => this.#links.isSecuredBefore(address);
+    this.#tools = {
+      world,
+      checked: this.checked,
+      against: (process, address, resource, purpose = "List") => objections({ world, process, address, resource, purpose, isSecuredBefore }),
+      violate: (what, why) => this.#violate(what, why),
+    };
+    this.#lists = new ListChecks(this.#tools);
+    this.#overdue = new OverdueChecks(this.#tools);
+  }
+
+  fatal(thrown: unknown): void {
+    this.#violate("the program broke", messageOf(thrown));
+  }
+
+  /** Something that a quiet world should not look like. */
+  complain(phase: string, what: string): void {
+    this.#violate(`at rest ${phase}`, what);
+  }
+
+  setupIssued(process: AgentProcess, regBase: string): void {
+    this.checked.setup += 1;
+    const known = setupObjections(this.#world, process, regBase).filter((one) => one.sinceTick < this.#world.quiet.tick);
+    for (const { why } of known) this.#violate(`SETUP of ${regBase}`, why);
+    this.#pace(regBase, "SETUP");
+  }
+
+  setupBegins(_process: AgentProcess | null, regBase: string): void {
+    this.#links.setupBegins(regBase);
+  }
+
+  clearIssued(process: AgentProcess, target: ClearTarget): void {
+    this.checked.clear += 1;
+    const { regBase } = target;
+    const evidence = { busy: this.#busy.get(regBase) ?? EVER, answeredMs: this.#answeredMs };
+    const known = clearObjections({ world: this.#world, process, target, ...evidence }).filter((one) => one.sinceTick < this.#world.quiet.tick);
+    for (const { why } of known) this.#violate(`CLEAR of ${regBase}`, why);
+    this.#pace(regBase, "CLEAR");
+  }
+
+  clearBegins(process: AgentProcess, target: ClearTarget): void {
+    this.checked.clearBegins += 1;
+    if (!has("clearBegins")) return;
+    for (const { why } of beginObjections({ world: this.#world, process, target })) this.#violate(`CLEAR of ${target.regBase} begins`, why);
+  }
+
+  published(process: AgentProcess, resources: readonly PublishedResource[]): void {
+    this.#lists.published(process, resources);
+  }
+
+  answered(process: AgentProcess, yes: Yes): void {
+    const { call, ids } = yes;
+    this.checked[call === "Allocate" ? "allocate" : "preStart"] += 1;
+    checkAnswer(this.#tools, process, yes);
+    if (call === "Allocate" || has("slowStarts")) for (const id of ids) this.#answeredMs.set(id, this.#world.time.nowMs);
+  }
+
+  resolved(pod: Pod, functions: readonly HostFunction[]): void {
+    this.checked.resolved += 1;
+    checkSandbox(this.#tools, pod, functions);
+  }
+
+  looked(_process: AgentProcess, view: "host" | "podresources", open: ReadonlySet<string>): void {
+    const { host, kubelet, module, time } = this.#world;
+    if (view === "host") this.#links.look();
+    for (const { regBase } of module.units) {
+      const below = host.below(regBase);
+      const isBusyOnHost = host.isReadable.value && below.some((fn) => fn.isPresent.value && (fn.isBusyBesides || open.has(fn.address)));
+      const isListed = below.some(({ address }) => kubelet.listed().some(({ ids }) => ids.includes(address)));
+      if (view === "host" ? isBusyOnHost : isListed) this.#busy.set(regBase, { sinceMs: time.nowMs, sinceTick: time.tick });
+    }
+  }
+
+  /** The agent has nothing left to do at this moment. */
+  atRest(): void {
+    this.checked.rest += 1;
+    this.#links.look();
+    this.#links.forgetReleased();
+    this.#overdue.atRest();
+  }
+
+  /** SEAMCALLs of one unit never come in a burst. */
+  #pace(regBase: string, leaf: string): void {
+    const { nowMs } = this.#world.time;
+    this.#calls = this.#calls.filter((call) => nowMs - call.ms < 1_000);
+    this.#calls.push({ regBase, ms: nowMs });
+    if (this.#calls.filter((call) => call.regBase === regBase).length > 6) this.#violate(`${leaf} of ${regBase}`, "more than six within a second");
+  }
+
+  #violate(what: string, why: string): void {
+    const process = this.#world.process?.number ?? 0;
+    this.violations.push(`${this.#world.time.nowMs} ms, agent ${process}: ${what}: ${why}`);
+  }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Why a device may not be offered, from the truth of the models alone. This is the checker's own statement of the rule; it shares nothing with
+ * the agent's gate.
+ */
+import type { IntentView } from "../../../src/cluster/port.ts";
+import type { AgentProcess } from "../life/agent-process.ts";
+import type { World } from "../life/world.ts";
+import type { Fact } from "../models/fact.ts";
+import type { HostFunction } from "../models/host-function.ts";
+import { knownToBeTaken } from "../models/other-plugin.ts";
+import { has } from "../runs/capabilities.ts";
+import { type Age, youngest as younger } from "./setup-rules.ts";
+
+/** Something that speaks against the offer, and since when. */
+export interface Objection {
+  readonly why: string;
+  readonly sinceTick: number;
+  readonly sinceMs: number;
+  /** The agent was woken by it. */
+  readonly isLoud: boolean;
+  /** The table or the intent says so: it does not take a whole look at the node to know. */
+  readonly isFast: boolean;
+}
+
+const ALWAYS = { sinceTick: -1, sinceMs: 0, loud: true };
+
+type Since = Pick<Fact<unknown>, "sinceTick" | "sinceMs" | "loud">;
+
+export function objection(why: string, since: Since): Objection {
+  return { why, sinceTick: since.sinceTick, sinceMs: since.sinceMs, isLoud: since.loud, isFast: false };
+}
+
+export interface Question {
+  readonly world: World;
+  readonly process: AgentProcess;
+  readonly address: string;
+  readonly resource: string;
+  /** What a yes would be to: a list, Allocate or PreStart. */
+  readonly purpose: "List" | "Allocate" | "PreStart";
+  /** Devices that were secured when SETUP began, as the checker saw it. */
+  readonly isSecuredBefore: (address: string) => boolean;
+}
+
+export function objections(question: Question): readonly Objection[] {
+  const { world, process, address, resource } = question;
+  const against: Objection[] = [];
+  const object = (isBad: boolean, why: string, since: Since): void => {
+    if (isBad) against.push(objection(why, since));
+  };
+  const fn = world.host.find(address);
+  if (fn === null) return [objection("it never existed", ALWAYS)];
+  object(!world.host.isReadable.value, "the host cannot be read", world.host.isReadable);
+  object(!world.isBindingReadable.value, "the binding cannot be read", world.isBindingReadable);
+  object(!fn.isPresent.value, "it is not on the bus", fn.isPresent);
+  object(!fn.isTeeCapable, "it has no TEE-I/O", ALWAYS);
+  object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
+  object(!fn.isLinkReadable.value, "its link cannot be read", fn.isLinkReadable);
+  object(!fn.isBoundReadable.value, "its tsm/bound cannot be read", fn.isBoundReadable);
+  againstBlocked(question, fn, object);
+  object(fn.link.value === "Broken", "its link was reset below the TSM", fn.link);
+  object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
+  object(question.isSecuredBefore(address), "its link was secured before SETUP", fn.link);
+  const wish = againstIntent(process.intent.value, { fn, resource });
+  if (wish !== "") against.push({ ...objection(wish, process.intent), isFast: true });
+  const trust = world.module.find(fn.regBase ?? "")?.trust;
+  if (trust?.value === null) against.push({ ...objection("its unit is not trusted", trust), isFast: true });
+  againstUnit(world, fn, object);
+  againstHolder(question, fn, object);
+  againstOtherName(question, object);
+  againstOtherHands(question, fn, object);
+  return against;
+}
+
+type Object = (isBad: boolean, why: string, since: Since) => void;
+
+/** Reading tsm/ blocks: only what this process read in this span of trust still says something, and only until the link changes. */
+function againstBlocked({ world, process }: Question, fn: HostFunction, object: Object): void {
+  const { isTsmFree } = fn;
+  if (isTsmFree.value) return;
+  const span = world.module.find(fn.regBase ?? "")?.span;
+  object(process.startedMs > isTsmFree.sinceMs, "the agent has never read its link", ALWAYS);
+  if (span) object(span.sinceTick > isTsmFree.sinceTick, "nobody has read its link in this span of trust", span);
+  object(fn.link.value !== fn.linkBeforeBlock, "its link has changed since it could be read", fn.link);
+}
+
+function againstUnit(world: World, fn: HostFunction, object: Object): void {
+  object(fn.regBase === null, "it is behind no unit", ALWAYS);
+  if (fn.regBase === null) return;
+  const hostUnit = world.host.unit(fn.regBase);
+  object(!fn.isUnitReadable.value, "its unit cannot be told", fn.isUnitReadable);
+  object(!fn.isUnitLinked.value, "the kernel shows no unit above it", fn.isUnitLinked);
+  object(hostUnit?.isReadable.value === false, "its unit has no readable address", hostUnit?.isReadable ?? ALWAYS);
+  object(hostUnit?.isPresent.value === false, "its unit is not on the host", hostUnit?.isPresent ?? ALWAYS);
+}
+
+/** A pod, running or not, has had it since another span of trust than today's. */
+function againstHolder({ world, process }: Question, fn: HostFunction, object: Object): void {
+  const trust = world.module.find(fn.regBase ?? "")?.trust;
+  if (!trust || trust.value === null) return;
+  for (const pod of world.api.pods) {
+    // Who gave it away remembers; another agent has to see it.
+    if (!fn.areHoldersReadable.value && pod.givenBy !== process.number) continue;
+    if (!fn.areOpensShown.value && (pod.isTerminating || pod.isForgotten || pod.givenBy !== process.number)) continue;
+    const isShown = has("stoppedHolders") && pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && believesKubelet(world, process);
+    if (!(pod.isRunning || isShown) || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
+    const latest = [trust, fn.opens, fn.areHoldersReadable, fn.isPresent].reduce((one, other) => (other.sinceTick > one.sinceTick ? other : one));
+    object(true, `${pod.name} has held it since before a loss of trust`, { sinceTick: latest.sinceTick, sinceMs: latest.sinceMs, loud: false });
+  }
+}
+
+/** Kubelet has answered for so long that the agent has looked. */
+function believesKubelet({ kubelet, time }: World, process: AgentProcess): boolean {
+  return kubelet.isAnswering.value && time.nowMs - Math.max(kubelet.showsSinceMs, process.startedMs) >= NOTICED_MS;
+}
+
+const SEARCH_IS_GOOD_MS = 1_000;
+
+/** Another plugin's pod has it, or a process that is no pod's that kubelet knows. */
+function againstOtherHands({ world, process, address, purpose }: Question, fn: HostFunction, object: Object): void {
+  if (!believesKubelet(world, process)) return;
+  const { api, kubelet } = world;
+  const latest = { sinceMs: Math.max(kubelet.showsSinceMs, process.startedMs), loud: false };
+  const other = knownToBeTaken(world, fn);
+  // Nobody tells the agent: it sees it at its next look, and kubelet's calls wait for none, not even after the agent was stopped.
+  const isNews = other !== null && purpose !== "List" && world.quiet.ms - other.since.sinceMs < NOTICED_MS;
+  if (other !== null && !isNews) object(true, "another plugin's pod has it", { ...other.since, loud: false });
+  // Its own VM may be the holder when a container starts.
+  if (!has("unknownHolders") || purpose === "PreStart" || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
+  // While a pod ends, the processes that it leaves behind are its own.
+  if (api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating)) return;
+  const isKnown = api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
+  const since = [fn.opens, fn.areOpensShown, fn.areHoldersReadable, fn.isPresent, api.lastEnd].map(ageOf).reduce(younger);
+  // A search for holders may be so old when it is listed.
+  if (world.time.nowMs - since.sinceMs <= SEARCH_IS_GOOD_MS) return;
+  object(!isKnown, "a process has it open, and no pod has it", { ...latest, ...since, sinceMs: Math.max(latest.sinceMs, since.sinceMs) });
+}
+
+function ageOf({ sinceTick, sinceMs }: Age): Age {
+  return { sinceTick, sinceMs };
+}
+
+/** Kubelet counts by resource: under another name it would give the device away a second time. */
+function againstOtherName({ world, process, address, resource }: Question, object: Object): void {
+  const { kubelet, api } = world;
+  const knownMs = Math.max(kubelet.showsSinceMs, process.startedMs);
+  if (!believesKubelet(world, process)) return;
+  for (const pod of api.pods) {
+    const isOther = pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && pod.resource !== resource && pod.ids.includes(address);
+    const sinceTick = Math.max(pod.since.sinceTick, process.intent.sinceTick);
+    object(isOther, `${pod.name} has it as ${pod.resource}`, { sinceTick, sinceMs: Math.max(knownMs, process.intent.sinceMs), loud: false });
+  }
+}
+
+/** After so long an agent has looked at podresources again, whatever woke it. */
+const NOTICED_MS = 30_000;
+
+export function againstIntent(view: IntentView | null, asked: { readonly fn: HostFunction; readonly resource: string }): string {
+  const intent = view?.intent ?? null;
+  const { fn, resource } = asked;
+  if (intent === null) return "nobody wants anything";
+  if (intent.state !== "Trusted") return "the intent is Cleared";
+  if (!intent.units.all && !(intent.units.regBases ?? []).includes(fn.regBase ?? "")) return "its unit is not selected";
+  const taker = intent.resources.find((rule) => rule.match.vendors?.includes(fn.vendor) || rule.match.addresses?.includes(fn.address));
+  if (taker === undefined) return "no resource takes it";
+  if (taker.ledger !== "DevicePlugin") return "another ledger has it";
+  return taker.name === resource ? "" : `it belongs to ${taker.name}`;
+}

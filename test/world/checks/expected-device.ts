@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What the status and kubelet's lists of a quiet node must say of its devices: the checker's own statement, from the models' truth. */
+import type { DeviceStatus } from "../../../src/domain/status.ts";
+import type { World } from "../life/world.ts";
+import type { HostFunction } from "../models/host-function.ts";
+import { takenByOther } from "../models/other-plugin.ts";
+import { isSelected } from "./setup-rules.ts";
+
+type Reason = DeviceStatus["reason"];
+
+export function deviceComplaints(world: World): readonly string[] {
+  const { api, host, shape } = world;
+  if (!host.isReadable.value) return [];
+  return host.functions.flatMap((fn) => {
+    const shown = api.status?.devices.find((device) => device.address === fn.address);
+    const reason = expectedDevice(world, fn);
+    const complaints: string[] = [];
+    if (shown && !isFine(world, fn, { shown: shown.reason, expected: reason }))
+      complaints.push(`${fn.address} should be ${reason}, the status says ${shown.reason}${shown.message === "" ? "" : ` (${shown.message})`}`);
+    if (!shown && mustBeShown(world, fn, reason)) complaints.push(`${fn.address} should be ${reason} and is not in the status`);
+    const isListed = world.kubelet.healthy(takerOf(world, fn)?.name ?? "").includes(fn.address);
+    if (shape.hasKubelet && shown && isListed !== (shown.reason === "Offered"))
+      complaints.push(`${fn.address} is ${isListed ? "" : "not "}in kubelet's list, the status says ${shown.reason}`);
+    return complaints;
+  });
+}
+
+/** Where the truth alone does not decide: who looks cannot know when a holder or a link came. */
+function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason; readonly expected: Reason }): boolean {
+  const { api, shape, specs } = world;
+  if (reason.shown === reason.expected) return true;
+  // Without its proofs an agent takes a pod with what the name had before a change of the spec for another plugin's.
+  if (reason.shown === "NameServedByOther")
+    return world.kubelet.others.some((other) => other.address === null) || api.pods.some((pod) => pod.stage === "Held");
+  // An agent does not know what an earlier one has written.
+  // A folder that cannot be written is noticed when there is something to write.
+  if (reason.shown === "Offered" && reason.expected === "ProofUnwritable") return true;
+  if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
+  // What was read before the block may stand, or not.
+  if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
+  const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
+  const isHidden = !fn.isTsmFree.value || !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value;
+  // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
+  const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
+  // A pod that kubelet has forgotten keeps it from being believed about any device.
+  const isForgotten = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isForgotten && pod.stage === "Held");
+  const mayBeHeld =
+    isHidden ||
+    lingers ||
+    isForgotten ||
+    fn.opens.value > 0 ||
+    fn.isBound.value ||
+    api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
+  return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
+}
+
+/** What is offered, what is undecided, and what a pod has in its hands. */
+function mustBeShown({ api }: World, fn: HostFunction, reason: Reason): boolean {
+  const isHeld = api.pods.some((pod) => pod.stage === "Held" && !pod.isTerminating && pod.ids.includes(fn.address));
+  return reason === "Offered" || reason === "CapabilityUnknown" || (reason === "DeviceMissing" && isHeld);
+}
+
+function takerOf({ api }: World, fn: HostFunction) {
+  return api.spec.intent?.resources.find((rule) => rule.match.vendors?.includes(fn.vendor));
+}
+
+/** Why a device is withheld, in the order in which people look for it: the device, the wish, the unit, the link, the holder. */
+function expectedDevice(world: World, fn: HostFunction): Reason {
+  const { intent } = world.api.spec;
+  const taker = takerOf(world, fn);
+  if (!fn.isPresent.value) return "DeviceMissing";
+  if (!fn.isConfigReadable.value) return "CapabilityUnknown";
+  if (!fn.isTeeCapable) return "NotTeeCapable";
+  if (intent === null) return "NoIntent";
+  if (taker === undefined) return "NoResourceMatches";
+  if (taker.ledger === "DRA") return "LedgerNotServed";
+  if (!world.host.showsUnitOf(fn)) return "UnitUnreadable";
+  if (fn.regBase === null || !fn.isUnitLinked.value) return "NoUnit";
+  if (!isSelected(intent, fn.regBase)) return "UnitNotSelected";
+  if (intent.state === "Cleared") return "IntentCleared";
+  if (!world.isBindingReadable.value) return "BindingUnreadable";
+  return byTrust(world, fn, taker.name);
+}
+
+function byTrust(world: World, fn: HostFunction, resource: string): Reason {
+  const isTrusted = world.module.find(fn.regBase ?? "")?.trust.value != null;
+  if (fn.showsSecured && !isTrusted) return "LinkSecuredBeforeSetup";
+  if (!isTrusted) return "UnitNotTrusted";
+  if (!fn.isLinkReadable.value || !fn.isBoundReadable.value) return "LinkUnknown";
+  if (fn.link.value === "Broken") return "LinkBroken";
+  const isElsewhere = world.api.pods.some(
+    (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),
+  );
+  if (isElsewhere) return "HeldUnderOtherName";
+  if (!fn.isOnVfio.value) return "NoVfioDevice";
+  if (!world.proofs.areWritable.value) return "ProofUnwritable";
+  return world.specs.areWritable.value || isSpecRight(world, fn, resource) ? "Offered" : "CdiUnwritable";
+}
+
+function isSpecRight({ specs, shape }: World, fn: HostFunction, resource: string): boolean {
+  const nodes = specs.nodes.get(`${resource}=${fn.address}`);
+  return nodes !== undefined && (shape.isSimulated || nodes[0] === fn.node.value);
+}

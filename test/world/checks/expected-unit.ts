@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What the status of a quiet node must say of its units, from the models' truth: the checker's own statement, in its own words. What is still moving
+ * is never the end.
+ */
+import type { UnitStatus } from "../../../src/domain/status.ts";
+import type { World } from "../life/world.ts";
+import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "../models/module-status.ts";
+import type { ModuleUnit } from "../models/module-unit.ts";
+import { takenByOther } from "../models/other-plugin.ts";
+import { isOverForAll } from "./clear-rules.ts";
+import { isSelected, MANY_DOMAIN_IDS, mayBeBelow } from "./setup-rules.ts";
+import { specsInPlace } from "./spec-rules.ts";
+
+type Reason = UnitStatus["reason"];
+
+export function unitComplaints(world: World): readonly string[] {
+  const { module, api, isBindingReadable } = world;
+  const written = api.status;
+  if (written === null) return ["there is no status"];
+  return module.units.flatMap((unit) => {
+    const shown = written.units.find((one) => one.regBase === unit.regBase);
+    // An agent that has seen a unit in neither view since it started does not know of it.
+    if (shown === undefined) return unit.isPresent.value && isShown(world, unit) ? [`${unit.regBase} is not in the status`] : [];
+    const id = unit.id === null || !isBindingReadable.value ? "" : `0x${unit.id.toString(16)}`;
+    if (shown.tdxIommuId !== id) return [`${unit.regBase} has id "${id}", the status says "${shown.tdxIommuId}"`];
+    const expected = expectedUnit(world, unit);
+    if (shown.reason === expected || (isUnsure(world) && shown.reason === "ClearBlocked")) return [];
+    return [`${unit.regBase} should be ${expected}, the status says ${shown.reason}${shown.message === "" ? "" : ` (${shown.message})`}`];
+  });
+}
+
+function isShown({ host, isBindingReadable }: World, { regBase }: ModuleUnit): boolean {
+  const hostUnit = host.unit(regBase);
+  return isBindingReadable.value || (host.isReadable.value && hostUnit?.isPresent.value === true && hostUnit.isReadable.value);
+}
+
+function expectedUnit(world: World, unit: ModuleUnit): Reason {
+  const { host, module, api, isBindingReadable } = world;
+  const { intent } = api.spec;
+  const hostUnit = host.unit(unit.regBase);
+  const isOnHost = host.isReadable.value && hostUnit?.isPresent.value === true && hostUnit.isReadable.value;
+  const isInTable = isBindingReadable.value && unit.isPresent.value;
+  if (!isInTable && isOnHost && !unit.canConnect) return "TdxConnectMissing";
+  if (!isBindingReadable.value) return "BindingUnreadable";
+  if (!isInTable) return isOnHost ? "NotInBinding" : "UnitMissing";
+  if (intent === null || !isSelected(intent, unit.regBase)) return "NotSelected";
+  if (unit.isForeign) return "ForeignOwner";
+  if (!unit.canConnect) return "TdxConnectMissing";
+  if (unit.state === "Unsupported") return "RejectedByModule";
+  if (unit.state === "Unknown" && host.isReadable.value && !isOnHost) return "UnitMissing";
+  const isCallable = module.environment.value === "Ok";
+  if (!isCallable && (unit.id !== null || unit.state === "Unknown")) return "TrustLost";
+  if (unit.trust.value !== null && intent.state === "Trusted") return "SetupSucceeded";
+  if (unit.id !== null) return againstClear(world, unit);
+  if (intent.state === "Trusted") return againstSetup(world, unit);
+  return unit.state === "Failed" && unit.lastCall?.leaf === SETUP_LEAF ? "SetupFailed" : "Cleared";
+}
+
+/** A unit that should be trusted and is not: only these may keep it. */
+function againstSetup(world: World, unit: ModuleUnit): Reason {
+  const { host, module, shape } = world;
+  if (!host.isReadable.value) return "HostUnreadable";
+  if (module.environment.value !== "Ok") return "EnvironmentNotReady";
+  if (!shape.isSimulated && !shape.realSetup) return "RealSetupDisabled";
+  const below = host.functions.filter((fn) => fn.isPresent.value && fn.isUnitLinked.value && mayBeBelow(world, fn, unit.regBase));
+  if (below.some((fn) => fn.showsSecured)) return "LinkSecuredBeforeSetup";
+  if (below.some((fn) => !fn.isLinkReadable.value || !fn.isTsmFree.value)) return "LinkUnknown";
+  const hostUnit = host.unit(unit.regBase);
+  const used = hostUnit?.isPresent.value && hostUnit.isReadable.value ? hostUnit.domainsUsed.value : Number.POSITIVE_INFINITY;
+  if (shape.didUnreserved && used >= MANY_DOMAIN_IDS) return "DomainIdsInUse";
+  const { lastCall } = unit;
+  return unit.state === "Failed" && lastCall?.leaf === SETUP_LEAF && isFatal(lastCall.status) ? "SetupFailed" : "SetupSucceeded";
+}
+
+/** A unit that should be cleared and is not. */
+function againstClear(world: World, unit: ModuleUnit): Reason {
+  const { host, api, shape, specs } = world;
+  if (!host.isReadable.value || host.units.some((one) => one.isPresent.value && !one.isReadable.value)) return "ClearBlocked";
+  const below = host.functions.filter((fn) => mayBeBelow(world, fn, unit.regBase));
+  const asked = new Set((api.spec.intent?.resources ?? []).map((rule) => rule.name));
+  const isHeld = api.pods.some((pod) => {
+    const ids = pod.stage === "Held" ? pod.ids : [];
+    if (ids.some((id) => below.some((fn) => fn.address === id)) && !pod.isTerminating) return true;
+    // Nobody can tell what a pod that waits, or one that is on its way out, has or will have.
+    if (shape.isStandalone || !pod.isInApi || !pod.isAlive || isOverForAll(pod)) return false;
+    // Kubelet does not show what it has forgotten.
+    return pod.isTerminating || pod.isForgotten ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
+  });
+  const isElsewhere = below.some((fn) => takenByOther(world, fn.address) !== null);
+  const isNamed = !specs.areWritable.value && specsInPlace(world).some(({ id }) => below.some((fn) => fn.address === id));
+  if (isHeld || isElsewhere || isNamed || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
+  if (!shape.honoursNotAfter) return "DriverTooOld";
+  if (!shape.isSimulated && !shape.realSetup) return "ClearRetrying";
+  const { lastCall } = unit;
+  return unit.state === "Failed" && lastCall?.leaf === CLEAR_LEAF && isFatal(lastCall.status) ? "ClearFailed" : "Cleared";
+}
+
+/** All our resources, under old names and new, are of one domain. */
+function isOurs(resource: string): boolean {
+  return resource.startsWith("teeio.dev/");
+}
+
+/**
+ * A pod holds something of which nobody can tell below which unit it is, or waits for a name that was ours once: an agent that knows of it is blocked,
+ * one that came later is not.
+ */
+function isUnsure({ api, host }: World): boolean {
+  const isHidden = (address: string): boolean => {
+    const fn = host.find(address);
+    return !fn?.isPresent.value || !host.showsUnitOf(fn);
+  };
+  return api.pods.some((pod) => (pod.stage === "Held" ? pod.ids.some(isHidden) : pod.stage === "Waiting" && pod.isAlive && isOurs(pod.resource)));
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Agent, createAgent } from "../../../src/agent/agent.ts";
+import type { AgentPorts } from "../../../src/agent/ports.ts";
+import type { IntentView } from "../../../src/cluster/port.ts";
+import type { Address, Holders, HostView, PciFunction } from "../../../src/domain/device.ts";
+import type { HostLook } from "../../../src/host/port.ts";
+import type { DevicePluginHandlers, PodResourcesView } from "../../../src/kubelet/port.ts";
+import { AppError } from "../../../src/runtime/errors.ts";
+import { silentLog } from "../../../src/runtime/log.ts";
+import { noMetrics } from "../../../src/runtime/metrics.ts";
+import type { SeamcallPort } from "../../../src/seamcall/port.ts";
+import { BindingHandle } from "../models/binding-handle.ts";
+import { Fact } from "../models/fact.ts";
+import { KernelOwnerHandle, KernelOwnerWatch } from "../models/kernel-owner-handle.ts";
+import { PluginModel } from "../models/plugin-model.ts";
+import type { World } from "./world.ts";
+
+/** One life of the agent: the real agent over ports that lead into the world, until it is killed or stopped. */
+export class AgentProcess {
+  readonly number: number;
+  readonly startedMs: number;
+  readonly startedTick: number;
+  /** The intent as this process has been told it; null: not yet. */
+  readonly intent: Fact<IntentView | null>;
+  readonly agent: Agent;
+  plugin: PluginModel | null = null;
+  handle: BindingHandle | null = null;
+  isStopping = false;
+  readonly #world: World;
+  readonly #watch: KernelOwnerWatch | null;
+  readonly #intentListeners = new Set<() => void>();
+  #kubelet = { incarnation: 0, sinceMs: 0 };
+  /** The last search through all processes: searching is always dear here. */
+  #search: { readonly atMs: number; readonly found: ReadonlyMap<Address, Holders> } | null = null;
+
+  constructor(world: World, number: number) {
+    this.#world = world;
+    this.number = number;
+    this.startedMs = world.time.nowMs;
+    this.startedTick = world.time.tick;
+    this.intent = new Fact<IntentView | null>(world.time, null);
+    const { settleMs, observeEveryMs, isSimulated, kernelOwner } = world.shape;
+    this.#watch = world.owner && new KernelOwnerWatch(world.owner);
+    this.agent = createAgent(this.#ports(), { driver: isSimulated ? "simulated" : kernelOwner ? "tdx_host" : "tdx_iommu", settleMs, observeEveryMs });
+  }
+
+  start(): void {
+    const { api, time } = this.#world;
+    void this.agent.start();
+    api.watch(this.number, (view) => {
+      time.after(this.number, this.#world.intentDelayMs, () => {
+        this.intent.set(view, true);
+        for (const listener of [...this.#intentListeners]) listener();
+      });
+    });
+  }
+
+  /** SIGTERM: withdraws and ends. `ended` is called when the process is gone. */
+  stop(ended: () => void): void {
+    this.isStopping = true;
+    void this.agent.stop().then(ended, (thrown: unknown) => {
+      // The last status may be lost with the API server; anything else is news.
+      if (!(thrown instanceof AppError)) this.#world.witness.fatal(thrown);
+      ended();
+    });
+  }
+
+  #ports(): AgentPorts {
+    const world = this.#world;
+    const { time, turnstile, host, api, witness, dice } = world;
+    const pass = <T>(point: Parameters<typeof turnstile.pass>[1], act: () => T): Promise<T> => turnstile.pass(this.number, point, act);
+    return {
+      clock: time.clockOf(this.number),
+      random: () => dice.random(),
+      log: silentLog,
+      metrics: noMetrics,
+      host: {
+        observe: (look) =>
+          pass("host.observe", () => {
+            const view = this.#searched(look, host.view());
+            const open = view.functions.filter(({ holders }) => holders.kind === "Known" && holders.pids.length > 0);
+            witness.looked(this, "host", new Set(open.map(({ address }) => address)));
+            return view;
+          }),
+        bootId: () => pass("host.bootId", () => `boot-${host.bootId}`),
+        observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
+        onChange: (listener) => host.listen(this.number, listener),
+      },
+      openSeamcall: () => pass("seamcall.open", () => this.#open()),
+      loads: world.loads ?? this.#watch,
+      devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
+      cdi: {
+        sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)),
+        read: () => pass("cdi.read", () => world.specsInPlace(null)),
+      },
+      proofs: {
+        read: () => pass("proofs.read", () => world.proofs.lines),
+        append: (lines) => pass("proofs.append", () => world.writeProofs([...(world.proofs.lines ?? []), ...lines])),
+        replace: (lines) => pass("proofs.replace", () => world.writeProofs(lines)),
+        close: () => undefined,
+      },
+      prefer: ({ available, mustInclude, size }) => [...new Set([...mustInclude, ...available])].slice(0, size),
+      podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
+      pods: {
+        observe: (domains) =>
+          pass("pods.observe", () =>
+            world.shape.isStandalone && world.shape.hasKubelet ? world.kubelet.checkpoint(domains) : api.podsView(domains),
+          ),
+      },
+      intent: {
+        current: () => this.intent.value,
+        onChange: (listener) => {
+          this.#intentListeners.add(listener);
+          return () => void this.#intentListeners.delete(listener);
+        },
+      },
+      status: {
+        rate: api.isStandalone ? null : { burst: 3, everyMs: 5_000 },
+        readLast: () => pass("status.readLast", () => api.readStatus()),
+        write: (status) => pass("status.write", () => api.writeStatus(status)),
+        event: () => undefined,
+      },
+      onFatal: (thrown) => witness.fatal(thrown),
+    };
+  }
+
+  #open(): SeamcallPort {
+    const { module, isBindingReadable, writer, turnstile, owner } = this.#world;
+    if (!isBindingReadable.value) throw new AppError("DRIVER_MISSING", "no driver");
+    if (owner !== null && this.#watch !== null) return new KernelOwnerHandle(this.#world, this.number, { owner, watch: this.#watch });
+    if (writer.value !== null && writer.value !== this.number) throw new AppError("WRITER_BUSY", "another process has it");
+    writer.value = this.number;
+    this.handle = new BindingHandle({ process: this, module, turnstile, world: this.#world });
+    return this.handle;
+  }
+
+  #plugins(handlers: DevicePluginHandlers): PluginModel {
+    const { time, turnstile, kubelet, witness } = this.#world;
+    const { number: process } = this;
+    const plugin = new PluginModel({ process, time, turnstile, kubelet, handlers, onPublish: (resources) => witness.published(this, resources) });
+    this.plugin = plugin;
+    kubelet.attach(process, () => plugin.servers.values());
+    return plugin;
+  }
+
+  /**
+   * Holders are shown only to a look that asks for those of some function. To one that may be told what was found up to a second ago, that is told.
+   */
+  #searched(look: HostLook | undefined, view: HostView): HostView {
+    const nowMs = this.#world.time.nowMs;
+    if (look !== undefined && !view.functions.some(look.wantsHolders)) return withHolders(view, () => NOT_LOOKED);
+    const isNew = this.#search === null || look?.age !== "Recent" || nowMs - this.#search.atMs > MOST_AGE_MS;
+    if (isNew) this.#search = { atMs: nowMs, found: new Map(view.functions.map((fn) => [fn.address, fn.holders])) };
+    return withHolders(view, (fn) => this.#search?.found.get(fn.address) ?? fn.holders);
+  }
+
+  #podResources(): PodResourcesView {
+    const { kubelet, shape, time, witness } = this.#world;
+    if (!shape.hasKubelet) return { kind: "None" };
+    if (!kubelet.isAnswering.value) return { kind: "Unreadable", why: "kubelet does not answer" };
+    if (kubelet.incarnation !== this.#kubelet.incarnation) this.#kubelet = { incarnation: kubelet.incarnation, sinceMs: time.nowMs };
+    witness.looked(this, "podresources", new Set());
+    return { kind: "Read", allocatable: kubelet.allocatable(), pods: kubelet.listed(), kubeletSinceMs: this.#kubelet.sinceMs };
+  }
+}
+
+/** How old a search may be that a look is told of instead of a new one (src/host/shared-scan.ts). */
+const MOST_AGE_MS = 1_000;
+const NOT_LOOKED: Holders = { kind: "Unreadable", why: "not looked for" };
+
+function withHolders(view: HostView, holdersOf: (fn: PciFunction) => Holders): HostView {
+  return { ...view, functions: view.functions.map((fn) => ({ ...fn, holders: holdersOf(fn) })) };
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { BindingInfo, BindingTable } from "../../../src/domain/unit.ts";
+import { AppError } from "../../../src/runtime/errors.ts";
+import type { CallResult, ClearTarget, Deadline, Driver, SeamcallPort } from "../../../src/seamcall/port.ts";
+import type { AgentProcess } from "../life/agent-process.ts";
+import type { Turnstile } from "../life/turnstile.ts";
+import type { World } from "../life/world.ts";
+import { type ModuleModel, nsOf, type Ticket } from "./module-model.ts";
+import { CLEAR_LEAF, SETUP_LEAF } from "./module-status.ts";
+
+export interface BindingHandleParts {
+  readonly process: AgentProcess;
+  readonly module: ModuleModel;
+  readonly turnstile: Turnstile;
+  readonly world: World;
+}
+
+/** One open of the driver by one process. */
+export class BindingHandle implements SeamcallPort {
+  readonly driver: Driver;
+  readonly #parts: BindingHandleParts;
+  /** The driver that was opened: a driver loaded later does not know this handle. */
+  readonly #instance: string;
+  readonly #inFlight = new Set<(error: AppError) => void>();
+  /** Units whose CLEAR this process has asked for and has no answer to. */
+  readonly clearing = new Set<string>();
+  #isClosed = false;
+
+  constructor(parts: BindingHandleParts) {
+    this.#parts = parts;
+    this.#instance = parts.module.instance;
+    this.driver = parts.world.shape.isSimulated ? "simulated" : "tdx_iommu";
+  }
+
+  info(): Promise<BindingInfo> {
+    return this.#pass("seamcall.info", () => this.#parts.module.info());
+  }
+
+  list(): Promise<BindingTable> {
+    return this.#pass("seamcall.list", () => this.#parts.module.list());
+  }
+
+  setup(regBase: string): Promise<CallResult> {
+    const { process, world } = this.#parts;
+    world.witness.setupIssued(process, regBase);
+    return this.#call("seamcall.setup", regBase, { target: null, notAfter: null });
+  }
+
+  deadline(ms: number): Deadline {
+    return nsOf(this.#parts.world.time.nowMs + ms) as Deadline;
+  }
+
+  clear(target: ClearTarget, notAfter: Deadline): Promise<CallResult> {
+    const { process, world } = this.#parts;
+    world.witness.clearIssued(process, target);
+    this.clearing.add(target.regBase);
+    return this.#call("seamcall.clear", target.regBase, { target, notAfter }).finally(() => this.clearing.delete(target.regBase));
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#parts.module.listen(this.#parts.process.number, listener);
+  }
+
+  close(): Promise<void> {
+    const { process, turnstile, world } = this.#parts;
+    this.#isClosed = true;
+    for (const reject of [...this.#inFlight]) reject(new AppError("BINDING_CLOSED", "the handle was closed"));
+    return turnstile.pass(process.number, "seamcall.close", () => {
+      if (world.writer.value === process.number) world.writer.value = null;
+    });
+  }
+
+  #pass<T>(point: "seamcall.info" | "seamcall.list", act: () => T): Promise<T> {
+    return this.#parts.turnstile.pass(this.#parts.process.number, point, () => {
+      this.#check();
+      return act();
+    });
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw new AppError("BINDING_CLOSED", "the handle was closed");
+    if (this.#parts.module.instance !== this.#instance) throw new AppError("BACKEND_GONE", "the driver was loaded anew");
+    if (!this.#parts.world.isBindingReadable.value) throw new AppError("BINDING_FAILED", "EIO");
+  }
+
+  #call(point: "seamcall.setup" | "seamcall.clear", regBase: string, asked: Pick<Ticket, "target" | "notAfter">): Promise<CallResult> {
+    const { process, module, turnstile, world } = this.#parts;
+    const { target } = asked;
+    return new Promise((resolve, reject) => {
+      this.#inFlight.add(reject);
+      const done = (answer: CallResult | AppError): void => {
+        void turnstile
+          .pass(process.number, `${point}.answer`, () => answer)
+          .then((given) => {
+            this.#inFlight.delete(reject);
+            if (given instanceof AppError) reject(given);
+            else resolve(given);
+          });
+      };
+      turnstile
+        .pass(process.number, point, () => {
+          this.#check();
+          const { witness } = world;
+          const begins = (): void => (target ? witness.clearBegins(process, target) : witness.setupBegins(process, regBase));
+          if (asked.notAfter !== null && !module.info().honoursNotAfter) throw new AppError("DRIVER_TOO_OLD", "E2BIG");
+          module.submit({ leaf: target ? CLEAR_LEAF : SETUP_LEAF, regBase, ...asked, process: process.number, begins, done });
+        })
+        .catch(reject);
+    });
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Link, LinkRead, PciFunction, UnitOfFunction } from "../../../src/domain/device.ts";
+import { Fact } from "./fact.ts";
+import type { WorldTime } from "./world-time.ts";
+
+export interface DeviceShape {
+  readonly address: string;
+  readonly vendor: string;
+  /** The unit its DMA goes through; null: none. */
+  readonly regBase: string | null;
+  readonly isTeeCapable: boolean;
+  /** Makes it a virtual function: its link is that of this one, and it is there only after it has been made (`replug`). */
+  readonly physicalFunction?: string;
+}
+
+/** Off, a TSM connected without a stream (which the TDX module does not see), or an IDE stream that is on. */
+/** Broken: the TSM is connected, and the stream is off since a reset. */
+export type LinkTruth = "Off" | "Tsm" | "Stream" | "Broken";
+
+/** What a function is told of the host. */
+interface About {
+  readonly at: number;
+  readonly physical: HostFunction | null;
+  /** Whose link it has: its physical function, or function 0 of its slot; null: it has one of its own. */
+  readonly linkOwner: HostFunction | null;
+  readonly isTsmFree: Fact<boolean>;
+}
+
+/** One PCI function: what is true of it, and which parts of it can be read. */
+export class HostFunction {
+  readonly address: string;
+  readonly vendor: string;
+  /** The unit above it; another one after it has left the bus and come back elsewhere. */
+  regBase: string | null;
+  readonly isTeeCapable: boolean;
+  /** Null: it is itself a physical one. */
+  readonly physical: HostFunction | null;
+  readonly linkOwner: HostFunction | null;
+  readonly isPresent: Fact<boolean>;
+  /** What its link was when an agent last read it whole. */
+  linkBeforeBlock: LinkTruth = "Off";
+  readonly link: Fact<LinkTruth>;
+  readonly isLinkReadable: Fact<boolean>;
+  readonly isBound: Fact<boolean>;
+  readonly isBoundReadable: Fact<boolean>;
+  /** Processes that have its vfio device open, pods' VMs among them. */
+  readonly opens: Fact<number>;
+  /** Of these, processes that are no pod's. */
+  outsiders = 0;
+  readonly areHoldersReadable: Fact<boolean>;
+  /** A scan finds those who have it open: not when their descriptor is in flight over a socket. */
+  readonly areOpensShown: Fact<boolean>;
+  readonly isOnVfio: Fact<boolean>;
+  /** Its IOMMUFD node, while it is on vfio: a number that the kernel gives anew with each binding. */
+  readonly node: Fact<string>;
+  readonly iommuGroup: string;
+  readonly isConfigReadable: Fact<boolean>;
+  readonly isUnitReadable: Fact<boolean>;
+  /** The kernel shows a unit above it: its `iommu` link can go while the function stays. */
+  readonly isUnitLinked: Fact<boolean>;
+  /** The kernel's lock of all `tsm/` files is free: while a device is connected or disconnected, reading any of them blocks. */
+  readonly isTsmFree: Fact<boolean>;
+
+  constructor(time: WorldTime, shape: DeviceShape, about: About) {
+    const { at, physical, linkOwner, isTsmFree } = about;
+    this.address = shape.address;
+    this.vendor = shape.vendor;
+    this.regBase = shape.regBase;
+    this.isTeeCapable = shape.isTeeCapable;
+    this.physical = physical;
+    this.linkOwner = linkOwner;
+    this.isPresent = new Fact(time, physical === null);
+    this.link = linkOwner?.link ?? new Fact<LinkTruth>(time, "Off");
+    this.isLinkReadable = linkOwner?.isLinkReadable ?? new Fact(time, true);
+    this.isBound = new Fact(time, false);
+    this.isBoundReadable = new Fact(time, true);
+    this.opens = new Fact(time, 0);
+    this.areHoldersReadable = new Fact(time, true);
+    this.areOpensShown = new Fact(time, true);
+    this.isOnVfio = new Fact(time, true);
+    this.node = new Fact(time, `/dev/vfio/devices/vfio${at}`);
+    this.iommuGroup = String(40 + at);
+    this.isConfigReadable = new Fact(time, true);
+    this.isUnitReadable = new Fact(time, true);
+    this.isUnitLinked = new Fact(time, true);
+    this.isTsmFree = isTsmFree;
+  }
+
+  get isSeenOpen(): boolean {
+    return this.opens.value > 0 && this.areOpensShown.value;
+  }
+
+  /** A look at it shows it in use, or cannot show it free. */
+  get isBusy(): boolean {
+    return this.isSeenOpen || this.isBusyBesides;
+  }
+
+  /** The same but for who has it open. */
+  get isBusyBesides(): boolean {
+    const isUsed = this.isBound.value || this.link.value !== "Off";
+    return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value || !this.areHoldersReadable.value;
+  }
+
+  /** A look at it shows its link secured. */
+  get showsSecured(): boolean {
+    return this.#link().state === "Secure";
+  }
+
+  show(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): PciFunction {
+    return {
+      address: this.address,
+      vendor: this.vendor,
+      device: "2901",
+      class: "0302",
+      numaNode: 0,
+      iommuGroup: this.iommuGroup,
+      unit: this.#unit(above),
+      functionType: this.physical ? "Virtual" : "Physical",
+      physicalFunction: this.physical?.address ?? null,
+      teeIo: !this.isConfigReadable.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
+      teeIoWhy: this.isConfigReadable.value ? "" : "EIO",
+      ideStreams: 1,
+      link: this.#link(),
+      linkRead: this.#linkRead(),
+      configProblem: this.isConfigReadable.value && this.isLinkReadable.value ? "" : "EIO",
+      hostBridge: "pci0000:16",
+      rootPort: null,
+      driver: this.isOnVfio.value ? "vfio-pci" : null,
+      vfioCdev: this.isOnVfio.value ? this.node.value : null,
+      holders: this.areHoldersReadable.value ? { kind: "Known", pids: this.isSeenOpen ? [4711] : [] } : { kind: "Unreadable", why: "EACCES" },
+    };
+  }
+
+  #unit({ kernelName, isUnitReadable }: { readonly kernelName: string; readonly isUnitReadable: boolean }): UnitOfFunction {
+    if (!isUnitReadable) return { kind: "Unreadable", why: "EIO" };
+    return this.regBase === null || !this.isUnitLinked.value ? { kind: "None" } : { kind: "Unit", regBase: this.regBase, kernelName };
+  }
+
+  /** The registers show a stream, and block on nothing. */
+  get #isStreamOn(): boolean {
+    return this.isLinkReadable.value && (this.link.value === "Stream" || this.link.value === "Tsm");
+  }
+
+  #link(): Link {
+    const isReadable = this.isLinkReadable.value;
+    const isTsmRead = isReadable && this.isTsmFree.value;
+    const link = this.link.value;
+    return {
+      state: this.#isStreamOn ? "Secure" : !isTsmRead ? "Unknown" : link === "Off" ? "Insecure" : "Secure",
+      tsm: isTsmRead && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
+      bound: !this.isBoundReadable.value || !this.isTsmFree.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
+      streamSecure: !isReadable ? "Unknown" : this.#isStreamOn ? "Yes" : "No",
+    };
+  }
+
+  #linkRead(): LinkRead {
+    const isReadable = this.isLinkReadable.value && this.isBoundReadable.value;
+    return {
+      tsm: !isReadable ? "Failed" : this.isTsmFree.value ? "Read" : "Blocked",
+      registers: this.isLinkReadable.value ? this.link.value : null,
+    };
+  }
+}

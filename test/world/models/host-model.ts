@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { HostUnit, HostView, PciFunction } from "../../../src/domain/device.ts";
+import { AppError } from "../../../src/runtime/errors.ts";
+import { Fact } from "./fact.ts";
+import { type DeviceShape, HostFunction, type LinkTruth } from "./host-function.ts";
+import type { WorldTime } from "./world-time.ts";
+
+export interface HostUnitShape {
+  readonly regBase: string;
+  readonly canConnect: boolean;
+}
+
+export interface HostShape {
+  readonly units: readonly HostUnitShape[];
+  readonly devices: readonly DeviceShape[];
+}
+
+interface HostUnitState extends HostUnitShape {
+  readonly kernelName: string;
+  readonly isPresent: Fact<boolean>;
+  readonly isReadable: Fact<boolean>;
+  readonly domainsUsed: Fact<number>;
+}
+
+const DOMAINS = 65_536;
+
+/** The host's tree as the reader would show it, with the truth behind what cannot be read. */
+export class HostModel {
+  readonly functions: readonly HostFunction[];
+  readonly units: readonly HostUnitState[];
+  readonly isReadable: Fact<boolean>;
+  /** False while some device is being connected or disconnected. */
+  readonly isTsmFree: Fact<boolean>;
+  readonly #listeners = new Map<number, () => void>();
+  bootId = 1;
+  /** Uevents are lost. */
+  isMute = false;
+
+  constructor(time: WorldTime, shape: HostShape) {
+    this.isReadable = new Fact(time, true);
+    this.isTsmFree = new Fact(time, true);
+    this.functions = functionsOf(time, shape.devices, this.isTsmFree);
+    this.units = shape.units.map((unit, at) => ({
+      ...unit,
+      kernelName: `dmar${at}`,
+      isPresent: new Fact(time, true),
+      isReadable: new Fact(time, true),
+      domainsUsed: new Fact(time, 8),
+    }));
+  }
+
+  find(address: string): HostFunction | null {
+    return this.functions.find((fn) => fn.address === address) ?? null;
+  }
+
+  unit(regBase: string): HostUnitState | null {
+    return this.units.find((unit) => unit.regBase === regBase) ?? null;
+  }
+
+  below(regBase: string): readonly HostFunction[] {
+    return this.functions.filter((fn) => fn.regBase === regBase);
+  }
+
+  /** IDE streams, which the TDX module sees; a TSM connection without one it does not. */
+  ideOn(regBase: string): boolean {
+    return this.functions.some((fn) => fn.regBase === regBase && fn.isPresent.value && fn.link.value === "Stream");
+  }
+
+  listen(process: number, listener: () => void): () => void {
+    this.#listeners.set(process, listener);
+    return () => void this.#listeners.delete(process);
+  }
+
+  forget(process: number): void {
+    this.#listeners.delete(process);
+  }
+
+  /** Off the bus, and back as a function nobody has touched, or with a link that it has already. A slot goes and comes with its function 0. */
+  plug(fn: HostFunction, isPresent: boolean, link: LinkTruth = "Off"): boolean {
+    if (isPresent && fn.linkOwner?.isPresent.value === false) return false;
+    if (fn.linkOwner === null) fn.link.set(link);
+    const slot = [fn, ...this.functions.filter((one) => one.physical === null && one.linkOwner === fn)];
+    for (const one of slot) one.isBound.set(false);
+    return slot.filter((one) => this.change(one.isPresent, isPresent, true)).length > 0;
+  }
+
+  /** The kernel's lock of all `tsm/` files is taken, or free again. */
+  blockTsm(isFree: boolean): boolean {
+    return this.change(this.isTsmFree, isFree, false);
+  }
+
+  /** Something came or went that the kernel announces, and that is no fact of a function. */
+  wake(): void {
+    if (!this.isMute) for (const listener of [...this.#listeners.values()]) listener();
+  }
+
+  /** Both leave vfio and come back in the other order: each gets the other's node. */
+  swapNodes(one: HostFunction, other: HostFunction): boolean {
+    const free = [one, other].every((fn) => fn.isPresent.value && fn.isOnVfio.value && fn.opens.value === 0);
+    if (!free || one === other) return false;
+    const node = one.node.value;
+    this.change(one.node, other.node.value, true);
+    return this.change(other.node, node, true);
+  }
+
+  /** What whoever opens the node gets. */
+  behind(node: string): HostFunction | null {
+    return this.functions.find((fn) => fn.isPresent.value && fn.isOnVfio.value && fn.node.value === node) ?? null;
+  }
+
+  /** Sets a fact; a change of the kind that the kernel announces wakes who listens. */
+  change<T>(fact: Fact<T>, value: T, isAnnounced: boolean): boolean {
+    const isLoud = isAnnounced && !this.isMute;
+    if (!fact.set(value, isLoud)) return false;
+    if (isLoud) for (const listener of [...this.#listeners.values()]) listener();
+    return true;
+  }
+
+  view(): HostView {
+    if (!this.isReadable.value) throw new AppError("HOST_UNREADABLE", "EIO");
+    if (this.isTsmFree.value) for (const fn of this.functions) if (fn.isLinkReadable.value) fn.linkBeforeBlock = fn.link.value;
+    const units = this.units.filter((unit) => unit.isPresent.value);
+    return {
+      bootId: `boot-${this.bootId}`,
+      units: units.filter((unit) => unit.isReadable.value).map(hostUnitOf),
+      unreadableUnits: units.filter((unit) => !unit.isReadable.value).map(({ kernelName }) => ({ kernelName, why: "EACCES" })),
+      otherKinds: [],
+      functions: this.functions.filter((fn) => fn.isPresent.value).map((fn) => this.#shown(fn)),
+    };
+  }
+
+  viewOf(address: string): PciFunction | null {
+    if (!this.isReadable.value) throw new AppError("HOST_UNREADABLE", "EIO");
+    const fn = this.find(address);
+    return fn?.isPresent.value ? this.#shown(fn) : null;
+  }
+
+  /** Whether a look at the function gives its unit. */
+  showsUnitOf(fn: HostFunction): boolean {
+    const unit = this.unit(fn.regBase ?? "");
+    return fn.isUnitReadable.value && (fn.regBase === null || unit === null || (unit.isPresent.value && unit.isReadable.value));
+  }
+
+  #shown(fn: HostFunction): PciFunction {
+    const kernelName = this.unit(fn.regBase ?? "")?.kernelName ?? "dmar9";
+    return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn) });
+  }
+}
+
+/** A physical function comes before its virtual ones, and function 0 before the others of its slot. */
+function functionsOf(time: WorldTime, devices: readonly DeviceShape[], isTsmFree: Fact<boolean>): readonly HostFunction[] {
+  const made = new Map<string, HostFunction>();
+  for (const [at, device] of devices.entries()) {
+    const physical = made.get(device.physicalFunction ?? "") ?? null;
+    const linkOwner = physical ?? made.get(`${device.address.slice(0, -1)}0`) ?? null;
+    made.set(device.address, new HostFunction(time, device, { at, physical, linkOwner, isTsmFree }));
+  }
+  return [...made.values()];
+}
+
+function hostUnitOf(unit: HostUnitState): HostUnit {
+  return {
+    regBase: unit.regBase,
+    kernelName: unit.kernelName,
+    cap: 0n,
+    ecap: unit.canConnect ? 1n << 50n : 0n,
+    domainsSupported: DOMAINS,
+    domainsUsed: unit.domainsUsed.value,
+  };
+}

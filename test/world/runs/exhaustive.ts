@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { World } from "../life/world.ts";
+import { GPU, PLAIN } from "../models/shape.ts";
+import type { Step } from "../steps/steps.ts";
+/**
+ * Every history up to a depth, for one unit with two devices: no dice, no luck. A history is a word over a small alphabet; each is run from the
+ * beginning, and checked like any other.
+ */
+import { Run } from "./history.ts";
+
+const rest = (kind: string, args: Step["args"] = {}): Step => ({ kind, args, flow: "rest" });
+
+/** What may happen at each place of a history. Kills come at a wait in the middle of the work, and at rest. */
+export const ALPHABET: readonly Step[] = [
+  rest("startAgent"),
+  rest("crashAgent"),
+  { kind: "startAgent", args: {}, flow: "seamcall.setup" },
+  { kind: "startAgent", args: {}, flow: "seamcall.setup.answer" },
+  rest("setIntent", { word: "trusted", at: 0 }),
+  rest("setIntent", { word: "cleared", at: 0 }),
+  { kind: "setIntent", args: { word: "cleared", at: 0 }, flow: "podresources.observe" },
+  rest("advance", { ms: 3_100 }),
+  rest("createPod", { word: GPU, at: 1 }),
+  rest("admitPod", { word: "pod-0" }),
+  { kind: "admitPod", args: { word: "pod-0" }, flow: "kubelet.allocate.answer" },
+  rest("terminatePod", { word: "pod-0" }),
+  rest("finishPod", { word: "pod-0" }),
+  rest("secureLink", { at: 0, word: "Tsm" }),
+  rest("releaseLink", { at: 0 }),
+  rest("loseUnit", { at: 0 }),
+  rest("findUnit", { at: 0 }),
+  rest("killKubelet"),
+  rest("startKubelet"),
+  rest("reboot"),
+];
+
+/** Long enough for a settling time, a backoff and a look. */
+const LATER: Step = rest("advance", { ms: 12_000 });
+
+export interface Census {
+  histories: number;
+  /** Different states of the node at the end of a history, in what the models can tell apart. */
+  readonly states: Set<string>;
+  readonly broken: { readonly steps: readonly Step[]; readonly violations: readonly string[] }[];
+}
+
+export interface Exhaustion {
+  readonly depth: number;
+  /** Each history ends with a world that calms down (calm.ts), not just with some time: thorough, and ten times as long. */
+  readonly isCalmed: boolean;
+}
+
+/** Words of exactly `depth` letters, without those in which a letter is impossible. */
+export async function exhaust(what: Exhaustion): Promise<Census> {
+  const census: Census = { histories: 0, states: new Set(), broken: [] };
+  await extend([], what, census);
+  return census;
+}
+
+async function extend(prefix: readonly Step[], what: Exhaustion, census: Census): Promise<void> {
+  for (const step of ALPHABET) {
+    const steps = [...prefix, step];
+    const run = new Run(PLAIN, null);
+    for (const one of prefix) await run.take(one);
+    if (!run.isPossible(step)) {
+      run.abandon();
+      continue;
+    }
+    await run.take(step);
+    census.states.add(portrait(run.world));
+    if (steps.length < what.depth && !run.isBroken) {
+      run.abandon();
+      await extend(steps, what, census);
+      continue;
+    }
+    if (what.isCalmed) await run.end();
+    else await run.take(LATER);
+    run.abandon();
+    census.histories += 1;
+    if (run.isBroken) census.broken.push({ steps, violations: run.violations });
+  }
+}
+
+/** The node as the models have it, without times. */
+function portrait({ module, host, kubelet, api, process, turnstile }: World): string {
+  const units = module.units.map((unit) => [unit.state, unit.phase, unit.id === null, unit.isPresent.value, unit.trust.value === null]);
+  const functions = host.functions.map((fn) => [fn.link.value, fn.opens.value]);
+  const pods = api.pods.map((pod) => [pod.stage, pod.isRunning, pod.isTerminating, pod.ids]);
+  const lists = [...kubelet.endpoints].map(([resource, { server }]) => [resource, server !== null, kubelet.healthy(resource)]);
+  const waits = process === null ? null : turnstile.points(process.number);
+  return JSON.stringify([units, functions, pods, lists, kubelet.isRunning, api.spec.intent?.state, waits]);
+}

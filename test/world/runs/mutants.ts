@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The agent with one rule taken out, for each rule: what the invariants must notice. A mutant is an edit of the source; `find` occurs exactly once,
+ * so that a rule that is written anew must be taken out anew here.
+ */
+import { GATE_RULES } from "../../../src/domain/gate.ts";
+import { SETUP_RULES } from "../../../src/domain/plan.ts";
+
+export interface Edit {
+  /** Below src/. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  /** More than one where two rules guard the same thing, and either alone is enough. */
+  readonly edits: readonly Edit[];
+}
+
+const GATE = "domain/gate.ts";
+const PLAN = "domain/plan.ts";
+const USE = "domain/use.ts";
+const IN_PODS = "domain/in-pods.ts";
+const ACCOUNTING = "domain/accounting.ts";
+const MEMORY = "domain/memory.ts";
+const HOLDS = "domain/holds.ts";
+const OFFER = "domain/offer.ts";
+const PERFORM = "agent/perform.ts";
+const HANDLERS = "agent/handlers.ts";
+const AGENT = "agent/agent.ts";
+const PAST = "seamcall/tdx-host/past.ts";
+const PUBLISHER = "agent/publisher.ts";
+const WANTED_HOLDERS = "domain/wanted-holders.ts";
+
+type Change = readonly [find: string, replace: string];
+
+const edit = (file: string, [find, replace]: Change): Edit => ({ file, find, replace });
+const without = (name: string, file: string, change: Change): Mutant => ({ name, edits: [edit(file, change)] });
+
+const gateRules = GATE_RULES.map(({ reason }) =>
+  without(`the gate without ${reason}`, GATE, [
+    "rules.find((rule) => !rule.passes(facts))",
+    `rules.find((rule) => rule.reason !== "${reason}" && !rule.passes(facts))`,
+  ]),
+);
+
+const setupRules = SETUP_RULES.map(({ reason }) =>
+  without(`SETUP without ${reason}`, PLAN, [
+    "  for (const rule of SETUP_RULES) {",
+    `  for (const rule of SETUP_RULES) { if (rule.reason === "${reason}") continue;`,
+  ]),
+);
+
+const search = [
+  without("a node on which holders are not looked for before a CLEAR", WANTED_HOLDERS, ["  if (mayClear(interest)) return () => true;\n", ""]),
+  without("CLEAR on what a search found a second ago", AGENT, ['observeNow: () => look("Fresh")', 'observeNow: () => look("Recent")']),
+];
+
+/** What a CLEAR looks at, one kind of use at a time. */
+const uses = ["Pod", "Bound", "Holder", "Link", "Answer", "CallInFlight", "Unreadable"].map((kind) =>
+  without(`CLEAR without use ${kind}`, USE, [
+    "  return uses;\n}\n\nconst unreadable",
+    `  return uses.filter((use) => use.kind !== "${kind}");\n}\n\nconst unreadable`,
+  ]),
+);
+
+const CLEAR_STEP = 'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };';
+const LISTED = "listed: [...new Set([...ours, ...kubelets, ...specs])].filter(";
+const PASS = "agent/pass.ts";
+const STAYS = "devices: devices.filter((device) => !device.healthy || stays(device.id, resource))";
+const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
+
+const clear: readonly Mutant[] = [
+  without("CLEAR without podresources", USE, ["  uses.push(...podResourcesUses(inputs, isBelow));\n", ""]),
+  without("CLEAR without the API's pods", USE, [") uses.push(...unplacedPods(inputs));", ") uses.push();"]),
+  without("CLEAR without terminating pods", ACCOUNTING, ["if (isOver(pod)) return false;", "if (isOver(pod) || pod.terminating) return false;"]),
+  without("CLEAR without the names of before a restart", ACCOUNTING, [
+    ".filter((resource) => domains.has(domainOf(resource))));",
+    ".filter((resource) => new Set(resources).has(resource)));",
+  ]),
+  without("CLEAR without kubelet's checkpoint", ACCOUNTING, ["return agreement(pods, podResources);", 'return { kind: "Accounted" };']),
+  // Not here: an agent that does not make kubelet write its checkpoint. In this world a list changes whenever a pod ends; list-and-watch.test.ts has it.
+  without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets.slice(0, 0), ...specs])].filter("]),
+  without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
+  without("CLEAR without the settling time", PLAN, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
+  without("CLEAR without settling from the first free view", PLAN, [
+    "Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs)",
+    "memory.startedMs",
+  ]),
+  without("CLEAR without settling from the first sight of kubelet", PLAN, [
+    'return podResources.kind === "Read" ? Math.max(',
+    'return podResources.kind === "None" ? Math.max(',
+  ]),
+  without("CLEAR with a guessed id", PLAN, [CLEAR_STEP, 'const step: Step = { kind: "Clear", regBase, tdxIommuId: tdxIommuId + 1n, setupSeq };']),
+  without("CLEAR with an older SETUP's number", PLAN, [
+    CLEAR_STEP,
+    'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq: setupSeq - 1n };',
+  ]),
+  without("CLEAR of what is to be trusted", PLAN, [
+    'return intent.state === "Trusted" ? planTrusted(facts)',
+    "return fact.epoch === null ? planTrusted(facts)",
+  ]),
+  without("CLEAR without a fresh view", PERFORM, [
+    "  const ground = await parts.observeNow();\n",
+    "  const ground = parts.state.pass?.ground ?? (await parts.observeNow());\n",
+  ]),
+  {
+    name: "CLEAR while a CDI spec is still in place",
+    edits: [
+      edit(MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets, ...specs.slice(0, 0)])].filter("]),
+      edit(MEMORY, ["...specUses(memory.specs, below),", "...specUses(memory.specs, below).slice(0, 0),"]),
+    ],
+  },
+  without("CLEAR whose look is good for ever", PERFORM, ["binding.deadline(LOOK_IS_GOOD_MS)", "binding.deadline(1e9)"]),
+  without("CLEAR whose look is good from its end on", PERFORM, [
+    "  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n  const ground = await parts.observeNow();\n",
+    "  const ground = await parts.observeNow();\n  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n",
+  ]),
+  without("CLEAR with a driver that is too old", PLAN, ["if (older !== null) return", 'if (older === "") return']),
+  without("CLEAR behind another unit's call", PLAN, ["if (ahead !== null) return", 'if (ahead === "") return']),
+  without("CLEAR without the unit's lock", PERFORM, [
+    "await parts.locks.exclusive(step.regBase, () => clear(parts, step));",
+    "await clear(parts, step);",
+  ]),
+  without("no CLEAR at all", PLAN, [
+    '  return repeatable(facts, "TDH.IOMMU.CLEAR"',
+    '  if (nowMs > 0) return because("ClearPending");\n  return repeatable(facts, "TDH.IOMMU.CLEAR"',
+  ]),
+  without("an id without trust left lying", MEMORY, ['(entry.state === "Failed" || entry.state === "Unknown")', 'entry.state === "Foreign"']),
+];
+
+const setup: readonly Mutant[] = [
+  without("SETUP of units that nobody selected", PLAN, ["    if (intent === null || !selected) return", "    if (intent === null) return"]),
+  without("SETUP of what is somebody else's", PLAN, ['  Foreign: () => because("ForeignOwner"),\n', ""]),
+  without("SETUP of a trusted unit", PLAN, ["  if (epoch !== null)\n    return", '  if (epoch === "")\n    return']),
+  without("SETUP again after it failed for good", PLAN, ['(action === "failed" || action === "unsupported")', 'action === "unsupported"']),
+  without("SETUP repeated at once", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs >= 0;"]),
+  without("SETUP never repeated", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs < 0;"]),
+  {
+    name: "SETUP without a fresh view",
+    edits: [
+      edit(PERFORM, ["  const known = await refreshed(parts, null);", "  const known = parts.state.pass?.ground ?? null;"]),
+      edit(PERFORM, ["  const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));", "  const ground = known;"]),
+    ],
+  },
+  without("SETUP on the host as the last pass read it", PERFORM, [
+    "  const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));",
+    "  const ground = known;",
+  ]),
+  // Not here: devices that wait until their links are read again. A list rests on a table that was read before the host, and a link that is secure rests
+  // on a reading insecure in the same epoch, so that this rule changes nothing but the reason while it lasts.
+  without("links that are secure at first sight", MEMORY, [
+    'if (fn.link.state === "Insecure" && owner?.link.state === "Insecure") checked',
+    "if (owner !== undefined) checked",
+  ]),
+  without("links checked by a look at other functions of the slot", MEMORY, [
+    'owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));',
+    'owner?.link.state !== "Secure") checked.add(linkKey(linkOwnerOf(fn), fact.epoch));',
+  ]),
+  without("links checked in any epoch", GATE, ["memory.checkedLinks.has(linkKey(linkOwnerOf(fn), fact.epoch))", "memory.checkedLinks.size > 0"]),
+];
+
+const holds: readonly Mutant[] = [
+  without("trust without the unit's state", "domain/ground.ts", [
+    'entry.state === "Trusted" && (entry.tdxIommuId !== null || info.kernelOwned)',
+    'entry.state !== "Untrusted"',
+  ]),
+  without("epochs that are all the same", "domain/ground.ts", ["entry.setupSeq.toString(16)", '"1"']),
+  without("holds that nobody remembers", HOLDS, [
+    "for (const holder of holders) holds.set",
+    'for (const holder of holders) if (address === "") holds.set',
+  ]),
+  without("holds proven by nothing", GATE, [
+    "hold.epoch === (fact?.epoch ?? null) && hold.epoch !== null",
+    "hold.epoch === null || hold.epoch === fact?.epoch",
+  ]),
+  // Not here: proofs of another boot. Each names an epoch, which no other boot has; those that name none only withhold (proofs.test.ts).
+  without("answers that the next process does not know", HANDLERS, ["    await parts.proofs.noteHold(noted.address, noted);\n", ""]),
+  without("devices handed out although that cannot be written down", AGENT, [
+    "state.memory = { ...state.memory, proofProblem };\n",
+    "state.memory = { ...state.memory };\n",
+  ]),
+  without("holds of one pod taken for another's", HOLDS, ["known.resource === resource;", 'known.resource !== "";']),
+  without("holds that end at the first free view", HOLDS, [
+    "return unseenMs(memory.settleMs, view.podResources);",
+    "return memory.settleMs - memory.settleMs;",
+  ]),
+  {
+    name: "holds that end although podresources does not account for the API's pods",
+    edits: [
+      edit(HOLDS, ['believed && (account === "Accounted" || account === "NotAsked") && ', "believed && "]),
+      edit(HOLDS, ['(account === "Accounted" ? view.nowMs : null)', "view.nowMs"]),
+      edit(HOLDS, ['freeSinceMs !== null && account === "Accounted" && view', "freeSinceMs !== null && view"]),
+    ],
+  },
+  without("holds that end before kubelet can show them", HOLDS, ["return unseenMs(memory.settleMs, view.podResources);", "return memory.settleMs;"]),
+  without("answers that end before kubelet can show them", AGENT, [
+    "const answerMs = unseenMs(options.settleMs, ground.view.podResources);",
+    "const answerMs = options.settleMs;",
+  ]),
+  {
+    name: "CLEAR too soon after an answer",
+    edits: [
+      edit(USE, ["const answerMs = unseenMs(inputs.settleMs, view.podResources);", "const answerMs = inputs.settleMs;"]),
+      edit(AGENT, ["const answerMs = unseenMs(options.settleMs, ground.view.podResources);", "const answerMs = options.settleMs;"]),
+    ],
+  },
+  without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
+  without("holds that end in the dark", HOLDS, [" && !isHiddenOnHost(ground.functions.get(address));", ";"]),
+  without("other ledgers' ids in another writing", IN_PODS, [
+    "const whole = parseAddress(id);",
+    "const whole = parseAddress(id) === id ? id : null;",
+  ]),
+  without("other ledgers' ids by vfio node", IN_PODS, ["nodeOf(id) !== undefined)) return byNode;", "nodeOf(id) !== undefined)) return byGroup;"]),
+  without("other ledgers' ids by IOMMU group", IN_PODS, ["? byGroup : () => [];", "? byNode : () => [];"]),
+  without("every number for an IOMMU group", IN_PODS, ["ids.every((id) => byGroup(id).length > 0)", "ids.some((id) => byGroup(id).length > 0)"]),
+  {
+    name: "PreStart that knows nothing of the hold",
+    edits: [
+      edit(GATE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
+      edit(GATE, ['purpose !== "PreStart" || hold?.node === fn?.vfioCdev', 'purpose !== "PreStart" || hold === null || hold.node === fn?.vfioCdev']),
+    ],
+  },
+  without("PreStart that asks nobody", HANDLERS, [
+    'admit({ resource, address, purpose: "PreStart" }, (judged) => start(judged, resource))',
+    "Promise.resolve(resource === address ? start : null)",
+  ]),
+  without("PreStart that is no answer", HANDLERS, ["state.memory = notePreStart(state.memory, remembered(judged, resource));", "void judged;"]),
+  without("answers that nobody remembers", HANDLERS, [
+    "    state.memory = noteAnswer(state.memory, noted);\n",
+    "    state.memory = { ...state.memory };\n",
+  ]),
+];
+
+const offer: readonly Mutant[] = [
+  without("specs known by name, not by content", GATE, ["specOf(facts)?.node === (facts.fn?.vfioCdev ?? null)", "specOf(facts) !== undefined"]),
+  without("Allocate that takes a pass's word for who has a device", GATE, [
+    'if (known !== "" || purpose !== "Allocate" || fn === null) return known;',
+    'if (known !== "" || purpose !== null || fn === null) return known;',
+  ]),
+  {
+    name: "a device in every list",
+    edits: [edit(OFFER, [EVERY_LIST, "if (verdict.offered)"]), edit(PASS, [STAYS, "devices: devices.filter(() => true)"])],
+  },
+  {
+    name: "withheld devices in the list",
+    edits: [edit(OFFER, [EVERY_LIST, "if (verdict.resource?.name === resource)"]), edit(PASS, [STAYS, "devices: devices.filter(() => true)"])],
+  },
+  without("another ledger's resources served", OFFER, ['.filter((rule) => rule.ledger === "DevicePlugin")', '.filter((rule) => rule.name !== "")']),
+  without("Allocate that asks nobody", HANDLERS, ["      if (!verdict.offered) throw", '      if (!verdict.offered && address === "") throw']),
+  without("Allocate under any name", HANDLERS, ["      if (verdict.resource?.name !== resource)\n", '      if (resource === "")\n']),
+  without("Allocate by the last pass's intent", HANDLERS, [
+    "function currentIntent({ ports }: HandlerParts): Intent | null {\n  return ports.intent.current()?.intent ?? null;",
+    "function currentIntent({ state }: HandlerParts): Intent | null {\n  return state.pass?.intent ?? null;",
+  ]),
+  without("Allocate without the unit's lock", HANDLERS, ["parts.locks.shared(regBase, async", "parts.locks.shared(regBase.toUpperCase(), async"]),
+  without("specs that were not written believed in", PUBLISHER, [
+    "wanted].filter(([name]) => inPlace.has(name) && isAsWanted(name, inPlace.get(name) ?? [])));",
+    "wanted].filter(([name]) => isAsWanted(name, inPlace.get(name) ?? []) || inPlace.size >= 0));",
+  ]),
+  without("specs of what is listed, whatever the gate says", PASS, [
+    "    if (verdict.offered && verdict.resource && verdict.epoch !== null)",
+    "    if (verdict.resource && verdict.epoch !== null)",
+  ]),
+  without("a link that stands although its registers differ", "domain/link-reading.ts", [
+    "last.epoch !== epoch || last.registers !== registers)",
+    "last.epoch !== epoch)",
+  ]),
+  without("a link that stands without ever having been read", "domain/link-reading.ts", [
+    "  if (last === undefined || epoch === null",
+    '  if (last === undefined) return { ...fn, link: { ...fn.link, state: "Insecure" }, linkRead: { tsm: "Stands", registers } };\n  if (epoch === null',
+  ]),
+  without("specs of an earlier process taken over unseen", "agent/adopt.ts", [
+    "epochOf(name) === epoch));",
+    'epochOf(name) !== "" || epoch === ""));',
+  ]),
+  without("specs of an earlier process taken over whatever their device's link is", "agent/adopt.ts", [
+    "memory }, DEVICE_RULES).offered;",
+    "memory }, []).offered;",
+  ]),
+  without("no specs taken away before the pass has ended", AGENT, ["    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();\n  };", "  };"]),
+  without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
+  without("no withdrawal before the pass has ended", AGENT, ["if (state.pass) publisher.withdraw(withdrawals(state.pass, news()));", ""]),
+  // Lists and specs alike: a device whose spec is gone is not listed, so that either alone is made good by the other.
+  without("lists by what a pass read earlier", AGENT, [
+    "({ binding: newest.binding(), host: newest.host(),",
+    "({ binding: newest.binding(), host: null,",
+  ]),
+  without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),
+  without("no wake-up by the host", AGENT, ["        ports.host.onChange(wakeForHost),\n", ""]),
+  without("no look at the host while a pass waits", AGENT, ["withdrawByHostJob?.wakeNow();", "void withdrawByHostJob;"]),
+  without("no withdrawal before kubelet has answered", AGENT, [
+    "      const host = await newest.readHost(look);\n      closeGate();\n",
+    "      const host = await newest.readHost(look);\n",
+  ]),
+  without("no look after a pass that was overtaken", AGENT, [
+    'if (overtaken !== "" || publisher.mustSyncSpecs()) return',
+    'if (overtaken === "?" || publisher.mustSyncSpecs()) return',
+  ]),
+  without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
+];
+
+/** Of a kernel that owns SETUP: which lines of its log are of the load that is there. */
+const kernelOwned: readonly Mutant[] = [
+  without("lines of SETUP of a load that nobody watched", "seamcall/tdx-host/evidence.ts", [
+    'const isLoadUnwatched = state === "Trusted" && proof === null;',
+    "const isLoadUnwatched = false;",
+  ]),
+  without("lines of SETUP believed whatever the domain ids are", "seamcall/tdx-host/evidence.ts", [
+    '("kernelName" in line.unit && isHalved(unit) ? "Halved" : null)',
+    '"Halved"',
+  ]),
+  without("several loads between two looks", PAST, ["arrived !== null && arrived <= 1", "arrived !== null && arrived >= 0"]),
+  without("lines of the load before for the next process", PAST, [
+    "? { ...past, over: known.over, isWatched: true }",
+    "? { ...past, isWatched: true }",
+  ]),
+  without("loads that the next process is not told of", AGENT, ["    ports.loads?.believe(proven.loads);\n", ""]),
+  without("loads that are not kept", AGENT, [", ports.loads?.watched() ?? new Set())", ", state.memory.loads)"]),
+];
+
+export const MUTANTS: readonly Mutant[] = [...kernelOwned, ...gateRules, ...setupRules, ...uses, ...search, ...clear, ...setup, ...holds, ...offer];

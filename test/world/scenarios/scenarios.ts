@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { PLAIN } from "../models/shape.ts";
+/**
+ * Short histories with a point, about what random ones seldom do. All of them hold; each is there to break when one rule of the agent is taken out
+ * (mutants.ts).
+ */
+import { has } from "../runs/capabilities.ts";
+import { Run } from "../runs/history.ts";
+import type { Scenario } from "./scenario.ts";
+import { AGES } from "./scenarios-age.ts";
+import { CLEARS } from "./scenarios-clear.ts";
+import { HANDS } from "./scenarios-hands.ts";
+import { HOLDS } from "./scenarios-holds.ts";
+import { HOSTS } from "./scenarios-hosts.ts";
+import { OFFERS } from "./scenarios-offer.ts";
+import { OWNERS } from "./scenarios-owner.ts";
+import { SETUPS } from "./scenarios-setup.ts";
+import { SPECS } from "./scenarios-specs.ts";
+import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
+
+const ALL: readonly Scenario[] = [
+  ...CLEAR_WAITS,
+  ...CLEARS,
+  ...SETUP_WAITS,
+  ...SETUPS,
+  ...HOLDS,
+  ...OFFERS,
+  ...HANDS,
+  ...HOSTS,
+  ...OWNERS,
+  ...SPECS,
+  ...AGES,
+];
+
+export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));
+
+/** What broke; empty when all is well. */
+export async function runScenario({ name, shape = {}, steps, check }: Scenario): Promise<readonly string[]> {
+  const run = new Run({ ...PLAIN, ...shape }, null);
+  for (const one of steps) await run.take(one);
+  const complaints = check?.(run.world) ?? [];
+  for (const complaint of complaints) run.checker.complain(`after "${name}"`, complaint);
+  await run.end();
+  return run.violations;
+}
