@@ -6,7 +6,7 @@
  * insecure after SETUP withholds its device.
  */
 import { type Address, linkOwnerOf } from "./device.ts";
-import { functionsBelow, type Ground, type UnitFact } from "./ground.ts";
+import type { Ground, UnitFact } from "./ground.ts";
 import { accountedNames, type Hold, type HoldMemory, holdsAfter, isStillShown } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
@@ -16,7 +16,7 @@ import { NO_SPECS, type SpecsInPlace, specsOf, specUses } from "./specs.ts";
 import { takenNames } from "./taken-names.ts";
 import type { Leaf, RegBase } from "./unit.ts";
 import { unknownHolders } from "./unknown-holders.ts";
-import { type Use, usesOf } from "./use.ts";
+import { type BelowTest, belowTest, type Use, usesOf } from "./use.ts";
 import type { Answer } from "./view.ts";
 
 /** SEAMCALLs for a unit that ended in something to repeat. */
@@ -156,21 +156,22 @@ export function isStranded({ entry }: UnitFact): boolean {
 /** What stands between a unit and CLEAR: uses of devices below, and devices that kubelet or our own lists still offer (I5: withdraw first). */
 export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): { uses: readonly Use[]; listed: readonly Address[] } {
   const { view } = ground;
-  const below = new Set(functionsBelow(ground, regBase).map((fn) => fn.address));
-  for (const [address, unit] of memory.lastUnits) if (unit === regBase && !ground.functions.has(address)) below.add(address);
+  const isBelow = belowTest({ ground, lastUnits: memory.lastUnits }, regBase);
   const used = usesOf({ ground, lastUnits: memory.lastUnits, resources: accountedNames(memory), settleMs: memory.settleMs }, regBase);
-  const uses = [...used, ...specUses(memory.specs, below), ...stillShownUses(memory, ground, below)];
+  const besides = [...specUses(memory.specs, isBelow), ...stillShownUses(memory, ground, isBelow)];
+  // The API is asked only when all else is free.
+  const uses = [...(besides.length > 0 ? used.filter(({ kind }) => kind !== "NotAsked") : used), ...besides];
   const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
   const ours = view.publications.flatMap((p) => p.ids);
   const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
   // A container runtime resolves a CDI name without asking anybody.
   const specs = specsOf(memory.specs);
-  return { uses, listed: [...new Set([...ours, ...kubelets, ...specs])].filter((id) => below.has(id)) };
+  return { uses, listed: [...new Set([...ours, ...kubelets, ...specs])].filter((id) => isBelow(id, true)) };
 }
 
 /** Functions that another ledger's pod has by a number that means none of them any more. */
-function stillShownUses({ holds }: Memory, ground: Ground, below: ReadonlySet<Address>): readonly Use[] {
-  const shown = [...holds].filter(([address, hold]) => below.has(address) && isStillShown(hold, ground));
+function stillShownUses({ holds }: Memory, ground: Ground, isBelow: BelowTest): readonly Use[] {
+  const shown = [...holds].filter(([address, hold]) => isBelow(address, false) && isStillShown(hold, ground));
   return shown.map(([address, { pod, resource }]) => ({ address, kind: "Pod", by: `pod ${pod} (${resource})` }));
 }
 

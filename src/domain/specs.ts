@@ -6,7 +6,7 @@
  */
 import type { Address } from "./device.ts";
 import type { SpecProof } from "./proofs.ts";
-import type { Use } from "./use.ts";
+import type { BelowTest, Use } from "./use.ts";
 
 export interface SpecsInPlace {
   /** Specs are written on this node at all. */
@@ -44,8 +44,8 @@ export function specsOf({ proven, stale }: SpecsInPlace): readonly Address[] {
 }
 
 /** Specs that cannot be removed: what they name may be opened at any time. */
-export function specUses({ stale, unreadable }: SpecsInPlace, below: ReadonlySet<Address>): readonly Use[] {
-  const named = [...stale].filter((name) => below.has(addressOfSpec(name)));
+export function specUses({ stale, unreadable }: SpecsInPlace, isBelow: BelowTest): readonly Use[] {
+  const named = [...stale].filter((name) => isBelow(addressOfSpec(name), true));
   return [
     ...named.map((name): Use => ({ address: addressOfSpec(name), kind: "Spec", by: `a CDI spec that cannot be removed (${name})` })),
     ...unreadable.map((file): Use => ({ address: null, kind: "Spec", by: `a CDI spec that can be neither removed nor read (${file})` })),

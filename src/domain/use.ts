@@ -44,7 +44,7 @@ export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
   uses.push(...podResourcesUses(inputs, isBelow));
   const answerMs = unseenMs(inputs.settleMs, view.podResources);
   for (const answer of view.answers) {
-    if (isBelow(answer.address) && view.nowMs - answer.atMs < answerMs)
+    if (isBelow(answer.address, true) && view.nowMs - answer.atMs < answerMs)
       uses.push({ address: answer.address, kind: "Answer", by: "an allocation just answered" });
   }
   for (const publication of view.publications) {
@@ -57,14 +57,22 @@ export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
 
 const unreadable = (by: string): Use => ({ address: null, kind: "Unreadable", by });
 
-/** A device that nobody can place (not on the bus, never seen) may be below any unit. */
-function belowTest({ ground, lastUnits }: UseInputs, regBase: RegBase): (address: Address) => boolean {
-  return (address) => {
+/** Whether a device is, or may be, below a unit. `isOurs`: our own plugin or a CDI spec of ours gives it away, or did. */
+export type BelowTest = (address: Address, isOurs: boolean) => boolean;
+
+/**
+ * One that cannot be placed (its unit cannot be read, or it is off the bus and was never seen) may be below any unit. One that is there and that the kernel shows below no unit is below none,
+ * unless it is ours: then it was below a unit once, and this process does not know which.
+ */
+export function belowTest({ ground, lastUnits }: Pick<UseInputs, "ground" | "lastUnits">, regBase: RegBase): BelowTest {
+  return (address, isOurs) => {
     const unit = ground.functions.get(address)?.unit;
     if (unit?.kind === "Unit") return unit.regBase === regBase;
+    if (unit?.kind === "Unreadable") return true;
     if (!isPciAddress(address)) return false;
-    if (unit?.kind === "None") return lastUnits.get(address) === regBase;
-    return (lastUnits.get(address) ?? regBase) === regBase;
+    const last = lastUnits.get(address);
+    if (last !== undefined) return last === regBase;
+    return unit?.kind !== "None" || isOurs;
   };
 }
 
@@ -85,12 +93,12 @@ function usesOfFunction(fn: PciFunction): readonly Use[] {
   return uses;
 }
 
-function podResourcesUses({ ground }: UseInputs, isBelow: (address: Address) => boolean): readonly Use[] {
+function podResourcesUses({ ground, resources }: UseInputs, isBelow: BelowTest): readonly Use[] {
   const { podResources } = ground.view;
   if (podResources.kind === "None") return [];
   if (podResources.kind === "Unreadable") return [unreadable(`podresources: ${podResources.why}`)];
   return ground.inPods
-    .filter(({ address }) => isBelow(address))
+    .filter(({ address, resource }) => isBelow(address, resources.has(resource)))
     .map(({ address, resource, pod, id }): Use => ({ address, kind: "Pod", by: id === address ? `pod ${pod}` : `pod ${pod} (${resource} ${id})` }));
 }
 

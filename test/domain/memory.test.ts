@@ -218,6 +218,21 @@ describe("a CDI spec", () => {
     expect(clearanceOf(memory, at(50_000), "0x1000").listed).toEqual([]);
   });
 
+  it("that cannot be removed is a use of the unit that its device was below, and of every unit when that is not known", () => {
+    const memory = aMemory({ specs: { ...specs, stale: new Set([name]) } });
+    const unlinked = at(50_000, { host: { kind: "Read", value: aHost({ functions: [aFunction({ unit: { kind: "None" } })] }) } });
+    const usesOf = (lastUnits: Memory["lastUnits"], regBase: string) => clearanceOf({ ...memory, lastUnits }, unlinked, regBase).uses;
+    expect(usesOf(new Map([[DEVICE, REG_BASE]]), REG_BASE)).toMatchObject([{ address: DEVICE, kind: "Spec" }]);
+    expect(usesOf(new Map([[DEVICE, REG_BASE]]), "0x1000")).toEqual([]);
+    expect(usesOf(new Map(), REG_BASE)).toMatchObject([{ address: DEVICE, kind: "Spec" }]);
+    expect(usesOf(new Map(), "0x1000")).toMatchObject([{ address: DEVICE, kind: "Spec" }]);
+    // It may have come back below another unit than it was last seen below.
+    const untold = at(50_000, { host: { kind: "Read", value: aHost({ functions: [aFunction({ unit: { kind: "Unreadable", why: "EIO" } })] }) } });
+    expect(clearanceOf({ ...memory, lastUnits: new Map([[DEVICE, REG_BASE]]) }, untold, "0x1000").uses).toMatchObject([
+      { address: DEVICE, kind: "Spec" },
+    ]);
+  });
+
   it("that cannot be removed is a use of its unit; a file that cannot be read either, of every unit", () => {
     const stale = aMemory({ specs: { ...specs, stale: new Set([name]) } });
     expect(clearanceOf(stale, at(50_000), REG_BASE).uses).toMatchObject([{ address: DEVICE, kind: "Spec" }]);

@@ -110,9 +110,9 @@ function againstHolder({ world, process }: Question, fn: HostFunction, object: O
   }
 }
 
-/** Kubelet has answered for so long that the agent has looked. */
-function believesKubelet({ kubelet, time }: World, process: AgentProcess): boolean {
-  return kubelet.isAnswering.value && time.nowMs - Math.max(kubelet.showsSinceMs, process.startedMs) >= NOTICED_MS;
+/** Kubelet has answered, and the agent has not been stopped, for so long that it has looked. */
+function believesKubelet({ kubelet, time, thawedMs }: World, process: AgentProcess): boolean {
+  return kubelet.isAnswering.value && time.nowMs - Math.max(kubelet.showsSinceMs, process.startedMs, thawedMs) >= NOTICED_MS;
 }
 
 const SEARCH_IS_GOOD_MS = 1_000;

@@ -71,6 +71,11 @@ function wasPlaced({ proofs }: World, { address, regBase }: HostFunction): boole
   return proofs.lines?.findLast((line) => line.startsWith(`["unit","${address}"`))?.includes(`"${regBase}"`) === true;
 }
 
+/** The kernel shows it below no unit, and no agent of this boot has seen it below one. */
+export function isUnplaced({ proofs }: World, { address, isPresent, isUnitLinked }: HostFunction): boolean {
+  return isPresent.value && !isUnitLinked.value && !proofs.lines?.some((line) => line.startsWith(`["unit","${address}"`));
+}
+
 /** Since when a fact of a function, its presence, and its being below the unit for all one can tell, hold together. */
 export function sinceBelow(world: World, fn: HostFunction, what: { readonly regBase: string; readonly fact: Age }): Age {
   const since = youngest(youngest(what.fact, fn.isPresent), fn.isUnitLinked);

@@ -40,6 +40,8 @@ export class World {
   readonly intentDelayMs: number;
   readonly witness: Witness;
   process: AgentProcess | null = null;
+  /** When an agent was last stopped or let go on. */
+  thawedMs = 0;
   /** The agent is killed as soon as it waits here. */
   killAt: Point | null = null;
   /** What the driver tells of watched loads; null: it is none that a kernel has of its own. A test's, who sees what it is told. */
@@ -122,6 +124,7 @@ export class World {
     if (this.turnstile.frozen === number) return false;
     this.turnstile.frozen = number;
     this.time.frozen = number;
+    this.thawedMs = this.time.nowMs;
     return true;
   }
 

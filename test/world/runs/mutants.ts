@@ -111,7 +111,7 @@ const clear: readonly Mutant[] = [
     name: "CLEAR while a CDI spec is still in place",
     edits: [
       edit(MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets, ...specs.slice(0, 0)])].filter("]),
-      edit(MEMORY, ["...specUses(memory.specs, below),", "...specUses(memory.specs, below).slice(0, 0),"]),
+      edit(MEMORY, ["[...specUses(memory.specs, isBelow),", "[...specUses(memory.specs, isBelow).slice(0, 0),"]),
     ],
   },
   without("CLEAR whose look is good for ever", PERFORM, ["binding.deadline(LOOK_IS_GOOD_MS)", "binding.deadline(1e9)"]),
@@ -280,6 +280,14 @@ const offer: readonly Mutant[] = [
   without("specs of an earlier process taken over whatever their device's link is", "agent/adopt.ts", [
     "memory }, DEVICE_RULES).offered;",
     "memory }, []).offered;",
+  ]),
+  without("a device whose unit cannot be read below the one it was last seen below", "domain/use.ts", [
+    '    if (unit?.kind === "Unreadable") return true;\n',
+    "",
+  ]),
+  without("a device of ours below no unit, wherever it was before", "domain/use.ts", [
+    'return unit?.kind !== "None" || isOurs;',
+    'return unit?.kind !== "None";',
   ]),
   without("no specs taken away before the pass has ended", AGENT, ["    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();\n  };", "  };"]),
   without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),

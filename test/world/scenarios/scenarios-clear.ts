@@ -5,6 +5,22 @@ import { GPU } from "../models/shape.ts";
 import { advance, BLIND, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP } from "./scenario.ts";
 
 export const CLEARS: readonly Scenario[] = [
+  {
+    name: "what another plugin's pod has may be below any unit when its own cannot be read, wherever it was last seen",
+    needs: ["movedFunctions"],
+    shape: TWO_UNITS,
+    steps: [
+      ...UP,
+      step("hideUnitOfFunction", { at: 0 }),
+      step("unplug", { at: 0 }),
+      step("replug", { at: 0, word: "moved" }),
+      step("otherPluginTakes", { at: 0, word: "address" }),
+      advance(5_000),
+      intent("cleared"),
+      advance(20_000),
+    ],
+    check: firstUnit("ClearBlocked"),
+  },
   { name: "CLEAR waits for a pod", steps: [...UP, ...POD, intent("cleared"), advance(20_000)] },
   {
     name: "CLEAR waits for a terminating pod that only the API shows",

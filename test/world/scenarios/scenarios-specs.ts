@@ -84,6 +84,20 @@ export const SPECS: readonly Scenario[] = [
     steps: [...UP, step("cdiReadOnly"), intent("cleared"), advance(20_000)],
     check: firstUnit("ClearBlocked"),
   },
+  {
+    name: "CLEAR waits for a CDI spec that cannot be removed, of a device that the kernel shows below no unit any more",
+    needs: ["unitLinks"],
+    shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [] },
+    steps: [...UP, step("cdiReadOnly"), step("loseUnitLink", { at: 0 }), intent("cleared"), advance(20_000)],
+    check: firstUnit("ClearBlocked"),
+  },
+  {
+    name: "CLEAR waits for a CDI spec of an earlier boot that cannot be removed, of a device that this boot has shown below no unit",
+    needs: ["unitLinks"],
+    shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [] },
+    steps: [...UP, step("cdiReadOnly"), step("reboot"), step("loseUnitLink", { at: 0 }), start, advance(3_500), intent("cleared"), advance(20_000)],
+    check: firstUnit("ClearBlocked"),
+  },
   // The API server does not say for ten seconds what is wanted.
   {
     name: "a spec that was taken over goes when its device has another node, although nobody knows yet what is wanted",
