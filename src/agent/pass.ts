@@ -10,7 +10,7 @@ import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
-import { planUnits } from "../domain/plan.ts";
+import { planUnits } from "../domain/plan/plan.ts";
 import type { SpecProof } from "../domain/proofs.ts";
 import { reportFrom } from "../domain/report.ts";
 import { absentAddresses } from "../domain/selector.ts";

@@ -7,7 +7,8 @@
 import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import { type CallEnd, noteCall, noteLate, noteReadAgain, noteSetup, remember } from "../domain/memory.ts";
-import { planUnit, type Step } from "../domain/plan.ts";
+import type { Step } from "../domain/plan/finding.ts";
+import { planUnit } from "../domain/plan/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";
 import type { Reading } from "../domain/view.ts";
 import { isAppError, messageOf } from "../runtime/errors.ts";

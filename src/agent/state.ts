@@ -4,7 +4,7 @@ import type { Ground } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
-import type { UnitVerdict } from "../domain/plan.ts";
+import type { UnitVerdict } from "../domain/plan/finding.ts";
 import type { SpecProof } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
 import type { NodeStatus } from "../domain/status.ts";

@@ -3,7 +3,7 @@
 /** The six conditions of a TrustedIommu, each a function of the report so far. */
 import type { Ground } from "./ground.ts";
 import { blindSpots } from "./holds.ts";
-import { ENVIRONMENT_TEXT } from "./plan.ts";
+import { ENVIRONMENT_TEXT } from "./plan/finding.ts";
 import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import type { ReportInputs } from "./report.ts";

@@ -6,7 +6,7 @@ import type { Verdict } from "./gate.ts";
 import type { Ground } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
 import { atMostThree, releasable } from "./link-names.ts";
-import type { UnitVerdict } from "./plan.ts";
+import type { UnitVerdict } from "./plan/finding.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
 import type { SpecsInPlace } from "./specs.ts";

@@ -3,7 +3,7 @@
 /** Whether the node has come to rest, and which units failed the intent: what `--once` waits for and exits with. */
 import type { Intent } from "./intent.ts";
 import type { OfferedResource } from "./offer.ts";
-import type { UnitVerdict } from "./plan.ts";
+import type { UnitVerdict } from "./plan/finding.ts";
 import type { UnitReason } from "./reason.ts";
 import type { Publication } from "./view.ts";
 

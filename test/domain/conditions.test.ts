@@ -5,7 +5,7 @@ import { groundFrom } from "../../src/domain/ground.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import { remember } from "../../src/domain/memory.ts";
 import { verdictsFor } from "../../src/domain/offer.ts";
-import { planUnits } from "../../src/domain/plan.ts";
+import { planUnits } from "../../src/domain/plan/plan.ts";
 import { reportFrom, stoppedReport } from "../../src/domain/report.ts";
 import { absentAddresses } from "../../src/domain/selector.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";

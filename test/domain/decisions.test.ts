@@ -10,7 +10,7 @@ import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import { remember } from "../../src/domain/memory.ts";
 import { offerFrom, verdictsFor } from "../../src/domain/offer.ts";
-import { planUnits } from "../../src/domain/plan.ts";
+import { planUnits } from "../../src/domain/plan/plan.ts";
 import { CONDITION_TYPES, DEVICE_REASONS, UNIT_REASONS } from "../../src/domain/reason.ts";
 import { reportFrom } from "../../src/domain/report.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { judge } from "../../src/domain/gate.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
-import { planUnit } from "../../src/domain/plan.ts";
+import { planUnit } from "../../src/domain/plan/plan.ts";
 import type { HostPort } from "../../src/host/port.ts";
 import { createHostReader } from "../../src/host/reader.ts";
 import type { ReadAttribute } from "../../src/host/tsm.ts";

@@ -8,7 +8,7 @@ import type { IntentView } from "../../../src/cluster/port.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
 import { verdictsFor } from "../../../src/domain/offer.ts";
-import { planUnits } from "../../../src/domain/plan.ts";
+import { planUnits } from "../../../src/domain/plan/plan.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import { createManifestIntent } from "../../../src/standalone/manifest-intent.ts";
 import { aMemory, aView } from "../../support/builders.ts";

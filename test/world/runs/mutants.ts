@@ -5,14 +5,8 @@
  * so that a rule that is written anew must be taken out anew here.
  */
 import { GATE_RULES } from "../../../src/domain/gate.ts";
-import { SETUP_RULES } from "../../../src/domain/plan.ts";
-
-export interface Edit {
-  /** Below src/. */
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+import { SETUP_RULES } from "../../../src/domain/plan/setup.ts";
+import type { Edit } from "./edits.ts";
 
 export interface Mutant {
   readonly name: string;
@@ -21,7 +15,10 @@ export interface Mutant {
 }
 
 const GATE = "domain/gate.ts";
-const PLAN = "domain/plan.ts";
+const PLAN = "domain/plan/plan.ts";
+const PLAN_SETUP = "domain/plan/setup.ts";
+const PLAN_CLEAR = "domain/plan/clear.ts";
+const PLAN_REPEAT = "domain/plan/repeat.ts";
 const USE = "domain/use.ts";
 const IN_PODS = "domain/in-pods.ts";
 const ACCOUNTING = "domain/accounting.ts";
@@ -48,7 +45,7 @@ const gateRules = GATE_RULES.map(({ reason }) =>
 );
 
 const setupRules = SETUP_RULES.map(({ reason }) =>
-  without(`SETUP without ${reason}`, PLAN, [
+  without(`SETUP without ${reason}`, PLAN_SETUP, [
     "  for (const rule of SETUP_RULES) {",
     `  for (const rule of SETUP_RULES) { if (rule.reason === "${reason}") continue;`,
   ]),
@@ -85,17 +82,20 @@ const clear: readonly Mutant[] = [
   // Not here: an agent that does not make kubelet write its checkpoint. In this world a list changes whenever a pod ends; list-and-watch.test.ts has it.
   without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets.slice(0, 0), ...specs])].filter("]),
   without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
-  without("CLEAR without the settling time", PLAN, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
-  without("CLEAR without settling from the first free view", PLAN, [
+  without("CLEAR without the settling time", PLAN_CLEAR, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
+  without("CLEAR without settling from the first free view", PLAN_CLEAR, [
     "Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs)",
     "memory.startedMs",
   ]),
-  without("CLEAR without settling from the first sight of kubelet", PLAN, [
+  without("CLEAR without settling from the first sight of kubelet", PLAN_CLEAR, [
     'return podResources.kind === "Read" ? Math.max(',
     'return podResources.kind === "None" ? Math.max(',
   ]),
-  without("CLEAR with a guessed id", PLAN, [CLEAR_STEP, 'const step: Step = { kind: "Clear", regBase, tdxIommuId: tdxIommuId + 1n, setupSeq };']),
-  without("CLEAR with an older SETUP's number", PLAN, [
+  without("CLEAR with a guessed id", PLAN_CLEAR, [
+    CLEAR_STEP,
+    'const step: Step = { kind: "Clear", regBase, tdxIommuId: tdxIommuId + 1n, setupSeq };',
+  ]),
+  without("CLEAR with an older SETUP's number", PLAN_CLEAR, [
     CLEAR_STEP,
     'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq: setupSeq - 1n };',
   ]),
@@ -119,13 +119,13 @@ const clear: readonly Mutant[] = [
     "  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n  const ground = await parts.observeNow();\n",
     "  const ground = await parts.observeNow();\n  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n",
   ]),
-  without("CLEAR with a driver that is too old", PLAN, ["if (older !== null) return", 'if (older === "") return']),
-  without("CLEAR behind another unit's call", PLAN, ["if (ahead !== null) return", 'if (ahead === "") return']),
+  without("CLEAR with a driver that is too old", PLAN_CLEAR, ["if (older !== null) return", 'if (older === "") return']),
+  without("CLEAR behind another unit's call", PLAN_CLEAR, ["if (ahead !== null) return", 'if (ahead === "") return']),
   without("CLEAR without the unit's lock", PERFORM, [
     "await parts.locks.exclusive(step.regBase, () => clear(parts, step));",
     "await clear(parts, step);",
   ]),
-  without("no CLEAR at all", PLAN, [
+  without("no CLEAR at all", PLAN_CLEAR, [
     '  return repeatable(facts, "TDH.IOMMU.CLEAR"',
     '  if (nowMs > 0) return because("ClearPending");\n  return repeatable(facts, "TDH.IOMMU.CLEAR"',
   ]),
@@ -135,10 +135,10 @@ const clear: readonly Mutant[] = [
 const setup: readonly Mutant[] = [
   without("SETUP of units that nobody selected", PLAN, ["    if (intent === null || !selected) return", "    if (intent === null) return"]),
   without("SETUP of what is somebody else's", PLAN, ['  Foreign: () => because("ForeignOwner"),\n', ""]),
-  without("SETUP of a trusted unit", PLAN, ["  if (epoch !== null)\n    return", '  if (epoch === "")\n    return']),
-  without("SETUP again after it failed for good", PLAN, ['(action === "failed" || action === "unsupported")', 'action === "unsupported"']),
-  without("SETUP repeated at once", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs >= 0;"]),
-  without("SETUP never repeated", PLAN, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs < 0;"]),
+  without("SETUP of a trusted unit", PLAN_SETUP, ["  if (epoch !== null)\n    return", '  if (epoch === "")\n    return']),
+  without("SETUP again after it failed for good", PLAN_REPEAT, ['(action === "failed" || action === "unsupported")', 'action === "unsupported"']),
+  without("SETUP repeated at once", PLAN_REPEAT, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs >= 0;"]),
+  without("SETUP never repeated", PLAN_REPEAT, ["  const due = facts.ground.view.nowMs >= dueMs;", "  const due = facts.ground.view.nowMs < 0;"]),
   {
     name: "SETUP without a fresh view",
     edits: [

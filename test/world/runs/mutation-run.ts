@@ -6,7 +6,8 @@
  */
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
-import { type Edit, MUTANTS, type Mutant } from "./mutants.ts";
+import { edited } from "./edits.ts";
+import { MUTANTS, type Mutant } from "./mutants.ts";
 
 export interface MutantResult {
   readonly name: string;
@@ -41,12 +42,6 @@ function loadMutants(mutants: readonly Mutant[]): void {
       return edits.length === 0 ? loaded : { ...loaded, source: edits.reduce(edited, String(loaded.source)) };
     },
   });
-}
-
-function edited(source: string, edit: Edit): string {
-  const parts = source.split(edit.find);
-  if (parts.length !== 2) throw new Error(`"${edit.find}" occurs ${parts.length - 1} times in ${edit.file}`);
-  return parts.join(edit.replace);
 }
 
 async function run(number: number, mutant: Mutant): Promise<MutantResult> {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PciFunction } from "../../src/domain/device.ts";
-import { groundFrom } from "../../src/domain/ground.ts";
-import type { Intent } from "../../src/domain/intent.ts";
-import { type Memory, noteCall, noteLate, remember } from "../../src/domain/memory.ts";
-import { offerFrom, verdictsFor } from "../../src/domain/offer.ts";
-import { planUnit, planUnits, repeatDelayMs } from "../../src/domain/plan.ts";
-import { UNIT_REASONS, type UnitReason } from "../../src/domain/reason.ts";
-import type { BindingUnit, Leaf } from "../../src/domain/unit.ts";
-import type { NodeView } from "../../src/domain/view.ts";
+import type { PciFunction } from "../../../src/domain/device.ts";
+import { groundFrom } from "../../../src/domain/ground.ts";
+import type { Intent } from "../../../src/domain/intent.ts";
+import { type Memory, noteCall, noteLate, remember } from "../../../src/domain/memory.ts";
+import { offerFrom, verdictsFor } from "../../../src/domain/offer.ts";
+import { planUnit, planUnits } from "../../../src/domain/plan/plan.ts";
+import { repeatDelayMs } from "../../../src/domain/plan/repeat.ts";
+import { UNIT_REASONS, type UnitReason } from "../../../src/domain/reason.ts";
+import type { BindingUnit, Leaf } from "../../../src/domain/unit.ts";
+import type { NodeView } from "../../../src/domain/view.ts";
 import {
   aBinding,
   aFunction,
@@ -24,8 +25,8 @@ import {
   INSTANCE,
   podsRead,
   REG_BASE,
-} from "../support/builders.ts";
-import { randomIntent, randomMemory, randomView } from "../support/random-world.ts";
+} from "../../support/builders.ts";
+import { randomIntent, randomMemory, randomView } from "../../support/random-world.ts";
 
 const BUSY = 0x8000020000000001n;
 const REJECTED = 0xc000010000000001n;
