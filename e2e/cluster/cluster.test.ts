@@ -9,7 +9,8 @@ import { BUSYBOX_IMAGE } from "../image/busybox-image.ts";
 import { SCHEMAS_FOLDER } from "./binaries.ts";
 import { planCgroupPaths } from "./cgroups.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
-import { SIMULATED_HOST_PATH } from "./node.ts";
+import { processesNaming } from "./identity.ts";
+import { SIMULATED_HOST_PATH } from "./node-ground.ts";
 import { openRung, rungTitle } from "./rung.ts";
 import { schemaLocation } from "./schemas.ts";
 import { met, notYet, waitUntil } from "./waiting.ts";
@@ -185,19 +186,4 @@ function pod(wish: PodWish): object {
 async function ask(cluster: Cluster, address: string) {
   const answer = await cluster.tryKubectl(["exec", "pod-n1", "--", "wget", "-q", "-O", "-", `http://${address}:8080/`]);
   return answer.stdout === "" ? notYet<string>(answer.stderr.trim()) : met(answer.stdout.trim());
-}
-
-/** Command lines of live processes in which a path occurs. */
-function processesNaming(path: string): string[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.map(tryCommandLine).filter((line) => line.includes(path));
-}
-
-function tryCommandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-  } catch (error) {
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
-    throw error;
-  }
 }

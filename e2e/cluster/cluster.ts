@@ -3,17 +3,16 @@
 // this machine and all gone afterwards. The only door for tests; the files beside it are its parts.
 import { join } from "node:path";
 import { z } from "zod";
-import { BUSYBOX_IMAGE, writeBusyboxImage } from "../image/busybox-image.ts";
 import type { CommandOptions, CommandResult } from "./command.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import type { Environment } from "./environment.ts";
-import { startGuardian } from "./guardian.ts";
 import { type Kubectl, kubectlFor } from "./kubectl.ts";
 import { type ClusterNode, startNode } from "./node.ts";
-import { findProgram } from "./packages.ts";
+import { makeNodeKit } from "./node-ground.ts";
 import type { Program } from "./program.ts";
 import type { Progress } from "./progress.ts";
-import { openRunFolder, type RunFolder, releaseRun, releaseStaleRuns } from "./run-folder.ts";
+import { type StopRun, startRun } from "./run.ts";
+import type { RunFolder } from "./run-folder.ts";
 import { type Look, met, notYet, waitUntil } from "./waiting.ts";
 
 /** What a cluster is started with. */
@@ -52,36 +51,22 @@ export interface Cluster extends Kubectl {
   allocatable(node: string): Promise<Record<string, string>>;
   /** Imports an OCI archive on every node. */
   importImage(archive: string): Promise<void>;
-  /** Ends everything, last started first, and removes every trace; after a failure the logs stay, and their place is printed. Safe to repeat. */
-  stop(outcome?: { readonly failed: boolean }): Promise<void>;
+  readonly stop: StopRun;
 }
 
 /** Starts a cluster and waits until every node is Ready and pods can be made. What an earlier, killed run left is removed first.
  *  Ctrl-C and SIGTERM end it in order; when this process is killed outright, its guardian does. */
 export async function startCluster(spec: ClusterSpec): Promise<Cluster> {
-  const { environment, progress } = spec;
-  for (const id of await releaseStaleRuns(environment.runsFolder)) progress(`removed what run ${id} had left`);
-  const run = await openRunFolder(environment.runsFolder);
-  const stop = prepareStop(run, spec);
-  try {
-    return await assemble(run, spec, stop);
-  } catch (error) {
-    await stop({ failed: true });
-    throw error;
-  }
+  return startRun(spec, (run, stop) => assemble(run, spec, stop));
 }
 
-async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]): Promise<Cluster> {
+async function assemble(run: RunFolder, spec: ClusterSpec, stop: StopRun): Promise<Cluster> {
   const { binaries, progress } = spec;
-  const searchPath = spec.environment.variables.PATH ?? "";
-  const env = { PATH: `${binaries}:${searchPath}`, HOME: run.makeFolder("home"), TMPDIR: run.makeFolder("tmp") };
-  const busyboxArchive = join(run.scratch, "busybox.tar");
-  await writeBusyboxImage(requireProgram("busybox", searchPath), busyboxArchive);
-  const controlPlane = await startControlPlane(run, { binaries, env });
+  const kit = await makeNodeKit(run, spec);
+  const controlPlane = await startControlPlane(run, { binaries, env: kit.env });
   progress("API server ready");
-  const archives = [busyboxArchive, ...(spec.archives ?? [])];
-  const shared = { binaries, env, archives, pauseImage: BUSYBOX_IMAGE, runc: requireProgram("runc", searchPath), nodeCount: spec.nodes.length };
-  const nodes = await Promise.all(spec.nodes.map((name, i) => startNode(run, controlPlane, { ...shared, name, index: i + 1 })));
+  const nodeCount = spec.nodes.length;
+  const nodes = await Promise.all(spec.nodes.map((name, i) => startNode(run, controlPlane, { kit, nodeCount, name, index: i + 1 })));
   progress("kubelets healthy");
   const exec: Cluster["exec"] = (argv, options = {}) =>
     controlPlane.namespace.run(argv, { ...options, env: { KUBECONFIG: controlPlane.kubeconfig, ...options.env } });
@@ -99,7 +84,7 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: Cluster["stop"]
   const importImage = async (archive: string): Promise<void> => void (await Promise.all(nodes.map((each) => each.importImage(archive))));
   const allocatable = async (name: string) => (await kubectl.kubectlJson(["get", "node", name], NODE)).status.allocatable;
   const controlPlanePid = controlPlane.namespace.pid;
-  const places = { folder: run.scratch, logs: run.logs, binaries, archives, controlPlanePid, controlPlane };
+  const places = { folder: run.scratch, logs: run.logs, binaries, archives: kit.archives, controlPlanePid, controlPlane };
   return { ...kubectl, ...places, nodes, node, exec, start, allocatable, importImage, stop };
 }
 
@@ -119,31 +104,3 @@ async function waitForNodes(kubectl: Kubectl, controlPlane: ControlPlane, nodes:
 const NODE = z.object({ status: z.object({ allocatable: z.record(z.string(), z.string()) }) });
 
 const READY_STATES = 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
-
-function requireProgram(name: string, searchPath: string): string {
-  const found = findProgram(name, searchPath);
-  if (found === null) throw new Error(`${name} is not in PATH`);
-  return found;
-}
-
-function prepareStop(run: RunFolder, spec: ClusterSpec): Cluster["stop"] {
-  const guardian = startGuardian(run);
-  let stopping: Promise<void> | null = null;
-  const stop: Cluster["stop"] = (outcome = { failed: false }) => {
-    stopping ??= (async () => {
-      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-      const keepLogs = outcome.failed || spec.environment.keepLogs;
-      await releaseRun(run.folder, { keepLogs });
-      await guardian.dismiss();
-      spec.progress(keepLogs ? `cluster gone; logs are in ${run.logs}` : "cluster gone");
-    })();
-    return stopping;
-  };
-  const onSignal = (signal: NodeJS.Signals): void => {
-    spec.progress(`${signal}: stopping the cluster; logs stay in ${run.logs}`);
-    // The signal is sent again once nothing of ours is left, and then has its usual effect.
-    void stop({ failed: true }).finally(() => process.kill(process.pid, signal));
-  };
-  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
-  return stop;
-}

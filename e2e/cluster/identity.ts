@@ -10,12 +10,20 @@ export interface Identity {
 /** Reads who has this number now; `null` when nobody does, or only a zombie, which holds nothing any more.
  *  @see proc_pid_stat(5): state is field 3, start time field 22; the name in field 2 may contain spaces and brackets. */
 export function tryIdentity(pid: number): Identity | null {
-  const stat = tryReadProc(`/proc/${pid}/stat`);
-  if (stat === null) return null;
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [state, start] = [fields[0], fields[19]];
+  const { state, start } = statOf(pid);
   if (start === undefined || state === "Z" || state === "X") return null;
   return { pid, start };
+}
+
+/** Whether a process is stopped, as by SIGSTOP. */
+export function isStopped(pid: number): boolean {
+  return statOf(pid).state === "T";
+}
+
+function statOf(pid: number): { readonly state: string | undefined; readonly start: string | undefined } {
+  const stat = tryReadProc(`/proc/${pid}/stat`) ?? "";
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0], start: fields[19] };
 }
 
 /** Whether exactly this process still lives. */
@@ -60,4 +68,10 @@ function tryListProc(path: string): string[] {
 /** A process may end between opening its file (ENOENT) and reading it (ESRCH). */
 function isGone(error: unknown): boolean {
   return ["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Command lines of live processes in which a path occurs. */
+export function processesNaming(path: string): string[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map((pid) => (tryReadProc(`/proc/${pid}/cmdline`) ?? "").replaceAll("\0", " ")).filter((line) => line.includes(path));
 }

@@ -46,7 +46,7 @@ export function writeKubelet(files: KubeletFiles, spec: Omit<KubeletSpec, "folde
   const { folder, seenFolder, authority, certificate } = files;
   writeKubeconfig(join(folder, "kubelet.kubeconfig"), authority, { certificate });
   const serving = { tlsCertFile: certificate.certificateFile, tlsPrivateKeyFile: certificate.keyFile };
-  writeFileSync(join(folder, "kubelet.json"), JSON.stringify({ ...kubeletConfig(authority, spec), ...serving }, null, 2));
+  writeConfig(folder, { ...COMMON_CONFIG, ...clusterConfig(authority), ...serving, cgroupRoot: spec.cgroupRoot });
   return [
     join(spec.binaries, "kubelet"),
     `--config=${join(seenFolder, "kubelet.json")}`,
@@ -57,28 +57,43 @@ export function writeKubelet(files: KubeletFiles, spec: Omit<KubeletSpec, "folde
   ];
 }
 
-function kubeletConfig(authority: KubeletFiles["authority"], spec: Pick<KubeletSpec, "cgroupRoot">): Record<string, unknown> {
+/** Writes the configuration of a kubelet without an API server, whose pods are the manifests in `staticPods`; returns the command that starts it. */
+export function writeStandaloneKubelet(spec: Omit<KubeletSpec, "address"> & { readonly staticPods: string }): string[] {
+  const { binaries, folder, nodeName, cgroupRoot, staticPods } = spec;
+  // There is no API server to ask who calls, and what that caller may do; so nothing is served over the network.
+  const served = { enableServer: false, authentication: { webhook: { enabled: false } }, authorization: { mode: "AlwaysAllow" } };
+  writeConfig(folder, { ...COMMON_CONFIG, ...served, cgroupRoot, staticPodPath: staticPods });
+  return [join(binaries, "kubelet"), `--config=${join(folder, "kubelet.json")}`, `--hostname-override=${nodeName}`];
+}
+
+function writeConfig(folder: string, config: Readonly<Record<string, unknown>>): void {
+  writeFileSync(join(folder, "kubelet.json"), JSON.stringify(config, null, 2));
+}
+
+function clusterConfig(authority: KubeletFiles["authority"]): Record<string, unknown> {
   return {
-    apiVersion: "kubelet.config.k8s.io/v1beta1",
-    kind: "KubeletConfiguration",
     authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: authority.certificateFile } },
     authorization: { mode: "Webhook" },
-    containerRuntimeEndpoint: `unix://${CONTAINERD_SOCKET}`,
-    cgroupDriver: "cgroupfs",
-    cgroupRoot: spec.cgroupRoot,
-    failCgroupV1: false,
-    failSwapOn: false,
-    makeIPTablesUtilChains: false,
-    // Lowering it, as kubelet would, needs CAP_SYS_RESOURCE, which root does not have everywhere.
-    oomScoreAdj: 0,
     clusterDNS: ["10.96.0.10"],
     clusterDomain: "cluster.local",
     // The default of 10 s is how late a change of allocatable would show.
     nodeStatusUpdateFrequency: "1s",
-    // The machine's disk is shared with whatever else runs there: its filling up is not the tests' subject.
-    evictionHard: { "memory.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%" },
-    imageGCHighThresholdPercent: 100,
-    imageGCLowThresholdPercent: 99,
-    shutdownGracePeriod: "0s",
   };
 }
+
+const COMMON_CONFIG = {
+  apiVersion: "kubelet.config.k8s.io/v1beta1",
+  kind: "KubeletConfiguration",
+  containerRuntimeEndpoint: `unix://${CONTAINERD_SOCKET}`,
+  cgroupDriver: "cgroupfs",
+  failCgroupV1: false,
+  failSwapOn: false,
+  makeIPTablesUtilChains: false,
+  // Lowering it, as kubelet would, needs CAP_SYS_RESOURCE, which root does not have everywhere.
+  oomScoreAdj: 0,
+  // The machine's disk is shared with whatever else runs there: its filling up is not the tests' subject.
+  evictionHard: { "memory.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%" },
+  imageGCHighThresholdPercent: 100,
+  imageGCLowThresholdPercent: 99,
+  shutdownGracePeriod: "0s",
+};

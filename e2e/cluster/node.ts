@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { ensureCgroup, planCgroupPaths } from "./cgroups.ts";
 import type { CommandOptions, CommandResult } from "./command.ts";
-import { startContainerd } from "./containerd.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { prepareKubelet } from "./kubelet.ts";
-import { type Namespace, openNamespace } from "./namespace.ts";
-import { connectNode, nodeAddress, podRange } from "./network.ts";
+import type { Namespace } from "./namespace.ts";
+import { connectNode, nodeAddress } from "./network.ts";
+import { importImage, type NodeGround, type NodeKit, openNodeGround, startRuntime } from "./node-ground.ts";
 import type { Program } from "./program.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { type Look, met, notYet, waitUntil } from "./waiting.ts";
 
 /** A node: containerd and kubelet in namespaces of their own. Host paths below the run's folder are the same inside and outside. */
-export interface ClusterNode {
+export interface Node {
   readonly name: string;
-  readonly address: string;
   /** The node's own folder. */
   readonly folder: string;
   /** Where a simulated host for this node goes. Exists, empty. Inside the node it is at `SIMULATED_HOST_PATH` too, the same on
@@ -40,88 +36,56 @@ export interface ClusterNode {
   programs(): readonly Program[];
 }
 
-/** Where each node finds its own simulated host: the chart's default. */
-export const SIMULATED_HOST_PATH = "/var/lib/trusted-iommu/simulator";
+/** A node of a cluster. */
+export interface ClusterNode extends Node {
+  readonly address: string;
+}
 
-/** What a node is started from. */
+/** What a node of a cluster is started from. */
 export interface NodeSpec {
   readonly name: string;
-  /** From 1; decides the node's addresses. */
   readonly index: number;
   readonly nodeCount: number;
-  readonly binaries: string;
-  readonly runc: string;
-  readonly pauseImage: string;
-  /** OCI archives imported before kubelet starts; the pause image must be among them. */
-  readonly archives: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly kit: NodeKit;
 }
 
-/** Starts a node; its kubelet answers when this returns, and registers itself. */
+/** What runs on a node: containerd already, kubelet by its command. */
+export interface NodePrograms {
+  readonly containerd: Program;
+  readonly kubeletArgv: readonly string[];
+}
+
+/** Starts a node of a cluster; `index` (from 1) decides its addresses. Its kubelet answers when this returns, and registers itself. */
 export async function startNode(run: RunFolder, controlPlane: ControlPlane, spec: NodeSpec): Promise<ClusterNode> {
-  const folder = run.makeFolder(spec.name);
-  const paths = makeNodeFolders(run, spec.name);
-  const cgroup = `trusted-iommu-${run.id}-${spec.name}`;
-  for (const path of planCgroupPaths(cgroup)) {
-    run.record({ kind: "cgroup", path });
-    ensureCgroup(path);
-  }
-  const env = { ...spec.env, TMPDIR: run.makeFolder(spec.name, "tmp") };
-  const namespace = await openNamespace(run, { name: spec.name, setup: mountLines(paths), env });
-  await connectNode(controlPlane.namespace, namespace, spec);
-  const { binaries, runc, pauseImage } = spec;
-  const address = nodeAddress(spec.index);
+  const { name, index, kit } = spec;
+  const ground = await openNodeGround(run, name, kit);
+  await connectNode(controlPlane.namespace, ground.namespace, spec);
+  const address = nodeAddress(index);
+  const { folder, cgroupRoot } = ground;
   const [containerd, kubeletArgv] = await Promise.all([
-    startContainerd(namespace, { binaries, runc, pauseImage, folder, podRange: podRange(spec.index) }),
-    prepareKubelet(controlPlane.authority, { nodeName: spec.name, address, binaries, folder, cgroupRoot: `/${cgroup}` }),
+    startRuntime(ground, kit, index),
+    prepareKubelet(controlPlane.authority, { nodeName: name, address, binaries: kit.binaries, folder, cgroupRoot }),
   ]);
-  const importImage = async (archive: string): Promise<void> => {
-    await namespace.run([join(binaries, "ctr"), "-n", "k8s.io", "images", "import", archive]);
-  };
-  for (const archive of spec.archives) await importImage(archive);
+  return { address, ...(await runNode(ground, kit, { containerd, kubeletArgv })) };
+}
+
+/** Imports the images, then starts kubelet; it answers when this returns. */
+export async function runNode(ground: NodeGround, kit: NodeKit, programs: NodePrograms): Promise<Node> {
+  const { namespace } = ground;
+  const { containerd, kubeletArgv } = programs;
+  for (const archive of kit.archives) await importImage(ground, kit, archive);
   const kubelet = controlKubelet(namespace, kubeletArgv);
   await kubelet.startKubelet();
-  const programs = () => [containerd, ...kubelet.programs()];
-  return { name: spec.name, address, folder, ...paths, namespace, exec: namespace.run, importImage, ...kubelet, programs };
-}
-
-interface NodePaths {
-  readonly hostFolder: string;
-  readonly kubeletFolder: string;
-  readonly podLogsFolder: string;
-}
-
-function makePodLogsFolder(run: RunFolder, name: string): string {
-  const folder = join(run.logs, `${name}-pods`);
-  mkdirSync(folder, { recursive: true });
-  return folder;
-}
-
-function makeNodeFolders(run: RunFolder, name: string): NodePaths {
-  run.makeFolder(name, "cni");
   return {
-    hostFolder: run.makeFolder(name, "host"),
-    kubeletFolder: run.makeFolder(name, "kubelet"),
-    // Below the logs, so that they are kept with them.
-    podLogsFolder: makePodLogsFolder(run, name),
+    ...ground,
+    exec: namespace.run,
+    importImage: (archive) => importImage(ground, kit, archive),
+    ...kubelet,
+    programs: () => [containerd, ...kubelet.programs()],
   };
 }
 
-/** Mounts that make the machine's folders the node's own. Device plugins' folder is a constant of kubelet's
- *  (/var/lib/kubelet/device-plugins): two kubelets can share a machine only with different mounts. The new filesystems on
- *  /var/lib and /var/log make the mount points below them without a trace on the machine. */
-function mountLines(paths: NodePaths): string[] {
-  const bind = (from: string, to: string): string[] => [`mkdir -p ${to}`, `mount --bind '${from}' ${to}`];
-  return [
-    ...["/run", "/var/lib", "/var/log"].map((path) => `mount -t tmpfs tmpfs ${path}`),
-    "mkdir -p /run/cdi /var/log/containers",
-    ...bind(paths.kubeletFolder, "/var/lib/kubelet"),
-    ...bind(paths.hostFolder, SIMULATED_HOST_PATH),
-    ...bind(paths.podLogsFolder, "/var/log/pods"),
-  ];
-}
-
-type KubeletControl = Pick<ClusterNode, "startKubelet" | "stopKubelet" | "restartKubelet" | "programs">;
+type KubeletControl = Pick<Node, "startKubelet" | "stopKubelet" | "restartKubelet" | "programs">;
 
 function controlKubelet(namespace: Namespace, argv: readonly string[]): KubeletControl {
   let current: Program | null = null;
