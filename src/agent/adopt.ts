@@ -5,60 +5,59 @@
  * by them. A container runtime resolves the specs in place all the while, so that all others go before anything slow is read.
  */
 import type { PciFunction } from "../domain/device.ts";
-import { DEVICE_RULES, judge } from "../domain/gate.ts";
+import { DEVICE_AND_INTENT_RULES, DEVICE_RULES, judge } from "../domain/gate.ts";
 import { unitFacts } from "../domain/ground.ts";
-import { type Intent, selectsUnit } from "../domain/intent.ts";
+import type { Intent } from "../domain/intent.ts";
 import { functionToJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
-import type { Proofs, SpecProof } from "../domain/proofs.ts";
+import type { SpecProof } from "../domain/proofs.ts";
 import { addressOfSpec, resourceOfSpec } from "../domain/specs.ts";
 import type { Binding, Reading } from "../domain/view.ts";
 import type { AgentPorts } from "./ports.ts";
 
-/** What a spec that was taken over is held against. */
-export interface KeptBy {
-  readonly proofs: Pick<Proofs, "specs" | "lastUnits">;
+/** A CDI spec of an earlier process, with its device as this process has read it. */
+export interface AdoptedSpec {
+  readonly proof: SpecProof;
+  readonly fn: PciFunction;
+}
+
+/** By CDI name. */
+export type AdoptedSpecs = ReadonlyMap<string, AdoptedSpec>;
+
+/** What specs that were taken over are held against. */
+export interface HeldAgainst {
   readonly binding: Reading<Binding>;
+  /** Begins with what the earlier process proved. */
   readonly memory: Memory;
+  /** Null: the source of the intent has not answered yet. */
+  readonly asked: { readonly intent: Intent | null } | null;
 }
 
-/** The specs for which unit, epoch and node are as they were when the spec was written, and for whose device itself the gate is still open. */
-export async function specsToKeep(ports: Pick<AgentPorts, "host">, { proofs, binding, memory }: KeptBy): Promise<ReadonlyMap<string, SpecProof>> {
-  const still = [...specsInEpoch(proofs, binding)];
-  const functions = await Promise.all(still.map(([name]) => ports.host.observeFunction(addressOfSpec(name)).catch(cannotBeRead)));
+/** Reads the device of each spec; those that may stay. What cannot be read is not as it was. */
+export async function specsToKeep(
+  ports: Pick<AgentPorts, "host">,
+  specs: ReadonlyMap<string, SpecProof>,
+  against: HeldAgainst,
+): Promise<AdoptedSpecs> {
+  const observe = (name: string): Promise<PciFunction | null> => ports.host.observeFunction(addressOfSpec(name)).catch(() => null);
+  const read = await Promise.all([...specs].map(async ([name, proof]) => ({ name, proof, fn: await observe(name) })));
+  const there = read.flatMap(({ name, proof, fn }) => (fn === null ? [] : [[name, { proof, fn }] as const]));
+  return new Map(there.filter(([name, spec]) => isAsWritten(name, spec, against)));
+}
+
+/** What table and intent, as they are known by now, still allow of specs that were taken over. */
+export function specsAllowed(adopted: AdoptedSpecs, against: HeldAgainst): ReadonlyMap<string, SpecProof> {
+  return new Map([...adopted].flatMap(([name, spec]) => (isAsWritten(name, spec, against) ? [[name, spec.proof] as const] : [])));
+}
+
+/** Unit, epoch and node are as they were when the spec was written, and the gate is open as far as it can be judged before the first whole look. */
+function isAsWritten(name: string, { proof, fn: read }: AdoptedSpec, { binding, memory, asked }: HeldAgainst): boolean {
+  const address = addressOfSpec(name);
   const units = unitFacts(binding);
-  const isAsWritten = ([name, { node }]: readonly [string, SpecProof], read: PciFunction | null): boolean => {
-    const address = addressOfSpec(name);
-    const fn = read && functionToJudge(read, { links: memory.links, units });
-    const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
-    if (node === null || fn?.vfioCdev !== node || regBase !== proofs.lastUnits.get(address)) return false;
-    return judge({ address, purpose: "List", intent: null, fn, units, bindingProblem: "", memory }, DEVICE_RULES).offered;
-  };
-  return new Map(still.filter((spec, index) => isAsWritten(spec, functions[index] ?? null)));
-}
-
-/** What cannot be read is not as it was. */
-const cannotBeRead = (): null => null;
-
-/** What the table, and the intent once it is known, still allow of specs that were taken over. */
-export function specsAllowed(
-  { specs, lastUnits }: Pick<Proofs, "specs" | "lastUnits">,
-  { binding, asked }: { readonly binding: Reading<Binding>; readonly asked: { readonly intent: Intent | null } | null },
-): ReadonlyMap<string, SpecProof> {
-  const still = specsInEpoch({ specs, lastUnits }, binding);
-  if (asked === null) return still;
-  const { intent } = asked;
-  if (intent?.state !== "Trusted") return new Map();
-  const isWanted = (name: string): boolean => {
-    const rule = intent.resources.find((one) => one.name === resourceOfSpec(name));
-    return rule?.ledger === "DevicePlugin" && selectsUnit(intent, lastUnits.get(addressOfSpec(name)) ?? "");
-  };
-  return new Map([...still].filter(([name]) => isWanted(name)));
-}
-
-/** By the table alone: the device's unit, as it was last seen, is trusted now and has been since the spec was written. */
-export function specsInEpoch({ specs, lastUnits }: Pick<Proofs, "specs" | "lastUnits">, binding: Reading<Binding>): ReadonlyMap<string, SpecProof> {
-  const units = unitFacts(binding);
-  const epochOf = (name: string): string | null => units.get(lastUnits.get(addressOfSpec(name)) ?? "")?.epoch ?? null;
-  return new Map([...specs].filter(([name, { epoch }]) => epochOf(name) === epoch));
+  const fn = functionToJudge(read, { links: memory.links, units });
+  const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : null;
+  if (proof.node === null || fn.vfioCdev !== proof.node || regBase !== memory.lastUnits.get(address)) return false;
+  const inputs = { address, purpose: "List" as const, intent: asked?.intent ?? null, fn, units, bindingProblem: "", memory };
+  const { offered, epoch, resource } = judge(inputs, asked === null ? DEVICE_RULES : DEVICE_AND_INTENT_RULES);
+  return offered && epoch === proof.epoch && (asked === null || resource?.name === resourceOfSpec(name));
 }

@@ -194,15 +194,15 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     state.memory = emptyMemory(state.memory.startedMs, options.settleMs, proven);
     const reading = await newest.readBinding();
     await publisher.readSpecs();
-    state.adopted = await specsToKeep(ports, { proofs: proven, binding: reading, memory: state.memory });
+    state.adopted = await specsToKeep(ports, proven.specs, { binding: reading, memory: state.memory, asked: null });
     await publisher.syncSpecs();
   };
   let isAdopted = false;
 
   /** While the API server does not say what is wanted, the specs that were taken over are held against table and host. */
   const keepAdopted = async (): Promise<undefined> => {
-    const proofs = { specs: state.adopted, lastUnits: state.memory.lastUnits };
-    state.adopted = await specsToKeep(ports, { proofs, binding: await newest.readBinding(), memory: state.memory });
+    const specs = new Map([...state.adopted].map(([name, { proof }]) => [name, proof]));
+    state.adopted = await specsToKeep(ports, specs, { binding: await newest.readBinding(), memory: state.memory, asked: null });
     await publisher.syncSpecs();
     return undefined;
   };
@@ -325,7 +325,7 @@ interface WantedInputs {
 function wantedSpecs({ draft, pass, adopted, memory }: AgentState, { news, asked, simulatedHost }: WantedInputs): WantedSpecs {
   const decided = draft ?? pass;
   const table = news.binding ?? { kind: "Unreadable" as const, why: "not read yet" };
-  const specs = decided ? openSpecs(decided, news) : specsAllowed({ specs: adopted, lastUnits: memory.lastUnits }, { binding: table, asked });
+  const specs = decided ? openSpecs(decided, news) : specsAllowed(adopted, { binding: table, memory, asked });
   return { specs, simulated: table.kind === "Read" ? table.value.info.simulated : simulatedHost };
 }
 

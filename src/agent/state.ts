@@ -5,10 +5,10 @@ import type { Intent } from "../domain/intent.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import type { UnitVerdict } from "../domain/plan/finding.ts";
-import type { SpecProof } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { Answer } from "../domain/view.ts";
+import type { AdoptedSpecs } from "./adopt.ts";
 
 /** What a pass would like to list. */
 export interface Wanted {
@@ -35,7 +35,7 @@ export interface AgentState {
   /** Decisions of the pass that is running: their CDI specs are written before they are listed. */
   draft: Wanted | null;
   /** CDI specs of an earlier process that hold until the first pass has its own verdicts. */
-  adopted: ReadonlyMap<string, SpecProof>;
+  adopted: AdoptedSpecs;
   answers: readonly Answer[];
   /** Status that an earlier process left, until the first pass has its own. */
   lastStatus: NodeStatus | null;

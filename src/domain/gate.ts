@@ -239,6 +239,16 @@ const OF_THE_DEVICE: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
 ]);
 export const DEVICE_RULES: readonly Rule[] = GATE_RULES.filter((rule) => OF_THE_DEVICE.has(rule.reason));
 
+const OF_THE_INTENT: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
+  "NoIntent",
+  "NoResourceMatches",
+  "LedgerNotServed",
+  "UnitNotSelected",
+  "IntentCleared",
+]);
+/** The same, and whether the device is wanted. */
+export const DEVICE_AND_INTENT_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => OF_THE_DEVICE.has(reason) || OF_THE_INTENT.has(reason));
+
 /** What a CDI spec follows from: all but whether it is in place. */
 export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter((rule) => rule.reason !== "CdiUnwritable");
 

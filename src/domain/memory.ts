@@ -157,16 +157,17 @@ export function isStranded({ entry }: UnitFact): boolean {
 export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): { uses: readonly Use[]; listed: readonly Address[] } {
   const { view } = ground;
   const isBelow = belowTest({ ground, lastUnits: memory.lastUnits }, regBase);
-  const used = usesOf({ ground, lastUnits: memory.lastUnits, resources: accountedNames(memory), settleMs: memory.settleMs }, regBase);
+  const { lastUnits, resources: ours, settleMs } = memory;
+  const used = usesOf({ ground, lastUnits, ours, accounted: accountedNames(memory), settleMs }, regBase);
   const besides = [...specUses(memory.specs, isBelow), ...stillShownUses(memory, ground, isBelow)];
   // The API is asked only when all else is free.
   const uses = [...(besides.length > 0 ? used.filter(({ kind }) => kind !== "NotAsked") : used), ...besides];
   const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
-  const ours = view.publications.flatMap((p) => p.ids);
+  const listed = view.publications.flatMap((p) => p.ids);
   const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
   // A container runtime resolves a CDI name without asking anybody.
   const specs = specsOf(memory.specs);
-  return { uses, listed: [...new Set([...ours, ...kubelets, ...specs])].filter((id) => isBelow(id, true)) };
+  return { uses, listed: [...new Set([...listed, ...kubelets, ...specs])].filter((id) => isBelow(id, true)) };
 }
 
 /** Functions that another ledger's pod has by a number that means none of them any more. */

@@ -25,8 +25,10 @@ export type LastUnits = ReadonlyMap<Address, RegBase>;
 export interface UseInputs {
   readonly ground: Ground;
   readonly lastUnits: LastUnits;
-  /** Extended resources that are, or were in this process's life, ours. */
-  readonly resources: ReadonlySet<string>;
+  /** Extended resources that are, or were, ours. */
+  readonly ours: ReadonlySet<string>;
+  /** Names whose pods podresources must account for: ours, and those under which another ledger has given one of these functions. */
+  readonly accounted: ReadonlySet<string>;
   readonly settleMs: number;
 }
 
@@ -93,18 +95,18 @@ function usesOfFunction(fn: PciFunction): readonly Use[] {
   return uses;
 }
 
-function podResourcesUses({ ground, resources }: UseInputs, isBelow: BelowTest): readonly Use[] {
+function podResourcesUses({ ground, ours }: UseInputs, isBelow: BelowTest): readonly Use[] {
   const { podResources } = ground.view;
   if (podResources.kind === "None") return [];
   if (podResources.kind === "Unreadable") return [unreadable(`podresources: ${podResources.why}`)];
   return ground.inPods
-    .filter(({ address, resource }) => isBelow(address, resources.has(resource)))
+    .filter(({ address, resource }) => isBelow(address, ours.has(resource)))
     .map(({ address, resource, pod, id }): Use => ({ address, kind: "Pod", by: id === address ? `pod ${pod}` : `pod ${pod} (${resource} ${id})` }));
 }
 
 /** A live pod that podresources does not account for may hold any device. */
-function unplacedPods({ ground, resources }: UseInputs): readonly Use[] {
-  const accounting = accountingOf(ground, resources);
+function unplacedPods({ ground, accounted }: UseInputs): readonly Use[] {
+  const accounting = accountingOf(ground, accounted);
   if (accounting.kind === "Accounted") return [];
   if (accounting.kind === "NotAsked") return [{ address: null, kind: "NotAsked", by: "the pods of this node" }];
   if (accounting.kind === "Unreadable") return [unreadable(`pods of this node: ${accounting.why}`)];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { specsAllowed, specsToKeep } from "../../src/agent/adopt.ts";
+import { type HeldAgainst, specsAllowed, specsToKeep } from "../../src/agent/adopt.ts";
 import type { AgentPorts } from "../../src/agent/ports.ts";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { emptyMemory } from "../../src/domain/memory.ts";
@@ -13,7 +13,7 @@ const SPEC = { node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
 const proofs: Proofs = { ...NOTHING_PROVEN, specs: new Map([[NAME, SPEC]]), lastUnits: new Map([[DEVICE, REG_BASE]]) };
 const keptOf = async (observe: () => Promise<PciFunction | null>, binding = aBinding(), known = proofs) => {
   const host = { observeFunction: observe } as unknown as AgentPorts["host"];
-  return [...(await specsToKeep({ host }, { proofs: known, binding, memory: emptyMemory(0, 10_000, known) })).keys()];
+  return [...(await specsToKeep({ host }, known.specs, { binding, memory: emptyMemory(0, 10_000, known), asked: null })).keys()];
 };
 const kept = (fn: Partial<PciFunction>, binding = aBinding(), known = proofs) => keptOf(async () => aFunction(fn), binding, known);
 
@@ -56,11 +56,29 @@ test("a spec of a device whose unit was never noted goes", async () => {
   expect(await kept({}, aBinding(), { ...proofs, lastUnits: new Map() })).toEqual([]);
 });
 
-test("an intent that is known, and does not want it, takes a spec away before the first pass", () => {
-  const allowed = (asked: Parameters<typeof specsAllowed>[1]["asked"]) => [...specsAllowed(proofs, { binding: aBinding(), asked }).keys()];
+test("an intent that is known, and does not want the device under that name, takes its spec away before the first pass", () => {
+  const adopted = new Map([[NAME, { proof: SPEC, fn: aFunction() }]]);
+  const against = { binding: aBinding(), memory: emptyMemory(0, 10_000, proofs) };
+  const allowed = (asked: HeldAgainst["asked"]) => [...specsAllowed(adopted, { ...against, asked }).keys()];
   expect(allowed(null)).toEqual([NAME]);
   expect(allowed({ intent: anIntent() })).toEqual([NAME]);
-  const rule = { name: GPU, ledger: "DRA" as const, match: { vendors: ["10de"] } };
-  for (const intent of [null, anIntent({ state: "Cleared" }), anIntent({ units: { regBases: ["0x1000"] } }), anIntent({ resources: [rule] })])
-    expect(allowed({ intent })).toEqual([]);
+  const match = { vendors: ["10de"] };
+  const byOther = [
+    { name: "teeio.dev/other", ledger: "DevicePlugin" as const, match },
+    { name: GPU, ledger: "DevicePlugin" as const, match },
+  ];
+  const unwanting = [
+    null,
+    anIntent({ state: "Cleared" }),
+    anIntent({ units: { regBases: ["0x1000"] } }),
+    anIntent({ resources: [{ name: GPU, ledger: "DRA", match }] }),
+    anIntent({ resources: byOther }),
+  ];
+  for (const intent of unwanting) expect(allowed({ intent })).toEqual([]);
+});
+
+test("a table that is read anew takes the spec of a lost unit away before the first pass", () => {
+  const adopted = new Map([[NAME, { proof: SPEC, fn: aFunction() }]]);
+  const binding = aBinding([aUnit({ state: "Untrusted" })]);
+  expect(specsAllowed(adopted, { binding, memory: emptyMemory(0, 10_000, proofs), asked: null }).size).toBe(0);
 });

@@ -81,7 +81,7 @@ describe("a link whose reading blocks", () => {
 
   it("frees nothing while it stands: a TDI may have been bound", () => {
     const { ground, memory } = look(look(aMemory(), idle).memory, blocked("idle", false));
-    const uses = usesOf({ ground, lastUnits: memory.lastUnits, resources: new Set(), settleMs: 0 }, "0xfed90000");
+    const uses = usesOf({ ground, lastUnits: memory.lastUnits, ours: new Set(), accounted: new Set(), settleMs: 0 }, "0xfed90000");
     expect(uses).toEqual([{ address: ADDRESS, kind: "Unreadable", by: "tsm/bound" }]);
     const bound = look(aMemory(), { ...idle, link: { ...SECURED, bound: "Yes" } }).memory;
     expect(look(bound, blocked("idle", true)).seen?.link.bound).toBe("Yes");

@@ -177,6 +177,16 @@ describe("holds", () => {
     expect(clearanceOf(after, unbound, REG_BASE).uses).toMatchObject([{ address: DEVICE, kind: "Pod", by: "pod ml/other (example.com/vfio)" }]);
   });
 
+  it("of another ledger keep no unit from CLEAR when their device is below none", () => {
+    const functions = [aFunction(), aFunction({ address: "0000:18:00.0", unit: { kind: "None" } })];
+    const pods = [{ namespace: "ml", pod: "other", resource: "gpu.example.com", claim: "mine", ids: ["node-1/pci-0000-18-00-0"] }];
+    const podResources = { kind: "Read" as const, allocatable: [], pods, kubeletSinceMs: 0 };
+    const ground = at(20_000, { podResources, host: { kind: "Read", value: aHost({ functions }) } });
+    const after = remember(aMemory(), CLEARED, ground);
+    expect(after.holds.get("0000:18:00.0")).toMatchObject({ resource: "gpu.example.com" });
+    expect(clearanceOf(after, ground, REG_BASE).uses).toEqual([]);
+  });
+
   it("end after two seconds without a settling time, which is what kubelet needs to show them, and at once without a kubelet", () => {
     const answered = noteAnswer(aMemory({ settleMs: 0 }), { address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH });
     const isHeld = (ground: ReturnType<typeof at>): boolean => remember(answered, anIntent(), ground).holds.has(DEVICE);

@@ -101,12 +101,12 @@ export class Checker implements Witness {
     checkSandbox(this.#tools, pod, functions);
   }
 
-  looked(_process: AgentProcess, view: "host" | "podresources", open: ReadonlySet<string>): void {
+  looked(_process: AgentProcess, view: "host" | "podresources", held: ReadonlySet<string>): void {
     const { host, kubelet, module, time } = this.#world;
     if (view === "host") this.#links.look();
     for (const { regBase } of module.units) {
       const below = host.below(regBase);
-      const isBusyOnHost = host.isReadable.value && below.some((fn) => fn.isPresent.value && (fn.isBusyBesides || open.has(fn.address)));
+      const isBusyOnHost = host.isReadable.value && below.some((fn) => fn.isPresent.value && (fn.isBusyBesides || held.has(fn.address)));
       const isListed = below.some(({ address }) => kubelet.listed().some(({ ids }) => ids.includes(address)));
       if (view === "host" ? isBusyOnHost : isListed) this.#busy.set(regBase, { sinceMs: time.nowMs, sinceTick: time.tick });
     }

@@ -65,7 +65,11 @@ export function objections(question: Question): readonly Objection[] {
   const wish = againstIntent(process.intent.value, { fn, resource });
   if (wish !== "") against.push({ ...objection(wish, process.intent), isFast: true });
   const trust = world.module.find(fn.regBase ?? "")?.trust;
-  if (trust?.value === null) against.push({ ...objection("its unit is not trusted", trust), isFast: true });
+  if (trust?.value === null) {
+    // Of a function that has come back below another unit, only a look at the host tells.
+    const hasMoved = fn.isPresent.sinceTick > trust.sinceTick;
+    against.push({ ...objection("its unit is not trusted", hasMoved ? fn.isPresent : trust), isFast: !hasMoved });
+  }
   againstUnit(world, fn, object);
   againstHolder(question, fn, object);
   againstOtherName(question, object);
@@ -105,7 +109,9 @@ function againstHolder({ world, process }: Question, fn: HostFunction, object: O
     if (!fn.areOpensShown.value && (pod.isTerminating || pod.isForgotten || pod.givenBy !== process.number)) continue;
     const isShown = has("stoppedHolders") && pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && believesKubelet(world, process);
     if (!(pod.isRunning || isShown) || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
-    const latest = [trust, fn.opens, fn.areHoldersReadable, fn.isPresent].reduce((one, other) => (other.sinceTick > one.sinceTick ? other : one));
+    const latest = [trust, fn.opens, fn.areHoldersReadable, fn.areOpensShown, fn.isPresent].reduce((one, other) =>
+      other.sinceTick > one.sinceTick ? other : one,
+    );
     object(true, `${pod.name} has held it since before a loss of trust`, { sinceTick: latest.sinceTick, sinceMs: latest.sinceMs, loud: false });
   }
 }

@@ -78,8 +78,8 @@ export class AgentProcess {
         observe: (look) =>
           pass("host.observe", () => {
             const view = this.#searched(look, host.view());
-            const open = view.functions.filter(({ holders }) => holders.kind === "Known" && holders.pids.length > 0);
-            witness.looked(this, "host", new Set(open.map(({ address }) => address)));
+            const held = view.functions.filter(({ holders }) => holders !== NOT_LOOKED && (holders.kind === "Unreadable" || holders.pids.length > 0));
+            witness.looked(this, "host", new Set(held.map(({ address }) => address)));
             return view;
           }),
         bootId: () => pass("host.bootId", () => `boot-${host.bootId}`),

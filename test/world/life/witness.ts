@@ -29,8 +29,11 @@ export interface Witness {
   answered(process: AgentProcess, yes: Yes): void;
   /** A runtime has made a pod's sandbox from the CDI specs in place; its VM has these open now. */
   resolved(pod: Pod, functions: readonly HostFunction[]): void;
-  /** The host's whole tree, or podresources, was read by the agent; `open`: functions that it was shown open, by a search that may be a second old. */
-  looked(process: AgentProcess, view: "host" | "podresources", open: ReadonlySet<string>): void;
+  /**
+   * The host's whole tree, or podresources, was read by the agent; `held`: functions that it was shown open, or whose holders could not be read, by a
+   * search that may be a second old.
+   */
+  looked(process: AgentProcess, view: "host" | "podresources", held: ReadonlySet<string>): void;
   /** The program says that it is broken. */
   fatal(thrown: unknown): void;
 }

@@ -92,13 +92,13 @@ export class HostFunction {
 
   /** A look at it shows it in use, or cannot show it free. */
   get isBusy(): boolean {
-    return this.isSeenOpen || this.isBusyBesides;
+    return this.isSeenOpen || !this.areHoldersReadable.value || this.isBusyBesides;
   }
 
-  /** The same but for who has it open. */
+  /** The same but for who has it open, or may have. */
   get isBusyBesides(): boolean {
     const isUsed = this.isBound.value || this.link.value !== "Off";
-    return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value || !this.areHoldersReadable.value;
+    return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value;
   }
 
   /** A look at it shows its link secured. */

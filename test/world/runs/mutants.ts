@@ -65,7 +65,7 @@ const uses = ["Pod", "Bound", "Holder", "Link", "Answer", "CallInFlight", "Unrea
 );
 
 const CLEAR_STEP = 'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };';
-const LISTED = "listed: [...new Set([...ours, ...kubelets, ...specs])].filter(";
+const LISTED = "listed: [...new Set([...listed, ...kubelets, ...specs])].filter(";
 const PASS = "agent/pass.ts";
 const STAYS = "devices: devices.filter((device) => !device.healthy || stays(device.id, resource))";
 const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
@@ -80,7 +80,7 @@ const clear: readonly Mutant[] = [
   ]),
   without("CLEAR without kubelet's checkpoint", ACCOUNTING, ["return agreement(pods, podResources);", 'return { kind: "Accounted" };']),
   // Not here: an agent that does not make kubelet write its checkpoint. In this world a list changes whenever a pod ends; list-and-watch.test.ts has it.
-  without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets.slice(0, 0), ...specs])].filter("]),
+  without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...listed, ...kubelets.slice(0, 0), ...specs])].filter("]),
   without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
   without("CLEAR without the settling time", PLAN_CLEAR, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
   without("CLEAR without settling from the first free view", PLAN_CLEAR, [
@@ -110,7 +110,7 @@ const clear: readonly Mutant[] = [
   {
     name: "CLEAR while a CDI spec is still in place",
     edits: [
-      edit(MEMORY, [LISTED, "listed: [...new Set([...ours, ...kubelets, ...specs.slice(0, 0)])].filter("]),
+      edit(MEMORY, [LISTED, "listed: [...new Set([...listed, ...kubelets, ...specs.slice(0, 0)])].filter("]),
       edit(MEMORY, ["[...specUses(memory.specs, isBelow),", "[...specUses(memory.specs, isBelow).slice(0, 0),"]),
     ],
   },
@@ -274,15 +274,19 @@ const offer: readonly Mutant[] = [
     '  if (last === undefined) return { ...fn, link: { ...fn.link, state: "Insecure" }, linkRead: { tsm: "Stands", registers } };\n  if (epoch === null',
   ]),
   without("specs of an earlier process taken over unseen", "agent/adopt.ts", [
-    "epochOf(name) === epoch));",
-    'epochOf(name) !== "" || epoch === ""));',
+    "return offered && epoch === proof.epoch &&",
+    "return (offered || asked === null) &&",
   ]),
   without("specs of an earlier process taken over whatever their device's link is", "agent/adopt.ts", [
-    "memory }, DEVICE_RULES).offered;",
-    "memory }, []).offered;",
+    "asked === null ? DEVICE_RULES : DEVICE_AND_INTENT_RULES",
+    "[]",
   ]),
   without("a device whose unit cannot be read below the one it was last seen below", "domain/use.ts", [
     '    if (unit?.kind === "Unreadable") return true;\n',
+    "",
+  ]),
+  without("specs of an earlier process taken over under another name than is wanted now", "agent/adopt.ts", [
+    "&& (asked === null || resource?.name === resourceOfSpec(name))",
     "",
   ]),
   without("a device of ours below no unit, wherever it was before", "domain/use.ts", [

@@ -127,6 +127,12 @@ export const SPECS: readonly Scenario[] = [
     check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
   },
   {
+    name: "a spec is not taken over under another name than its device is wanted under now, while the first look at the host is slow",
+    shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [], ...REAL },
+    steps: [start, advance(15_000), step("crashAgent"), intent("swapped"), step("stall", { word: "host.observe" }), start, advance(1_000)],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
+  },
+  {
     name: "a spec that was taken over goes when its unit is lost, while the first look at the host is slow",
     shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [], ...REAL },
     steps: [
