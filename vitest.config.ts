@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
  * files, `kernel` needs root and boots virtual machines, `cluster` needs Kubernetes' own binaries and root. `kernel-debug` is no rung: it builds a
  * kernel first, and has a script of its own.
  */
-const pureRooms = ["domain", "api", "runtime", "cli"].map((room) => `test/${room}/**/*.test.ts`);
+const pureRooms = ["domain", "api", "runtime", "cli", "tools"].map((room) => `test/${room}/**/*.test.ts`);
 const seamRooms = ["host", "native", "seamcall", "kubelet", "cluster", "standalone", "stand-in", "agent", "models", "support"].map(
   (room) => `test/${room}/**/*.test.ts`,
 );

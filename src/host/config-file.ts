@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { type Capabilities, type ConfigSpace, readCapabilities, UNREADABLE_CAPABILITIES, unreadableCapabilities } from "./config-space.ts";
+import { type Capabilities, readCapabilities, UNREADABLE_CAPABILITIES, unreadableCapabilities } from "./capabilities.ts";
+import type { ConfigSpace } from "./config-space.ts";
 import { readingOfError } from "./reading.ts";
 
 /** Reads the capabilities from a `config` attribute. An absent or unreadable file gives Unknown throughout. */

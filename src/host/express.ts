@@ -4,7 +4,7 @@
  * The PCI Express capability, found as Linux finds it (`pci_find_capability`, drivers/pci/pci.c): what the kernel does not see as an Express function
  * it never connects, so nothing that is read past its rules may become a Yes.
  */
-import type { ConfigSpace } from "./config-space.ts";
+import { type ConfigSpace, readable } from "./config-space.ts";
 
 const STATUS = 0x04; // Command in the low half.
 const STATUS_HAS_CAPABILITIES = 1 << 20;
@@ -16,7 +16,6 @@ const END_OF_LIST = 0xff;
 const PCI_EXPRESS = 0x10;
 /** Device types to which a TSM connects (`is_pci_tsm_pf0`, drivers/pci/tsm.c): endpoint, upstream port, root-complex integrated endpoint. */
 const TSM_TYPES: readonly number[] = [0, 5, 9];
-const ALL_ONES = 0xffffffff;
 
 /** `offset` of the capability; `canConnect`: the function is of a type to which a TSM connects. */
 export type Express =
@@ -47,9 +46,4 @@ function follow(space: ConfigSpace, start: number): Express {
     offset = (entry >>> 8) & 0xfc;
   }
   return { kind: "Absent" };
-}
-
-/** All ones is what a function that no longer answers reads as. */
-export function readable(value: number | null): number | null {
-  return value === ALL_ONES ? null : value;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isPciAddress } from "../domain/address.ts";
 import type { Address } from "../domain/device.ts";
+import type { Capabilities } from "./capabilities.ts";
 import { readConfigFile } from "./config-file.ts";
-import type { Capabilities } from "./config-space.ts";
 import { baseName, isPresent, type Reading, readNames, readRareTarget, readStamp, readTarget, readText } from "./reading.ts";
 import { type Place, placeOf } from "./topology.ts";
 

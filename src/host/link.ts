@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Link, LinkRead, Tristate } from "../domain/device.ts";
-import { type Capabilities, UNREADABLE_CAPABILITIES } from "./config-space.ts";
+import { type Capabilities, UNREADABLE_CAPABILITIES } from "./capabilities.ts";
 import { anyStream, streamRegistersOf } from "./ide.ts";
 import type { TsmReading, TsmText } from "./tsm.ts";
 

@@ -2,8 +2,8 @@
 import { backoffDelayMs } from "./backoff.ts";
 import type { Timer } from "./clock.ts";
 import { isAppError, messageOf, retryAfterMsOf } from "./errors.ts";
+import type { JobRun, JobsDependencies, LoopJob, LoopOptions } from "./job.ts";
 import type { JobHealth, JobKind } from "./job-health.ts";
-import type { JobRun, JobsDependencies, LoopJob, LoopOptions } from "./jobs.ts";
 
 export interface LoopPolicy extends LoopOptions {
   readonly kind: JobKind;

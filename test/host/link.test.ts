@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { type Capabilities, UNREADABLE_CAPABILITIES } from "../../src/host/config-space.ts";
+import { type Capabilities, UNREADABLE_CAPABILITIES } from "../../src/host/capabilities.ts";
 import { decideLink, decideLinkRead, decideTeeIo } from "../../src/host/link.ts";
 import type { Reading } from "../../src/host/reading.ts";
 import { NO_TSM, type TsmText } from "../../src/host/tsm.ts";

@@ -4,7 +4,7 @@ import type { JobHealth } from "../../runtime/job-health.ts";
 import { createJobs } from "../../runtime/jobs.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import type { KubeletPaths } from "../config/agent-config.ts";
-import type { Ground } from "./build-ports.ts";
+import type { Ground } from "./ground.ts";
 
 export interface BuiltKubelet extends Pick<AgentPorts, "devicePlugins" | "cdi" | "prefer" | "podResources"> {
   readonly parts: readonly Part[];

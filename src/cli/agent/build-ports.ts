@@ -4,30 +4,15 @@ import type { AgentOptions, AgentPorts } from "../../agent/ports.ts";
 import type { HostPort } from "../../host/port.ts";
 import { createHostReader } from "../../host/reader.ts";
 import { readingOfError, readingOfText } from "../../host/reading.ts";
-import type { Random } from "../../runtime/backoff.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import { createJournal, type Journal } from "../../runtime/journal.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
-import type { Log } from "../../runtime/log.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import { makePrivateFolder } from "../../runtime/private-folder.ts";
-import { type AgentConfig, proofsFolder } from "../config/agent-config.ts";
-import type { Context } from "../context.ts";
+import { proofsFolder } from "../config/agent-config.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildKubelet } from "./build-kubelet.ts";
 import { buildSource } from "./build-source.ts";
-
-/** What adapters share. */
-export interface Ground {
-  readonly config: AgentConfig;
-  readonly context: Context;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly onFatal: (thrown: unknown) => void;
-  /** Nothing will be set up or cleared: the binding is not opened for writing, which only one process can. */
-  readonly readOnly?: boolean;
-}
+import type { Ground } from "./ground.ts";
 
 export interface BuiltPorts {
   readonly nodeName: () => string;

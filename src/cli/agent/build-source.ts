@@ -3,7 +3,7 @@ import type { AgentPorts } from "../../agent/ports.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import type { ClusterSource, KubeletPaths } from "../config/agent-config.ts";
-import type { Ground } from "./build-ports.ts";
+import type { Ground } from "./ground.ts";
 
 /** Where the intent comes from and where the status goes. */
 export interface BuiltSource extends Pick<AgentPorts, "intent" | "status" | "pods"> {

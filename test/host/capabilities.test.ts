@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Capabilities, configSpaceOf, readCapabilities } from "../../src/host/config-space.ts";
+import { type Capabilities, readCapabilities } from "../../src/host/capabilities.ts";
+import { configSpaceOf } from "../../src/host/config-space.ts";
 import { anyStream } from "../../src/host/ide.ts";
 import { capturedSpace } from "../support/captured.ts";
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { circlesIn, importsIn, readImports } from "../../tools/circles.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** Circles that are still there. This list may only become shorter: a circle that is not in it is untied, not added. */
+const LEFT: readonly (readonly string[])[] = [
+  ["src/domain/conditions.ts", "src/domain/report.ts"],
+  [
+    "test/world/checks/setup-rules.ts",
+    "test/world/life/agent-process.ts",
+    "test/world/life/witness.ts",
+    "test/world/life/world.ts",
+    "test/world/models/binding-handle.ts",
+    "test/world/models/kernel-owner-handle.ts",
+    "test/world/models/kubelet-model.ts",
+    "test/world/models/other-plugin.ts",
+    "test/world/models/plugin-model.ts",
+  ],
+  [
+    "test/world/steps/steps-agent.ts",
+    "test/world/steps/steps-host.ts",
+    "test/world/steps/steps-kernel-owner.ts",
+    "test/world/steps/steps-kubelet.ts",
+    "test/world/steps/steps-module.ts",
+    "test/world/steps/steps-pods.ts",
+    "test/world/steps/steps-status.ts",
+    "test/world/steps/steps.ts",
+  ],
+];
+
+test("no files import one another in a circle, not for a type either, but those that are named here", () => {
+  const imports = readImports(ROOT, ["src", "test", "e2e", "bench", "tools"]);
+  expect(imports.get("tools/build.ts")).toContain("tools/load-rules.ts");
+  expect(circlesIn(imports)).toEqual(LEFT);
+});
+
+describe("a circle", () => {
+  const graph = (edges: Record<string, string[]>): ReadonlyMap<string, string[]> => new Map(Object.entries(edges));
+
+  test("is found once, with all its files, however long it is", () => {
+    const imports = graph({ start: ["b"], b: ["c"], c: ["a", "leaf"], a: ["b"], leaf: [], d: ["e"], e: ["d"], own: ["own"] });
+    expect(circlesIn(imports)).toEqual([["a", "b", "c"], ["d", "e"], ["own"]]);
+  });
+
+  test("is not a way that two files share", () => {
+    expect(circlesIn(graph({ a: ["b", "c"], b: ["d"], c: ["d"], d: [] }))).toEqual([]);
+  });
+
+  test("is made of imports of values and of types, of exports and of bare imports, over several lines too", () => {
+    const text = [
+      'import { a } from "./a.ts";',
+      'import type { B } from "../b.ts";',
+      'export type { C } from "./c.ts";',
+      'import {\n  d,\n  type E,\n} from "./d.ts";',
+      'import "./e.ts";',
+      'import { readFileSync } from "node:fs";',
+      'const late = await import("./late.ts");',
+      'export const text = "from ./no.ts";',
+    ].join("\n");
+    expect(importsIn(text)).toEqual(["./a.ts", "../b.ts", "./c.ts", "./d.ts", "./e.ts"]);
+  });
+});
