@@ -4,6 +4,7 @@
  * views use; anything else is dropped.
  */
 import { readFileSync } from "node:fs";
+import { stripVTControlCharacters } from "node:util";
 
 const COLORS: Readonly<Record<string, string>> = {
   "31": "#ff7b72",
@@ -81,8 +82,7 @@ function drawLine(line: string, row: number): string {
 }
 
 const lines = readFileSync(0, "utf8").trimEnd().split("\n");
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
-const columns = Math.max(...lines.map((line) => [...line.replace(/\x1b\[[0-9;]*m/g, "")].length));
+const columns = Math.max(...lines.map((line) => [...stripVTControlCharacters(line)].length));
 const width = Math.ceil(2 * MARGIN + columns * CHAR.width);
 const height = Math.ceil(2 * MARGIN + lines.length * CHAR.height);
 process.stdout.write(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="${CHAR.size}">

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { stripVTControlCharacters } from "node:util";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { columns } from "./text.ts";
 
@@ -105,6 +106,5 @@ export function createLiveView(terminal: Terminal, clock: Clock): LiveView {
 }
 
 function visibleColumns(line: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes have no width
-  return columns(line.replace(/\u001b\[[0-9;]*m/g, ""));
+  return columns(stripVTControlCharacters(line));
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+import { styleText } from "node:util";
 import { clean, escapeInJson } from "../../runtime/printable.ts";
 
 /** Text for a terminal: colour, and fitting into a given width. Pure; views are arrays of lines, none wider than they were told. */
 
 const STYLES = {
-  plain: "",
-  bold: "1",
-  dim: "2",
-  good: "32",
-  bad: "31",
-  busy: "36",
-  warn: "33",
-  banner: "1;30;43",
-} as const;
+  plain: [],
+  bold: ["bold"],
+  dim: ["dim"],
+  good: ["green"],
+  bad: ["red"],
+  busy: ["cyan"],
+  warn: ["yellow"],
+  banner: ["bold", "black", "bgYellow"],
+} as const satisfies Record<string, Parameters<typeof styleText>[0]>;
 export type Style = keyof typeof STYLES;
 
 /** How a view is drawn: width in columns, and with or without colour. */
@@ -48,9 +49,9 @@ export function line(spans: readonly Span[], canvas: Canvas): string {
 
 /** `text` with the escape codes of `style`; as it is without colour. */
 export function paint(text: string, style: Style, colour: boolean): string {
-  const code = STYLES[style];
   const shown = clean(text);
-  return colour && code !== "" && shown !== "" ? `\u001b[${code}m${shown}\u001b[0m` : shown;
+  // Whether there is colour was decided by the caller, for its own output: Node is not asked.
+  return colour && shown !== "" ? styleText(STYLES[style], shown, { validateStream: false }) : shown;
 }
 
 /** Columns `text` takes. Everything shown here is of width 1 (hex, ASCII names, arrows, marks). */
