@@ -1,40 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Everything a fresh clone needs before any other script runs: dependencies (the pinned Node among them), the native addon, the bundle.
-// Plain JavaScript without dependencies, because it is started by whatever Node the machine has. Each part is skipped when it is up to date.
-import { spawnSync } from "node:child_process";
+/**
+ * Everything a fresh clone needs before any other script runs: dependencies (the pinned Node among them), the native addon, the bundle.
+ * Plain JavaScript without dependencies, because it is started by whatever Node the machine has. Each part is skipped when it is up to date.
+ */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { installArguments, missingPackages } from "./setup/npm.mjs";
+import { fail, runStep } from "./setup/steps.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const stamp = join(root, "node_modules", ".trusted-iommu-lock");
-const node = join(root, "node_modules", ".bin", "node");
+const modules = join(root, "node_modules");
+const lockFile = join(root, "package-lock.json");
+/** What npm says is installed. It changes with every install and removal, also one by hand. */
+const installedFile = join(modules, ".package-lock.json");
+/** Hashes of both files as they were when everything was there. */
+const stamp = join(modules, ".trusted-iommu-lock");
+const node = join(modules, ".bin", "node");
 
-/** Runs quietly; what it printed is shown only when it failed. */
-function run(what, command, args) {
-  const quiet = process.env.TRUSTED_IOMMU_SETUP_VERBOSE === undefined;
-  const result = spawnSync(command, args, { cwd: root, stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit", encoding: "utf8" });
-  if (result.status === 0) return;
-  process.stderr.write(`${result.stdout ?? ""}${result.stderr ?? ""}\n`);
-  process.stderr.write(`set-up failed: ${what} (${command} ${args.join(" ")}: ${result.error?.message ?? `exit ${result.status}`})\n`);
-  if (result.error?.code === "ENOENT")
-    process.stderr.write(`${command} is missing: install it (Debian: apt-get install build-essential nodejs npm)\n`);
-  process.exit(1);
+function fingerprint() {
+  const hash = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");
+  return `${hash(lockFile)} ${hash(installedFile)}`;
 }
 
-function dependencies() {
-  const lock = createHash("sha256")
-    .update(readFileSync(join(root, "package-lock.json")))
-    .digest("hex");
-  if (existsSync(stamp) && existsSync(node) && readFileSync(stamp, "utf8") === lock) return;
-  process.stderr.write("set-up: dependencies\n");
-  // Not `npm ci`: it begins by removing node_modules, and with it the Node that may be running this. With a lock both install the same.
-  run("dependencies", "npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts"]);
-  writeFileSync(stamp, lock);
+function areInstalled() {
+  return [stamp, node, installedFile].every((file) => existsSync(file)) && readFileSync(stamp, "utf8") === fingerprint();
 }
 
-dependencies();
-run("native addon", "make", ["-s", "-C", "native"]);
-run("bundle", node, ["tools/build.ts"]);
+async function installDependencies() {
+  if (areInstalled()) return;
+  rmSync(stamp, { force: true });
+  await runStep({ what: "dependencies (npm, 500 MB on disk)", isLong: true, command: "npm", args: installArguments(root), cwd: root });
+  const missing = missingFromDisk();
+  if (missing.length > 0) fail(`set-up failed: npm ended well and did not install ${missing.join(", ")}; npm config ls -l shows what it was told`);
+  writeFileSync(stamp, fingerprint());
+}
+
+function missingFromDisk() {
+  if (!existsSync(installedFile)) return ["anything"];
+  const [lock, installed] = [lockFile, installedFile].map((file) => JSON.parse(readFileSync(file, "utf8")));
+  const { header } = process.report.getReport();
+  const platform = { os: process.platform, cpu: process.arch, libc: header.glibcVersionRuntime === undefined ? "musl" : "glibc" };
+  const missing = missingPackages(lock, installed, platform);
+  return existsSync(node) || missing.length > 0 ? missing : [node];
+}
+
+await installDependencies();
+await runStep({ what: "native addon (make)", command: "make", args: ["-s", "-C", "native"], cwd: root });
+await runStep({ what: "bundle (esbuild)", command: node, args: ["tools/build.ts"], cwd: root });
