@@ -64,7 +64,16 @@ export function decide(inputs: DecideInputs): Pass {
   });
   const { publications, host } = ground.view;
   const unreadableUnits = host.kind === "Read" ? host.value.unreadableUnits : [];
-  const settlement = settlementFrom({ intent, unitVerdicts, offer, publications, hasKubelet: inputs.hasKubelet, unreadableUnits });
+  const settlement = settlementFrom({
+    intent,
+    unitVerdicts,
+    verdicts,
+    specs: memory.specs,
+    offer,
+    publications,
+    hasKubelet: inputs.hasKubelet,
+    unreadableUnits,
+  });
   return { intent, ground, verdicts, unitVerdicts, offer, status, settlement };
 }
 

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Whether the node has come to rest, and which units failed the intent: what `--once` waits for and exits with. */
+import type { Verdict } from "./gate.ts";
 import type { Intent } from "./intent.ts";
 import type { OfferedResource } from "./offer.ts";
 import type { UnitVerdict } from "./plan/finding.ts";
 import type { UnitReason } from "./reason.ts";
+import type { SpecsInPlace } from "./specs.ts";
 import type { Publication } from "./view.ts";
 
 export interface Settlement {
-  /** Nothing is running, due or waiting for time, and every offered resource is registered (a machine without kubelet: none can be). */
+  /**
+   * Nothing is running, due or waiting for time, every CDI spec that can be written is, and every offered resource is registered (a machine without
+   * kubelet: none can be).
+   */
   readonly settled: boolean;
   /** What is still moving, for people. */
   readonly waitingFor: readonly string[];
@@ -29,6 +34,8 @@ const MOVING: ReadonlySet<UnitReason> = new Set([
 export interface SettlementInputs {
   readonly intent: Intent | null;
   readonly unitVerdicts: readonly UnitVerdict[];
+  readonly verdicts: readonly Verdict[];
+  readonly specs: Pick<SpecsInPlace, "problem">;
   readonly offer: readonly OfferedResource[];
   readonly publications: readonly Publication[];
   readonly hasKubelet: boolean;
@@ -43,8 +50,14 @@ export function settlementFrom(inputs: SettlementInputs): Settlement {
         .filter((offered) => !isCurrent(offered, inputs.publications))
         .map((offered) => `${offered.resource}: not registered with kubelet yet`)
     : [];
-  const waitingFor = [...units, ...registrations];
+  const waitingFor = [...units, ...specsDue(inputs), ...registrations];
   return { settled: waitingFor.length === 0, waitingFor, failures: failuresOf(inputs) };
+}
+
+/** A unit may become trusted while a pass runs that has written the specs of the view before: the next pass writes its devices'. */
+function specsDue({ verdicts, specs }: SettlementInputs): readonly string[] {
+  if (specs.problem !== "") return [];
+  return verdicts.filter(({ reason }) => reason === "CdiUnwritable").map(({ address }) => `${address}: its CDI spec is not written yet`);
 }
 
 function isCurrent(offered: OfferedResource, publications: readonly Publication[]): boolean {
