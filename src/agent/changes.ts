@@ -3,7 +3,7 @@
 /** What changed between two statuses, as events, log lines and counts. Pure. */
 import type { NodeEvent } from "../cluster/port.ts";
 import type { UnitReason } from "../domain/reason.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import { isGateOpen, type NodeStatus } from "../domain/status.ts";
 
 /** Work in progress: the status shows it, an event for each step of each unit would bury what matters. */
 const PASSING: ReadonlySet<UnitReason> = new Set(["SetupPending", "SetupRunning", "ClearPending", "ClearSettling", "ClearRunning"]);
@@ -34,13 +34,13 @@ export function gateChanges(
   before: NodeStatus | null,
   after: NodeStatus,
 ): { readonly opened: readonly string[]; readonly closed: readonly string[] } {
-  const was = offeredSet(before);
-  const is = offeredSet(after);
+  const was = openSet(before);
+  const is = openSet(after);
   return { opened: [...is].filter((address) => !was.has(address)), closed: [...was].filter((address) => !is.has(address)) };
 }
 
-function offeredSet(status: NodeStatus | null): ReadonlySet<string> {
-  return new Set((status?.devices ?? []).filter((device) => device.offered).map((device) => device.address));
+function openSet(status: NodeStatus | null): ReadonlySet<string> {
+  return new Set((status?.devices ?? []).filter(isGateOpen).map((device) => device.address));
 }
 
 /** Counts by key, for gauges. */

@@ -7,7 +7,7 @@ import { ENVIRONMENT_TEXT } from "./plan/finding.ts";
 import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import type { ReportInputs } from "./report.ts";
-import type { Condition, NodeStatus, UnitStatus } from "./status.ts";
+import { type Condition, isGateOpen, type NodeStatus, type UnitStatus } from "./status.ts";
 import { withheldText } from "./withheld.ts";
 
 type Draft = Omit<Condition, "lastTransitionTime" | "observedGeneration">;
@@ -138,7 +138,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   // Last of all, or they would hide what keeps the node from being ready.
   const leaking = body.units.find(leaks);
   if (leaking) return draft("Degraded", "True", "PagesRetained", `${leaking.regBase}: ${leaking.pagesRetained} pages`);
-  const outside = body.devices.find((device) => device.offered && device.link.state === "Secure");
+  const outside = body.devices.find((device) => isGateOpen(device) && device.link.state === "Secure");
   if (outside)
     return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
   return draft("Degraded", "False", "NoProblem");
@@ -195,11 +195,12 @@ function clearBlockedFrom(body: Body): Draft {
   return draft("ClearBlocked", "False", settling ? "Settling" : "NothingToClear");
 }
 
-/** An offered resource that kubelet does not have: offered in word, not in deed. */
-function unregisteredResource({ ground, hasKubelet }: ReportInputs, body: Body): string | null {
-  if (!hasKubelet) return null;
-  const registered = new Set(ground.view.publications.filter((publication) => publication.registered).map((publication) => publication.resource));
-  return body.devices.find((device) => device.offered && !registered.has(device.resource))?.resource ?? null;
+/** What kubelet does not have yet of what it is to have; empty when it has all. */
+function awaitedText({ ground }: ReportInputs, { devices }: Body): string {
+  const first = devices.find((device) => device.reason === "AwaitingKubelet");
+  if (first === undefined) return "";
+  const isRegistered = ground.view.publications.some(({ resource, registered }) => registered && resource === first.resource);
+  return isRegistered ? `kubelet does not list ${first.address} yet` : `${first.resource} is not registered with kubelet yet`;
 }
 
 function readyFrom(inputs: ReportInputs, body: Body, others: { supported: Draft; unitsTrusted: Draft; degraded: Draft }): Draft {
@@ -219,7 +220,7 @@ function readyFrom(inputs: ReportInputs, body: Body, others: { supported: Draft;
     return draft("Ready", "True", "AsIntended", "every selected unit is cleared");
   }
   if (unitsTrusted.status !== "True") return draft("Ready", "False", unitsTrusted.reason, unitsTrusted.message);
-  const unregistered = unregisteredResource(inputs, body);
-  if (unregistered !== null) return draft("Ready", "False", "NotYetAsIntended", `${unregistered} is not registered with kubelet yet`);
+  const awaited = awaitedText(inputs, body);
+  if (awaited !== "") return draft("Ready", "False", "NotYetAsIntended", awaited);
   return draft("Ready", "True", "AsIntended", `${unitsTrusted.message}, ${body.counts.devicesOffered} devices offered`);
 }

@@ -68,6 +68,7 @@ export const DEVICE_REASONS = {
   GivenNodeChanged: "the device has another vfio device node than the one that its pod was given; the pod must be made anew",
   ProofUnwritable: "what was given to whom cannot be written down, so that a restart would not know it; the message says why",
   CdiUnwritable: "the device's CDI spec cannot be written, so a container runtime could not resolve it",
+  AwaitingKubelet: "every rule of the gate holds, and kubelet does not list the device yet",
   AgentStopped: "the agent of this node has stopped: nothing is offered until it is back",
   NoVfioDevice: "the function is not bound to vfio-pci with an IOMMUFD device node",
 } as const;

@@ -10,7 +10,16 @@ import type { UnitVerdict } from "./plan/finding.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
 import type { SpecsInPlace } from "./specs.ts";
-import type { Condition, DeviceStatus, NodeStatus, OtherUnitStatus, StatusCounts, TdxModuleStatus, UnitStatus } from "./status.ts";
+import {
+  type Condition,
+  type DeviceStatus,
+  isGateOpen,
+  type NodeStatus,
+  type OtherUnitStatus,
+  type StatusCounts,
+  type TdxModuleStatus,
+  type UnitStatus,
+} from "./status.ts";
 import type { LastCall } from "./unit.ts";
 
 export interface ReportInputs {
@@ -80,9 +89,10 @@ function moduleStatus({ ground, driver }: ReportInputs): TdxModuleStatus {
   return { version: info.module?.version ?? "", connect, driver: binding.value.driver, environment: info.environment, instance: info.instance };
 }
 
-function countsFrom({ ground, verdicts, unitVerdicts }: ReportInputs): StatusCounts {
+function countsFrom(inputs: ReportInputs): StatusCounts {
+  const { ground, verdicts, unitVerdicts } = inputs;
   const selected = unitVerdicts.filter((verdict) => verdict.selected);
-  const devicesOffered = verdicts.filter((verdict) => verdict.offered).length;
+  const devicesOffered = verdicts.filter((verdict) => verdict.offered && isListed(verdict, inputs)).length;
   return {
     unitsSelected: selected.length,
     unitsTrusted: selected.filter((verdict) => ground.units.get(verdict.regBase)?.epoch != null).length,
@@ -133,15 +143,24 @@ function holderOf(hold: Hold | undefined): { pod: string } | null {
   return isHeld ? { pod: hold.pod } : null;
 }
 
-function deviceStatus(verdict: Verdict, { ground, holds }: ReportInputs): DeviceStatus {
+/** Kubelet has the device: the plugin of its resource is registered, and the newest list that it was sent names the device. */
+function isListed({ address, resource }: Verdict, { ground, hasKubelet }: ReportInputs): boolean {
+  if (!hasKubelet) return true;
+  const publication = ground.view.publications.find((one) => one.resource === resource?.name);
+  return publication?.registered === true && publication.ids.includes(address);
+}
+
+function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
+  const { ground, holds } = inputs;
+  const isAwaited = verdict.offered && !isListed(verdict, inputs);
   const fn = ground.functions.get(verdict.address);
   const hold = holds.get(verdict.address);
   return {
     address: verdict.address,
     regBase: fn?.unit.kind === "Unit" ? fn.unit.regBase : "",
     hostBridge: fn?.hostBridge ?? "",
-    offered: verdict.offered,
-    reason: verdict.reason,
+    offered: verdict.offered && !isAwaited,
+    reason: isAwaited ? "AwaitingKubelet" : verdict.reason,
     message: messageOf(verdict, ground),
     resource: verdict.resource?.name ?? hold?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
@@ -177,7 +196,7 @@ export function stoppedReport(status: NodeStatus, now: string): NodeStatus {
     const lastTransitionTime = condition.status === "False" ? condition.lastTransitionTime : now;
     return { ...condition, status: "False", reason: "AgentStopped", message: CONDITION_REASONS.AgentStopped, lastTransitionTime };
   });
-  const devices = status.devices.map((device): DeviceStatus => (device.offered ? { ...device, offered: false, reason: "AgentStopped" } : device));
+  const devices = status.devices.map((device): DeviceStatus => (isGateOpen(device) ? { ...device, offered: false, reason: "AgentStopped" } : device));
   const { devicesOffered, devicesWithheld } = status.counts;
   const counts = { ...status.counts, devicesOffered: 0, devicesWithheld: devicesOffered + devicesWithheld };
   return { ...status, summary: CONDITION_REASONS.AgentStopped, counts, devices, conditions };

@@ -80,6 +80,7 @@ export interface DeviceStatus {
   /** Empty when the function has no readable unit. */
   regBase: RegBase | "";
   hostBridge: string;
+  /** Kubelet lists it, so that a pod can be given it; without a kubelet, by configuration: the gate is open. */
   offered: boolean;
   reason: DeviceReason;
   message: string;
@@ -89,6 +90,11 @@ export interface DeviceStatus {
   link: { state: LinkState; tsm: string };
   /** `pod` is `namespace/name`; empty when the holder is not a pod, or not named yet. */
   usedBy: { pod: string } | null;
+}
+
+/** The gate is open for the device, whether or not kubelet lists it by now. */
+export function isGateOpen({ offered, reason }: Pick<DeviceStatus, "offered" | "reason">): boolean {
+  return offered || reason === "AwaitingKubelet";
 }
 
 /** metav1.Condition; lastTransitionTime (RFC 3339) changes only with `status`. */

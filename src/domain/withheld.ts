@@ -18,7 +18,7 @@ const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkSecured
  * is and stays (NotTeeCapable, NoUnit: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName, when
  * the pod ends; DeviceMissing, when the function is back); another driver on the function (NoVfioDevice: a match by vendor takes a GPU's audio
  * function, too); what is asked at a container's start alone (GivenNodeChanged);
- * and what a condition of its own tells already (BindingUnreadable, CdiUnwritable, ProofUnwritable; UnitNotTrusted: UnitsTrusted, and UnitFailed when
+ * and what a condition of its own tells already (BindingUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
  * it is not just SETUP that runs).
  */
 const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> = {
@@ -45,6 +45,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   GivenNodeChanged: null,
   CdiUnwritable: null,
   ProofUnwritable: null,
+  AwaitingKubelet: null,
   AgentStopped: null,
   NoVfioDevice: null,
 };

@@ -171,10 +171,19 @@ describe("the conditions", () => {
     expect(summary(report({ view: { binding: aBinding(units) }, intent: alone }))).toMatchObject({ Ready: "False SomeNotTrusted" });
   });
 
-  it("are not ready while an offered resource is not registered with kubelet", () => {
-    const view = { publications: [{ ...REGISTERED, registered: false }] };
-    expect(summary(report({ view }))).toMatchObject({ Ready: "False NotYetAsIntended" });
-    expect(summary(report({ view, hasKubelet: false }))).toMatchObject({ Ready: "True AsIntended" });
+  it.each([
+    ["the resource is not registered", [{ ...REGISTERED, registered: false }], `${GPU} is not registered with kubelet yet`],
+    ["the resource is not served", [], `${GPU} is not registered with kubelet yet`],
+    ["kubelet was sent an older list", [{ ...REGISTERED, ids: [] }], "kubelet does not list 0000:17:00.0 yet"],
+  ])("are neither ready nor offered while kubelet does not have them: %s", (_what, publications, summaryText) => {
+    const status = report({ view: { publications } });
+    expect(summary(status)).toMatchObject({ Ready: "False NotYetAsIntended", DevicesOffered: "False NoneOffered" });
+    expect(status).toMatchObject({ summary: summaryText, counts: { devicesOffered: 0, devicesWithheld: 1 } });
+    expect(status.devices).toMatchObject([{ offered: false, reason: "AwaitingKubelet" }]);
+    expect(stoppedReport(status, "2026-01-01T00:00:09Z").devices).toMatchObject([{ offered: false, reason: "AgentStopped" }]);
+    const without = report({ view: { publications }, hasKubelet: false });
+    expect(summary(without)).toMatchObject({ Ready: "True AsIntended" });
+    expect(without.devices).toMatchObject([{ offered: true, reason: "Offered" }]);
   });
 
   it.each([
