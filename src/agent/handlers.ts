@@ -10,11 +10,11 @@ import { noteAnswer, notePreStart } from "../domain/memory.ts";
 import { specName } from "../domain/specs.ts";
 import type { RegBase } from "../domain/unit.ts";
 import type { Answer } from "../domain/view.ts";
-import type { AllocatedDevice, DevicePluginHandlers, PreferredRequest } from "../kubelet/port.ts";
+import type { AllocatedDevice, DevicePluginHandlers, Placement } from "../kubelet/port.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { BindingHolder } from "./binding.ts";
-import type { AgentPorts, DeviceFacts } from "./ports.ts";
+import type { AgentPorts } from "./ports.ts";
 import type { ProofKeeper } from "./proof-keeper.ts";
 import { shareReads } from "./shared-read.ts";
 import type { AgentState } from "./state.ts";
@@ -113,15 +113,13 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
       await Promise.all(ids.map((address) => admit({ resource, address, purpose: "PreStart" }, (judged) => start(judged, resource))));
       parts.onAnswered();
     },
-    prefer: (_resource: string, request: PreferredRequest) => ports.prefer(request, factsOf(request.available, state)),
+    placementOf: (id) => placementOf(id, state),
   };
 }
 
-function factsOf(ids: readonly Address[], state: AgentState): readonly DeviceFacts[] {
-  return ids.map((id) => {
-    const fn = state.pass?.ground.functions.get(id);
-    return { id, regBase: fn?.unit.kind === "Unit" ? fn.unit.regBase : null, numaNode: fn?.numaNode ?? null };
-  });
+function placementOf(id: Address, { pass }: AgentState): Placement | null {
+  const fn = pass?.ground.functions.get(id);
+  return fn === undefined ? null : { unit: fn.unit.kind === "Unit" ? fn.unit.regBase : null, numaNode: fn.numaNode };
 }
 
 /** The newest intent, not the last pass's: a gate that the admin has closed is closed at once. */

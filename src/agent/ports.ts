@@ -3,19 +3,13 @@
 /** Everything the agent touches, passed in by the composition root (or by the simulated world). */
 import type { IntentPort, NodePodsPort, StatusPort } from "../cluster/port.ts";
 import type { HostPort } from "../host/port.ts";
-import type { CdiPort, DevicePluginHandlers, DevicePluginPort, PodResourcesPort, PreferredRequest } from "../kubelet/port.ts";
+import type { CdiPort, DevicePluginHandlers, DevicePluginPort, PodResourcesPort } from "../kubelet/port.ts";
 import type { Random } from "../runtime/backoff.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Journal } from "../runtime/journal.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { Driver, LoadsPort, SeamcallPort } from "../seamcall/port.ts";
-
-export interface DeviceFacts {
-  readonly id: string;
-  readonly regBase: string | null;
-  readonly numaNode: number | null;
-}
 
 export interface AgentPorts {
   readonly clock: Clock;
@@ -31,8 +25,6 @@ export interface AgentPorts {
   readonly devicePlugins: ((handlers: DevicePluginHandlers) => DevicePluginPort) | null;
   /** Null: no CDI specs are written. */
   readonly cdi: CdiPort | null;
-  /** Kubelet's preferred allocation, by unit and NUMA node (kubelet/preferred.ts). */
-  readonly prefer: (request: PreferredRequest, facts: readonly DeviceFacts[]) => readonly string[];
   readonly podResources: PodResourcesPort;
   readonly pods: NodePodsPort;
   readonly intent: IntentPort;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Address } from "../domain/device.ts";
+import type { RegBase } from "../domain/unit.ts";
 import type { PodResourcesView, Publication } from "../domain/view.ts";
 /**
  * Kubelet as the agent sees it: one device plugin per resource (published from the offer), and podresources as a view.
@@ -37,10 +38,10 @@ export interface AllocatedDevice {
   readonly cdiDevices: readonly string[];
 }
 
-export interface PreferredRequest {
-  readonly available: readonly Address[];
-  readonly mustInclude: readonly Address[];
-  readonly size: number;
+/** Where a device is, for kubelet's preferred allocation. Null: unknown; an unknown unit is never taken to be the same as another. */
+export interface Placement {
+  readonly unit: RegBase | null;
+  readonly numaNode: number | null;
 }
 
 /** The agent's side of kubelet's calls. Each rejects with an AppError, whose code becomes the gRPC status; each is bounded by the plugin. */
@@ -49,8 +50,8 @@ export interface DevicePluginHandlers {
   allocate(resource: string, ids: readonly Address[]): Promise<readonly AllocatedDevice[]>;
   /** Asks the gate again before each container start. */
   preStart(resource: string, ids: readonly Address[]): Promise<void>;
-  /** Pure and quick; never throws for odd input. */
-  prefer(resource: string, request: PreferredRequest): readonly Address[];
+  /** As the last pass saw it; null for a device that it did not see. */
+  placementOf(id: Address): Placement | null;
 }
 
 /** `CallsEnded`: nothing but calls in flight, which are none again. It can come thousands of times a second. */

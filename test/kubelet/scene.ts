@@ -23,7 +23,7 @@ export function device(id: string, numaNode: number | null = 0, healthy = true):
 export const yes: DevicePluginHandlers = {
   allocate: async (_resource, ids) => ids.map(allocated),
   preStart: async () => undefined,
-  prefer: (_resource, request) => [...request.mustInclude, ...request.available].slice(0, request.size),
+  placementOf: () => null,
 };
 
 export function allocated(id: string): AllocatedDevice {

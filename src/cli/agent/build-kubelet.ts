@@ -6,7 +6,7 @@ import type { Part } from "../../runtime/lifecycle.ts";
 import type { KubeletPaths } from "../config/agent-config.ts";
 import type { Ground } from "./ground.ts";
 
-export interface BuiltKubelet extends Pick<AgentPorts, "devicePlugins" | "cdi" | "prefer" | "podResources"> {
+export interface BuiltKubelet extends Pick<AgentPorts, "devicePlugins" | "cdi" | "podResources"> {
   readonly parts: readonly Part[];
   readonly jobs: () => readonly JobHealth[];
 }
@@ -18,7 +18,6 @@ const STOP_WITHIN_MS = 15_000;
 const NONE: BuiltKubelet = {
   devicePlugins: null,
   cdi: null,
-  prefer: (request) => request.available.slice(0, request.size),
   podResources: { observe: async () => ({ kind: "None" }) },
   parts: [],
   jobs: () => [],
@@ -32,11 +31,10 @@ export async function buildKubelet(ground: Ground): Promise<BuiltKubelet> {
 }
 
 async function buildPlugins({ context, random, log, metrics, onFatal }: Ground, paths: KubeletPaths): Promise<Omit<BuiltKubelet, "cdi">> {
-  const [{ sendGrpcLog }, { createDevicePlugins }, { createPodResources }, { preferDevices }] = await Promise.all([
+  const [{ sendGrpcLog }, { createDevicePlugins }, { createPodResources }] = await Promise.all([
     import("../../kubelet/grpc-log.ts"),
     import("../../kubelet/device-plugin/device-plugins.ts"),
     import("../../kubelet/podresources/podresources.ts"),
-    import("../../kubelet/device-plugin/preferred.ts"),
   ]);
   const { clock } = context;
   const own = log.child({ part: "kubelet" });
@@ -46,10 +44,6 @@ async function buildPlugins({ context, random, log, metrics, onFatal }: Ground, 
   return {
     devicePlugins: (handlers) => createDevicePlugins({ dir: paths.deviceDir, clock, random, log: own, metrics, jobs, handlers }),
     podResources,
-    prefer(request, facts) {
-      const byId = new Map(facts.map((fact) => [fact.id, { unit: fact.regBase, numaNode: fact.numaNode }]));
-      return preferDevices(request, (id) => byId.get(id) ?? null);
-    },
     jobs: () => jobs.health(),
     parts: [
       {

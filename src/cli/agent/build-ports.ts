@@ -67,7 +67,6 @@ export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
       loads: driver.loads,
       devicePlugins: kubelet.devicePlugins,
       cdi: kubelet.cdi,
-      prefer: kubelet.prefer,
       podResources: kubelet.podResources,
       pods: source.pods,
       intent: source.intent,

@@ -6,7 +6,7 @@ import { AppError, isAppError, messageOf } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import { toGrpcFailure } from "../errors.ts";
-import type { DevicePluginHandlers, PreferredRequest, PublishedDevice } from "../port.ts";
+import type { DevicePluginHandlers, PublishedDevice } from "../port.ts";
 import type {
   AllocateRequest,
   AllocateResponse,
@@ -17,6 +17,7 @@ import type {
   PreStartContainerRequest,
 } from "../wire.ts";
 import { checkListed, containerAnswer } from "./allocate-answer.ts";
+import { type PreferredRequest, preferDevices } from "./preferred.ts";
 
 export interface CallLimits {
   /** kubelet sets no deadline and admits no other pod meanwhile. */
@@ -139,7 +140,7 @@ export class PluginCalls {
     const prefer = (wanted: PreferredRequest): string[] => {
       try {
         this.#bounded(wanted.available.length);
-        return [...handlers.prefer(resource, wanted)];
+        return [...preferDevices(wanted, (id) => handlers.placementOf(id))];
       } catch (thrown) {
         log.error({ resource, err: thrown, why: messageOf(thrown) }, "preferred allocation failed");
         return [...new Set([...wanted.mustInclude, ...wanted.available])].slice(0, wanted.size);

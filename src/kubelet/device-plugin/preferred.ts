@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address } from "../../domain/device.ts";
-import type { RegBase } from "../../domain/unit.ts";
-import type { PreferredRequest } from "../port.ts";
+import type { Placement } from "../port.ts";
 
-/** What the choice looks at. Null: unknown; an unknown unit is never taken to be the same as another. */
-export interface PlacementFacts {
-  readonly unit: RegBase | null;
-  readonly numaNode: number | null;
+export interface PreferredRequest {
+  readonly available: readonly Address[];
+  readonly mustInclude: readonly Address[];
+  readonly size: number;
 }
 
 interface Group {
@@ -20,14 +19,14 @@ interface Group {
  * that as few NUMA nodes, leaving large units whole. Pure, deterministic, whatever the order of the request; contains all of `mustInclude`
  * and never more than `size` ids unless mustInclude has more. A hint only: kubelet repairs a wrong answer.
  */
-export function preferDevices(request: PreferredRequest, factsOf: (id: Address) => PlacementFacts | null): readonly Address[] {
+export function preferDevices(request: PreferredRequest, placementOf: (id: Address) => Placement | null): readonly Address[] {
   const chosen = unique(request.mustInclude);
   const groups = groupByUnit(
     unique(request.available).filter((id) => !chosen.includes(id)),
-    factsOf,
+    placementOf,
   );
-  const units = new Set(chosen.map((id) => unitOf(id, factsOf)));
-  const nodes = new Set(chosen.map((id) => factsOf(id)?.numaNode ?? null).filter((node) => node !== null));
+  const units = new Set(chosen.map((id) => unitOf(id, placementOf)));
+  const nodes = new Set(chosen.map((id) => placementOf(id)?.numaNode ?? null).filter((node) => node !== null));
   while (chosen.length < request.size && groups.length > 0) {
     const missing = request.size - chosen.length;
     groups.sort((a, b) => compareGroups(a, b, { missing, units, nodes }));
@@ -44,15 +43,15 @@ function unique(ids: readonly Address[]): Address[] {
   return [...new Set(ids)].sort();
 }
 
-function unitOf(id: Address, factsOf: (id: Address) => PlacementFacts | null): string {
-  return factsOf(id)?.unit ?? `unknown ${id}`;
+function unitOf(id: Address, placementOf: (id: Address) => Placement | null): string {
+  return placementOf(id)?.unit ?? `unknown ${id}`;
 }
 
-function groupByUnit(ids: readonly Address[], factsOf: (id: Address) => PlacementFacts | null): Group[] {
+function groupByUnit(ids: readonly Address[], placementOf: (id: Address) => Placement | null): Group[] {
   const groups = new Map<string, Group>();
   for (const id of ids) {
-    const unit = unitOf(id, factsOf);
-    const group = groups.get(unit) ?? { unit, numaNode: factsOf(id)?.numaNode ?? null, ids: [] };
+    const unit = unitOf(id, placementOf);
+    const group = groups.get(unit) ?? { unit, numaNode: placementOf(id)?.numaNode ?? null, ids: [] };
     group.ids.push(id);
     groups.set(unit, group);
   }

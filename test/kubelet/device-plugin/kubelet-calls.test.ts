@@ -68,15 +68,18 @@ describe("a pod", () => {
     });
   });
 
-  it("gets the device that the agent prefers", async () => {
-    const s = await start({ prefer: () => [B.id] });
+  it("gets a device whose unit has no other one that is free", async () => {
+    const besideA = device("0000:18:00.0");
+    const s = await start({ placementOf: (id) => ({ unit: id === B.id ? "0x2000" : "0x1000", numaNode: 0 }) });
+    s.plugins.publish([{ resource: GPU, devices: [A, besideA, B] }]);
+    await until("offered", () => s.kubelet.count(GPU).allocatable === 3);
     const pod = await s.kubelet.admitPod({ namespace: "ns", name: "pod", requests: { [GPU]: 1 } });
     expect(pod.ids).toEqual([B.id]);
   });
 
   it("still starts when the preference fails", async () => {
     const s = await start({
-      prefer: () => {
+      placementOf: () => {
         throw new Error("odd input");
       },
     });
@@ -198,9 +201,9 @@ describe("a call of kubelet", () => {
         return ids.map(allocated);
       },
       preStart: async () => note("preStart"),
-      prefer: () => {
-        note("prefer");
-        return [];
+      placementOf: () => {
+        note("placementOf");
+        return null;
       },
     });
     const many = Array.from({ length: 10_000 }, (_, index) => `0000:17:00.0-${index}`);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type PlacementFacts, preferDevices } from "../../../src/kubelet/device-plugin/preferred.ts";
+import { preferDevices } from "../../../src/kubelet/device-plugin/preferred.ts";
+import type { Placement } from "../../../src/kubelet/port.ts";
 
 const IDS = ["a0", "a1", "b0", "b1", "b2", "c0", "c1", "d0"];
-const FACTS: Record<string, PlacementFacts> = {
+const FACTS: Record<string, Placement> = {
   a0: { unit: "0x1000", numaNode: 0 },
   a1: { unit: "0x1000", numaNode: 0 },
   b0: { unit: "0x2000", numaNode: 1 },
@@ -14,7 +15,7 @@ const FACTS: Record<string, PlacementFacts> = {
   c1: { unit: "0x3000", numaNode: 1 },
   d0: { unit: null, numaNode: null },
 };
-const factsOf = (id: string): PlacementFacts | null => FACTS[id] ?? null;
+const placementOf = (id: string): Placement | null => FACTS[id] ?? null;
 const unitOf = (id: string): string => FACTS[id]?.unit ?? id;
 
 const request = fc.record({
@@ -37,19 +38,19 @@ function fewestUnits(available: readonly string[], mustInclude: readonly string[
 
 describe("preferDevices", () => {
   it("takes all devices from one unit, the smallest that has enough", () => {
-    expect(preferDevices({ available: IDS, mustInclude: [], size: 2 }, factsOf)).toEqual(["a0", "a1"]);
-    expect(preferDevices({ available: IDS, mustInclude: [], size: 3 }, factsOf)).toEqual(["b0", "b1", "b2"]);
+    expect(preferDevices({ available: IDS, mustInclude: [], size: 2 }, placementOf)).toEqual(["a0", "a1"]);
+    expect(preferDevices({ available: IDS, mustInclude: [], size: 3 }, placementOf)).toEqual(["b0", "b1", "b2"]);
   });
 
   it("stays with the unit, then the NUMA node, of what must be included", () => {
-    expect(preferDevices({ available: IDS, mustInclude: ["c1"], size: 2 }, factsOf)).toEqual(["c0", "c1"]);
-    expect(preferDevices({ available: ["a0", "a1", "c0", "c1"], mustInclude: ["b2"], size: 2 }, factsOf)).toEqual(["b2", "c0"]);
+    expect(preferDevices({ available: IDS, mustInclude: ["c1"], size: 2 }, placementOf)).toEqual(["c0", "c1"]);
+    expect(preferDevices({ available: ["a0", "a1", "c0", "c1"], mustInclude: ["b2"], size: 2 }, placementOf)).toEqual(["b2", "c0"]);
   });
 
   it("always contains what must be included, has the size asked for, and touches the fewest units possible", () => {
     fc.assert(
       fc.property(request, ({ available, mustInclude, size }) => {
-        const answer = preferDevices({ available, mustInclude, size }, factsOf);
+        const answer = preferDevices({ available, mustInclude, size }, placementOf);
         const all = new Set([...available, ...mustInclude]);
         expect(mustInclude.every((id) => answer.includes(id))).toBe(true);
         expect(answer.every((id) => all.has(id))).toBe(true);
@@ -63,7 +64,7 @@ describe("preferDevices", () => {
     fc.assert(
       fc.property(request, ({ available, mustInclude, size }) => {
         const turned = { available: [...available].reverse(), mustInclude: [...mustInclude].reverse(), size };
-        expect(preferDevices(turned, factsOf)).toEqual(preferDevices({ available, mustInclude, size }, factsOf));
+        expect(preferDevices(turned, placementOf)).toEqual(preferDevices({ available, mustInclude, size }, placementOf));
       }),
     );
   });

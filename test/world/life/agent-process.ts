@@ -99,7 +99,6 @@ export class AgentProcess {
         replace: (lines) => pass("proofs.replace", () => world.writeProofs(lines)),
         close: () => undefined,
       },
-      prefer: ({ available, mustInclude, size }) => [...new Set([...mustInclude, ...available])].slice(0, size),
       podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
       pods: {
         observe: (domains) =>
