@@ -29,6 +29,7 @@ import { specsAllowed, specsToKeep } from "./adopt.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import { createHandlers } from "./handlers.ts";
+import { type AgentMetrics, agentMetrics } from "./metrics.ts";
 import { createNewest, type Newest } from "./newest.ts";
 import { observe, readHost } from "./observe.ts";
 import { type DecideInputs, decide, holderPollMs, linkPollMs, type News, openSpecs, overtakenBy, wakeAfterMs, want, withdrawals } from "./pass.ts";
@@ -121,6 +122,8 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   };
   const binding: BindingHolder = createBinding({ open: ports.openSeamcall, driver: options.driver, onChange: () => wakeAll(false) });
   const simulatedHost = options.driver === "simulated";
+  const metrics = agentMetrics(ports.metrics);
+  metrics.simulated(simulatedHost);
   const newest: Newest = createNewest({ readBinding: () => binding.observe(), readHost: (look) => readHost(ports, look) });
   const proofs = createProofKeeper(ports);
   const handlers = createHandlers({ ports, binding, state, proofs, locks, simulatedHost, onAnswered: wakeAfterCalls });
@@ -242,7 +245,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     publisher.list(listed);
     const overtaken = overtakenBy(pass, newest.binding() ?? ground.view.binding, listed);
     if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by newer readings, looking again");
-    announce(ports, previous, pass.status);
+    announce({ ports, metrics }, previous, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
     // Kubelet has forgotten a pod that has ended, and forgets it in its checkpoint when it next writes.
     if (isCheckpointBehind(pass, state) && ports.clock.nowMs() - sentAgainMs >= CHECKPOINT_LOOK_MS) {
@@ -274,7 +277,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       state.memory = emptyMemory(ports.clock.nowMs(), options.settleMs);
       const loop = { minIntervalMs: 0, everyMs: null, backoff: BACKOFF, startAwake: false };
       statusJob = jobs.loop("status", { ...loop, boundMs: STATUS_BOUND_MS }, writeStatus);
-      const perform = { ports, binding, newest, state, locks, observeNow: () => look("Fresh"), onStep: wake };
+      const perform = { ports, metrics, binding, newest, state, locks, observeNow: () => look("Fresh"), onStep: wake };
       stepJob = jobs.loop("steps", { ...loop, boundMs: STEP_BOUND_MS }, (signal) => performSteps(perform, signal));
       withdrawJob = jobs.loop("withdraw", { ...loop, boundMs: PASS_BOUND_MS }, withdraw);
       withdrawByHostJob = jobs.loop("withdraw-by-host", { ...loop, boundMs: PASS_BOUND_MS }, withdrawByHost);
@@ -349,17 +352,17 @@ function timestamp(ports: AgentPorts): string {
 }
 
 /** Log, events and counts of what this pass changed. */
-function announce(ports: AgentPorts, before: NodeStatus | null, after: NodeStatus): void {
+function announce({ ports, metrics }: { ports: AgentPorts; metrics: AgentMetrics }, before: NodeStatus | null, after: NodeStatus): void {
   for (const event of eventsBetween(before, after)) {
     ports.log[event.type === "Warning" ? "warn" : "info"]({ reason: event.reason, detail: event.message }, "state changed");
     ports.status.event(event);
   }
   const { opened, closed } = gateChanges(before, after);
-  for (const _ of opened) ports.metrics.gateChange("opened");
-  for (const _ of closed) ports.metrics.gateChange("closed");
+  for (const _ of opened) metrics.gateChange("opened");
+  for (const _ of closed) metrics.gateChange("closed");
   if (opened.length > 0) ports.log.info({ devices: opened }, "gate opened");
   if (closed.length > 0) ports.log.info({ devices: closed }, "gate closed");
-  ports.metrics.simulated(after.simulated);
-  ports.metrics.units(countBy(after.units, (unit) => unit.state));
-  ports.metrics.devices(countBy(after.devices, (device) => device.reason));
+  metrics.simulated(after.simulated);
+  metrics.units(countBy(after.units, (unit) => unit.state));
+  metrics.devices(countBy(after.devices, (device) => device.reason));
 }

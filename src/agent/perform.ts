@@ -15,12 +15,14 @@ import { isAppError, messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { CallResult } from "../seamcall/port.ts";
 import type { BindingHolder } from "./binding.ts";
+import type { AgentMetrics } from "./metrics.ts";
 import type { Newest } from "./newest.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { AgentState } from "./state.ts";
 
 export interface PerformParts {
   readonly ports: AgentPorts;
+  readonly metrics: Pick<AgentMetrics, "seamcall">;
   readonly binding: BindingHolder;
   readonly newest: Newest;
   readonly state: AgentState;
@@ -105,7 +107,7 @@ interface Issued {
 }
 
 /** Issues the call; a failure becomes an attempt to repeat, with its reason, and is logged here once. */
-async function issue({ ports, state }: PerformParts, { step, ground }: Issued, call: () => Promise<CallResult>): Promise<void> {
+async function issue({ ports, metrics, state }: PerformParts, { step, ground }: Issued, call: () => Promise<CallResult>): Promise<void> {
   const { binding } = ground.view;
   const instance = binding.kind === "Read" ? binding.value.table.instance : "";
   const endOf = (repeat: boolean, problem: string): CallEnd => {
@@ -119,7 +121,7 @@ async function issue({ ports, state }: PerformParts, { step, ground }: Issued, c
   try {
     const { outcome, unit } = await call();
     const status = unit.lastCall ? decodeStatus(unit.lastCall.leaf, unit.lastCall.status).name : "none";
-    if (unit.lastCall && outcome !== "Already") ports.metrics.seamcall(unit.lastCall.leaf, status);
+    if (unit.lastCall && outcome !== "Already") metrics.seamcall(unit.lastCall.leaf, status);
     log.info({ outcome, status, state: unit.state }, "seamcall answered");
     note(outcome === "Retry" || outcome === "Failed", "");
   } catch (thrown) {

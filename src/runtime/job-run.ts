@@ -4,6 +4,7 @@ import type { Timer } from "./clock.ts";
 import { isAppError, messageOf, retryAfterMsOf } from "./errors.ts";
 import type { JobRun, JobsDependencies, LoopJob, LoopOptions } from "./job.ts";
 import type { JobHealth, JobKind } from "./job-health.ts";
+import { jobMetrics } from "./job-metrics.ts";
 
 export interface LoopPolicy extends LoopOptions {
   readonly kind: JobKind;
@@ -32,6 +33,7 @@ class RunningJob implements LoopJob {
   readonly #start: JobStart;
   readonly #abort = new AbortController();
   readonly #state: Mutable<JobHealth>;
+  readonly #count: ReturnType<typeof jobMetrics>;
   #timer: Timer | null = null;
   #awake = false;
   #isUrgent = false;
@@ -44,6 +46,7 @@ class RunningJob implements LoopJob {
   constructor(start: JobStart) {
     this.#start = start;
     this.name = start.name;
+    this.#count = jobMetrics(start.dependencies.metrics, start.name);
     this.#state = {
       name: start.name,
       owner: start.dependencies.owner,
@@ -134,7 +137,7 @@ class RunningJob implements LoopJob {
   }
 
   #finish(problem: string): void {
-    const { clock, metrics } = this.#start.dependencies;
+    const { clock } = this.#start.dependencies;
     const state = this.#state;
     state.lastEndMs = clock.nowMs();
     state.runningSinceMs = null;
@@ -142,7 +145,7 @@ class RunningJob implements LoopJob {
     state.problem = problem;
     state.failures += problem === "" ? 0 : 1;
     state.failuresInARow = problem === "" ? 0 : state.failuresInARow + 1;
-    metrics.jobRan(state.name, problem === "" ? "ok" : "failed", state.lastEndMs - (state.lastStartMs ?? state.lastEndMs));
+    this.#count(problem === "" ? "ok" : "failed", state.lastEndMs - (state.lastStartMs ?? state.lastEndMs));
   }
 
   #fail(thrown: unknown): number | null {

@@ -1,57 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-
 /**
- * What the agent counts, as an interface without Prometheus in it: metrics-prometheus.ts implements it and is loaded only when metrics are
- * served. Label values come from the closed lists passed to it; anything else is counted under `Other`.
+ * How the parts of the program count, without Prometheus: each part declares its own metrics here (agent/metrics.ts, kubelet/device-plugin/metrics.ts,
+ * job-metrics.ts) and is given functions to count with. metrics-prometheus.ts implements it and is loaded only when metrics are served.
  */
+
+/** Label values that can occur, by label. The lists are closed: each series exists with 0 from the start, any other value is counted as `Other`. */
+export type Labels<L extends string> = Readonly<Record<L, readonly string[]>>;
+
+export interface Metric<L extends string> {
+  /** With its unit and `_total` where these belong, without the program's prefix. */
+  readonly name: string;
+  /** One sentence without a full stop. */
+  readonly help: string;
+  readonly labels: Labels<L>;
+}
+
+/** A metric may be declared more than once, with other label values: they are series of one metric. */
 export interface Metrics {
-  /** SETUP and CLEAR go to a simulator. */
-  simulated(yes: boolean): void;
-  /** Number of units per state now; states not named become 0. */
-  units(byState: Readonly<Record<string, number>>): void;
-  /** Number of devices per reason now; reasons not named become 0. */
-  devices(byReason: Readonly<Record<string, number>>): void;
-  /** One SEAMCALL by leaf and decoded status name. */
-  seamcall(leaf: string, status: string): void;
-  /** One answer to Allocate. */
-  allocate(result: string): void;
-  /** One attempt to register a resource with kubelet. */
-  registration(result: string): void;
-  /** One ListAndWatch stream ended. */
-  streamEnd(cause: string): void;
-  /** The gate opened or closed for one device. */
-  gateChange(change: GateChange): void;
-  /** A named job finished a run. */
-  jobRan(job: string, result: JobResult, durationMs: number): void;
+  /** Returns the function that counts one event. */
+  counter<L extends string>(metric: Metric<L>): (values: Readonly<Record<L, string>>) => void;
+  /** Returns the function that sets how many there are now of each value of the one label; values that are not named become 0. */
+  gauge<L extends string>(metric: Metric<L>): (counts: Readonly<Record<string, number>>) => void;
+  /** Returns the function that sets whether something is so now: 1 or 0. */
+  flag(metric: Omit<Metric<never>, "labels">): (yes: boolean) => void;
+  /** Returns the function that adds one observation in seconds. `buckets`: upper bounds in seconds, ascending. */
+  histogram<L extends string>(
+    metric: Metric<L> & { readonly buckets: readonly number[] },
+  ): (values: Readonly<Record<L, string>>, seconds: number) => void;
+  /** A constant 1 whose labels say what this process is. */
+  info(metric: Omit<Metric<never>, "labels">, values: Readonly<Record<string, string>>): void;
 }
 
-export const GATE_CHANGES = ["opened", "closed"] as const;
-export type GateChange = (typeof GATE_CHANGES)[number];
-
-export const JOB_RESULTS = ["ok", "failed"] as const;
-export type JobResult = (typeof JOB_RESULTS)[number];
-
-/** Every label value that can occur: each series exists with 0 from the start. */
-export interface MetricLists {
-  readonly unitStates: readonly string[];
-  readonly deviceReasons: readonly string[];
-  readonly leaves: readonly string[];
-  readonly seamcallStatuses: readonly string[];
-  readonly allocateResults: readonly string[];
-  readonly registrationResults: readonly string[];
-  readonly streamEnds: readonly string[];
-  readonly jobs: readonly string[];
-}
+const nothing = (): void => undefined;
 
 /** Counts nothing: metrics are off. */
-export const noMetrics: Metrics = {
-  simulated: () => undefined,
-  units: () => undefined,
-  devices: () => undefined,
-  seamcall: () => undefined,
-  allocate: () => undefined,
-  registration: () => undefined,
-  streamEnd: () => undefined,
-  gateChange: () => undefined,
-  jobRan: () => undefined,
-};
+export const noMetrics: Metrics = { counter: () => nothing, gauge: () => nothing, flag: () => nothing, histogram: () => nothing, info: nothing };

@@ -5,14 +5,13 @@ import { AppError } from "../../src/runtime/errors.ts";
 import { judgeJob } from "../../src/runtime/job-health.ts";
 import { createJobs, type LoopOptions } from "../../src/runtime/jobs.ts";
 import { silentLog } from "../../src/runtime/log.ts";
-import { noMetrics } from "../../src/runtime/metrics.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
+import { recordingMetrics } from "../support/recording-metrics.ts";
 
 function world() {
   const clock = createFakeClock();
-  const counted: string[] = [];
+  const { metrics, counted } = recordingMetrics();
   const fatal: unknown[] = [];
-  const metrics = { ...noMetrics, jobRan: (job: string, result: string) => void counted.push(`${job} ${result}`) };
   const jobs = createJobs({ owner: "test", clock, log: silentLog, metrics, random: noJitter, onFatal: (thrown) => void fatal.push(thrown) });
   return { clock, jobs, counted, fatal };
 }
@@ -111,7 +110,13 @@ describe("loop", () => {
     await clock.advance(5000);
     expect(starts).toEqual([0, 100, 300, 700, 1100]);
     expect(loop.health()).toMatchObject({ runs: 5, failures: 4, failuresInARow: 0, problem: "" });
-    expect(counted).toEqual(["observe failed", "observe failed", "observe failed", "observe failed", "observe ok"]);
+    expect(counted).toEqual([
+      "job_runs_total observe failed",
+      "job_runs_total observe failed",
+      "job_runs_total observe failed",
+      "job_runs_total observe failed",
+      "job_runs_total observe ok",
+    ]);
   });
 
   test("keeps the backoff when woken, and drops it when what changed makes the failure irrelevant", async () => {
@@ -178,7 +183,7 @@ describe("once and every", () => {
     });
     expect(jobs.health()).toHaveLength(1);
     await clock.advance(10_000);
-    expect(counted).toEqual(["adopt failed"]);
+    expect(counted).toEqual(["job_runs_total adopt failed"]);
     expect(jobs.health()).toEqual([]);
   });
 

@@ -30,14 +30,12 @@ const STOP_WITHIN_MS = 2_000;
 export async function buildMetrics(config: AgentConfig, sources: MetricsSources): Promise<BuiltMetrics> {
   const { metrics: address, driver } = config;
   if (address === null) return { metrics: noMetrics, parts: [] };
-  const [{ createPrometheusMetrics }, { serveHttp }, { METRIC_LISTS }] = await Promise.all([
+  const [{ createPrometheusMetrics }, { serveHttp }] = await Promise.all([
     import("../../runtime/metrics-prometheus.ts"),
     import("../../runtime/http.ts"),
-    import("./metric-lists.ts"),
   ]);
-  const simulated = driver.kind === "Simulated";
-  const build = { version: VERSION, driver: driver.kind === "Simulated" ? "simulated" : driver.driver };
-  const metrics = createPrometheusMetrics({ lists: METRIC_LISTS, simulated, build, dropped: sources.dropped });
+  const metrics = createPrometheusMetrics({ prefix: "trusted_iommu_", dropped: sources.dropped });
+  metrics.info({ name: "build_info", help: "Always 1" }, { version: VERSION, driver: driver.kind === "Simulated" ? "simulated" : driver.driver });
   const { log, clock } = sources;
   let close = async (): Promise<void> => undefined;
   const part: Part = {

@@ -4,7 +4,6 @@ import type { Clock } from "../../runtime/clock.ts";
 import { withDeadline } from "../../runtime/deadline.ts";
 import { AppError, isAppError, messageOf } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import { toGrpcFailure } from "../errors.ts";
 import type { DevicePluginHandlers, PublishedDevice } from "../port.ts";
 import type {
@@ -17,6 +16,7 @@ import type {
   PreStartContainerRequest,
 } from "../wire.ts";
 import { checkListed, containerAnswer } from "./allocate-answer.ts";
+import type { PluginMetrics } from "./metrics.ts";
 import { type PreferredRequest, preferDevices } from "./preferred.ts";
 
 export interface CallLimits {
@@ -31,7 +31,7 @@ export interface PluginCallsOptions {
   readonly handlers: DevicePluginHandlers;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<PluginMetrics, "allocate">;
   readonly limits: CallLimits;
   /** The list published now; null when the resource is withdrawn: every call is then refused. */
   readonly listed: () => readonly PublishedDevice[] | null;
@@ -54,9 +54,6 @@ interface ServedCall {
   readonly ms: number;
   readonly onResult: (result: string) => void;
 }
-
-/** What Metrics.allocate is told: ok, or the code of the error. */
-export const ALLOCATE_RESULTS = ["ok", "NOT_OFFERED", "UNKNOWN_DEVICE", "DEADLINE", "SHUTTING_DOWN", "INVARIANT_BROKEN"] as const;
 
 /**
  * kubelet's calls for one resource. Each answers within a bound of its own, whatever the agent's handler does; nothing thrown escapes.

@@ -8,6 +8,7 @@ import type { DevicePluginHandlers, DevicePluginPort, PublicationChange, Publish
 import { createDirectoryWatch } from "../registration/directory-watch.ts";
 import { checkSocketPath, createSocketNames, removeStaleSockets } from "../sockets.ts";
 import { KUBELET_SOCKET, loadDevicePluginWire } from "../wire.ts";
+import { pluginMetrics } from "./metrics.ts";
 import { ResourcePlugin } from "./resource-plugin.ts";
 import { DEFAULT_LIMITS, type DevicePluginLimits, type ResourcePluginOptions } from "./resource-plugin-options.ts";
 
@@ -25,9 +26,6 @@ export interface DevicePluginsOptions {
   readonly limits?: Partial<DevicePluginLimits>;
 }
 
-/** Names of the jobs started here, for the metrics' closed list. */
-export const DEVICE_PLUGIN_JOBS = ["kubelet-directory", "kubelet-registration"] as const;
-
 /** kubelet's device plugins, one server and socket per resource. @throws SOCKET_PATH_TOO_LONG */
 export function createDevicePlugins(options: DevicePluginsOptions): DevicePluginPort {
   const { dir, clock, random, log, jobs } = options;
@@ -42,6 +40,7 @@ export function createDevicePlugins(options: DevicePluginsOptions): DevicePlugin
 
   const shared: ResourcePluginOptions = {
     ...options,
+    metrics: pluginMetrics(options.metrics),
     limits,
     names,
     watch,

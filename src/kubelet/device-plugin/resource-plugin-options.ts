@@ -2,12 +2,12 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Jobs } from "../../runtime/jobs.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Metrics } from "../../runtime/metrics.ts";
 import type { DevicePluginHandlers, PublicationChange } from "../port.ts";
 import type { DirectoryWatch } from "../registration/directory-watch.ts";
 import type { SocketNames } from "../sockets.ts";
 import type { DevicePluginWire } from "../wire.ts";
 import type { CallLimits } from "./calls.ts";
+import type { PluginMetrics } from "./metrics.ts";
 
 export interface DevicePluginLimits extends CallLimits {
   /** Above kubelet's own 10 s for dialling back. */
@@ -35,7 +35,7 @@ export interface ResourcePluginOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: PluginMetrics;
   readonly jobs: Jobs;
   readonly handlers: DevicePluginHandlers;
   readonly limits: DevicePluginLimits;

@@ -13,9 +13,6 @@ import { Instance } from "./instance.ts";
 import { type DeviceList, deviceList, EMPTY_LIST, type StreamEnd, sameDevices } from "./list-stream.ts";
 import type { ResourcePluginOptions } from "./resource-plugin-options.ts";
 
-/** What Metrics.registration is told: ok, or the code of the error. */
-export const REGISTRATION_RESULTS = ["ok", "REGISTER_REFUSED", "KUBELET_ABSENT", "DEADLINE", "SOCKET_UNBINDABLE"] as const;
-
 /** Between failed attempts; a new kubelet start ends the wait at once. */
 const BACKOFF = { minMs: 25, maxMs: 5000, jitter: 0.5 };
 /** Between registrations that are lost again and again; the first loss after a good one is answered at once. kubelet counts registrations. */

@@ -3,7 +3,6 @@ import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
 import { addressFrom } from "../../../src/cli/agent/explain-device.ts";
 import { humanLogLine } from "../../../src/cli/agent/log-line.ts";
-import { METRIC_LISTS } from "../../../src/cli/agent/metric-lists.ts";
 import { oneFileOf } from "../../../src/cli/agent/open-cluster.ts";
 import { createScreen } from "../../../src/cli/agent/screen.ts";
 import { type Context, noDrops } from "../../../src/cli/context.ts";
@@ -86,10 +85,6 @@ test("an address is taken as people type it, and refused with an example", () =>
     "0000:17:00.0",
   ]);
   for (const bad of ["", "17:00", "17:20.0", "17:00.8", "../17:00.0"]) expect(() => addressFrom(bad)).toThrow(/lspci -D/);
-});
-
-test("every list of label values is closed, and no value is on it twice", () => {
-  for (const [name, values] of Object.entries(METRIC_LISTS)) expect([name, new Set(values).size]).toEqual([name, values.length]);
 });
 
 test("KUBECONFIG names one file; a list is refused, because its files are not merged", () => {

@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
 import { KUBELET_SOCKET } from "../../../src/kubelet/wire.ts";
-import { noMetrics } from "../../../src/runtime/metrics.ts";
+import { recordingMetrics } from "../../support/recording-metrics.ts";
 import { device, GPU, NIC, type Scene, type SceneOptions, startScene, until } from "../scene.ts";
 
 let scene: Scene | null = null;
@@ -210,17 +210,20 @@ describe("coming back", () => {
   });
 
   it("counts registrations, refusals and stream ends", async () => {
-    const seen: string[] = [];
-    const metrics = { ...noMetrics, registration: (result: string) => seen.push(result), streamEnd: () => seen.push("stream end") };
+    const { metrics, counted } = recordingMetrics();
+    const ofKubelet = (): string[] => counted.filter((line) => !line.startsWith("job_runs_total"));
     const s = await start({ metrics });
     s.kubelet.faults.register = { kind: "Refuse", message: "not today" };
     s.plugins.publish(offerBoth);
-    await until("a refusal", () => seen.length > 0);
+    await until("a refusal", () => ofKubelet().length > 0);
     s.kubelet.faults.register = null;
     await untilOffered(s);
     s.kubelet.cutStream(GPU);
-    await until("the end and the next registration", () => seen.at(-1) === "ok" && seen.includes("stream end"));
-    expect(new Set(seen)).toEqual(new Set(["REGISTER_REFUSED", "ok", "stream end"]));
+    await until("the end and the next registration", () => {
+      const end = ofKubelet().findIndex((line) => line.startsWith("stream_ends_total"));
+      return end >= 0 && ofKubelet().indexOf("registrations_total ok", end) > end;
+    });
+    expect(new Set(ofKubelet())).toEqual(new Set(["registrations_total REGISTER_REFUSED", "registrations_total ok", "stream_ends_total cancelled"]));
   });
 
   it("leaks neither descriptors nor memory over 100 kubelet restarts", async () => {

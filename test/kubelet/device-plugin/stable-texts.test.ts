@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { pluginMetrics } from "../../../src/kubelet/device-plugin/metrics.ts";
 import { ResourcePlugin } from "../../../src/kubelet/device-plugin/resource-plugin.ts";
 import { DEFAULT_LIMITS } from "../../../src/kubelet/device-plugin/resource-plugin-options.ts";
 import { sameForTheSameCause } from "../../../src/kubelet/errors.ts";
@@ -34,8 +35,8 @@ async function problemsOf(prepare: (names: SocketNames) => SocketNames, fault: s
   const scene = await startScene();
   const results: string[] = [];
   const problems = new Set<string>();
-  const metrics = { ...noMetrics, registration: (result: string) => void results.push(result) };
-  const jobs = createJobs({ owner: "test", clock: systemClock, log: silentLog, metrics, random: () => 0, onFatal: () => undefined });
+  const metrics = { ...pluginMetrics(noMetrics), registration: (result: string) => void results.push(result) };
+  const jobs = createJobs({ owner: "test", clock: systemClock, log: silentLog, metrics: noMetrics, random: () => 0, onFatal: () => undefined });
   const watch = createDirectoryWatch({ dir: scene.dir, jobs, log: silentLog, pollMs: 20 });
   if (fault !== null) scene.kubelet.faults.register = { kind: "Refuse", message: fault };
   const plugin = new ResourcePlugin(GPU, {
