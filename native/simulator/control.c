@@ -63,15 +63,10 @@ int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *un
 	return 0;
 }
 
-__u32 sim_delay_ms(struct sim_module *sim, __u64 leaf, __u64 rcx)
+__u32 sim_fault_delay_ms(const struct sim_module *sim, __u64 leaf, const struct sim_unit *unit)
 {
-	const struct sim_unit *unit = leaf == TDX_LEAF_IOMMU_SETUP ? sim_unit_at(sim, rcx)
-								   : sim_unit_with_id(sim, rcx);
 	__u32 i;
 
-	/* Comes in tens: not each of them is slow. */
-	if (leaf == TDX_LEAF_PHYMEM_PAGE_WBINVD)
-		return 0;
 	for (i = 0; i < sim->head->fault_count; i++) {
 		const struct sim_fault *fault = &sim->head->faults[i];
 

@@ -14,6 +14,8 @@ struct sim_unit *sim_unit_with_id(struct sim_module *sim, __u64 id);
 /* The fault that answers this attempt, or none; uses it up. */
 int sim_fault_take(struct sim_module *sim, __u64 leaf, const struct sim_unit *unit,
 		   struct sim_fault *taken);
+/* How long the next such attempt takes, by the script or by the latency of every call. */
+__u32 sim_fault_delay_ms(const struct sim_module *sim, __u64 leaf, const struct sim_unit *unit);
 
 int sim_in_memory(const struct sim_module *sim, __u64 address);
 /* A page, and the module owns nothing of it. */

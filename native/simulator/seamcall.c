@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
-/* TDH.IOMMU.SETUP and TDH.IOMMU.CLEAR as the TDX module answers them. */
+/* The SEAMCALLs as the TDX module answers them; the table of leaves at the end says which. */
 #include "internal.h"
 
 /* Statuses that say "begun": the module holds the pages while the host repeats. */
@@ -72,9 +72,8 @@ static __u64 setup_begin(struct sim_module *sim, struct sim_unit *unit, __u64 ro
 	return 0;
 }
 
-static void setup(struct sim_module *sim, struct tdx_regs *regs)
+static void setup(struct sim_module *sim, struct sim_unit *unit, struct tdx_regs *regs)
 {
-	struct sim_unit *unit = sim_unit_at(sim, regs->rcx);
 	struct sim_fault fault = { 0 };
 	__u64 scripted = script_for(sim, TDX_LEAF_IOMMU_SETUP, unit, &fault);
 
@@ -122,9 +121,8 @@ static __u64 list_root(struct sim_module *sim, __u64 root)
 	}
 }
 
-static void clear(struct sim_module *sim, struct tdx_regs *regs)
+static void clear(struct sim_module *sim, struct sim_unit *unit, struct tdx_regs *regs)
 {
-	struct sim_unit *unit = sim_unit_with_id(sim, regs->rcx);
 	struct sim_fault fault = { 0 };
 	__u64 scripted = script_for(sim, TDX_LEAF_IOMMU_CLEAR, unit, &fault);
 
@@ -161,11 +159,43 @@ static __u64 write_back_check(struct sim_module *sim, __u64 page)
 		       : TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_RCX;
 }
 
-static void write_back(struct sim_module *sim, struct tdx_regs *regs)
+static void write_back(struct sim_module *sim, struct sim_unit *unit, struct tdx_regs *regs)
 {
+	(void)unit;
 	regs->rax = write_back_check(sim, regs->rcx);
 	sim->head->write_backs++;
 	sim->head->write_backs_refused += regs->rax != 0;
+}
+
+struct sim_leaf {
+	__u64 number;
+	/* The unit that operand RCX names; NULL: the leaf names none, and is never slow. */
+	struct sim_unit *(*unit)(struct sim_module *sim, __u64 rcx);
+	void (*answer)(struct sim_module *sim, struct sim_unit *unit, struct tdx_regs *regs);
+};
+
+static const struct sim_leaf leaves[] = {
+	{ TDX_LEAF_IOMMU_SETUP, sim_unit_at, setup },
+	{ TDX_LEAF_IOMMU_CLEAR, sim_unit_with_id, clear },
+	/* Comes in tens. */
+	{ TDX_LEAF_PHYMEM_PAGE_WBINVD, NULL, write_back },
+	{ 0, NULL, NULL },
+};
+
+static const struct sim_leaf *leaf_of(__u64 number)
+{
+	const struct sim_leaf *leaf = leaves;
+
+	while (leaf->answer && leaf->number != number)
+		leaf++;
+	return leaf->answer ? leaf : NULL;
+}
+
+__u32 sim_delay_ms(struct sim_module *sim, __u64 number, __u64 rcx)
+{
+	const struct sim_leaf *leaf = leaf_of(number);
+
+	return leaf && leaf->unit ? sim_fault_delay_ms(sim, number, leaf->unit(sim, rcx)) : 0;
 }
 
 static __u64 environment_status(__u32 environment)
@@ -189,18 +219,14 @@ static __u64 environment_status(__u32 environment)
 
 void sim_seamcall(struct sim_module *sim, struct tdx_regs *regs)
 {
-	__u64 leaf = regs->rax;
+	const struct sim_leaf *leaf = leaf_of(regs->rax);
 
 	regs->rax = environment_status(sim->head->identity.environment);
 	if (regs->rax)
 		return;
 	sim_check_pages(sim);
-	if (leaf == TDX_LEAF_IOMMU_SETUP)
-		setup(sim, regs);
-	else if (leaf == TDX_LEAF_IOMMU_CLEAR)
-		clear(sim, regs);
-	else if (leaf == TDX_LEAF_PHYMEM_PAGE_WBINVD)
-		write_back(sim, regs);
+	if (leaf)
+		leaf->answer(sim, leaf->unit ? leaf->unit(sim, regs->rcx) : NULL, regs);
 	else
 		regs->rax = TDX_OPERAND_INVALID | TDX_OPERAND_RAX;
 }

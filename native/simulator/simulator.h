@@ -112,8 +112,8 @@ struct sim_module {
 	__u64 root[TDX_MT_ENTRIES]; /* scratch: a page is too much for a kernel's stack */
 };
 
-/* How long the next such attempt takes. */
-__u32 sim_delay_ms(struct sim_module *sim, __u64 leaf, __u64 rcx);
+/* How long the next attempt with this leaf number takes. */
+__u32 sim_delay_ms(struct sim_module *sim, __u64 number, __u64 rcx);
 /* One attempt. rcx and rdx change only with success. */
 void sim_seamcall(struct sim_module *sim, struct tdx_regs *regs);
 void sim_identity(struct sim_module *sim, struct tdx_identity *identity);

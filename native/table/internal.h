@@ -7,6 +7,8 @@
 
 #include "table.h"
 
+struct tdx_leaf;
+
 /* What the status of one attempt means. */
 enum tdx_verdict {
 	TDX_VERDICT_DONE,
@@ -19,7 +21,7 @@ enum tdx_verdict {
 
 #define TDX_ENTROPY_ATTEMPTS 10
 
-enum tdx_verdict tdx_status_verdict(__u64 leaf, __u64 status);
+enum tdx_verdict tdx_status_verdict(const struct tdx_leaf *leaf, __u64 status);
 /* The attempt took no page: it was refused before it began. */
 int tdx_status_took_nothing(__u64 status);
 /* The pages themselves were refused: a repeat needs other ones. */
@@ -52,20 +54,9 @@ __u32 tdx_unit_rest_state(const struct tdx_unit *unit);
 int tdx_enter(struct tdx_table *table);
 int tdx_leave(struct tdx_table *table);
 
-void tdx_operation_begin(struct tdx_table *table, struct tdx_unit *unit, __u32 leaf, __u32 state);
+void tdx_operation_begin(struct tdx_table *table, struct tdx_unit *unit,
+			 const struct tdx_leaf *leaf);
 /* Runs the unit's operation to its end. Not under lock. */
 int tdx_operation_run(struct tdx_table *table, __u64 reg_base, __u32 *outcome);
-
-/*
- * Records the end of an operation; what must be freed afterwards, without the lock, is moved to
- * *freed.
- */
-__u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
-		    struct tdx_pages *freed);
-__u32 tdx_clear_end(struct tdx_unit *unit, const struct tdx_call *call, struct tdx_pages *freed,
-		    int released);
-/* Whether a CLEAR that answered so has released all of held. Inside begin, not under lock. */
-int tdx_clear_released(struct tdx_table *table, const struct tdx_pages *held,
-		       const struct tdx_call *call, __u64 root);
 
 #endif

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /* One SETUP or CLEAR from its record in the table to its end: the resume loop. */
 #include "internal.h"
+#include "leaf.h"
 
 struct tdx_run {
 	__u32 entropy; /* refusals for want of entropy in a row */
 	__u32 outcome;
-	int released; /* by a CLEAR: all pages */
-	struct tdx_pages freed;
+	struct tdx_ending ending;
 };
 
-void tdx_operation_begin(struct tdx_table *table, struct tdx_unit *unit, __u32 leaf, __u32 state)
+void tdx_operation_begin(struct tdx_table *table, struct tdx_unit *unit,
+			 const struct tdx_leaf *leaf)
 {
-	unit->op_leaf = leaf;
+	unit->op_leaf = leaf->number;
 	unit->op_attempts = 0;
 	unit->op_started = table->ops->now_ns(table->ctx);
-	unit->state = state;
+	unit->state = leaf->state;
 	unit->flags &= ~TDX_UNIT_RETRYABLE;
 	tdx_table_bump(table);
 }
@@ -39,15 +40,7 @@ static struct tdx_call next_call(const struct tdx_table *table, const struct tdx
 
 	__builtin_memcpy(call.instance, table->head->instance, sizeof(call.instance));
 	call.regs.rax = unit->op_leaf;
-	if (unit->op_leaf == TDX_LEAF_IOMMU_SETUP) {
-		call.regs.rcx = unit->reg_base;
-		call.regs.rdx = unit->tried.root;
-		return call;
-	}
-	call.regs.rcx = unit->id;
-	call.regs.rdx =
-		table->head->identity.abi_profile == TDX_IOMMU_PROFILE_NEWEST ? 0 : unit->held.root;
-	call.incarnation = unit->id_incarnation;
+	tdx_leaf_of(unit->op_leaf)->operands(table, unit, &call);
 	return call;
 }
 
@@ -63,25 +56,15 @@ int tdx_table_expects(struct tdx_table *table, const struct tdx_call *call)
 	__u32 i;
 
 	for (i = 0; i < table->head->unit_count; i++) {
-		struct tdx_call expected = next_call(table, &table->units[i]);
+		struct tdx_call expected;
 
-		if (is_same_operation(table, &table->units[i], call) &&
-		    expected.regs.rcx == call->regs.rcx && expected.regs.rdx == call->regs.rdx)
+		if (!is_same_operation(table, &table->units[i], call))
+			continue;
+		expected = next_call(table, &table->units[i]);
+		if (expected.regs.rcx == call->regs.rcx && expected.regs.rdx == call->regs.rdx)
 			return 1;
 	}
 	return 0;
-}
-
-static void record_attempt(struct tdx_table *table, struct tdx_unit *unit,
-			   const struct tdx_call *call)
-{
-	unit->op_attempts++;
-	if (call->leaf != TDX_LEAF_IOMMU_SETUP || unit->tried.tainted ||
-	    tdx_status_took_nothing(call->regs.rax))
-		return;
-	/* Once tainted always tainted, until an id holds the pages. */
-	unit->tried.tainted = 1;
-	tdx_table_bump(table);
 }
 
 /* The backend is gone for good: what it did with the pages nobody can say. */
@@ -111,24 +94,24 @@ static int give_up(struct tdx_table *table, __u64 reg_base, const struct tdx_cal
 static int settle(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
 		  struct tdx_run *run)
 {
-	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
+	const struct tdx_leaf *leaf = tdx_leaf_of(call->leaf);
+	enum tdx_verdict verdict = tdx_status_verdict(leaf, call->regs.rax);
 
-	record_attempt(table, unit, call);
+	unit->op_attempts++;
+	if (leaf->note)
+		leaf->note(table, unit, call);
 	run->entropy = verdict == TDX_VERDICT_NO_ENTROPY ? run->entropy + 1 : 0;
 	if (verdict == TDX_VERDICT_RESUME)
 		return GO_ON;
 	if (verdict == TDX_VERDICT_NO_ENTROPY && run->entropy < TDX_ENTROPY_ATTEMPTS)
 		return GO_ON;
 	tdx_table_refresh_locked(table);
-	if (call->leaf == TDX_LEAF_IOMMU_SETUP)
-		run->outcome = tdx_setup_end(table, unit, call, &run->freed);
-	else
-		run->outcome = tdx_clear_end(unit, call, &run->freed, run->released);
+	run->outcome = leaf->end(table, unit, call, &run->ending);
 	end(table, unit, call->regs.rax);
 	return 0;
 }
 
-/* The pages under the id that this CLEAR is of; false when the answer is nobody's any more. */
+/* The pages under the unit's id; false when the answer is of no operation of the table any more. */
 static int expected_pages(struct tdx_table *table, __u64 reg_base, const struct tdx_call *call,
 			  struct tdx_pages *held)
 {
@@ -146,6 +129,7 @@ static int expected_pages(struct tdx_table *table, __u64 reg_base, const struct 
 /* One SEAMCALL and its record. GO_ON, 0 at the end, or an error. */
 static int attempt(struct tdx_table *table, __u64 reg_base, struct tdx_run *run)
 {
+	const struct tdx_leaf *leaf;
 	struct tdx_unit *unit;
 	struct tdx_pages held;
 	struct tdx_call call;
@@ -159,8 +143,9 @@ static int attempt(struct tdx_table *table, __u64 reg_base, struct tdx_run *run)
 	rc = table->ops->seamcall(table->ctx, &call);
 	if (rc)
 		return rc == -ECANCELED ? rc : give_up(table, reg_base, &call, rc);
-	if (call.leaf == TDX_LEAF_IOMMU_CLEAR && expected_pages(table, reg_base, &call, &held))
-		run->released = tdx_clear_released(table, &held, &call, root);
+	leaf = tdx_leaf_of(call.leaf);
+	if (leaf->released && expected_pages(table, reg_base, &call, &held))
+		run->ending.released = leaf->released(table, &held, &call, root);
 
 	table->ops->lock(table->ctx);
 	unit = tdx_table_find(table, reg_base);
@@ -170,7 +155,7 @@ static int attempt(struct tdx_table *table, __u64 reg_base, struct tdx_run *run)
 		/* A boot, or the unit's removal, came between: the answer is nobody's. */
 		rc = unit->flags & TDX_UNIT_PRESENT ? -EIO : -ENOENT;
 	table->ops->unlock(table->ctx);
-	tdx_pages_release(table, &run->freed);
+	tdx_pages_release(table, &run->ending.freed);
 	stored = table->ops->commit(table->ctx);
 	return stored ? stored : rc;
 }

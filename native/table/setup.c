@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
-/*
- * SETUP: what is decided before the SEAMCALL, and what its last status does to the unit and its
- * pages.
- */
+/* SETUP as it is asked for: what is decided, and what is prepared, before the first SEAMCALL. */
 #include "internal.h"
+#include "leaf.h"
 
 /*
  * The module has TDX Connect in the shape we speak: the leaf numbers alone would not tell, older
@@ -108,7 +106,7 @@ static int prepare(struct tdx_table *table, struct tdx_unit *unit)
 	if (!rc) {
 		if (count)
 			unit->tried = fresh;
-		tdx_operation_begin(table, unit, TDX_LEAF_IOMMU_SETUP, TDX_IOMMU_SETTING_UP);
+		tdx_operation_begin(table, unit, &tdx_leaf_setup);
 	}
 	ops->unlock(table->ctx);
 	return rc;
@@ -155,59 +153,4 @@ int tdx_table_setup(struct tdx_table *table, struct tdx_iommu_setup *setup)
 	tdx_unit_fill(tdx_table_find(table, reg_base), &setup->unit);
 	table->ops->unlock(table->ctx);
 	return 0;
-}
-
-/*
- * Not when another module answers by now, or none, or nothing at the unit's address, nor when the
- * status has something to add to its success that we do not know: then the id without trust.
- */
-static int is_proven(const struct tdx_table *table, const struct tdx_unit *unit,
-		     const struct tdx_call *call)
-{
-	return call->regs.rax == TDX_SUCCESS && unit->gsts != TDX_GSTS_GONE &&
-	       call->identity.environment == TDX_IOMMU_ENV_OK &&
-	       __builtin_memcmp(&call->identity, &table->head->identity,
-				sizeof(call->identity)) == 0;
-}
-
-static __u32 trusted(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call)
-{
-	unit->held = unit->tried;
-	unit->held.tainted = 0;
-	unit->tried = (struct tdx_pages){ 0 };
-	unit->id = call->regs.rcx;
-	unit->id_incarnation = call->identity.incarnation;
-	unit->setup_seq = table->head->next_seq++;
-	unit->flags |= TDX_UNIT_ID_VALID;
-	unit->state = is_proven(table, unit, call) ? TDX_IOMMU_TRUSTED : TDX_IOMMU_UNKNOWN;
-	return TDX_IOMMU_DONE;
-}
-
-__u32 tdx_setup_end(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call,
-		    struct tdx_pages *freed)
-{
-	enum tdx_verdict verdict = tdx_status_verdict(call->leaf, call->regs.rax);
-
-	if (verdict == TDX_VERDICT_DONE)
-		return trusted(table, unit, call);
-	unit->state = TDX_IOMMU_FAILED;
-	if (verdict == TDX_VERDICT_RETRY || verdict == TDX_VERDICT_NO_ENTROPY) {
-		unit->flags |= TDX_UNIT_RETRYABLE;
-		return TDX_IOMMU_RETRY;
-	}
-	if (unit->tried.tainted) {
-		/*
-		 * The same pages again, if ever: the module may be halfway with them. Refused pages
-		 * are of no more use.
-		 */
-		if (tdx_status_blames_pages(call->regs.rax))
-			tdx_pages_abandon(unit, &unit->tried);
-		return TDX_IOMMU_OUT_FAILED;
-	}
-	*freed = unit->tried;
-	unit->tried = (struct tdx_pages){ 0 };
-	if (verdict != TDX_VERDICT_UNSUPPORTED)
-		return TDX_IOMMU_OUT_FAILED;
-	unit->state = TDX_IOMMU_UNSUPPORTED;
-	return TDX_IOMMU_OUT_UNSUPPORTED;
 }

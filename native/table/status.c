@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /* What a SEAMCALL status means for the operation and for the pages that went with it. */
 #include "internal.h"
+#include "leaf.h"
 
 static int is_busy(__u64 masked)
 {
@@ -32,7 +33,7 @@ static int is_interrupted(__u64 masked)
 	}
 }
 
-enum tdx_verdict tdx_status_verdict(__u64 leaf, __u64 status)
+enum tdx_verdict tdx_status_verdict(const struct tdx_leaf *leaf, __u64 status)
 {
 	__u64 masked = status & TDX_STATUS_MASK;
 
@@ -45,8 +46,7 @@ enum tdx_verdict tdx_status_verdict(__u64 leaf, __u64 status)
 		return TDX_VERDICT_NO_ENTROPY;
 	if (is_busy(masked) || is_interrupted(masked))
 		return TDX_VERDICT_RETRY;
-	/* Operand RDX would be the page list: our bug, not the unit's inability. */
-	if (leaf == TDX_LEAF_IOMMU_SETUP && status == (TDX_OPERAND_INVALID | TDX_OPERAND_RCX))
+	if (status == leaf->unsupported)
 		return TDX_VERDICT_UNSUPPORTED;
 	return TDX_VERDICT_FAILED;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../table/internal.h"
+#include "../table/leaf.h"
 #include "check.h"
 #include "host.h"
 #include "tests.h"
@@ -37,7 +38,7 @@ static const __u64 statuses[] = {
 
 static int expected_outcome(__u64 status, int tainted)
 {
-	switch (tdx_status_verdict(TDX_LEAF_IOMMU_SETUP, status)) {
+	switch (tdx_status_verdict(&tdx_leaf_setup, status)) {
 	case TDX_VERDICT_RETRY:
 		return TDX_IOMMU_RETRY;
 	case TDX_VERDICT_UNSUPPORTED:
@@ -117,7 +118,7 @@ static void clear_after_each_status(void)
 
 	for (i = 0; i < STATUSES * 2; i++) {
 		__u64 status = statuses[i / 2];
-		int retry = tdx_status_verdict(TDX_LEAF_IOMMU_CLEAR, status) == TDX_VERDICT_RETRY;
+		int retry = tdx_status_verdict(&tdx_leaf_clear, status) == TDX_VERDICT_RETRY;
 
 		host_start(&host, profiles[i % 2], MT);
 		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The statuses' verdicts, one line each. */
 #include "../table/internal.h"
+#include "../table/leaf.h"
 #include "check.h"
 #include "tests.h"
 
@@ -57,8 +58,8 @@ static void verdicts(void)
 	for (i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++) {
 		const struct expectation *one = &expectations[i];
 
-		CHECK_EQ(tdx_status_verdict(TDX_LEAF_IOMMU_SETUP, one->status), one->setup);
-		CHECK_EQ(tdx_status_verdict(TDX_LEAF_IOMMU_CLEAR, one->status), one->clear);
+		CHECK_EQ(tdx_status_verdict(&tdx_leaf_setup, one->status), one->setup);
+		CHECK_EQ(tdx_status_verdict(&tdx_leaf_clear, one->status), one->clear);
 		CHECK_EQ(tdx_status_took_nothing(one->status), one->took_nothing);
 	}
 }
