@@ -3,6 +3,8 @@
  * The VT-d units that the firmware names: DRHD entries of ACPI's DMAR table, and their NUMA node
  * from RHSA.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/acpi.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -23,7 +25,7 @@ static void walk(struct tdx_driver *driver, const struct acpi_table_header *tabl
 		const struct acpi_dmar_header *entry = (const void *)at;
 
 		if (entry->length < sizeof(*entry) || at + entry->length > end) {
-			pr_warn("tdx_iommu: DMAR entry of type %u has length %u\n", entry->type,
+			pr_warn("DMAR entry of type %u has length %u\n", entry->type,
 				entry->length);
 			return;
 		}
@@ -67,13 +69,13 @@ static void add_unit(struct tdx_driver *driver, const struct acpi_dmar_header *e
 	facts.reg_base = unit->address;
 	facts.segment = unit->segment;
 	if (!is_key(driver, facts.reg_base)) {
-		pr_warn("tdx_iommu: DMAR names unit 0x%llx twice, or not at a page: left out\n",
+		pr_warn("DMAR names unit 0x%llx twice, or not at a page: left out\n",
 			facts.reg_base);
 		return;
 	}
 	registers = tdx_registers_open(&facts);
 	if (!registers) {
-		pr_warn("tdx_iommu: the registers of unit 0x%llx can't be read\n", facts.reg_base);
+		pr_warn("the registers of unit 0x%llx can't be read\n", facts.reg_base);
 		return;
 	}
 	driver->registers[driver->fact_count] = registers;
@@ -103,7 +105,7 @@ int tdx_dmar_read(struct tdx_driver *driver)
 	int rc = -ENODEV;
 
 	if (ACPI_FAILURE(acpi_get_table(ACPI_SIG_DMAR, 0, &table))) {
-		pr_info("tdx_iommu: this machine has no DMAR table\n");
+		pr_info("this machine has no DMAR table\n");
 		return -ENODEV;
 	}
 	walk(driver, table, count_unit);

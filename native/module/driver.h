@@ -2,7 +2,7 @@
 /*
  * What the files of tdx_iommu.ko share.
  *
- *   chardev.c --> worker.c --> table/ --> ops.c --> seamcall.c | the registered backend
+ *   chardev.c --> worker.c --> table/ --> ops.c --> seamcall.c --> the registered backend | the CPU
  *
  * Lock order: PCI/TSM's semaphore (held by whoever calls into a backend's link TSM), then
  * driver.change, then driver.lock. Nothing here ever takes PCI/TSM's semaphore.
@@ -10,6 +10,7 @@
 #ifndef TDX_IOMMU_DRIVER_H
 #define TDX_IOMMU_DRIVER_H
 
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -36,9 +37,18 @@ struct tdx_driver {
 	unsigned long writer; /* bit 0: taken */
 };
 
+extern const struct tdx_table_ops tdx_driver_ops; /* ops.c */
+
+/* driver.c */
 extern struct tdx_driver tdx_driver;
-extern const struct tdx_table_ops tdx_driver_ops;
-extern bool real_setup;
+/*
+ * All units anew, under a new instance. Sequence numbers go on: none is ever used twice. Under
+ * driver.change, as the two below.
+ */
+int tdx_driver_renew(struct tdx_driver *driver);
+bool tdx_driver_is_clean(struct tdx_driver *driver);
+/* Holds both modules while a unit is not clean. */
+void tdx_driver_pin(struct tdx_driver *driver, bool wanted);
 
 /* dmar.c: -ENODEV without a DMAR table or units. */
 int tdx_dmar_read(struct tdx_driver *driver);
@@ -50,18 +60,13 @@ void tdx_registers_look(struct tdx_driver *driver);
 /* Whether they forbid a SETUP; the log says why. */
 bool tdx_registers_forbid(const struct tdx_driver *driver, const struct tdx_unit *unit);
 
-/* seamcall.c: one attempt on this CPU; faults come back as statuses. */
-void tdx_seamcall(struct tdx_seamcall_regs *regs);
+/*
+ * seamcall.c: one attempt, by the backend or on this CPU, where faults come back as statuses. -EIO:
+ * the backend is gone. Under driver.lock or driver.change.
+ */
+int tdx_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *regs);
 /* identity.c: under driver.lock. */
 void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity);
-/* One attempt by whoever answers; must be called with driver.lock or driver.change held. */
-int tdx_driver_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *regs);
-
-/* backend.c */
-int tdx_table_renew(struct tdx_driver *driver);
-/* Holds both modules while a unit is not clean. Under driver.change. */
-void tdx_driver_pin(struct tdx_driver *driver, bool wanted);
-bool tdx_driver_is_clean(struct tdx_driver *driver);
 
 /* worker.c: 0 and the outcome in the argument, or the errno of the contract. */
 int tdx_worker_start(void);

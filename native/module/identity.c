@@ -26,7 +26,7 @@ static u64 read_field(struct tdx_driver *driver, u64 field, u64 *value)
 {
 	struct tdx_seamcall_regs regs = { .rax = LEAF_SYS_RD, .rdx = field };
 
-	if (tdx_driver_seamcall(driver, &regs))
+	if (tdx_seamcall(driver, &regs))
 		return NOBODY;
 	*value = regs.r8;
 	return regs.rax;
@@ -83,6 +83,7 @@ void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity)
 {
 	u64 status, features0 = 0, count = 0;
 
+	lockdep_assert_held(&driver->lock);
 	*identity = (struct tdx_identity){ .environment = TDX_IOMMU_ENV_NOT_READY };
 	status = read_field(driver, FIELD_FEATURES0, &features0);
 	driver->backend_gone = status == NOBODY;

@@ -3,22 +3,11 @@
  * tdx_iommu.ko: puts VT-d units into TDX mode and takes them out of it, for whoever holds
  * /dev/tdx_iommu. See native/README.md.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 
 #include "driver.h"
-
-bool real_setup;
-module_param(real_setup, bool, 0444);
-MODULE_PARM_DESC(real_setup,
-		 "EXPERIMENTAL: real SETUP and CLEAR, on a kernel that opted in and leaves SETUP alone");
-
-struct tdx_driver tdx_driver = {
-	.table = { .ops = &tdx_driver_ops, .ctx = &tdx_driver, .head = &tdx_driver.head },
-	.head = { .next_seq = 1, .generation = 1 },
-	.lock = __SPIN_LOCK_UNLOCKED(tdx_driver.lock),
-	.change = __MUTEX_INITIALIZER(tdx_driver.change),
-	.changed = __WAIT_QUEUE_HEAD_INITIALIZER(tdx_driver.changed),
-};
 
 static const char *const environments[] = {
 	[TDX_IOMMU_ENV_OK] = "the TDX module answers",
@@ -33,10 +22,13 @@ static const char *const environments[] = {
 static int __init tdx_iommu_start(void)
 {
 	int rc = tdx_dmar_read(&tdx_driver);
+	bool real_setup;
 
 	if (rc)
 		return rc;
-	rc = tdx_table_renew(&tdx_driver);
+	mutex_lock(&tdx_driver.change);
+	rc = tdx_driver_renew(&tdx_driver);
+	mutex_unlock(&tdx_driver.change);
 	if (rc)
 		goto free_units;
 	rc = tdx_worker_start();
@@ -49,7 +41,8 @@ static int __init tdx_iommu_start(void)
 	rc = tdx_chardev_start();
 	if (rc)
 		goto stop_power;
-	pr_info("tdx_iommu: %u VT-d units; %s%s\n", tdx_driver.head.unit_count,
+	real_setup = tdx_driver.head.flags & TDX_IOMMU_INFO_REAL_SETUP;
+	pr_info("%u VT-d units; %s%s\n", tdx_driver.head.unit_count,
 		environments[tdx_driver.head.identity.environment],
 		real_setup ? "; real SETUP is on, and experimental" : "");
 	return 0;

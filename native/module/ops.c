@@ -37,14 +37,6 @@ static int durable(void *ctx)
 	return 0;
 }
 
-int tdx_driver_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *regs)
-{
-	if (driver->backend)
-		return driver->backend->seamcall(driver->backend_ctx, regs);
-	tdx_seamcall(regs);
-	return 0;
-}
-
 /* A machine that goes down does not wait for a module that never gets done. */
 static bool is_too_late(struct tdx_driver *driver, u64 leaf)
 {
@@ -53,7 +45,7 @@ static bool is_too_late(struct tdx_driver *driver, u64 leaf)
 	return since && (leaf == TDX_LEAF_IOMMU_SETUP || time_after(jiffies, since + LAST_CLEARS));
 }
 
-/* On the worker, under driver.change. */
+/* On the worker. */
 static int issue(void *ctx, struct tdx_call *call)
 {
 	struct tdx_driver *driver = ctx;
@@ -62,6 +54,7 @@ static int issue(void *ctx, struct tdx_call *call)
 					  .rdx = call->regs.rdx };
 	int rc = 0;
 
+	lockdep_assert_held(&driver->change);
 	if (is_too_late(driver, call->leaf))
 		return -ECANCELED;
 	cond_resched();
@@ -75,7 +68,7 @@ static int issue(void *ctx, struct tdx_call *call)
 	if (tdx_testing_fails_seamcall())
 		regs.rax = TDX_OPERAND_BUSY;
 	else
-		rc = tdx_driver_seamcall(driver, &regs);
+		rc = tdx_seamcall(driver, &regs);
 	if (rc)
 		return rc;
 	call->regs.rax = regs.rax;
@@ -94,6 +87,7 @@ static u64 pages_alloc(void *ctx, s32 numa_node, u32 order)
 	struct tdx_driver *driver = ctx;
 	struct page *pages;
 
+	lockdep_assert_held(&driver->change);
 	if (tdx_testing_fails_alloc())
 		return 0;
 	pages = alloc_pages_node(numa_node, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, order);
@@ -118,6 +112,7 @@ static u64 keyed_address(const struct tdx_driver *driver, u64 page)
 {
 	u32 mktme_keys, tdx_keys;
 
+	lockdep_assert_held(&driver->change);
 	if (driver->backend)
 		return page;
 	if (rdmsr_safe(MSR_KEYID_PARTITIONING, &mktme_keys, &tdx_keys) || !tdx_keys)
@@ -134,7 +129,7 @@ static int write_back(void *ctx, u64 page)
 	if (!regs.rcx)
 		return -EIO;
 	cond_resched();
-	return tdx_driver_seamcall(driver, &regs) ?: regs.rax != TDX_SUCCESS;
+	return tdx_seamcall(driver, &regs) ?: regs.rax != TDX_SUCCESS;
 }
 
 static u64 *entry_of(u64 page, u32 index)

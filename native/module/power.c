@@ -5,6 +5,8 @@
  * and caches written back. A crash kernel gets no such care: kdump is not supported on a machine
  * with trusted units.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/reboot.h>
 #include <linux/suspend.h>
 #include <asm/special_insns.h>
@@ -37,7 +39,7 @@ static int on_sleep(struct notifier_block *block, unsigned long event, void *dat
 	case PM_RESTORE_PREPARE:
 		if (may_sleep(&tdx_driver))
 			return NOTIFY_OK;
-		pr_warn("tdx_iommu: no sleep while a unit is in TDX mode or its pages are the TDX module's\n");
+		pr_warn("no sleep while a unit is in TDX mode or its pages are the TDX module's\n");
 		return notifier_from_errno(-EBUSY);
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:

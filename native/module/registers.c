@@ -3,6 +3,8 @@
  * A unit's registers, read and never written: the IOMMU driver owns them. Offsets: VT-d
  * specification, chapter 11.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bits.h>
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -45,7 +47,8 @@ void __iomem *tdx_registers_open(struct tdx_unit_facts *facts)
 /* What a simulated TDX module does to a unit the unit itself does not know. */
 static enum tdx_mode read_mode(const struct tdx_driver *driver, u32 at)
 {
-	if (!(driver->facts[at].ecap & TDX_ECAP_CONNECT) || READ_ONCE(driver->backend))
+	lockdep_assert_held(&driver->lock);
+	if (!(driver->facts[at].ecap & TDX_ECAP_CONNECT) || driver->backend)
 		return tdx_testing_mode(TDX_MODE_UNREAD);
 	return readq(driver->registers[at] + REG_ESTS0) & ESTS0_TMS ? TDX_MODE_ON : TDX_MODE_OFF;
 }
@@ -91,7 +94,7 @@ bool tdx_registers_forbid(const struct tdx_driver *driver, const struct tdx_unit
 	}
 	/* The agent asks again and again. */
 	if (why)
-		pr_warn_ratelimited("tdx_iommu: unit 0x%llx is not set up: %s\n", unit->reg_base,
+		pr_warn_ratelimited("unit 0x%llx is not set up: %s\n", unit->reg_base,
 				    why);
 	return why;
 }

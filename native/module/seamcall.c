@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The instruction. Mainline lends its own to named modules only. */
+/*
+ * Where a SEAMCALL goes: to the backend, or to the CPU by an instruction of our own. Mainline lends
+ * its own to named modules only.
+ */
 #include <linux/bits.h>
 #include <asm/asm.h>
 #include <asm/trapnr.h>
@@ -14,7 +17,7 @@
  * RAX, with CF as it was, clear. VMfailInvalid sets CF, which is looked at first. RBX, RSI, RDI and
  * RBP are the module's to keep; every other register that a leaf may write is clobbered.
  */
-void tdx_seamcall(struct tdx_seamcall_regs *regs)
+static void execute(struct tdx_seamcall_regs *regs)
 {
 	register u64 r8 asm("r8") = regs->r8;
 	register u64 r9 asm("r9") = regs->r9;
@@ -46,4 +49,13 @@ void tdx_seamcall(struct tdx_seamcall_regs *regs)
 	regs->r9 = r9;
 	regs->r10 = r10;
 	regs->r11 = r11;
+}
+
+int tdx_seamcall(struct tdx_driver *driver, struct tdx_seamcall_regs *regs)
+{
+	lockdep_assert(lockdep_is_held(&driver->lock) || lockdep_is_held(&driver->change));
+	if (driver->backend)
+		return driver->backend->seamcall(driver->backend_ctx, regs);
+	execute(regs);
+	return 0;
 }

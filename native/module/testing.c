@@ -5,6 +5,8 @@
  * status says of TDX mode, enum tdx_mode. version_1: the device node is that of a driver built
  * before CLEAR had not_after.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
 
@@ -65,7 +67,7 @@ void tdx_testing_start(void)
 	debugfs_create_bool("registers_gone", 0600, folder, &registers_gone);
 	debugfs_create_u32("tdx_mode", 0600, folder, &tdx_mode);
 	debugfs_create_bool("version_1", 0600, folder, &version_1);
-	pr_warn("tdx_iommu: built for tests: allocations and SEAMCALLs can be made to fail\n");
+	pr_warn("built for tests: allocations and SEAMCALLs can be made to fail\n");
 }
 
 void tdx_testing_stop(void)

@@ -5,6 +5,8 @@
  * instead of issuing another. One whose turn had not come is dropped: nobody who looks at the table
  * could know of it, and a CLEAR that comes out of the past may find a guest on the unit.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/completion.h>
 #include <linux/kref.h>
 #include <linux/slab.h>
@@ -39,6 +41,7 @@ static void request_release(struct kref *users)
 
 static int carry_out_setup(struct tdx_driver *driver, struct tdx_iommu_setup *setup)
 {
+	lockdep_assert_held(&driver->change);
 	if (READ_ONCE(driver->stopping) || driver->sleeping)
 		return -EIO;
 	tdx_registers_look(driver);
@@ -71,6 +74,7 @@ static int carry_out_clear(struct tdx_driver *driver, struct request *request)
 {
 	int rc;
 
+	lockdep_assert_held(&driver->change);
 	do
 		rc = tdx_table_clear(&driver->table, &request->clear);
 	while (rc == -ETIME && has_more_time(request));
@@ -235,11 +239,12 @@ static void clear_for_reboot(struct tdx_driver *driver, const struct tdx_unit *u
 		.setup_seq = unit->setup_seq,
 	};
 
+	lockdep_assert_held(&driver->change);
 	if (unit->flags & TDX_UNIT_ID_VALID &&
 	    !tdx_table_clear(&driver->table, &clear) && clear.outcome == TDX_IOMMU_DONE)
-		pr_info("tdx_iommu: unit 0x%llx is cleared for the reboot\n", unit->reg_base);
+		pr_info("unit 0x%llx is cleared for the reboot\n", unit->reg_base);
 	else
-		pr_warn("tdx_iommu: unit 0x%llx may be in TDX mode over the reboot\n",
+		pr_warn("unit 0x%llx may be in TDX mode over the reboot\n",
 			unit->reg_base);
 }
 
