@@ -181,6 +181,7 @@ static void pages_free(void *ctx, __u64 address, __u32 order)
 const struct tdx_table_ops store_table_ops = {
 	.lock = no_lock,
 	.unlock = no_lock,
+	.assert_locked = no_lock,
 	.begin = begin,
 	.commit = commit,
 	.seamcall = seamcall,

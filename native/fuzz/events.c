@@ -15,7 +15,9 @@ void event_reboot(struct world *world)
 	memcpy(instance, &(__u32){ ++world->boots }, sizeof(__u32));
 	sim_reboot(&host->sim);
 	memset(host->now.used, 0, sizeof(host->now.used));
+	host->table.ops->lock(host);
 	tdx_table_reset(&host->table, instance);
+	host->table.ops->unlock(host);
 	world->sets.count = 0;
 }
 

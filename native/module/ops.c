@@ -31,6 +31,13 @@ static void drop_lock(void *ctx)
 	spin_unlock(&driver->lock);
 }
 
+static void assert_lock(void *ctx)
+{
+	struct tdx_driver *driver = ctx;
+
+	lockdep_assert_held(&driver->lock);
+}
+
 /* Nothing of the table outlives the kernel. */
 static int durable(void *ctx)
 {
@@ -167,6 +174,7 @@ static void changed(void *ctx)
 const struct tdx_table_ops tdx_driver_ops = {
 	.lock = take_lock,
 	.unlock = drop_lock,
+	.assert_locked = assert_lock,
 	.begin = durable,
 	.commit = durable,
 	.seamcall = issue,

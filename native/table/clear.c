@@ -6,6 +6,7 @@
 static int admit(struct tdx_table *table, struct tdx_unit *unit,
 		 const struct tdx_iommu_clear *clear)
 {
+	tdx_table_assert_locked(table);
 	if (!unit || !(unit->flags & TDX_UNIT_PRESENT))
 		return -ENOENT;
 	if (!(table->head->flags & (TDX_IOMMU_INFO_SIMULATED | TDX_IOMMU_INFO_REAL_SETUP)))

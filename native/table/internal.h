@@ -45,6 +45,11 @@ void tdx_pages_abandon(struct tdx_unit *unit, struct tdx_pages *pages);
 
 struct tdx_unit *tdx_table_find(struct tdx_table *table, __u64 reg_base);
 void tdx_table_bump(struct tdx_table *table);
+static inline void tdx_table_assert_locked(const struct tdx_table *table)
+{
+	table->ops->assert_locked(table->ctx);
+}
+
 /* Reads identity and applies a change; the worker's form of tdx_table_refresh. */
 void tdx_table_refresh_locked(struct tdx_table *table);
 void tdx_unit_fill(const struct tdx_unit *unit, struct tdx_iommu_unit *out);

@@ -32,6 +32,7 @@ void tdx_table_look_locked(struct tdx_table *table, __u64 reg_base, __u32 gsts, 
 {
 	struct tdx_unit *unit = tdx_table_find(table, reg_base);
 
+	tdx_table_assert_locked(table);
 	if (!unit)
 		return;
 	if (unit->gsts != gsts) {

@@ -12,6 +12,7 @@ struct tdx_run {
 void tdx_operation_begin(struct tdx_table *table, struct tdx_unit *unit,
 			 const struct tdx_leaf *leaf)
 {
+	tdx_table_assert_locked(table);
 	unit->op_leaf = leaf->number;
 	unit->op_attempts = 0;
 	unit->op_started = table->ops->now_ns(table->ctx);
@@ -97,6 +98,7 @@ static int settle(struct tdx_table *table, struct tdx_unit *unit, const struct t
 	const struct tdx_leaf *leaf = tdx_leaf_of(call->leaf);
 	enum tdx_verdict verdict = tdx_status_verdict(leaf, call->regs.rax);
 
+	tdx_table_assert_locked(table);
 	unit->op_attempts++;
 	if (leaf->note)
 		leaf->note(table, unit, call);

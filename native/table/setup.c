@@ -76,6 +76,7 @@ static struct tdx_pages drop_unfit(struct tdx_table *table, struct tdx_unit *uni
 {
 	struct tdx_pages none = { 0 }, unfit = unit->tried;
 
+	tdx_table_assert_locked(table);
 	if (!unfit.root || unfit.count == table->head->identity.mt_page_count)
 		return none;
 	if (unfit.tainted) {
@@ -115,6 +116,7 @@ static int prepare(struct tdx_table *table, struct tdx_unit *unit)
 /* -ENOENT, -EOPNOTSUPP, -ENODEV, or 0 with *outcome or GO_ON. Under lock. */
 static int admit(struct tdx_table *table, struct tdx_unit *unit, __u32 *outcome)
 {
+	tdx_table_assert_locked(table);
 	if (!unit || !(unit->flags & TDX_UNIT_PRESENT))
 		return -ENOENT;
 	if (!(table->head->flags & (TDX_IOMMU_INFO_SIMULATED | TDX_IOMMU_INFO_REAL_SETUP)))

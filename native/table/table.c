@@ -23,6 +23,7 @@ int tdx_leave(struct tdx_table *table)
 
 void tdx_table_bump(struct tdx_table *table)
 {
+	tdx_table_assert_locked(table);
 	table->head->generation++;
 	table->ops->changed(table->ctx);
 }
@@ -161,6 +162,7 @@ void tdx_table_refresh_locked(struct tdx_table *table)
 	struct tdx_identity now;
 	__u32 i;
 
+	tdx_table_assert_locked(table);
 	table->ops->identity(table->ctx, &now);
 	if (SAME(&now, &table->head->identity, sizeof(now)))
 		return;

@@ -33,6 +33,8 @@ struct tdx_table_ops {
 	 */
 	void (*lock)(void *ctx);
 	void (*unlock)(void *ctx);
+	/* Complains, where that can be told, when the caller does not have the lock. */
+	void (*assert_locked)(void *ctx);
 	/*
 	 * What lies between begin and commit survives the death of the process whole or not at all
 	 * (a kernel has nothing to do here). May sleep; taken outside of lock. Both give 0 or -EIO;
@@ -153,7 +155,7 @@ struct tdx_unit_facts {
  * table is used.
  */
 int tdx_table_add(struct tdx_table *table, const struct tdx_unit_facts *facts);
-/* Forgets everything as a boot does. */
+/* Forgets everything as a boot does. Under lock. */
 void tdx_table_reset(struct tdx_table *table, const __u8 *instance);
 /*
  * The unit's hardware is gone, or is there again: it loses its id, and pages it had stay retained.

@@ -28,6 +28,13 @@ static void unlock(void *ctx)
 	host->mistakes += --host->locked;
 }
 
+static void assert_locked(void *ctx)
+{
+	struct host *host = ctx;
+
+	host->mistakes += !host->locked;
+}
+
 static int begin(void *ctx)
 {
 	struct host *host = ctx;
@@ -160,6 +167,7 @@ static void changed(void *ctx)
 static const struct tdx_table_ops table_ops = {
 	.lock = lock,
 	.unlock = unlock,
+	.assert_locked = assert_locked,
 	.begin = begin,
 	.commit = commit,
 	.seamcall = seamcall,
@@ -230,7 +238,9 @@ void host_start(struct host *host, __u32 profile, __u32 mt_page_count)
 	add_unit(host, UNIT_B);
 	add_unit(host, UNIT_C);
 	add_unit(host, UNIT_A);
+	host->table.ops->lock(host);
 	tdx_table_reset(&host->table, instance);
+	host->table.ops->unlock(host);
 	host->stored = host->now;
 }
 

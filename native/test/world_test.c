@@ -134,7 +134,9 @@ static void reboot(struct host *host)
 
 	sim_reboot(&host->sim);
 	memset(host->now.used, 0, sizeof(host->now.used));
+	host->table.ops->lock(host);
 	tdx_table_reset(&host->table, instance);
+	host->table.ops->unlock(host);
 	host->before_call = NULL;
 }
 
