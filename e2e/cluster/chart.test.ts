@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The chart against outside judges: Helm's own lint, and the schemas of the Kubernetes API. Needs the programs, but no cluster.
+// The chart against outside judges: Helm's own lint, the schemas of the Kubernetes API, and an API server without nodes.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { SCHEMAS_FOLDER } from "./binaries.ts";
+import { tellOfTheChartsLife } from "./chart-life.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
 import { runCommand } from "./command.ts";
 import { openRung, rungTitle } from "./rung.ts";
 import { schemaLocation } from "./schemas.ts";
@@ -46,7 +48,7 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("the chart", rung), () => {
   test.each([[[]], [["--set", "simulator.enabled=true"]], [["--set", "image.pullPolicy=Never", "--set", "agent.driver=tdx_iommu"]]])(
     "renders only what the Kubernetes API knows, with %j",
     async (flags) => {
-      const rendered = await helm("template", "trusted-iommu", CHART, "--namespace", "trusted-iommu", "--include-crds", ...flags);
+      const rendered = await helm("template", "trusted-iommu", CHART, "--namespace", "trusted-iommu", ...flags);
       const location = schemaLocation(join(binaries, SCHEMAS_FOLDER));
       const kubeconform = [join(binaries, "kubeconform"), "-strict", "-summary", "-output", "json", "-schema-location", location];
       const judged = await runCommand(kubeconform, { input: rendered.stdout });
@@ -54,4 +56,28 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("the chart", rung), () => {
       expect(summary).toEqual({ valid: rendered.stdout.match(/^kind:/gm)?.length, invalid: 0, errors: 0, skipped: 0 });
     },
   );
+});
+
+describe.skipIf(rung.skipReason !== null)(rungTitle("the chart on an API server", rung), () => {
+  let cluster: Cluster | null = null;
+  let failed = false;
+
+  const onCluster = (): Cluster => {
+    if (cluster === null) throw new Error("no cluster");
+    return cluster;
+  };
+
+  beforeAll(async () => {
+    cluster = await startCluster({ nodes: [], binaries: await rung.binaries(), environment: rung.environment, progress: rung.progress });
+  });
+
+  afterEach(({ task }) => {
+    failed ||= task.result?.state === "fail";
+  });
+
+  afterAll(async () => {
+    await cluster?.stop({ failed });
+  });
+
+  tellOfTheChartsLife(CHART, onCluster);
 });

@@ -6,13 +6,15 @@ import { toStructural } from "./structural.ts";
 /** A CustomResourceDefinition, ready to be written as YAML. */
 export type Crd = Readonly<Record<string, unknown>>;
 
+export type Annotations = Readonly<Record<string, string>>;
+
 /** The CRD of `kind`. @throws INVARIANT_BROKEN when one of its schemas has no structural form */
-export function crdOf(kind: Kind): Crd {
+export function crdOf(kind: Kind, annotations: Annotations = {}): Crd {
   const { names } = kind;
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: `${names.plural}.${GROUP}` },
+    metadata: { name: `${names.plural}.${GROUP}`, ...(Object.keys(annotations).length > 0 && { annotations }) },
     spec: {
       group: GROUP,
       scope: "Cluster",
