@@ -69,7 +69,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   "config file": { valid: CONFIG, read: (path) => agentConfig({ config: path }, { workingFolder: folder, configFile: null }) },
   kubeconfig: {
     valid: KUBECONFIG,
-    read: async (path) => await (await kubeconfigAccess(path, null, createFakeClock())).credentials(),
+    read: async (path) => await (await kubeconfigAccess({ files: [path], context: null, clock: createFakeClock() })).credentials(),
   },
   status: {
     valid: STATUS,

@@ -28,6 +28,8 @@ const RULES: readonly LoadRule[] = [
       "src/stand-in/kubelet/",
     ],
   },
+  // In a pod it reads the service account by itself.
+  { part: "src/cluster/transport/api-access.ts", mustNotLoad: ["node_modules/@kubernetes/client-node/", "node_modules/yaml/"] },
   { part: "src/cluster/node/cluster.ts", mustNotLoad: ["node_modules/@kubernetes/client-node/", "node_modules/@grpc/"] },
   { part: "src/kubelet/device-plugin/device-plugins.ts", mustNotLoad: ["node_modules/@kubernetes/client-node/", "node_modules/prom-client/"] },
 ];

@@ -8,7 +8,7 @@ export interface Environment {
   readonly forceColour: boolean;
   /** `dumb` can neither colour nor move the cursor. */
   readonly term: string | null;
-  /** kubectl's own: a list of files; one of several is refused where it is read. */
+  /** kubectl's own: a list of files. */
   readonly kubeconfig: string | null;
   /** The API server as kubelet names it to pods. */
   readonly service: { readonly host: string; readonly port: string } | null;

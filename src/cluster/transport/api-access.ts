@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Agent } from "node:https";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import type { Clock } from "../../runtime/clock.ts";
 import { AppError } from "../../runtime/errors.ts";
-import { type ApiAccess, rereadFile } from "./credentials.ts";
-import { kubeconfigAccess } from "./kubeconfig.ts";
+import { type ApiAccess, createAgentPool, rereadFile } from "./credentials.ts";
 
 export interface AccessOptions {
-  /** Path of a kubeconfig; null: the pod's own service account. */
-  readonly kubeconfig: string | null;
-  /** Context of the kubeconfig; null: its current one. */
+  /** Paths of kubeconfigs that are taken together; none: the pod's own service account. */
+  readonly kubeconfigs: readonly string[];
+  /** Context of the kubeconfigs; null: the current one. */
   readonly context: string | null;
   /** KUBERNETES_SERVICE_HOST and _PORT; null: not in a pod. */
   readonly service: { readonly host: string; readonly port: string } | null;
@@ -18,10 +18,13 @@ export interface AccessOptions {
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** The API server that the options name. @throws CONFIG_INVALID when they name none, or the kubeconfig is wrong */
-export async function openAccess(options: AccessOptions): Promise<ApiAccess> {
-  if (options.kubeconfig !== null) return kubeconfigAccess(options.kubeconfig, options.context, options.clock);
-  if (options.service !== null) return serviceAccountAccess(options.service, SERVICE_ACCOUNT, options.clock);
+/** The API server that the options name. @throws CONFIG_INVALID when they name none, or a kubeconfig is wrong */
+export async function openAccess({ kubeconfigs, context, service, clock }: AccessOptions): Promise<ApiAccess> {
+  if (kubeconfigs.length > 0) {
+    const { kubeconfigAccess } = await import("./kubeconfig.ts");
+    return kubeconfigAccess({ files: kubeconfigs, context, clock });
+  }
+  if (service !== null) return serviceAccountAccess(service, SERVICE_ACCOUNT, clock);
   throw new AppError("CONFIG_INVALID", "no API server: give --kubeconfig FILE, or run in a pod with a service account");
 }
 
@@ -30,11 +33,12 @@ export function serviceAccountAccess(service: { host: string; port: string }, fo
   const host = isIPv6(service.host) ? `[${service.host}]` : service.host;
   const token = rereadFile(join(folder, "token"), clock);
   const ca = rereadFile(join(folder, "ca.crt"), clock);
+  const pool = createAgentPool(async (authority: string) => new Agent({ keepAlive: true, ca: authority }));
   return {
     server: `https://${host}:${service.port}`,
     async credentials() {
-      const tls = { ca: await ca(), cert: null, key: null, serverName: null, insecure: false };
-      return { authorization: `Bearer ${(await token()).trim()}`, tls };
+      return { headers: { Authorization: `Bearer ${(await token()).trim()}` }, agent: await pool.agent(await ca()) };
     },
+    close: () => pool.close(),
   };
 }

@@ -1,29 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/**
- * Requests to the API server, each with a deadline by the clock that is passed in. Plain node:https: the generated client drops fields it does
- * not know, has no deadlines and costs 50 MB.
- */
+/** Requests to the API server over kept connections: each with a deadline by the clock that is passed in, bounded, and none while it wants none. */
 import * as http from "node:http";
 import * as https from "node:https";
 import type { Clock } from "../../runtime/clock.ts";
 import { runWithDeadline } from "../../runtime/deadline.ts";
 import { AppError, isAppError, messageOf } from "../../runtime/errors.ts";
-import { type Refusal, refusal, retryAfterMs } from "./api-error.ts";
-import type { ApiAccess, TlsOptions } from "./credentials.ts";
+import { isNotNow, type Refusal, refusal, retryAfterMs } from "./api-error.ts";
+import type { ApiAccess } from "./credentials.ts";
 import { readLines } from "./lines.ts";
 
-export interface ApiRequest {
+/** What bounds one request. */
+export interface ApiBounds {
+  /** From the first byte sent to the last byte read. */
+  readonly deadlineMs: number;
+  /** A longer body is not read to its end; 64 MiB when not given. */
+  readonly maxBytes?: number;
+}
+
+export interface ApiRequest extends ApiBounds {
   readonly method: "GET" | "POST" | "PATCH";
   /** Absolute, without query. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly contentType?: string;
-  /** From the first byte sent to the last byte read. */
-  readonly deadlineMs: number;
-  /** A longer body is not read to its end; 64 MiB when not given. */
-  readonly maxBytes?: number;
+}
+
+/** A request as it is sent. */
+export interface RawRequest extends ApiBounds {
+  readonly method: string;
+  /** Absolute, with query. */
+  readonly target: string;
+  /** Beside those of the credentials, which go before them. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** Ends the request. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
 }
 
 export interface ApiStream {
@@ -42,6 +61,8 @@ export interface ApiStream {
 export interface ApiClient {
   /** The parsed body of a 2xx answer. @throws API_UNREACHABLE (no answer, 429, 5xx) · API_REFUSED (any other answer; details.status) · API_ANSWER_TOO_LONG */
   call(request: ApiRequest): Promise<unknown>;
+  /** Any answer, whatever its status. @throws API_UNREACHABLE (no answer, or none is wanted now) · API_ANSWER_TOO_LONG */
+  exchange(request: RawRequest): Promise<RawAnswer>;
   /** Reads lines until the server ends the stream. @throws as `call`, and what `onLine` threw */
   stream(request: ApiStream): Promise<void>;
   /** Closes idle connections. Calls under way go on. */
@@ -51,25 +72,17 @@ export interface ApiClient {
 /** A node's pods, or one object with 4,096 devices, are a few MB. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
-interface Sent {
-  readonly method: string;
-  readonly path: string;
-  readonly query: Readonly<Record<string, string>>;
-  readonly body: string | null;
-  readonly contentType: string;
-}
+type Sent = Pick<RawRequest, "method" | "target" | "headers" | "body">;
 
 export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
-  const connections = createConnections(access.server);
   /** The server asked to be left alone until then; what is asked meanwhile has the answer that said so. */
   let rest: { readonly untilMs: number; readonly refused: Refusal } | null = null;
 
-  const refuse = (what: string, answer: http.IncomingMessage, body: string): AppError => {
+  const refusalOf = (answer: http.IncomingMessage, body: string): Refusal => {
     const refused = { status: answer.statusCode ?? 0, body, retryAfterMs: retryAfterMs(answer.headers["retry-after"], clock.wallMs()) };
-    const error = refusal(what, refused);
     // An answer that trying again will not change is no sign of load.
-    if (refused.retryAfterMs !== null && error.code === "API_UNREACHABLE") rest = { untilMs: clock.nowMs() + refused.retryAfterMs, refused };
-    return error;
+    if (refused.retryAfterMs !== null && isNotNow(refused.status)) rest = { untilMs: clock.nowMs() + refused.retryAfterMs, refused };
+    return refused;
   };
 
   /** @throws API_UNREACHABLE, without a request, while the server wants none */
@@ -79,13 +92,11 @@ export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
   };
 
   const send = async (sent: Sent, signal: AbortSignal, isRepeat = false): Promise<http.IncomingMessage> => {
-    const { authorization, tls } = await access.credentials();
-    const url = new URL(`${access.server}${sent.path}`);
-    for (const [name, value] of Object.entries(sent.query)) url.searchParams.set(name, value);
-    const headers: Record<string, string> = { accept: "application/json", "user-agent": "trusted-iommu" };
-    if (authorization !== null) headers["authorization"] = authorization;
-    if (sent.body !== null) headers["content-type"] = sent.contentType;
-    const request = connections.request(url, tls, { method: sent.method, headers, signal });
+    const { headers: own, agent } = await access.credentials();
+    const headers = { accept: "application/json", "user-agent": "trusted-iommu", ...sent.headers, ...own };
+    const url = new URL(`${access.server}${sent.target}`);
+    const { request: open } = url.protocol === "http:" ? http : https;
+    const request = open(url, { method: sent.method, headers, signal, agent });
     try {
       return await answerTo(request, sent.body);
     } catch (thrown) {
@@ -95,67 +106,62 @@ export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
     }
   };
 
+  /** Any answer with its body; `refused` when its status is not 2xx. */
+  const ask = (
+    what: string,
+    { deadlineMs, maxBytes = MAX_BODY_BYTES, signal, ...sent }: RawRequest,
+  ): Promise<RawAnswer & { refused: Refusal | null }> => {
+    const work = async (late: AbortSignal): Promise<RawAnswer & { refused: Refusal | null }> => {
+      mayAsk(what);
+      const answer = await send(sent, signal === undefined ? late : AbortSignal.any([late, signal]));
+      const body = await readAll(answer, maxBytes);
+      return { status: answer.statusCode ?? 0, headers: answer.headers, body, refused: isGood(answer) ? null : refusalOf(answer, body) };
+    };
+    const bounded = runWithDeadline(work, { clock, ms: deadlineMs, what, code: "API_UNREACHABLE" });
+    return bounded.catch((thrown: unknown) => Promise.reject(unreachable(what, thrown)));
+  };
+
   return {
-    async call({ method, path, query = {}, body, contentType = "application/json", deadlineMs, maxBytes = MAX_BODY_BYTES }) {
-      const sent = { method, path, query, body: body === undefined ? null : JSON.stringify(body), contentType };
-      mayAsk(`${method} ${path}`);
-      const work = async (signal: AbortSignal): Promise<unknown> => {
-        const answer = await send(sent, signal);
-        const text = await readAll(answer, maxBytes);
-        if (!isGood(answer)) throw refuse(`${method} ${path}`, answer, text);
-        return JSON.parse(text);
-      };
-      const bounded = runWithDeadline(work, { clock, ms: deadlineMs, what: `${method} ${path}`, code: "API_UNREACHABLE" });
-      return bounded.catch((thrown: unknown) => Promise.reject(unreachable(`${method} ${path}`, thrown)));
+    async call({ method, path, query = {}, body, contentType = "application/json", ...bounds }) {
+      const what = `${method} ${path}`;
+      const content = body === undefined ? { headers: {}, body: null } : { headers: { "content-type": contentType }, body: JSON.stringify(body) };
+      const answer = await ask(what, { method, target: targetOf(path, query), ...content, ...bounds });
+      if (answer.refused !== null) throw refusal(what, answer.refused);
+      return parse(what, answer.body);
     },
 
+    exchange: (request) => ask(`${request.method} ${request.target.replace(/\?.*/, "")}`, request),
+
     async stream({ path, query, openWithinMs, silenceMs, signal, onLine }) {
-      const sent = { method: "GET", path, query, body: null, contentType: "" };
+      const what = `GET ${path}`;
+      const sent = { method: "GET", target: targetOf(path, query), headers: {}, body: null };
       const open = (late: AbortSignal): Promise<http.IncomingMessage> => send(sent, AbortSignal.any([late, signal]));
-      mayAsk(`GET ${path}`);
+      mayAsk(what);
       try {
-        const answer = await runWithDeadline(open, { clock, ms: openWithinMs, what: `GET ${path}`, code: "API_UNREACHABLE" });
-        if (!isGood(answer)) throw refuse(`GET ${path}`, answer, await readAll(answer));
+        const answer = await runWithDeadline(open, { clock, ms: openWithinMs, what, code: "API_UNREACHABLE" });
+        if (!isGood(answer)) throw refusal(what, refusalOf(answer, await readAll(answer)));
         await readLines(answer, { clock, silenceMs, onLine });
       } catch (thrown) {
-        throw unreachable(`GET ${path}`, thrown);
+        throw unreachable(what, thrown);
       }
     },
 
-    close: () => connections.close(),
+    close: () => access.close(),
   };
 }
 
-interface Connections {
-  request(url: URL, tls: TlsOptions, options: http.RequestOptions): http.ClientRequest;
-  close(): void;
+function targetOf(path: string, query: Readonly<Record<string, string>>): string {
+  const parameters = new URLSearchParams(query).toString();
+  return parameters === "" ? path : `${path}?${parameters}`;
 }
 
-/** One pool of kept connections, replaced when certificates change. */
-function createConnections(server: string): Connections {
-  if (server.startsWith("http:")) {
-    const agent = new http.Agent({ keepAlive: true });
-    return { request: (url, _tls, options) => http.request(url, { ...options, agent }), close: () => agent.destroy() };
+/** A proxy on the way may answer in HTML, with 200. @throws API_UNREACHABLE */
+function parse(what: string, body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (thrown) {
+    throw unreachable(what, thrown);
   }
-  let current: { readonly key: string; readonly agent: https.Agent } | null = null;
-  const agentFor = (tls: TlsOptions): https.Agent => {
-    const key = JSON.stringify(tls);
-    if (current?.key === key) return current.agent;
-    current?.agent.destroy();
-    current = { key, agent: new https.Agent({ keepAlive: true, ...tlsOptions(tls) }) };
-    return current.agent;
-  };
-  return { request: (url, tls, options) => https.request(url, { ...options, agent: agentFor(tls) }), close: () => current?.agent.destroy() };
-}
-
-function tlsOptions(tls: TlsOptions): https.AgentOptions {
-  return {
-    ...(tls.ca !== null && { ca: tls.ca }),
-    ...(tls.cert !== null && { cert: tls.cert }),
-    ...(tls.key !== null && { key: tls.key }),
-    ...(tls.serverName !== null && { servername: tls.serverName }),
-    rejectUnauthorized: !tls.insecure,
-  };
 }
 
 function answerTo(request: http.ClientRequest, body: string | null): Promise<http.IncomingMessage> {

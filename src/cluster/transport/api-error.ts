@@ -14,8 +14,13 @@ export interface Refusal {
 /** What a not-2xx answer means. API_UNREACHABLE: try again. API_REFUSED: details.status and details.reason say why. */
 export function refusal(what: string, { status, body, retryAfterMs }: Refusal): AppError {
   const { message, reason } = statusOf(body);
-  const code = status >= 500 || NOT_NOW.includes(status) ? "API_UNREACHABLE" : "API_REFUSED";
+  const code = isNotNow(status) ? "API_UNREACHABLE" : "API_REFUSED";
   return new AppError(code, `${what}: ${status} ${message}`, { details: { status, reason, ...(retryAfterMs !== null && { retryAfterMs }) } });
+}
+
+/** True: the same request may be answered otherwise later. */
+export function isNotNow(status: number): boolean {
+  return status >= 500 || NOT_NOW.includes(status);
 }
 
 /** Whoever asks for more is not believed: nothing would be heard of the intent for as long. */

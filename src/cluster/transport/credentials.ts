@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+/** What a request to the API server needs besides itself: where to, as whom, and over which connections. */
+import type { Agent } from "node:http";
 import type { Clock } from "../../runtime/clock.ts";
 import { AppError, faultOf } from "../../runtime/errors.ts";
 import { readUserFile } from "../../runtime/user-file.ts";
@@ -7,24 +10,50 @@ import { readUserFile } from "../../runtime/user-file.ts";
 export interface ApiAccess {
   /** `https://10.96.0.1:443`, without a trailing slash; may end in a path. */
   readonly server: string;
-  /** Fresh for each request: tokens and certificates are rotated on disk. @throws API_REFUSED when they cannot be read */
+  /** Fresh for each request: tokens and certificates are rotated on disk. @throws API_REFUSED when there are none to be had */
   credentials(): Promise<Credentials>;
+  /** Closes idle connections; those in use end with their request. */
+  close(): void;
 }
 
-/** Null: not used. Certificates and keys are PEM. */
 export interface Credentials {
-  readonly authorization: string | null;
-  readonly tls: TlsOptions;
+  /** Authorization, and whom to impersonate. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Keeps connections; the same one while certificates and proxy are the same. */
+  readonly agent: Agent;
 }
 
-export interface TlsOptions {
-  readonly ca: string | null;
-  readonly cert: string | null;
-  readonly key: string | null;
-  /** Name to verify instead of the server's host. */
-  readonly serverName: string | null;
-  /** True: the server's certificate is not checked. Only from a kubeconfig that says so. */
-  readonly insecure: boolean;
+/** The agent of the newest TLS options. */
+export interface AgentPool<Tls> {
+  /** The agent of before while `tls` equals that of before, else a new one: a connection that was opened with other certificates is not used again. */
+  agent(tls: Tls): Promise<Agent>;
+  close(): void;
+}
+
+export function createAgentPool<Tls>(make: (tls: Tls) => Promise<Agent>): AgentPool<Tls> {
+  let current: { readonly key: string; readonly agent: Promise<Agent> } | null = null;
+  const retire = (): void => {
+    // One that could not be made has nothing to close, and its caller was told.
+    current?.agent.then(closeIdle, () => undefined);
+    current = null;
+  };
+  return {
+    agent(tls) {
+      const key = JSON.stringify(tls);
+      if (current?.key !== key) {
+        retire();
+        current = { key, agent: make(tls) };
+      }
+      return current.agent;
+    },
+    close: retire,
+  };
+}
+
+/** `agent.destroy()` would end requests under way, too. */
+function closeIdle(agent: Agent): void {
+  Object.assign(agent, { keepAlive: false });
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 
 /** Kubelet replaces a bound token after 80 % of its life, at least ten minutes before its end: a minute is often enough. */

@@ -3,7 +3,6 @@ import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
 import { addressFrom } from "../../../src/cli/agent/explain-device.ts";
 import { humanLogLine } from "../../../src/cli/agent/log-line.ts";
-import { oneFileOf } from "../../../src/cli/agent/open-cluster.ts";
 import { createScreen } from "../../../src/cli/agent/screen.ts";
 import { type Context, noDrops } from "../../../src/cli/context.ts";
 import { readEnvironment } from "../../../src/cli/environment.ts";
@@ -85,11 +84,4 @@ test("an address is taken as people type it, and refused with an example", () =>
     "0000:17:00.0",
   ]);
   for (const bad of ["", "17:00", "17:20.0", "17:00.8", "../17:00.0"]) expect(() => addressFrom(bad)).toThrow(/lspci -D/);
-});
-
-test("KUBECONFIG names one file; a list is refused, because its files are not merged", () => {
-  expect([null, "/a", "/a:", ":/a"].map(oneFileOf)).toEqual([null, "/a", "/a", "/a"]);
-  expect(() => oneFileOf("/a:/b")).toThrow(
-    expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringContaining('KUBECONFIG is "/a:/b"') }),
-  );
 });

@@ -4,6 +4,7 @@ import { type Cluster, createCluster } from "../../../src/cluster/node/cluster.t
 import { silentLog } from "../../../src/runtime/log.ts";
 import { noMetrics } from "../../../src/runtime/metrics.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
+import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, json, type LiveStream, liveStream, type ScenarioServer, silence } from "../scenario-server.ts";
 
 const PATH = "/apis/teeio.dev/v1alpha1/trustediommus";
@@ -39,8 +40,7 @@ beforeEach(async () => {
   server = await createScenarioServer();
   clock = createFakeClock();
   changes = 0;
-  const tls = { ca: null, cert: null, key: null, serverName: null, insecure: false };
-  const access = { server: server.url, credentials: async () => ({ authorization: "Bearer t", tls }) };
+  const access = plainAccess(server.url);
   const fatal = (thrown: unknown): void => expect.fail(String(thrown));
   cluster = createCluster({ access, node: "n1", clock, random: () => 0, log: silentLog, metrics: noMetrics, onFatal: fatal });
   cluster.intent.onChange(() => {

@@ -6,6 +6,7 @@ import { wholeQuantity } from "../../../src/cluster/node/quantity.ts";
 import type { NodePodsPort } from "../../../src/cluster/port.ts";
 import { type ApiClient, createApiClient } from "../../../src/cluster/transport/api-client.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
+import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, json, type ScenarioServer, silence } from "../scenario-server.ts";
 
 const list = (token: string | null, limit = "50"): { method: string; path: string; query: Record<string, string> } => ({
@@ -34,8 +35,7 @@ describe("the node's pods", () => {
   beforeEach(async () => {
     server = await createScenarioServer();
     clock = createFakeClock();
-    const tls = { ca: null, cert: null, key: null, serverName: null, insecure: false };
-    client = createApiClient({ server: server.url, credentials: async () => ({ authorization: null, tls }) }, clock);
+    client = createApiClient(plainAccess(server.url), clock);
     pods = createNodePods(client, "n1", clock);
   });
 

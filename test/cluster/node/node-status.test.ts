@@ -7,6 +7,7 @@ import { type ApiClient, createApiClient } from "../../../src/cluster/transport/
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
+import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, type ExpectedRequest, json, type ScenarioServer, silence } from "../scenario-server.ts";
 
 const PATH = "/apis/teeio.dev/v1alpha1/trustediommus/n1";
@@ -48,8 +49,7 @@ beforeEach(async () => {
   server = await createScenarioServer();
   clock = createFakeClock();
   held = present("u1");
-  const tls = { ca: null, cert: null, key: null, serverName: null, insecure: false };
-  client = createApiClient({ server: server.url, credentials: async () => ({ authorization: null, tls }) }, clock);
+  client = createApiClient(plainAccess(server.url), clock);
   status = createNodeStatus({ client, path: PATH, node: "n1", held: () => held });
 });
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ApiClient, createApiClient } from "../../../src/cluster/transport/api-client.ts";
 import { retryAfterMs } from "../../../src/cluster/transport/api-error.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
+import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, type ExpectedRequest, json, type ScenarioServer } from "../scenario-server.ts";
 
 const GET: ExpectedRequest = { method: "GET", path: "/api/v1/pods" };
@@ -15,8 +16,7 @@ let client: ApiClient;
 beforeEach(async () => {
   server = await createScenarioServer();
   clock = createFakeClock();
-  const tls = { ca: null, cert: null, key: null, serverName: null, insecure: false };
-  client = createApiClient({ server: server.url, credentials: async () => ({ authorization: null, tls }) }, clock);
+  client = createApiClient(plainAccess(server.url), clock);
 });
 
 afterEach(async () => {
@@ -54,6 +54,23 @@ describe("a server that asks to be left alone", () => {
     server.expect(GET, json(200, {}));
     await ask();
   });
+});
+
+test("a request under way goes on while connections are closed, and a later one opens its own", async () => {
+  let answer = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    server.expect(GET, (response) => {
+      answer = () => void response.end('{"late":true}');
+      resolve();
+    });
+  });
+  const pending = ask();
+  await asked;
+  client.close();
+  answer();
+  expect(await pending).toEqual({ late: true });
+  server.expect(GET, json(200, {}));
+  expect(await ask()).toEqual({});
 });
 
 describe("Retry-After", () => {
