@@ -5,7 +5,7 @@
  *
  *   reflector ──► held ──► IntentPort      ApiClient ◄── status · events · pods
  */
-import { GROUP, TRUSTED_IOMMU, VERSION } from "../../api/names.ts";
+import { API_VERSION, GROUP, TRUSTED_IOMMU, VERSION } from "../../api/names.ts";
 import type { BackoffPolicy, Random } from "../../runtime/backoff.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { createJobs, type Jobs } from "../../runtime/jobs.ts";
@@ -72,7 +72,15 @@ export function createCluster(options: ClusterOptions): Cluster {
     if (before !== null && before.uid !== held.uid) wakeStatus();
     for (const listener of listeners) listener();
   };
-  const reflector = createReflector({ client, path: PATH, name: node, clock, random, log, onObject });
+  const reflector = createReflector({
+    client,
+    watched: { path: PATH, apiVersion: API_VERSION, query: { fieldSelector: `metadata.name=${node}` } },
+    clock,
+    random,
+    log,
+    select: (object) => object,
+    onChange: (objects) => onObject(objects.get(node) ?? null),
+  });
 
   return {
     intent: {

@@ -16,6 +16,8 @@ export interface ApiBounds {
   readonly deadlineMs: number;
   /** A longer body is not read to its end; 64 MiB when not given. */
   readonly maxBytes?: number;
+  /** Ends the request. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ApiRequest extends ApiBounds {
@@ -35,8 +37,6 @@ export interface RawRequest extends ApiBounds {
   /** Beside those of the credentials, which go before them. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
-  /** Ends the request. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RawAnswer {

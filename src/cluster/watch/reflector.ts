@@ -1,26 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Keeps one object in view: list, watch with bookmarks, and again, whatever happens (kubernetes-node-apis 9.1). */
-import { API_VERSION } from "../../api/names.ts";
+/** Keeps objects of one kind in view, by key: list in pages, watch with bookmarks, and again, whatever happens (kubernetes-node-apis 9.1). */
 import type { Random } from "../../runtime/backoff.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { AppError, isAppError, messageOf, retryAfterMsOf } from "../../runtime/errors.ts";
+import { runWithDeadline } from "../../runtime/deadline.ts";
+import { AppError, messageOf, retryAfterMsOf } from "../../runtime/errors.ts";
 import type { RunAgain } from "../../runtime/jobs.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { ApiClient } from "../transport/api-client.ts";
 import { statusOfError } from "../transport/api-error.ts";
+import { asPlain, garbled, isGarbled, keyOf, versionOf } from "./objects.ts";
+import { pagesOf } from "./pages.ts";
 import { afterOutcome, delayBefore, UNLISTED, type WatchOutcome, type WatchState } from "./watch-state.ts";
 
-export interface ReflectorOptions {
-  readonly client: ApiClient;
+/** What is watched. */
+export interface Watched {
   /** `/apis/teeio.dev/v1alpha1/trustediommus` */
   readonly path: string;
-  readonly name: string;
+  /** Of the kind: `teeio.dev/v1alpha1`. */
+  readonly apiVersion: string;
+  /** fieldSelector, labelSelector. */
+  readonly query: Readonly<Record<string, string>>;
+}
+
+export interface ReflectorOptions<T> {
+  readonly client: ApiClient;
+  readonly watched: Watched;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** The object as it is now; null: there is none. Called after each list and each event, also when nothing changed. */
-  readonly onObject: (object: unknown) => void;
+  /** What is kept of an object, called once for each list and each event that has it; null: it does not belong to the view. */
+  readonly select: (object: unknown) => T | null;
+  /**
+   * All that is known, by `namespace/name` or `name`: the same map each time. Called after each list and each event, also when nothing changed;
+   * `keys` are those that the list or the event was about, also of objects that are gone.
+   */
+  readonly onChange: (objects: ReadonlyMap<string, T>, keys: readonly string[]) => void;
 }
 
 export interface Reflector {
@@ -28,7 +43,8 @@ export interface Reflector {
   step(signal: AbortSignal): Promise<RunAgain>;
 }
 
-const LIST_DEADLINE_MS = 15_000;
+const PAGE_DEADLINE_MS = 15_000;
+const LIST_DEADLINE_MS = 120_000;
 const OPEN_WITHIN_MS = 15_000;
 /** The server sends a bookmark about every minute; two missing ones and the connection is taken for dead. */
 const SILENCE_MS = 150_000;
@@ -38,59 +54,76 @@ const LIFE_SPAN_S = 300;
 /** The longest a step can take, for the job's health. */
 export const STEP_BOUND_MS = (LIFE_MIN_S + LIFE_SPAN_S) * 1000 + SILENCE_MS + OPEN_WITHIN_MS;
 
-export function createReflector(options: ReflectorOptions): Reflector {
+export function createReflector<T>({ client, watched, clock, random, log, select, onChange }: ReflectorOptions<T>): Reflector {
+  const { path, query } = watched;
+  const objects = new Map<string, T>();
   let state: WatchState = UNLISTED;
-  const fieldSelector = `metadata.name=${options.name}`;
 
-  const list = async (): Promise<WatchOutcome> => {
-    const body = await options.client.call({ method: "GET", path: options.path, query: { fieldSelector }, deadlineMs: LIST_DEADLINE_MS });
-    const { items, resourceVersion } = listOf(body);
-    options.onObject(items.find((item) => nameOf(item) === options.name) ?? null);
+  /** Nothing of a list counts before its last page is there. */
+  const list = async (signal: AbortSignal): Promise<WatchOutcome> => {
+    const listed = new Map<string, T>();
+    let resourceVersion = "";
+    for await (const page of pagesOf(client, { path, query, deadlineMs: PAGE_DEADLINE_MS, signal })) {
+      if (page.apiVersion !== watched.apiVersion) throw garbled(`the answer to a list is not of ${watched.apiVersion}`);
+      resourceVersion = versionOf(page.list);
+      for (const item of page.items) put(listed, keyOf(item), select(item));
+    }
+    signal.throwIfAborted();
+    const keys = [...new Set([...objects.keys(), ...listed.keys()])];
+    for (const key of keys) put(objects, key, listed.get(key) ?? null);
+    onChange(objects, keys);
     return { kind: "Listed", resourceVersion };
   };
 
   const watch = async (resourceVersion: string, signal: AbortSignal): Promise<WatchOutcome> => {
-    const timeoutSeconds = String(Math.round(LIFE_MIN_S + LIFE_SPAN_S * options.random()));
-    const query = { fieldSelector, watch: "true", allowWatchBookmarks: "true", resourceVersion, timeoutSeconds };
-    const startMs = options.clock.nowMs();
+    const timeoutSeconds = String(Math.round(LIFE_MIN_S + LIFE_SPAN_S * random()));
+    const whole = { ...query, watch: "true", allowWatchBookmarks: "true", resourceVersion, timeoutSeconds };
+    const startMs = clock.nowMs();
     const onLine = (line: string): void => {
       const event = watchEvent(line);
       if (event.type === "ERROR") throw errorEvent(event.object);
-      state = afterOutcome(state, { kind: "Progress", resourceVersion: versionOf(event.object) });
-      if (event.type === "BOOKMARK" || nameOf(event.object) !== options.name) return;
-      options.onObject(event.type === "DELETED" ? null : event.object);
+      const progress: WatchOutcome = { kind: "Progress", resourceVersion: versionOf(event.object) };
+      if (event.type !== "BOOKMARK") {
+        const key = keyOf(event.object);
+        put(objects, key, event.type === "DELETED" ? null : select(event.object));
+        onChange(objects, [key]);
+      }
+      state = afterOutcome(state, progress);
     };
-    await options.client.stream({ path: options.path, query, openWithinMs: OPEN_WITHIN_MS, silenceMs: SILENCE_MS, signal, onLine });
-    return { kind: "Ended", livedMs: options.clock.nowMs() - startMs };
+    await client.stream({ path, query: whole, openWithinMs: OPEN_WITHIN_MS, silenceMs: SILENCE_MS, signal, onLine });
+    return { kind: "Ended", livedMs: clock.nowMs() - startMs };
   };
 
   return {
     async step(signal) {
       const doing = state;
-      const work = doing.next === "List" ? list() : watch(doing.resourceVersion, signal);
+      const listing = { clock, ms: LIST_DEADLINE_MS, what: `listing ${path}`, code: "API_UNREACHABLE" } as const;
+      const work =
+        doing.next === "List" ? runWithDeadline((late) => list(AbortSignal.any([late, signal])), listing) : watch(doing.resourceVersion, signal);
       let restMs = 0;
       const outcome = await work.catch((thrown: unknown): WatchOutcome => {
         restMs = retryAfterMsOf(thrown);
         const kind = failureOf(thrown);
-        if (!signal.aborted) options.log.warn({ err: thrown, doing: doing.next, outcome: kind, failures: state.failures }, "watch interrupted");
+        if (!signal.aborted) log.warn({ err: thrown, path, doing: doing.next, outcome: kind, failures: state.failures }, "watch interrupted");
         return { kind };
       });
       state = afterOutcome(state, outcome);
-      return { afterMs: Math.max(delayBefore(state, outcome.kind, options.random), restMs) };
+      return { afterMs: Math.max(delayBefore(state, outcome.kind, random), restMs) };
     },
   };
+}
+
+function put<T>(objects: Map<string, T>, key: string, value: T | null): void {
+  if (value === null) objects.delete(key);
+  else objects.set(key, value);
 }
 
 /** 410 is the only answer that says by itself what to do. */
 const GONE = 410;
 
 function failureOf(thrown: unknown): "Gone" | "Garbled" | "Failed" {
-  if (isAppError(thrown) && thrown.details["garbled"] === true) return "Garbled";
+  if (isGarbled(thrown)) return "Garbled";
   return statusOfError(thrown) === GONE ? "Gone" : "Failed";
-}
-
-function garbled(message: string, cause?: unknown): AppError {
-  return new AppError("API_UNREACHABLE", message, { details: { garbled: true }, cause });
 }
 
 /** An ERROR event holds a meta/v1 Status. */
@@ -119,24 +152,4 @@ function parseLine(line: string): unknown {
   } catch (thrown) {
     throw garbled(`not JSON: ${messageOf(thrown)}`, thrown);
   }
-}
-
-function listOf(body: unknown): { items: readonly unknown[]; resourceVersion: string } {
-  const { items, apiVersion } = asPlain(body);
-  if (!Array.isArray(items) || apiVersion !== API_VERSION) throw garbled("the answer to a list is no list");
-  return { items, resourceVersion: versionOf(body) };
-}
-
-function versionOf(object: unknown): string {
-  const { resourceVersion } = asPlain(asPlain(object)["metadata"]);
-  if (typeof resourceVersion !== "string" || resourceVersion === "") throw garbled("an object has no metadata.resourceVersion");
-  return resourceVersion;
-}
-
-function nameOf(object: unknown): unknown {
-  return asPlain(asPlain(object)["metadata"])["name"];
-}
-
-function asPlain(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : {};
 }

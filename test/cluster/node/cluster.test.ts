@@ -8,7 +8,7 @@ import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, json, type LiveStream, liveStream, type ScenarioServer, silence } from "../scenario-server.ts";
 
 const PATH = "/apis/teeio.dev/v1alpha1/trustediommus";
-const LIST = { method: "GET", path: PATH, query: { fieldSelector: "metadata.name=n1" } };
+const LIST = { method: "GET", path: PATH, query: { fieldSelector: "metadata.name=n1", limit: "50" } };
 
 function watchFrom(resourceVersion: string): { method: string; path: string; query: Record<string, string> } {
   const query = { fieldSelector: "metadata.name=n1", watch: "true", allowWatchBookmarks: "true", resourceVersion, timeoutSeconds: "300" };
