@@ -34,7 +34,7 @@ async function untilHeld({ process: child }: RunningAgent): Promise<void> {
 
 describe("a start that waits for a file", () => {
   it("of the manifest, which is a pipe that nothing is written to, ends when it is told to", async () => {
-    const agent = journey.agent(...NO_KUBELET, "--manifest", fifo("manifest"), "--metrics", "127.0.0.1:0");
+    const agent = journey.agent(...NO_KUBELET, "--manifest", fifo("manifest"), "--metrics", "127.0.0.1:0", "--log-level", "info");
     while (!agent.stderr().includes("metrics served")) await new Promise((resolve) => setImmediate(resolve));
     expect(await agent.kill("SIGTERM")).toBe(0);
   });
@@ -57,7 +57,7 @@ describe("a start that waits for a file", () => {
 
   it("of a status that cannot be written goes on, says why, and ends when it is told to", async () => {
     const agent = journey.agent(...NO_KUBELET, "--status", "/proc/none/status.json");
-    while (!/STATUS_UNWRITABLE.*ENOENT.*\/proc\/none/.test(agent.stderr())) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!/STATUS_UNWRITABLE: .*\/proc\/none.*ENOENT/.test(agent.stderr())) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await agent.kill("SIGTERM")).not.toBe(null);
   });
 });

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { NodeStatus } from "../../src/domain/status.ts";
 import { type Journey, type RunningAgent, startJourney, TRUST_ALL } from "./journey.ts";
 
-const NO_KUBELET = ["--kubelet", "none"] as const;
+const NO_KUBELET = ["--output", "json", "--kubelet", "none"] as const;
 /** Number of SIGPWR on Linux. Node by itself catches SIGTERM and SIGINT, to no avail as process 1, but not this one. */
 const SIGPWR = 30n;
 

@@ -24,6 +24,7 @@ import type { HostLook } from "../host/port.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { createJobs, type Jobs, type LoopJob, type RunAgain } from "../runtime/jobs.ts";
+import { silentLog } from "../runtime/log.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { specsAllowed, specsToKeep } from "./adopt.ts";
 import { type BindingHolder, createBinding } from "./binding.ts";
@@ -245,7 +246,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     publisher.list(listed);
     const overtaken = overtakenBy(pass, newest.binding() ?? ground.view.binding, listed);
     if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by newer readings, looking again");
-    announce({ ports, metrics }, previous, pass.status);
+    announce({ ports, metrics, logsChanges: options.logsChanges }, previous, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
     // Kubelet has forgotten a pod that has ended, and forgets it in its checkpoint when it next writes.
     if (isCheckpointBehind(pass, state) && ports.clock.nowMs() - sentAgainMs >= CHECKPOINT_LOOK_MS) {
@@ -351,17 +352,24 @@ function timestamp(ports: AgentPorts): string {
   return new Date(ports.clock.wallMs()).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
+interface Announcing {
+  readonly ports: AgentPorts;
+  readonly metrics: AgentMetrics;
+  readonly logsChanges: boolean;
+}
+
 /** Log, events and counts of what this pass changed. */
-function announce({ ports, metrics }: { ports: AgentPorts; metrics: AgentMetrics }, before: NodeStatus | null, after: NodeStatus): void {
+function announce({ ports, metrics, logsChanges }: Announcing, before: NodeStatus | null, after: NodeStatus): void {
+  const log = logsChanges ? ports.log : silentLog;
   for (const event of eventsBetween(before, after)) {
-    ports.log[event.type === "Warning" ? "warn" : "info"]({ reason: event.reason, detail: event.message }, "state changed");
+    log[event.type === "Warning" ? "warn" : "info"]({ reason: event.reason, detail: event.message }, "state changed");
     ports.status.event(event);
   }
   const { opened, closed } = gateChanges(before, after);
   for (const _ of opened) metrics.gateChange("opened");
   for (const _ of closed) metrics.gateChange("closed");
-  if (opened.length > 0) ports.log.info({ devices: opened }, "gate opened");
-  if (closed.length > 0) ports.log.info({ devices: closed }, "gate closed");
+  if (opened.length > 0) log.info({ devices: opened }, "gate opened");
+  if (closed.length > 0) log.info({ devices: closed }, "gate closed");
   metrics.simulated(after.simulated);
   metrics.units(countBy(after.units, (unit) => unit.state));
   metrics.devices(countBy(after.devices, (device) => device.reason));

@@ -41,4 +41,6 @@ export interface AgentOptions {
   readonly settleMs: number;
   /** The whole tree is read at least this often; bounds what a lost wake-up costs. */
   readonly observeEveryMs: number;
+  /** False: something else shows every change of the status, so the log leaves them out. */
+  readonly logsChanges: boolean;
 }

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { agentConfig } from "./config/agent-config.ts";
+import { helpText } from "./config/setting.ts";
 import { SETTINGS, type SettingKey } from "./config/settings.ts";
 import { type Act, type Context, canvasOf, printLines } from "./context.ts";
 import { explainJson, explainText } from "./view/explain.ts";
@@ -34,7 +35,7 @@ const KEYS: readonly SettingKey[] = [
 export function addExplainCommand(program: Command, context: Context, act: Act): void {
   const command = program.command("explain").summary("show every rule a device passed or failed").description(ABOUT);
   command.argument("<address>", "PCI address of the device, DDDD:BB:DD.F");
-  for (const key of KEYS) command.option(SETTINGS[key].flag, SETTINGS[key].description);
+  for (const key of KEYS) command.option(SETTINGS[key].flag, helpText(SETTINGS[key]));
   command.option("--config <file>", "take settings from the agent's config file");
   command.addOption(new Option("--output <format>", "text or json").choices(["text", "json"]).default("text"));
   command.action((address: string, flags: Record<string, unknown>) =>

@@ -66,7 +66,7 @@ export function vmNode(vm: Vm): VmNode {
     },
     startAgent: async (flags = "") => {
       await vm.run(
-        `${COMMAND} agent --manifest /node.yaml --status ${STATUS} --settle 2 --driver auto ${flags} >> /run/agent.log 2>&1 & echo $! > /run/agent.pid`,
+        `${COMMAND} agent --manifest /node.yaml --status ${STATUS} --settle 2 --driver auto --output json ${flags} >> /run/agent.log 2>&1 & echo $! > /run/agent.pid`,
       );
     },
     status,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from "commander";
 import { agentConfig } from "../config/agent-config.ts";
+import { helpText } from "../config/setting.ts";
 import { SETTING_KEYS, SETTINGS } from "../config/settings.ts";
 import type { Act, Context } from "../context.ts";
 
@@ -19,7 +20,7 @@ node, 4 rights are missing, 5 something needed is not there, 70 a bug.`;
 /** Adds `agent`. */
 export function addAgentCommand(program: Command, context: Context, act: Act): void {
   const command = program.command("agent").summary("run the agent of one node").description(ABOUT);
-  for (const key of SETTING_KEYS) command.option(SETTINGS[key].flag, SETTINGS[key].description);
+  for (const key of SETTING_KEYS) command.option(SETTINGS[key].flag, helpText(SETTINGS[key]));
   command.option("--config <file>", "take settings from this YAML file (default: $TRUSTED_IOMMU_CONFIG)");
   command.action((flags: Record<string, unknown>) =>
     act(async () => {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { listUnits } from "../../host/reader.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { Driver, LoadsPort, SeamcallPort } from "../../seamcall/port.ts";
-import type { AgentConfig } from "../config/agent-config.ts";
+import type { NodeConfig } from "../config/node-config.ts";
 
 export interface BuiltDriver {
   /** The one that is configured; what is written into the status, also while it can't be opened. */
@@ -14,7 +14,7 @@ export interface BuiltDriver {
 }
 
 /** The way to SETUP and CLEAR that the configuration names. The simulator is never chosen by probing: only --simulator leads to it. */
-export async function buildDriver(config: Pick<AgentConfig, "driver" | "hostRoot">, readOnly: boolean): Promise<BuiltDriver> {
+export async function buildDriver(config: Pick<NodeConfig, "driver" | "hostRoot">, readOnly: boolean): Promise<BuiltDriver> {
   const { driver, hostRoot } = config;
   const { openFound, openSimulated, openTdxIommu } = await import("../../seamcall/drivers.ts");
   const options = { writable: !readOnly };

@@ -3,7 +3,7 @@ import type { AgentPorts } from "../../agent/ports.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import { createJobs } from "../../runtime/jobs.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
-import type { KubeletPaths } from "../config/agent-config.ts";
+import type { KubeletPaths } from "../config/node-config.ts";
 import type { Ground } from "./ground.ts";
 
 export interface BuiltKubelet extends Pick<AgentPorts, "devicePlugins" | "cdi" | "podResources"> {

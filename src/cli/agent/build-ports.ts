@@ -8,7 +8,7 @@ import type { JobHealth } from "../../runtime/job-health.ts";
 import { createJournal, type Journal } from "../../runtime/journal.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import { makePrivateFolder } from "../../runtime/private-folder.ts";
-import { proofsFolder } from "../config/agent-config.ts";
+import { proofsFolder } from "../config/node-config.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildKubelet } from "./build-kubelet.ts";
 import { buildSource } from "./build-source.ts";
@@ -17,7 +17,7 @@ import type { Ground } from "./ground.ts";
 export interface BuiltPorts {
   readonly nodeName: () => string;
   readonly ports: AgentPorts;
-  readonly options: AgentOptions;
+  readonly options: Omit<AgentOptions, "logsChanges">;
   /** What has to be started before the agent and stopped after it, in order. */
   readonly parts: readonly Part[];
   /** Jobs of the adapters, for health. */

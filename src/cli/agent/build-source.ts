@@ -2,7 +2,8 @@
 import type { AgentPorts } from "../../agent/ports.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
-import type { ClusterSource, KubeletPaths } from "../config/agent-config.ts";
+import type { ClusterSource } from "../config/agent-config.ts";
+import type { KubeletPaths } from "../config/node-config.ts";
 import type { Ground } from "./ground.ts";
 
 /** Where the intent comes from and where the status goes. */

@@ -47,10 +47,10 @@ function read(given: ReadonlyMap<SettingKey, unknown>, place: Place): SettingsRe
   const settings: Record<string, unknown> = {};
   const problems: Problem[] = [];
   for (const [key, value] of given) {
-    const { schema, fix, isPath } = SETTINGS[key];
+    const { schema, fix, kind } = SETTINGS[key];
     const parsed = schema.safeParse(value);
     if (!parsed.success) problems.push({ path: place.nameOf(key), value: valueText(value), fix });
-    else settings[key] = isPath ? resolved(parsed.data as string, place.folder) : parsed.data;
+    else settings[key] = kind === "path" ? resolved(parsed.data as string, place.folder) : parsed.data;
   }
   return { settings, problems };
 }
@@ -60,11 +60,11 @@ function resolved(path: string, folder: string): string {
   return path === "none" ? path : resolve(folder, path);
 }
 
-/** Flags are text: what reads as a number is one where one is wanted, everything else is left for the schema to refuse. */
+/** Flags are text: what reads as a number is one where one is wanted, everything else is left for the schema to refuse, as it was written. */
 function numeric(key: SettingKey, value: unknown): unknown {
-  if (key !== "settle" || typeof value !== "string" || value.trim() === "") return value;
+  if (SETTINGS[key].kind !== "number" || typeof value !== "string" || value.trim() === "") return value;
   const number = Number(value);
-  return Number.isNaN(number) ? value : number;
+  return Number.isFinite(number) ? number : value;
 }
 
 function isKey(key: string): key is SettingKey {

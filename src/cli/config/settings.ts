@@ -1,103 +1,170 @@
 // SPDX-License-Identifier: Apache-2.0
+/**
+ * Every setting of the agent as data: flag, key of the config file, kind, unit and default. Help, docs/configuration.md and the checks of the chart's
+ * values are made from it, and agent-config.ts takes its defaults here.
+ */
 import * as z from "zod";
 import { LOG_LEVELS } from "../../runtime/log.ts";
+import { choice, NOTHING_MORE, path, type Setting } from "./setting.ts";
 
-/** One setting of the agent: a flag and a key of the config file with the same meaning. */
-export interface Setting {
-  readonly schema: z.ZodType;
-  /** As commander takes it. */
-  readonly flag: string;
-  readonly description: string;
-  /** What to write instead of a wrong value; starts with a verb. */
-  readonly fix: string;
-  /** File names are resolved: those of flags from the working directory, those of the config file from its folder. */
-  readonly isPath: boolean;
-}
-
-/** File names. A NUL would end one early in the kernel; Node refuses it with an error of its own. */
-const text = z.string().regex(/^[^\0]+$/);
-
-function setting(schema: z.ZodType, flag: string, words: { description: string; fix: string; isPath?: boolean }): Setting {
-  return { schema, flag, description: words.description, fix: words.fix, isPath: words.isPath ?? false };
-}
-
-/** Longest time a CLEAR is held back after everything is free: an hour is already a mistake, more would be one that nobody waits for. */
+/** A longer settle period is a mistake: no operator waits more than an hour for a unit to be cleared. */
 const MAX_SETTLE_SECONDS = 3600;
 
 export const DRIVER_CHOICES = ["auto", "tdx_iommu", "tdx_host"] as const;
 export const KUBELET_CHOICES = ["present", "none"] as const;
+export const OUTPUT_FORMS = ["text", "json"] as const;
+export type OutputForm = (typeof OUTPUT_FORMS)[number];
 
 /** Every setting of the agent, by its key in the config file. The order is that of --help. */
 export const SETTINGS = {
-  manifest: setting(text, "--manifest <file>", {
-    description: "standalone: take the TrustedIommu from this YAML file (or pipe, read once), without an API server",
-    fix: "name a YAML file with a TrustedIommu",
-    isPath: true,
-  }),
-  node: setting(z.string().regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/), "--node <name>", {
+  manifest: path(
+    {
+      flag: "--manifest <file>",
+      description: "standalone: take the TrustedIommu from this YAML file (or pipe, read once), without an API server",
+      fix: "name a YAML file with a TrustedIommu",
+    },
+    null,
+  ),
+  node: {
+    ...NOTHING_MORE,
+    schema: z.string().regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/),
+    kind: "name",
+    flag: "--node <name>",
     description: "in a cluster: watch the TrustedIommu of this node and report to it",
     fix: "write the node's name as kubectl get nodes shows it, for example n1.example.com",
-  }),
-  hostRoot: setting(text, "--host-root <dir>", {
-    description: "where /sys, /proc and /dev are looked up (default: /, or the simulator's tree)",
-    fix: "name a folder",
-    isPath: true,
-  }),
-  driver: setting(z.enum(DRIVER_CHOICES), "--driver <name>", {
-    description: "way to SETUP and CLEAR: auto, tdx_iommu, tdx_host (default: auto; never a simulator)",
-    fix: "write auto, tdx_iommu or tdx_host; a simulated host is named with --simulator DIR",
-  }),
-  simulator: setting(text, "--simulator <dir>", {
-    description: "use the simulated host that `simulate create` made here: no TDX hardware is touched",
-    fix: "name a folder that `trusted-iommu simulate create --root DIR` made",
-    isPath: true,
-  }),
-  kubeletDir: setting(text, "--kubelet-dir <dir>", {
-    description: "kubelet's device-plugin folder (default: /var/lib/kubelet/device-plugins)",
-    fix: "name the folder in which kubelet's kubelet.sock is",
-    isPath: true,
-  }),
-  podresources: setting(text, "--podresources <socket>", {
-    description: "kubelet's podresources socket (default: ../pod-resources/kubelet.sock beside the device-plugin folder)",
-    fix: "name kubelet's podresources socket",
-    isPath: true,
-  }),
-  kubelet: setting(z.enum(KUBELET_CHOICES), "--kubelet <present|none>", {
-    description: "none: this machine has no kubelet; without it a missing kubelet counts as devices in use (default: present)",
-    fix: "write present or none",
-  }),
-  status: setting(text, "--status <file>", {
-    description: "standalone: write the status to this file (default: status.json beside the lock)",
-    fix: "name a file in a folder that can be written",
-    isPath: true,
-  }),
-  settle: setting(z.number().min(0).max(MAX_SETTLE_SECONDS), "--settle <seconds>", {
-    description: "how long every view must show a unit's devices free before CLEAR (default: 10)",
+    default: null,
+  },
+  hostRoot: path(
+    {
+      flag: "--host-root <dir>",
+      description: "where /sys, /proc and /dev are looked up",
+      fix: "name a folder",
+      otherwise: "with --simulator its tree",
+    },
+    "/",
+  ),
+  driver: choice(
+    DRIVER_CHOICES,
+    {
+      flag: "--driver <name>",
+      description: "what issues SETUP and CLEAR: auto (the first that is there), tdx_iommu or tdx_host; never a simulator",
+      fix: "write auto, tdx_iommu or tdx_host; a simulated host is named with --simulator DIR",
+    },
+    "auto",
+  ),
+  simulator: path(
+    {
+      flag: "--simulator <dir>",
+      description: "use the simulated host that `trusted-iommu simulate create` made here: no TDX hardware is touched",
+      fix: "name a folder that `trusted-iommu simulate create --host FILE --root DIR` made",
+    },
+    null,
+  ),
+  kubeletDir: path(
+    {
+      flag: "--kubelet-dir <dir>",
+      description: "kubelet's device-plugin folder",
+      fix: "name the folder in which kubelet's kubelet.sock is",
+    },
+    "/var/lib/kubelet/device-plugins",
+  ),
+  podresources: path(
+    {
+      flag: "--podresources <socket>",
+      description: "kubelet's podresources socket",
+      fix: "name kubelet's podresources socket",
+      otherwise: "beside the folder of --kubelet-dir",
+    },
+    "/var/lib/kubelet/pod-resources/kubelet.sock",
+  ),
+  kubelet: choice(
+    KUBELET_CHOICES,
+    {
+      flag: "--kubelet <present|none>",
+      description: "none: this machine has no kubelet; while a kubelet that should be there is missing, devices count as in use",
+      fix: "write present or none",
+    },
+    "present",
+  ),
+  status: path(
+    {
+      flag: "--status <file>",
+      description: "standalone: write the status to this file",
+      fix: "name a file in a folder that can be written",
+      otherwise: "status.json beside --lock",
+    },
+    "/run/trusted-iommu/status.json",
+  ),
+  settle: {
+    ...NOTHING_MORE,
+    schema: z.number().min(0).max(MAX_SETTLE_SECONDS),
+    kind: "number",
+    flag: "--settle <seconds>",
+    description: "settle period: how long every view must show a unit's devices free before CLEAR",
     fix: `write seconds from 0 to ${MAX_SETTLE_SECONDS}`,
-  }),
-  metrics: setting(z.string().regex(/^(.*:)?\d{1,5}$/), "--metrics <address>", {
-    description: "serve /metrics, /healthz and /readyz here, for example 127.0.0.1:9100 (default: off)",
+    // Longer than kubelet shows empty podresources after its start, and than a terminating pod's device takes.
+    default: 10,
+    unit: "seconds",
+  },
+  metrics: {
+    ...NOTHING_MORE,
+    schema: z.string().regex(/^(.*:)?\d{1,5}$/),
+    kind: "address",
+    flag: "--metrics <address>",
+    description: "serve /metrics, /healthz and /readyz here, for example 127.0.0.1:9100",
     fix: "write HOST:PORT, for example 127.0.0.1:9100",
-  }),
-  logLevel: setting(z.enum(LOG_LEVELS), "--log-level <level>", {
-    description: `${LOG_LEVELS.join(", ")} (default: info)`,
-    fix: `write one of ${LOG_LEVELS.join(", ")}`,
-  }),
-  cdiDir: setting(text, "--cdi-dir <dir|none>", {
-    description: "write CDI specs here; none: write none (default: /var/run/cdi; with --simulator its own folder)",
-    fix: "name a folder that containerd reads CDI specs from, or none",
-    isPath: true,
-  }),
-  kubeconfig: setting(text, "--kubeconfig <file>", {
-    description: "in a cluster: how to reach the API server (default: the pod's service account, else $KUBECONFIG)",
-    fix: "name a kubeconfig file",
-    isPath: true,
-  }),
-  lock: setting(text, "--lock <file>", {
-    description: "lock that keeps a second agent off this node (default: /run/trusted-iommu/agent.lock, or in the simulator's folder)",
-    fix: "name a file on a local file system that every agent of this node sees",
-    isPath: true,
-  }),
+    default: null,
+    otherwise: "off",
+  },
+  logLevel: choice(
+    LOG_LEVELS,
+    {
+      flag: "--log-level <level>",
+      description: LOG_LEVELS.join(", "),
+      fix: `write one of ${LOG_LEVELS.join(", ")}`,
+      otherwise: "warn where a view shows what changes",
+    },
+    "info",
+  ),
+  output: choice(
+    OUTPUT_FORMS,
+    {
+      flag: "--output <text|json>",
+      description: "form of all that is told: text for people (a live view on a terminal, else a line for each change), json for programs (the log)",
+      fix: "write text or json",
+      otherwise: "json with --node",
+    },
+    "text",
+  ),
+  cdiDir: path(
+    {
+      flag: "--cdi-dir <dir|none>",
+      description: "write CDI specs here; none: write none",
+      fix: "name a folder that containerd reads CDI specs from, or none",
+      otherwise: "with --simulator a folder of its own",
+      choices: ["none"],
+    },
+    "/var/run/cdi",
+  ),
+  kubeconfig: path(
+    {
+      flag: "--kubeconfig <file>",
+      description: "in a cluster: how to reach the API server",
+      fix: "name a kubeconfig file",
+      otherwise: "the pod's service account, else $KUBECONFIG, else ~/.kube/config",
+      variable: "KUBECONFIG",
+    },
+    null,
+  ),
+  lock: path(
+    {
+      flag: "--lock <file>",
+      description: "lock that keeps a second agent off this node; what the agent proves is kept beside it",
+      fix: "name a file on a local file system that every agent of this node sees",
+      otherwise: "with --simulator in its folder",
+    },
+    "/run/trusted-iommu/agent.lock",
+  ),
 } as const satisfies Record<string, Setting>;
 
 export type SettingKey = keyof typeof SETTINGS;
@@ -117,6 +184,7 @@ export interface Settings {
   settle?: number | undefined;
   metrics?: string | undefined;
   logLevel?: (typeof LOG_LEVELS)[number] | undefined;
+  output?: OutputForm | undefined;
   cdiDir?: string | undefined;
   kubeconfig?: string | undefined;
   lock?: string | undefined;

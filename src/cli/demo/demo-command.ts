@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from "commander";
+import { helpText } from "../config/setting.ts";
+import { SETTINGS } from "../config/settings.ts";
 import type { Act, Context } from "../context.ts";
 
 const ABOUT = `Runs the whole path in one process without any hardware: a simulated host with a simulated TDX module, the real agent, and a stand-in for kubelet
@@ -15,6 +17,7 @@ export interface DemoFlags {
   readonly host?: string;
   readonly metrics?: string;
   readonly logLevel?: string;
+  readonly output?: string;
   readonly keep?: string;
 }
 
@@ -24,8 +27,9 @@ export function addDemoCommand(program: Command, context: Context, act: Act): vo
   command
     .option("--once", "without the live view: settle, print, clear, end")
     .option("--host <file>", "host description, or the name of one in hosts/ (default: tdx-connect-2s)")
-    .option("--metrics <address>", "serve /metrics, /healthz and /readyz here")
-    .option("--log-level <level>", "debug, info, warn, error or silent (default: warn)")
+    .option(SETTINGS.output.flag, "as of the agent; with --once, json prints the settled status as one document (default: text)")
+    .option(SETTINGS.metrics.flag, helpText(SETTINGS.metrics))
+    .option(SETTINGS.logLevel.flag, `${SETTINGS.logLevel.description} (default: warn; info with --output json)`)
     .option("--keep <dir>", "make the simulated host here and leave it, for `trusted-iommu simulate`");
   command.action((flags: DemoFlags) =>
     act(async () => {

@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+/** What the demonstration shows: the live view, or with --once the final tables. */
 import type { NodeStatus } from "../../domain/status.ts";
 import { clean } from "../../runtime/printable.ts";
-import { createScreen, noScreen, type Screen } from "../agent/screen.ts";
+import type { OutputForm } from "../config/settings.ts";
 import { type Context, canvasOf, printLines } from "../context.ts";
+import { createScreen, logScreen, type Screen } from "../process/screen.ts";
 import { nodeTables } from "../view/tables.ts";
+import { jsonText } from "../view/text.ts";
 
 const FOOTER = "Ctrl-C withdraws the devices, clears the units and ends";
 
-/** The live view of `npm start`. */
-export function demoScreen(context: Context): Screen {
-  return createScreen(context, { footer: FOOTER });
+/** The live view of `npm start`, and what stands for it off a terminal. */
+export function demoScreen(context: Context, output: OutputForm): Screen {
+  return createScreen(context, { output, footer: FOOTER });
 }
 
-/** `--once`: nothing but what is said and the final tables; the log goes to stderr as always. */
-export function quietScreen(context: Context): Screen {
-  return { ...noScreen, say: (text) => printLines(context, [clean(text)]) };
+/** `--once`: what is said and the final tables on standard output; the log, where something is wrong, on standard error. */
+export function quietScreen(context: Context, output: OutputForm): Screen {
+  const log = logScreen(context, output);
+  return output === "json" ? log : { ...log, tellsChanges: true, say: (text) => printLines(context, [clean(text)]) };
 }
 
-export function printTables(context: Context, node: string, status: NodeStatus): void {
-  printLines(context, nodeTables(node, status, { ...canvasOf(context), height: null }));
+/** The node once it has settled. */
+export function printSettled(context: Context, output: OutputForm, status: NodeStatus): void {
+  const tables = (): readonly string[] => nodeTables("demo", status, { ...canvasOf(context), height: null });
+  printLines(context, output === "json" ? [jsonText(status)] : tables());
 }

@@ -10,11 +10,12 @@ import { startKubeletStandIn } from "../../stand-in/kubelet/stand-in.ts";
 import type { KubeletStandIn } from "../../stand-in/kubelet/types.ts";
 import { type PassView, type RunControl, runAgent } from "../agent/run-agent.ts";
 import { type AgentConfig, agentConfig } from "../config/agent-config.ts";
+import type { OutputForm } from "../config/settings.ts";
 import type { Context } from "../context.ts";
 import type { DemoFlags } from "./demo-command.ts";
 import { type Course, moveAfter, START } from "./demo-course.ts";
 import { type DemoManifest, hostFile, makeHost, makeManifest } from "./demo-host.ts";
-import { demoScreen, printTables, quietScreen } from "./demo-screen.ts";
+import { demoScreen, printSettled, quietScreen } from "./demo-screen.ts";
 
 /** Short, because nobody else uses the stand-in; longer than the second in which kubelet shows no pods after its start. */
 const SETTLE_SECONDS = "1.5";
@@ -31,23 +32,28 @@ export async function runDemo(flags: DemoFlags, context: Context): Promise<numbe
     makeHost(folder, hostFile(flags.host ?? null), flags.once ? null : LIVE_LATENCY_MS);
     const manifest = await makeManifest(folder);
     const config = demoConfig(flags, { folder, manifest, context });
-    const course = createCourse({ flags, context, manifest, folder });
-    const screen = flags.once ? quietScreen : demoScreen;
-    return await runAgent(config, context, { before: [kubeletPart(folder, context)], screen, onPass: course.onPass, onSignal: course.onSignal });
+    const course = createCourse({ flags, context, manifest, folder, output: config.output });
+    return await runAgent(config, context, {
+      before: [kubeletPart(folder, context)],
+      screen: (_context, { output }) => (flags.once ? quietScreen(context, output) : demoScreen(context, output)),
+      onPass: course.onPass,
+      onSignal: course.onSignal,
+    });
   } finally {
     if (flags.keep === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 
 function demoConfig(flags: DemoFlags, { folder, manifest, context }: { folder: string; manifest: DemoManifest; context: Context }): AgentConfig {
-  const { metrics, logLevel } = flags;
+  const { metrics, logLevel, output } = flags;
   const given = {
     manifest: manifest.path,
     simulator: folder,
     kubeletDir: deviceDir(folder),
     settle: SETTLE_SECONDS,
-    logLevel: logLevel ?? "warn",
     ...(metrics === undefined ? {} : { metrics }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(output === undefined ? {} : { output }),
   };
   return agentConfig(given, { workingFolder: context.workingFolder, configFile: null });
 }
@@ -74,6 +80,7 @@ interface CourseInputs {
   readonly context: Context;
   readonly manifest: DemoManifest;
   readonly folder: string;
+  readonly output: OutputForm;
 }
 
 interface RunningCourse {
@@ -81,15 +88,15 @@ interface RunningCourse {
   onSignal(cause: unknown, control: RunControl): void;
 }
 
-function createCourse({ flags, context, manifest, folder }: CourseInputs): RunningCourse {
+function createCourse({ flags, context, manifest, folder, output }: CourseInputs): RunningCourse {
   let course: Course = START;
   let latest: PassView | null = null;
   let guard: Timer | null = null;
 
   const end = (control: RunControl, failures: readonly string[]): void => {
     guard?.stop();
-    for (const failure of failures) control.screen.say(`FAILED ${failure}`);
-    if (failures.length === 0) control.screen.say("withdrawn and cleared: no unit is trusted any more");
+    for (const failure of failures) control.say(`FAILED ${failure}`);
+    if (failures.length === 0) control.say("withdrawn and cleared: no unit is trusted any more");
     control.cancel({ exitCode: failures.length === 0 ? EXIT_CODES.Ok : EXIT_CODES.Failed });
   };
   /** Ends in failure, naming what still moves, when the next stage is not reached in time. */
@@ -113,12 +120,12 @@ function createCourse({ flags, context, manifest, folder }: CourseInputs): Runni
       if (move.kind !== "Settled") return;
       course = { stage: "Showing", failures: flags.once ? move.failures : [] };
       if (!flags.once) return;
-      printTables(context, "demo", pass.status);
+      printSettled(context, output, pass.status);
       cleanUp(control);
     },
     onSignal(cause, control) {
       if (!isSignalCause(cause) || course.stage === "CleaningUp") return control.cancel(cause);
-      control.screen.say(`${cause.signal}: withdrawing and clearing; once more ends at once, leaving ${folder}`);
+      control.say(`${cause.signal}: withdrawing and clearing; once more ends at once, leaving ${folder}`);
       cleanUp(control);
     },
   };

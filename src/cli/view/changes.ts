@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ConditionType } from "../../domain/reason.ts";
 import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
 import { clean } from "../../runtime/printable.ts";
 import { oneLine } from "./text.ts";
-import { deviceReason, reasonText, unitName } from "./words.ts";
+import { deviceReason, isAlarm, reasonText, unitName } from "./words.ts";
 
-/** What changed between two statuses, one line each, for output that is not a terminal. `before` null: everything is new. Pure. */
+/**
+ * What changed between two statuses, one line each, for output that is not a terminal: each change once, by what it is a change of. Conditions that only
+ * sum up units and devices are left out. `before` null: everything is new. Pure.
+ */
 export function changeLines(before: NodeStatus | null, after: NodeStatus): readonly string[] {
   return [
     ...changed(before?.units ?? [], after.units, { key: (unit) => unit.regBase, say: unitLine, gone: (unit) => `unit ${unitName(unit)} is gone` }),
@@ -33,21 +37,30 @@ function changed<T>(before: readonly T[], after: readonly T[], speech: Speech<T>
 }
 
 function unitLine(unit: UnitStatus, before: UnitStatus | undefined): string {
-  if (before && before.state === unit.state && reasonText(before) === reasonText(unit) && before.tdxIommuId === unit.tdxIommuId) return "";
+  if (before && before.state === unit.state && before.reason === unit.reason && before.tdxIommuId === unit.tdxIommuId) return "";
   const id = unit.tdxIommuId === "" ? "" : ` id ${unit.tdxIommuId}`;
   return `unit ${unitName(unit)} ${arrow(before?.state, unit.state)}${id} ${reasonText(unit)}`;
 }
 
 function deviceLine(device: DeviceStatus, before: DeviceStatus | undefined): string {
-  if (before && before.offered === device.offered && deviceReason(before) === deviceReason(device)) return "";
+  const isSame = before?.offered === device.offered && before.reason === device.reason && before.usedBy?.pod === device.usedBy?.pod;
+  if (isSame) return "";
   const verdict = device.offered ? `offered as ${device.resource}` : "withheld";
   const reason = deviceReason(device);
   return `device ${device.address} ${verdict}${reason === "" ? "" : ` ${reason}`}`;
 }
 
+/** Counts of what the lines of units and devices tell one by one. */
+const SUMS: ReadonlySet<ConditionType> = new Set(["UnitsTrusted", "DevicesOffered"]);
+
+/** While an alarm goes on, what it says is news. Of the others only that they begin or cease to hold: why is told by a unit, a device or an alarm. */
 function conditionLine(condition: Condition, before: Condition | undefined): string {
-  if (before && before.status === condition.status && before.reason === condition.reason && before.message === condition.message) return "";
-  return `condition ${condition.type} ${arrow(before?.status, condition.status)} ${condition.reason}: ${oneLine(condition.message)}`;
+  if (SUMS.has(condition.type)) return "";
+  const isOff = isAlarm(condition) ? condition.status === "False" : condition.type === "Ready" && condition.status !== "True";
+  const isSame = before?.status === condition.status && (!isAlarm(condition) || isOff || before.message === condition.message);
+  if (isSame || (before === undefined && isOff)) return "";
+  const why = condition.type === "Ready" && condition.status !== "True" ? "" : `: ${oneLine(condition.message)}`;
+  return `condition ${condition.type} ${arrow(before?.status, condition.status)} ${condition.reason}${why}`;
 }
 
 function arrow(before: string | undefined, after: string): string {

@@ -2,15 +2,16 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
 import { addressFrom } from "../../../src/cli/agent/explain-device.ts";
-import { humanLogLine } from "../../../src/cli/agent/log-line.ts";
-import { createScreen } from "../../../src/cli/agent/screen.ts";
+import type { OutputForm } from "../../../src/cli/config/settings.ts";
 import { type Context, noDrops } from "../../../src/cli/context.ts";
 import { readEnvironment } from "../../../src/cli/environment.ts";
+import { createScreen } from "../../../src/cli/process/screen.ts";
+import { humanLogLine } from "../../../src/cli/view/log-line.ts";
 import { noStopSignals } from "../../../src/runtime/signals.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { nodeStatus } from "../../support/node-status.ts";
 
-function screenOn(isTTY: boolean, term = "xterm") {
+function screenOn(isTTY: boolean, { term = "xterm", output: form = "text" }: { term?: string; output?: OutputForm } = {}) {
   const written: string[] = [];
   const terminal = new EventEmitter();
   const output = {
@@ -31,7 +32,7 @@ function screenOn(isTTY: boolean, term = "xterm") {
     signals: noStopSignals,
     exit: () => undefined,
   };
-  return { screen: createScreen(context, { footer: "Ctrl-C ends" }), text: () => written.join("") };
+  return { screen: createScreen(context, { output: form, footer: "Ctrl-C ends" }), text: () => written.join("") };
 }
 
 describe("the screen", () => {
@@ -41,7 +42,7 @@ describe("the screen", () => {
     expect(screen.isLive).toBe(true);
     expect(text()).toMatch(/SIMULATED.*node n1.*0xfed90000.*0000:17:00\.0.*Ctrl-C ends/s);
     screen.log('{"level":"warn","time":"2026-01-01T12:00:01.000Z","simulated":true,"message":"job failed","job":"pass"}');
-    expect(text()).toContain("12:00:01 warn job failed  job=pass");
+    expect(text()).toContain("12:00:01.000 warn job failed  job=pass");
     screen.close();
   });
 
@@ -50,7 +51,7 @@ describe("the screen", () => {
       [false, "xterm"],
       [true, "dumb"],
     ] as const) {
-      const { screen, text } = screenOn(isTTY, term);
+      const { screen, text } = screenOn(isTTY, { term });
       screen.show("n1", nodeStatus({ conditions: [] }));
       screen.show("n1", nodeStatus({ conditions: [] }));
       expect(screen.isLive).toBe(false);
@@ -63,16 +64,33 @@ describe("the screen", () => {
   });
 });
 
+test("where JSON is asked for, the log is all there is, also on a terminal, and it tells the changes", () => {
+  const { screen, text } = screenOn(true, { output: "json" });
+  screen.show("n1", nodeStatus());
+  screen.say("for people");
+  screen.log('{"level":"info","message":"gate opened"}\n');
+  expect(screen).toMatchObject({ isLive: false, tellsChanges: false });
+  expect(text()).toBe('{"level":"info","message":"gate opened"}\n');
+});
+
+test("off a terminal changes and log have one form, and the log leaves the changes out", () => {
+  const { screen, text } = screenOn(false);
+  screen.say("a change");
+  screen.log('{"level":"warn","time":"2026-01-01T12:00:01.500Z","message":"job failed","job":"pass"}\n');
+  expect(screen.tellsChanges).toBe(true);
+  expect(text()).toBe("12:00:00.000 a change\n12:00:01.500 warn job failed  job=pass\n");
+});
+
 test("a log line is one line for people, with its error in a sentence", () => {
   const json = JSON.stringify({
     level: "warn",
-    time: "2026-01-01T12:00:01Z",
+    time: "2026-01-01T12:00:01.250Z",
     message: "job failed",
     node: "n1",
     err: { code: "DEADLINE", message: "late\nvery" },
     n: 2,
   });
-  expect(humanLogLine(json, false)).toBe("12:00:01 warn job failed  err=DEADLINE: late very n=2");
+  expect(humanLogLine(json, false)).toBe("12:00:01.250 warn job failed  err=DEADLINE: late very n=2");
   expect(humanLogLine("not json\n", false)).toBe("not json");
 });
 

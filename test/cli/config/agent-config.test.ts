@@ -48,6 +48,7 @@ describe("defaults", () => {
       settleMs: 10_000,
       metrics: null,
       logLevel: null,
+      output: "text",
       cdiDir: "/var/run/cdi",
       lock: "/run/trusted-iommu/agent.lock",
       ownsLockFolder: true,
@@ -116,7 +117,7 @@ describe("problems", () => {
   });
 
   test("lie in what contradicts itself, too", () => {
-    expect(refusal({})).toEqual(["--manifest is (missing): give --manifest FILE (standalone) or --node NAME (in a cluster)"]);
+    expect(refusal({})).toEqual(["this needs to be told where the TrustedIommu is: give --manifest FILE (standalone) or --node NAME (in a cluster)"]);
     expect(refusal({ manifest: "a", node: "n1", status: "s", simulator: "d", driver: "tdx_iommu", kubelet: "none", kubeletDir: "k" })).toEqual([
       '--manifest is "/there/a": give either --manifest FILE or --node NAME, not both',
       '--simulator is "/there/d": remove --driver tdx_iommu: a simulated host has its own driver',

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { humanLogLine } from "../../../src/cli/agent/log-line.ts";
 import { errorText } from "../../../src/cli/border.ts";
 import { changeLines } from "../../../src/cli/view/changes.ts";
 import { explainJson, explainText } from "../../../src/cli/view/explain.ts";
+import { humanLogLine } from "../../../src/cli/view/log-line.ts";
 import { nodeTables } from "../../../src/cli/view/tables.ts";
 import { jsonText, span } from "../../../src/cli/view/text.ts";
 import { nodeTree } from "../../../src/cli/view/tree.ts";

@@ -6,6 +6,7 @@ import { explainJson, explainText } from "../../../src/cli/view/explain.ts";
 import { nodeTables } from "../../../src/cli/view/tables.ts";
 import { columns, truncate } from "../../../src/cli/view/text.ts";
 import { nodeTree } from "../../../src/cli/view/tree.ts";
+import type { Condition, NodeStatus } from "../../../src/domain/status.ts";
 import { condition, deviceStatus, mixedStatus, nodeStatus, unitStatus } from "../../support/node-status.ts";
 
 const plain80 = { width: 80, colour: false, height: null };
@@ -141,17 +142,42 @@ test("a cut text ends in … and has the width asked for", () => {
 describe("change lines", () => {
   test("name what is new, what changed and what is gone", () => {
     const before = nodeStatus({ units: [unitStatus({ state: "SettingUp", tdxIommuId: "", reason: "SetupRunning" })], conditions: [] });
-    const after = nodeStatus({ devices: [], conditions: nodeStatus().conditions.slice(3, 4) });
+    const after = nodeStatus({ devices: [] });
     expect(changeLines(before, after)).toEqual([
       "unit 0xfed90000 (dmar0) SettingUp → Trusted id 0x1 SetupSucceeded",
       "device 0000:17:00.0 is gone",
+      "condition Supported True TdxConnectPresent: units and devices are as the intent says",
       "condition Ready True AsIntended: units and devices are as the intent says",
+    ]);
+  });
+
+  test("tell each change once: no sum of what units and devices tell, no other words for the same state", () => {
+    const conditions = (change: Partial<Condition>): Condition[] =>
+      nodeStatus().conditions.map((one) => (one.type === change.type ? { ...one, ...change } : one));
+    const before = nodeStatus();
+    const setUp = nodeStatus({
+      units: [unitStatus({ message: "other words" })],
+      devices: [deviceStatus({ message: "other words" })],
+      conditions: conditions({ type: "UnitsTrusted", status: "False", reason: "SomeNotTrusted", message: "0xfed90000: SetupPending" }),
+    });
+    expect(changeLines(before, setUp)).toEqual([]);
+    const notReady = nodeStatus({ conditions: conditions({ type: "Ready", status: "False", reason: "NotYetAsIntended", message: "0xfed90000: x" }) });
+    expect(changeLines(before, notReady)).toEqual(["condition Ready True → False NotYetAsIntended"]);
+    expect(changeLines(null, nodeStatus({ units: [], devices: [], conditions: notReady.conditions }))).toEqual([
+      "condition Supported True TdxConnectPresent: units and devices are as the intent says",
+    ]);
+    const blocked = (message: string): NodeStatus =>
+      nodeStatus({ conditions: conditions({ type: "ClearBlocked", status: "True", reason: "DeviceInUse", message }) });
+    expect(changeLines(before, blocked("pid 7"))).toEqual(["condition ClearBlocked False → True DeviceInUse: pid 7"]);
+    expect(changeLines(blocked("pid 7"), blocked("pid 8"))).toEqual(["condition ClearBlocked True DeviceInUse: pid 8"]);
+    expect(changeLines(blocked("pid 7"), before)).toEqual([
+      "condition ClearBlocked True → False NothingToClear: units and devices are as the intent says",
     ]);
   });
 
   test("are none when nothing changed, and everything at first", () => {
     expect(changeLines(mixedStatus(), mixedStatus())).toEqual([]);
-    expect(changeLines(null, nodeStatus())).toHaveLength(8);
+    expect(changeLines(null, nodeStatus())).toHaveLength(4);
   });
 });
 

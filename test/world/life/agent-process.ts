@@ -41,7 +41,8 @@ export class AgentProcess {
     this.intent = new Fact<IntentView | null>(world.time, null);
     const { settleMs, observeEveryMs, isSimulated, kernelOwner } = world.shape;
     this.#watch = world.owner && new KernelOwnerWatch(world.owner);
-    this.agent = createAgent(this.#ports(), { driver: isSimulated ? "simulated" : kernelOwner ? "tdx_host" : "tdx_iommu", settleMs, observeEveryMs });
+    const driver = isSimulated ? "simulated" : kernelOwner ? "tdx_host" : "tdx_iommu";
+    this.agent = createAgent(this.#ports(), { driver, settleMs, observeEveryMs, logsChanges: true });
   }
 
   start(): void {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-import { oneLine, paint, type Style } from "../view/text.ts";
+import { oneLine, paint, type Style } from "./text.ts";
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { warn: "warn", error: "bad", debug: "dim" };
 
 /** Fields that every line of one process has: no news above its own live view. */
 const SHARED = new Set(["level", "time", "message", "simulated", "node"]);
 
-/** A JSON log line as a person reads it above the live view: `12:00:01 warn job failed  job=pass err=…`. Pure. */
+/** The time of day with milliseconds of an ISO time, as every line for people begins. */
+export function timeOf(iso: string): string {
+  return iso.slice(11, 23);
+}
+
+/** A JSON log line as a person reads it: `12:00:01.250 warn job failed  job=pass err=…`. Pure. */
 export function humanLogLine(json: string, colour: boolean): string {
   const record = parseRecord(json);
   if (record === null) return oneLine(json);
   const { level, time, message } = record;
   const fields = Object.entries(record).filter(([key]) => !SHARED.has(key));
   const rest = fields.map(([key, value]) => `${key}=${plain(value)}`).join(" ");
-  const clock = String(time).slice(11, 19);
-  return `${paint(clock, "dim", colour)} ${paint(String(level), LEVEL_STYLES[String(level)] ?? "plain", colour)} ${oneLine(String(message))}${rest === "" ? "" : `  ${paint(oneLine(rest), "dim", colour)}`}`;
+  return `${paint(timeOf(String(time)), "dim", colour)} ${paint(String(level), LEVEL_STYLES[String(level)] ?? "plain", colour)} ${oneLine(String(message))}${rest === "" ? "" : `  ${paint(oneLine(rest), "dim", colour)}`}`;
 }
 
 function parseRecord(json: string): Record<string, unknown> | null {
