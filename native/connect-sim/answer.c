@@ -14,9 +14,9 @@
 
 #include "sim.h"
 
-#define LEAF_SYS_RD 34
-#define FEATURES0_NO_RBP_MOD BIT_ULL(18)
 #define FIELD_NOT_READABLE 0xC0000C0200000000ULL
+
+struct connect_sim connect_sim;
 
 /* The version of a module that exists, so that nobody takes it for a newer one. */
 static const struct tdx_identity version = {
@@ -27,7 +27,7 @@ static const struct tdx_identity version = {
 	.build_date = 20260101,
 	.valid = TDX_IOMMU_VALID_VERSION | TDX_IOMMU_VALID_FEATURES0 |
 		 TDX_IOMMU_VALID_MT_PAGE_COUNT,
-	.features0 = TDX_FEATURES0_CONNECT | FEATURES0_NO_RBP_MOD,
+	.features0 = TDX_FEATURES0_CONNECT | TDX_FEATURES0_NO_RBP_MOD,
 	.incarnation = 1,
 };
 
@@ -46,36 +46,36 @@ static void memory_write(void *ctx, u64 address, const void *from, u32 bytes)
 	memcpy(address_of(address), from, bytes);
 }
 
-/* TDH.SYS.RD. Field ids: see module/identity.c. */
+/* TDH.SYS.RD. */
 static u64 field_read(const struct tdx_identity *identity, u64 field, u64 *value)
 {
 	u32 needed = TDX_IOMMU_VALID_VERSION;
 
 	switch (field) {
-	case 0x0A00000300000008ULL:
+	case TDX_FIELD_FEATURES0:
 		needed = TDX_IOMMU_VALID_FEATURES0;
 		*value = identity->features0;
 		break;
-	case 0x3000000100000003ULL:
+	case TDX_FIELD_IOMMU_MT_PAGE_COUNT:
 		needed = TDX_IOMMU_VALID_MT_PAGE_COUNT;
 		*value = identity->mt_page_count;
 		break;
-	case 0x0800000100000004ULL:
+	case TDX_FIELD_MAJOR_VERSION:
 		*value = identity->module_major;
 		break;
-	case 0x0800000100000003ULL:
+	case TDX_FIELD_MINOR_VERSION:
 		*value = identity->module_minor;
 		break;
-	case 0x0800000100000005ULL:
+	case TDX_FIELD_UPDATE_VERSION:
 		*value = identity->module_update;
 		break;
-	case 0x0800000100000006ULL:
+	case TDX_FIELD_INTERNAL_VERSION:
 		*value = identity->module_internal;
 		break;
-	case 0x8800000200000001ULL:
+	case TDX_FIELD_BUILD_DATE:
 		*value = identity->build_date;
 		break;
-	case 0x8800000100000002ULL:
+	case TDX_FIELD_BUILD_NUM:
 		*value = identity->build_num;
 		break;
 	default:
@@ -104,6 +104,7 @@ static void answer_read(struct connect_sim *sim, struct tdx_seamcall_regs *regs)
 {
 	struct tdx_identity identity;
 
+	lockdep_assert_held(&sim->lock);
 	sim_identity(&sim->module, &identity);
 	regs->rax = environment_status(identity.environment);
 	if (!regs->rax)
@@ -114,6 +115,7 @@ static void answer_call(struct connect_sim *sim, struct tdx_seamcall_regs *regs)
 {
 	struct tdx_regs call = { .rax = regs->rax, .rcx = regs->rcx, .rdx = regs->rdx };
 
+	lockdep_assert_held(&sim->lock);
 	sim_seamcall(&sim->module, &call);
 	regs->rax = call.rax;
 	regs->rcx = call.rcx;
@@ -126,16 +128,15 @@ static int answer(void *ctx, struct tdx_seamcall_regs *regs)
 	bool detached;
 	u32 delay_ms;
 
-	if (regs->rax != LEAF_SYS_RD) {
-		spin_lock(&sim->lock);
-		delay_ms = sim_delay_ms(&sim->module, regs->rax, regs->rcx);
-		spin_unlock(&sim->lock);
-		if (delay_ms)
-			msleep(delay_ms);
-	}
+	/* None for TDH.SYS.RD, which comes from under a spinlock. */
+	spin_lock(&sim->lock);
+	delay_ms = sim_delay_ms(&sim->module, regs->rax, regs->rcx);
+	spin_unlock(&sim->lock);
+	if (delay_ms)
+		msleep(delay_ms);
 	spin_lock(&sim->lock);
 	detached = sim->detached;
-	if (!detached && regs->rax == LEAF_SYS_RD)
+	if (!detached && regs->rax == TDX_LEAF_SYS_RD)
 		answer_read(sim, regs);
 	else if (!detached)
 		answer_call(sim, regs);
@@ -203,7 +204,7 @@ static unsigned long last_pfn(void)
 	return last;
 }
 
-int answer_start(u32 mt_page_count, u32 abi_profile)
+int connect_sim_answer_start(u32 mt_page_count, u32 abi_profile)
 {
 	struct connect_sim *sim = &connect_sim;
 
@@ -220,7 +221,7 @@ int answer_start(u32 mt_page_count, u32 abi_profile)
 	return sim->module.pages ? 0 : -ENOMEM;
 }
 
-void answer_stop(void)
+void connect_sim_answer_stop(void)
 {
 	vfree(connect_sim.module.pages);
 	kfree(connect_sim.module.units);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The mailbox's registers and its responder. Runs under the overlay's raw spinlock, with interrupts
- * off: words in, words out.
+ * The mailbox's registers and its responder. Runs under the raw spinlock of registers.c, with
+ * interrupts off: words in, words out.
  */
 #include <linux/bitfield.h>
 #include <linux/bits.h>
@@ -11,7 +11,7 @@
 #include <linux/string.h>
 
 #include "doe.h"
-#include "link.h"
+#include "sim.h"
 
 #define HEADER 2 /* words before the payload */
 #define LONGEST BIT(18) /* words */
@@ -20,7 +20,7 @@
 #define ERROR_UNSPECIFIED 0x05
 #define ERROR_UNSUPPORTED 0x07
 
-void doe_reset(struct doe *doe)
+void connect_sim_doe_reset(struct doe *doe)
 {
 	memset(doe, 0, sizeof(*doe));
 }
@@ -28,7 +28,7 @@ void doe_reset(struct doe *doe)
 /* Until an abort or a reset nothing else is heard. */
 static void fail(struct doe *doe)
 {
-	doe_reset(doe);
+	connect_sim_doe_reset(doe);
 	doe->error = true;
 }
 
@@ -69,12 +69,12 @@ static void authenticate(struct doe *doe)
 		FIELD_PREP(SPDM_VERSION_COUNT, 1) | FIELD_PREP(SPDM_VERSION_FIRST, 0x1000),
 	};
 
-	link_exchanges++;
+	connect_sim.link.exchanges++;
 	if (lower_16_bits(request) != message(SPDM_GET_VERSION, 0, 0)) {
 		answer[0] = message(SPDM_ERROR, ERROR_UNSUPPORTED, FIELD_GET(SPDM_CODE, request));
 		respond(doe, PCI_DOE_FEATURE_CMA, answer, 1);
-	} else if (link_auth_fails) {
-		link_auth_fails--;
+	} else if (connect_sim.link.auth_fails) {
+		connect_sim.link.auth_fails--;
 		answer[0] = message(SPDM_ERROR, ERROR_UNSPECIFIED, 0);
 		respond(doe, PCI_DOE_FEATURE_CMA, answer, 1);
 	} else {
@@ -106,7 +106,7 @@ static void go(struct doe *doe)
 	}
 }
 
-u32 doe_read(const struct doe *doe, int at)
+u32 connect_sim_doe_read(const struct doe *doe, int at)
 {
 	switch (at) {
 	case PCI_DOE_STATUS:
@@ -120,10 +120,10 @@ u32 doe_read(const struct doe *doe, int at)
 	}
 }
 
-void doe_write(struct doe *doe, int at, u32 value, bool whole)
+void connect_sim_doe_write(struct doe *doe, int at, u32 value, bool whole)
 {
 	if (at == PCI_DOE_CTRL && (value & PCI_DOE_CTRL_ABORT)) {
-		doe_reset(doe);
+		connect_sim_doe_reset(doe);
 		return;
 	}
 	if (doe->error)

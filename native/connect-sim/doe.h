@@ -30,13 +30,13 @@ struct doe {
 };
 
 /* As after an abort, or a reset of the function. */
-void doe_reset(struct doe *doe);
+void connect_sim_doe_reset(struct doe *doe);
 /* A word at an offset in the capability, whose header is the caller's. */
-u32 doe_read(const struct doe *doe, int at);
+u32 connect_sim_doe_read(const struct doe *doe, int at);
 /*
  * Answers at once, so the mailbox is never busy. `value` has zeroes where nothing is written, and
  * `whole` is false when that is so.
  */
-void doe_write(struct doe *doe, int at, u32 value, bool whole);
+void connect_sim_doe_write(struct doe *doe, int at, u32 value, bool whole);
 
 #endif

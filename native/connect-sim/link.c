@@ -23,6 +23,7 @@
 #include "doe.h"
 #include "link.h"
 #include "overlay.h"
+#include "registers.h"
 #include "sim.h"
 
 /* One function below the TSM. Only function 0 has a session. */
@@ -50,7 +51,7 @@ static struct pci_tsm *link_probe(struct tsm_dev *tsm_dev, struct pci_dev *pdev)
 	struct link *link;
 	int rc;
 
-	if (is_zero && !overlay_has(pdev))
+	if (is_zero && !connect_sim_registers_has(pdev->bus, pdev->devfn))
 		return NULL;
 	link = kzalloc_obj(*link, GFP_KERNEL);
 	if (!link)
@@ -70,7 +71,7 @@ static void link_remove(struct pci_tsm *base)
 {
 	struct link *link = container_of(base, struct link, pf0.base_tsm);
 
-	msleep(link_remove_ms);
+	msleep(connect_sim.link.remove_ms);
 	if (base->dsm_dev == base->pdev)
 		pci_tsm_pf0_destructor(&link->pf0);
 	kfree(link);
@@ -89,7 +90,7 @@ static int note_session(struct link *link, struct pci_dev *pdev)
 	spin_lock(&sim->lock);
 	if (unit && sim->head.unit_count == 1) {
 		link->reg_base = unit->reg_base;
-		rc = unit->phase == SIM_CONFIGURED || link_before_setup ? 0 : -EPERM;
+		rc = unit->phase == SIM_CONFIGURED || sim->link.before_setup ? 0 : -EPERM;
 		if (!rc)
 			rc = sim_link_set(&sim->module, unit->reg_base, pci_dev_id(pdev), 1);
 	}
@@ -208,9 +209,9 @@ static struct pci_tsm_ops operations = {
 	},
 };
 
-int link_start(struct device *parent)
+int connect_sim_link_start(struct device *parent)
 {
-	int rc = overlay_start();
+	int rc = connect_sim_overlay_start();
 
 	if (rc)
 		return rc;
@@ -234,23 +235,23 @@ remove_own:
 	platform_device_unregister(own);
 stop_overlay:
 	own = NULL;
-	overlay_stop();
+	connect_sim_overlay_stop();
 	return rc;
 }
 
 /* Unregistering disconnects every device: no operation runs after it. */
-void link_stop(void)
+void connect_sim_link_stop(void)
 {
 	tsm_unregister(tsm);
 	platform_device_unregister(own);
-	overlay_stop();
+	connect_sim_overlay_stop();
 }
 
-int link_lose(const char *address)
+int connect_sim_link_lose(const char *address)
 {
 	unsigned int segment, bus, slot, function;
 
 	if (sscanf(address, "%x:%x:%x.%x", &segment, &bus, &slot, &function) != 4)
 		return -EINVAL;
-	return overlay_lose_streams(segment, bus, PCI_DEVFN(slot, function));
+	return connect_sim_registers_lose_streams(segment, bus, PCI_DEVFN(slot, function));
 }

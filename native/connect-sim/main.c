@@ -3,6 +3,8 @@
  * tdx_connect_sim.ko: makes a machine without TDX look like one with TDX Connect. Nothing is
  * protected, and it says so wherever it shows.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kernel.h>
 #include <linux/module.h>
 
@@ -22,66 +24,19 @@ static char *pose;
 module_param(pose, charp, 0444);
 MODULE_PARM_DESC(pose, "tdx_host: as the driver of a kernel that owns SETUP, without tdx_iommu.ko");
 
-bool pose_log = true;
+static bool pose_log = true;
 module_param(pose_log, bool, 0444);
 MODULE_PARM_DESC(pose_log, "the pose says in the log which units it has set up");
 
-struct connect_sim connect_sim;
-u32 link_auth_fails;
-u32 link_exchanges;
-u32 link_remove_ms;
-bool link_before_setup;
-
-/* Looked up by name, not linked: the pose as tdx_host runs without tdx_iommu.ko. */
-static int (*backend_register)(const struct tdx_iommu_backend *backend, void *ctx);
-static void (*backend_unregister)(const struct tdx_iommu_backend *backend);
-static void (*backend_notify)(const struct tdx_iommu_backend *backend);
-
-void connect_sim_changed(void)
-{
-	if (connect_sim.attached)
-		backend_notify(&connect_sim_backend);
-}
-
-static void release_border(void)
-{
-	if (backend_register)
-		symbol_put(tdx_iommu_backend_register);
-	if (backend_unregister)
-		symbol_put(tdx_iommu_backend_unregister);
-	if (backend_notify)
-		symbol_put(tdx_iommu_backend_notify);
-}
-
-static int attach(void)
-{
-	int rc;
-
-	backend_register = symbol_get(tdx_iommu_backend_register);
-	backend_unregister = symbol_get(tdx_iommu_backend_unregister);
-	backend_notify = symbol_get(tdx_iommu_backend_notify);
-	rc = backend_register && backend_unregister && backend_notify ? 0 : -ENOENT;
-	if (rc)
-		pr_err("tdx_connect_sim: load tdx_iommu.ko first\n");
-	else
-		rc = backend_register(&connect_sim_backend, &connect_sim);
-	if (rc)
-		release_border();
-	connect_sim.attached = !rc;
-	return rc;
-}
-
 static int start_answering(void)
 {
-	int rc = attach();
+	int rc = connect_sim_border_start();
 
 	if (rc)
 		return rc;
-	rc = link_start(NULL);
-	if (rc) {
-		backend_unregister(&connect_sim_backend);
-		release_border();
-	}
+	rc = connect_sim_link_start(NULL);
+	if (rc)
+		connect_sim_border_stop();
 	return rc;
 }
 
@@ -91,32 +46,31 @@ static int __init connect_sim_start(void)
 
 	if (pose && strcmp(pose, "tdx_host"))
 		return -EINVAL;
-	rc = answer_start(mt_page_count, abi_profile);
+	rc = connect_sim_answer_start(mt_page_count, abi_profile);
 	if (rc)
 		return rc;
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
-	pr_warn("tdx_connect_sim: SIMULATED TDX Connect: nothing on this machine is protected\n");
-	rc = pose ? pose_start() : start_answering();
+	pr_warn("SIMULATED TDX Connect: nothing on this machine is protected\n");
+	rc = pose ? connect_sim_pose_start(pose_log) : start_answering();
 	if (rc)
-		answer_stop();
+		connect_sim_answer_stop();
 	else
-		script_start();
+		connect_sim_script_start();
 	return rc;
 }
 
 /* Refused while a unit is not clean: tdx_iommu.ko holds this module then. */
 static void __exit connect_sim_stop(void)
 {
-	script_stop();
+	connect_sim_script_stop();
 	if (pose) {
-		pose_stop();
+		connect_sim_pose_stop();
 	} else {
-		link_stop();
-		backend_unregister(&connect_sim_backend);
-		release_border();
+		connect_sim_link_stop();
+		connect_sim_border_stop();
 	}
-	answer_stop();
-	pr_info("tdx_connect_sim: gone\n");
+	connect_sim_answer_stop();
+	pr_info("gone\n");
 }
 
 module_init(connect_sim_start);

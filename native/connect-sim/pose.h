@@ -7,19 +7,17 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
-/* Without it units are set up in silence, as those are that the TDX module refuses. */
-extern bool pose_log;
-
 #if IS_ENABLED(CONFIG_PCI_TSM)
-int pose_start(void);
-void pose_stop(void);
+/* Without log units are set up in silence, as those are that the TDX module refuses. */
+int connect_sim_pose_start(bool log);
+void connect_sim_pose_stop(void);
 #else
-static inline int pose_start(void)
+static inline int connect_sim_pose_start(bool log)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline void pose_stop(void) {}
+static inline void connect_sim_pose_stop(void) {}
 #endif
 
 #endif

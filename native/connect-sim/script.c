@@ -8,8 +8,8 @@
  *	which knows nothing
  * detached: 1: nobody answers any more
  * latency_ms, interruptions: of every call
- * link_auth_fails, link_remove_ms, link_before_setup: see link.h
- * link_exchanges: read only; see link.h
+ * link_auth_fails, link_remove_ms, link_before_setup: see link in sim.h
+ * link_exchanges: read only; see there
  * stream_lost: `0000:01:00.0`
  * table: read only; the module's own units and pages
  */
@@ -38,19 +38,27 @@ static int line_from(char *line, const char __user *from, size_t bytes)
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	u32 number;
+} leaves[] = {
+	{ "any", 0 },
+	{ "setup", TDX_LEAF_IOMMU_SETUP },
+	{ "clear", TDX_LEAF_IOMMU_CLEAR },
+	{ "wbinvd", TDX_LEAF_PHYMEM_PAGE_WBINVD },
+};
+
 static int leaf_from(const char *text, u32 *leaf)
 {
-	if (!strcmp(text, "any"))
-		*leaf = 0;
-	else if (!strcmp(text, "setup"))
-		*leaf = TDX_LEAF_IOMMU_SETUP;
-	else if (!strcmp(text, "clear"))
-		*leaf = TDX_LEAF_IOMMU_CLEAR;
-	else if (!strcmp(text, "wbinvd"))
-		*leaf = TDX_LEAF_PHYMEM_PAGE_WBINVD;
-	else
-		return -EINVAL;
-	return 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(leaves); i++) {
+		if (strcmp(text, leaves[i].name))
+			continue;
+		*leaf = leaves[i].number;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static int word_from(char *word, struct sim_fault *fault)
@@ -176,7 +184,7 @@ static ssize_t environment_write(struct file *file, const char __user *from, siz
 	spin_lock(&connect_sim.lock);
 	sim_environment_set(&connect_sim.module, environment, lost);
 	spin_unlock(&connect_sim.lock);
-	connect_sim_changed();
+	connect_sim_border_notify();
 	return bytes;
 }
 
@@ -211,7 +219,7 @@ static int detached_set(void *data, u64 value)
 	spin_lock(&connect_sim.lock);
 	connect_sim.detached = value;
 	spin_unlock(&connect_sim.lock);
-	connect_sim_changed();
+	connect_sim_border_notify();
 	return 0;
 }
 
@@ -224,7 +232,7 @@ static ssize_t stream_lost_write(struct file *file, const char __user *from, siz
 	int rc = line_from(line, from, bytes);
 
 	if (!rc)
-		rc = link_lose(line);
+		rc = connect_sim_link_lose(line);
 	return rc ? rc : bytes;
 }
 
@@ -240,6 +248,7 @@ static u64 owned_pages(const struct connect_sim *sim)
 	u64 owned = 0;
 	u32 i;
 
+	lockdep_assert_held(&sim->lock);
 	for (i = 0; i < sim->head.page_count; i++)
 		owned += sim->module.pages[i].owner != 0;
 	return owned;
@@ -270,7 +279,7 @@ static int table_show(struct seq_file *file, void *unused)
 
 DEFINE_SHOW_ATTRIBUTE(table);
 
-void script_start(void)
+void connect_sim_script_start(void)
 {
 	folder = debugfs_create_dir("tdx_connect_sim", NULL);
 	debugfs_create_file("fault", 0600, folder, NULL, &fault_operations);
@@ -278,15 +287,15 @@ void script_start(void)
 	debugfs_create_file("detached", 0600, folder, NULL, &detached_operations);
 	debugfs_create_u32("latency_ms", 0600, folder, &connect_sim.head.latency_ms);
 	debugfs_create_u32("interruptions", 0600, folder, &connect_sim.head.interruptions);
-	debugfs_create_u32("link_auth_fails", 0600, folder, &link_auth_fails);
-	debugfs_create_u32("link_exchanges", 0400, folder, &link_exchanges);
-	debugfs_create_u32("link_remove_ms", 0600, folder, &link_remove_ms);
-	debugfs_create_bool("link_before_setup", 0600, folder, &link_before_setup);
+	debugfs_create_u32("link_auth_fails", 0600, folder, &connect_sim.link.auth_fails);
+	debugfs_create_u32("link_exchanges", 0400, folder, &connect_sim.link.exchanges);
+	debugfs_create_u32("link_remove_ms", 0600, folder, &connect_sim.link.remove_ms);
+	debugfs_create_bool("link_before_setup", 0600, folder, &connect_sim.link.before_setup);
 	debugfs_create_file("stream_lost", 0200, folder, NULL, &stream_lost_operations);
 	debugfs_create_file("table", 0400, folder, NULL, &table_fops);
 }
 
-void script_stop(void)
+void connect_sim_script_stop(void)
 {
 	debugfs_remove_recursive(folder);
 }

@@ -9,7 +9,7 @@
 #define BRIDGE_CONTROL 0x3c /* in the upper half */
 #define BRIDGE_RESET BIT(22)
 
-void shadow_reset(struct shadow *shadow)
+void connect_sim_shadow_reset(struct shadow *shadow)
 {
 	int stream;
 
@@ -25,7 +25,7 @@ void shadow_reset(struct shadow *shadow)
 		block[PCI_IDE_SEL_CTL / 4] = FIELD_PREP(PCI_IDE_SEL_CTL_ID, 255);
 	}
 	shadow->lost = false;
-	doe_reset(&shadow->doe);
+	connect_sim_doe_reset(&shadow->doe);
 }
 
 static bool is_ide(int where)
@@ -53,7 +53,7 @@ static u32 stream_status(const struct shadow *shadow, int at)
 	return control & PCI_IDE_SEL_CTL_EN ? PCI_IDE_SEL_STS_STATE_SECURE : 0;
 }
 
-u32 shadow_read(const struct shadow *shadow, int where, u32 real)
+u32 connect_sim_shadow_read(const struct shadow *shadow, int where, u32 real)
 {
 	if (is_ide(where)) {
 		int at = (where - SHADOW_IDE_AT) / 4;
@@ -64,7 +64,7 @@ u32 shadow_read(const struct shadow *shadow, int where, u32 real)
 	}
 	if (is_doe(shadow, where))
 		return where == DOE_AT ? PCI_EXT_CAP_ID_DOE | 1 << 16
-				       : doe_read(&shadow->doe, where - DOE_AT);
+				       : connect_sim_doe_read(&shadow->doe, where - DOE_AT);
 	if (shadow->devcap && where == shadow->devcap + PCI_EXP_DEVCAP && !shadow->is_port)
 		return real | PCI_EXP_DEVCAP_TEE;
 	/*
@@ -78,18 +78,19 @@ u32 shadow_read(const struct shadow *shadow, int where, u32 real)
 	return real;
 }
 
-bool shadow_owns(const struct shadow *shadow, int where)
+bool connect_sim_shadow_owns(const struct shadow *shadow, int where)
 {
 	return is_ide(where) || is_doe(shadow, where);
 }
 
-void shadow_write(struct shadow *shadow, int where, int size, u32 value)
+void connect_sim_shadow_write(struct shadow *shadow, int where, int size, u32 value)
 {
 	int at = (where - SHADOW_IDE_AT) / 4, shift = (where & 3) * 8;
 	u32 mask = (size == 4 ? U32_MAX : (1U << size * 8) - 1) << shift;
 
 	if (is_doe(shadow, where)) {
-		doe_write(&shadow->doe, (where & ~3) - DOE_AT, value << shift & mask, size == 4);
+		connect_sim_doe_write(&shadow->doe, (where & ~3) - DOE_AT, value << shift & mask,
+				      size == 4);
 		return;
 	}
 	/* Headers, capabilities and states are read only. */
@@ -107,14 +108,14 @@ static bool sets(u32 bit, int where, u32 value)
 	return (u64)value << (where & 3) * 8 & bit;
 }
 
-bool shadow_is_flr(const struct shadow *shadow, int where, u32 value)
+bool connect_sim_shadow_is_flr(const struct shadow *shadow, int where, u32 value)
 {
 	return !shadow->is_port && shadow->devcap &&
 	       (where & ~3) == shadow->devcap + PCI_EXP_DEVCTL &&
 	       sets(PCI_EXP_DEVCTL_BCR_FLR, where, value);
 }
 
-bool shadow_is_bus_reset(const struct shadow *shadow, int where, u32 value)
+bool connect_sim_shadow_is_bus_reset(const struct shadow *shadow, int where, u32 value)
 {
 	return shadow->is_port && (where & ~3) == BRIDGE_CONTROL &&
 	       sets(BRIDGE_RESET, where, value);

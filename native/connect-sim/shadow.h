@@ -26,14 +26,14 @@ struct shadow {
 };
 
 /* As after a reset of the function, which is how it begins. */
-void shadow_reset(struct shadow *shadow);
+void connect_sim_shadow_reset(struct shadow *shadow);
 /* The word at a multiple of four, where the device itself has `real`. */
-u32 shadow_read(const struct shadow *shadow, int where, u32 real);
+u32 connect_sim_shadow_read(const struct shadow *shadow, int where, u32 real);
 /* Whether a write there stays here. */
-bool shadow_owns(const struct shadow *shadow, int where);
-void shadow_write(struct shadow *shadow, int where, int size, u32 value);
+bool connect_sim_shadow_owns(const struct shadow *shadow, int where);
+void connect_sim_shadow_write(struct shadow *shadow, int where, int size, u32 value);
 /* Whether a write to the device itself resets the function, or what is below the port. */
-bool shadow_is_flr(const struct shadow *shadow, int where, u32 value);
-bool shadow_is_bus_reset(const struct shadow *shadow, int where, u32 value);
+bool connect_sim_shadow_is_flr(const struct shadow *shadow, int where, u32 value);
+bool connect_sim_shadow_is_bus_reset(const struct shadow *shadow, int where, u32 value);
 
 #endif

@@ -5,26 +5,12 @@
  */
 #include "driver.h"
 
-#define LEAF_SYS_RD 34
-
-#define FIELD_FEATURES0 0x0A00000300000008ULL
-#define FIELD_MINOR_VERSION 0x0800000100000003ULL
-#define FIELD_MAJOR_VERSION 0x0800000100000004ULL
-#define FIELD_UPDATE_VERSION 0x0800000100000005ULL
-#define FIELD_INTERNAL_VERSION 0x0800000100000006ULL
-#define FIELD_BUILD_DATE 0x8800000200000001ULL
-#define FIELD_BUILD_NUM 0x8800000100000002ULL
-#define FIELD_IOMMU_MT_PAGE_COUNT 0x3000000100000003ULL
-
-#define FEATURES0_NO_RBP_MOD BIT_ULL(18)
-#define FEATURES0_DYNAMIC_PAMT BIT_ULL(36)
-
 /* Never a status of the module: nobody answered. */
 #define NOBODY U64_MAX
 
 static u64 read_field(struct tdx_driver *driver, u64 field, u64 *value)
 {
-	struct tdx_seamcall_regs regs = { .rax = LEAF_SYS_RD, .rdx = field };
+	struct tdx_seamcall_regs regs = { .rax = TDX_LEAF_SYS_RD, .rdx = field };
 
 	if (tdx_seamcall(driver, &regs))
 		return NOBODY;
@@ -52,12 +38,12 @@ static void read_version(struct tdx_driver *driver, struct tdx_identity *identit
 {
 	u64 major, minor, update, internal, number, date;
 
-	if (read_field(driver, FIELD_MAJOR_VERSION, &major) ||
-	    read_field(driver, FIELD_MINOR_VERSION, &minor) ||
-	    read_field(driver, FIELD_UPDATE_VERSION, &update) ||
-	    read_field(driver, FIELD_INTERNAL_VERSION, &internal) ||
-	    read_field(driver, FIELD_BUILD_NUM, &number) ||
-	    read_field(driver, FIELD_BUILD_DATE, &date))
+	if (read_field(driver, TDX_FIELD_MAJOR_VERSION, &major) ||
+	    read_field(driver, TDX_FIELD_MINOR_VERSION, &minor) ||
+	    read_field(driver, TDX_FIELD_UPDATE_VERSION, &update) ||
+	    read_field(driver, TDX_FIELD_INTERNAL_VERSION, &internal) ||
+	    read_field(driver, TDX_FIELD_BUILD_NUM, &number) ||
+	    read_field(driver, TDX_FIELD_BUILD_DATE, &date))
 		return;
 	identity->module_major = major;
 	identity->module_minor = minor;
@@ -75,8 +61,8 @@ static void read_version(struct tdx_driver *driver, struct tdx_identity *identit
  */
 static bool is_usable(u64 features0)
 {
-	return (features0 & TDX_FEATURES0_CONNECT) && (features0 & FEATURES0_NO_RBP_MOD) &&
-	       !(features0 & FEATURES0_DYNAMIC_PAMT);
+	return (features0 & TDX_FEATURES0_CONNECT) && (features0 & TDX_FEATURES0_NO_RBP_MOD) &&
+	       !(features0 & TDX_FEATURES0_DYNAMIC_PAMT);
 }
 
 void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity)
@@ -85,7 +71,7 @@ void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity)
 
 	lockdep_assert_held(&driver->lock);
 	*identity = (struct tdx_identity){ .environment = TDX_IOMMU_ENV_NOT_READY };
-	status = read_field(driver, FIELD_FEATURES0, &features0);
+	status = read_field(driver, TDX_FIELD_FEATURES0, &features0);
 	driver->backend_gone = status == NOBODY;
 	identity->environment = environment_of(status);
 	if (identity->environment != TDX_IOMMU_ENV_OK)
@@ -94,7 +80,7 @@ void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity)
 	identity->valid |= TDX_IOMMU_VALID_FEATURES0;
 	read_version(driver, identity);
 	/* Readable only when the kernel opted in to TDX Connect. */
-	if (read_field(driver, FIELD_IOMMU_MT_PAGE_COUNT, &count) == TDX_SUCCESS) {
+	if (read_field(driver, TDX_FIELD_IOMMU_MT_PAGE_COUNT, &count) == TDX_SUCCESS) {
 		identity->mt_page_count = count;
 		identity->valid |= TDX_IOMMU_VALID_MT_PAGE_COUNT;
 	}

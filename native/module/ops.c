@@ -13,7 +13,6 @@
 
 #include "driver.h"
 
-#define FEATURES0_CLFLUSH_BEFORE_ALLOC BIT_ULL(23)
 #define MSR_KEYID_PARTITIONING 0x87 /* IA32_MKTME_KEYID_PARTITIONING */
 #define LAST_CLEARS (10 * HZ) /* of all units, before a reboot */
 
@@ -100,7 +99,7 @@ static u64 pages_alloc(void *ctx, s32 numa_node, u32 order)
 	pages = alloc_pages_node(numa_node, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, order);
 	if (!pages)
 		return 0;
-	if (driver->head.identity.features0 & FEATURES0_CLFLUSH_BEFORE_ALLOC)
+	if (driver->head.identity.features0 & TDX_FEATURES0_CLFLUSH_BEFORE_ALLOC)
 		clflush_cache_range(page_address(pages), PAGE_SIZE << order);
 	return page_to_phys(pages);
 }

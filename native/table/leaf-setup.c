@@ -29,8 +29,7 @@ static int is_proven(const struct tdx_table *table, const struct tdx_unit *unit,
 {
 	return call->regs.rax == TDX_SUCCESS && unit->gsts != TDX_GSTS_GONE &&
 	       call->identity.environment == TDX_IOMMU_ENV_OK &&
-	       __builtin_memcmp(&call->identity, &table->head->identity,
-				sizeof(call->identity)) == 0;
+	       !__builtin_memcmp(&call->identity, &table->head->identity, sizeof(call->identity));
 }
 
 static __u32 trusted(struct tdx_table *table, struct tdx_unit *unit, const struct tdx_call *call)
