@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../table/leaf.h"
 #include "store.h"
 
 #define MAX_NODES 64U
@@ -55,7 +56,7 @@ static bool is_page(const struct check *check, __u64 address)
 
 static bool is_leaf(__u32 leaf)
 {
-	return !leaf || leaf == TDX_LEAF_IOMMU_SETUP || leaf == TDX_LEAF_IOMMU_CLEAR;
+	return !leaf || tdx_leaf_of(leaf);
 }
 
 static bool check_identity(struct check *check, const char *where, const struct tdx_identity *identity)
