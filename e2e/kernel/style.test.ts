@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's own judges of style, over everything that becomes a module: checkpatch, sparse, kernel-doc.
+// The kernel's own judges of style, over everything that becomes a module: checkpatch, sparse, kernel-doc. And two rules of a kernel's
+// namespace and of ours, over the object files: each global name has its module's prefix, and no file is called by one that it calls.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { circlesIn } from "../../tools/circles.ts";
 import { inChroot } from "./kit/chroot.ts";
 import { copyModuleSources, MORE_UNITS } from "./kit/modules.ts";
+import { symbolsIn, usesBetween } from "./kit/symbols.ts";
 import { type Kit, openKernelRung } from "./rung.ts";
 
 const rung = await openKernelRung();
 /** No file above it. */
 const LONGEST_FILE = 500;
+/** Of the global names of each folder. */
+const PREFIXES: Readonly<Record<string, RegExp>> = {
+  table: /^tdx_/,
+  module: /^tdx_/,
+  simulator: /^sim_/,
+  "connect-sim": /^connect_sim(_|$)/,
+};
+/** Names that the kernel gives to each module. */
+const OF_KERNEL = /^(init_module|cleanup_module|__this_module)$/;
 
 describe.skipIf(rung.skipReason !== null)("the modules' source", () => {
   const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-style-"));
@@ -19,6 +31,8 @@ describe.skipIf(rung.skipReason !== null)("the modules' source", () => {
   /** Runs a line in the chroot where the source is the current folder. */
   const judge = (line: string): Promise<string> =>
     inChroot(kit.chroot, `cd /build && ${line}`, { timeoutMs: 300_000, binds: { [folder]: "/build" } });
+
+  const make = (at: string, option = ""): string => `make -C /lib/modules/$(ls /lib/modules)/build M=${at} TDX_TESTING=1 ${option} modules 2>&1`;
 
   beforeAll(async () => {
     kit = await rung.kit();
@@ -39,13 +53,25 @@ describe.skipIf(rung.skipReason !== null)("the modules' source", () => {
   });
 
   it("has nothing that sparse complains of", async () => {
-    const make = (at: string): string => `make -C /lib/modules/$(ls /lib/modules)/build M=${at} TDX_TESTING=1 C=2 modules 2>&1`;
-    const output = await judge(`${make("/build")} && ${make("/build/units")}`);
+    const output = await judge(`${make("/build", "C=2")} && ${make("/build/units", "C=2")}`);
     const checked = output.match(/^ +CHECK +\S+\.c$/gm) ?? [];
     rung.progress(`sparse: ${checked.length} files`);
     const sources = files.filter((name) => name.endsWith(".c"));
     expect(checked).toHaveLength(sources.length);
     expect(output.split("\n").filter((line) => /warning|error/i.test(line))).toEqual([]);
+  });
+
+  it("defines no global name without its module's prefix, and has no file that is called by one that it calls", async () => {
+    const folders = Object.keys(PREFIXES);
+    const objects = folders.map((name) => `${name}/*.o`).join(" ");
+    await judge(make("/build"));
+    const symbols = symbolsIn(await judge(`nm --print-file-name --extern-only --portability ${objects}`));
+    const names = [...symbols.defined].flatMap(([file, defined]) => defined.map((name) => ({ file, name })));
+    const strays = names.filter(({ file, name }) => !OF_KERNEL.test(name) && PREFIXES[dirname(file)]?.test(name) !== true);
+    rung.progress(`global names: ${names.length} in ${symbols.defined.size} object files`);
+    expect(folders.filter((folder) => !names.some(({ file }) => dirname(file) === folder))).toEqual([]);
+    expect(strays).toEqual([]);
+    expect(circlesIn(usesBetween(symbols))).toEqual([]);
   });
 
   it("explains every field of the contract to kernel-doc", async () => {
