@@ -73,7 +73,8 @@ export async function startStandaloneAgent(node: StandaloneNode): Promise<Standa
       return units.reduce((sum, { clearCalls }) => sum + Number(clearCalls), 0);
     },
     async given() {
-      const view = await readCheckpoint(join(node.kubeletFolder, "device-plugins"), new Set(["teeio.dev"]));
+      const places = { deviceDir: join(node.kubeletFolder, "device-plugins"), procDir: "/proc" };
+      const view = await readCheckpoint(places, { domains: new Set(["teeio.dev"]), known: new Set() });
       if (view.kind !== "Checkpoint") throw new Error(`no checkpoint: ${JSON.stringify(view)}`);
       return view.given;
     },

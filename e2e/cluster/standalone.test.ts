@@ -45,6 +45,8 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a kubelet without an API se
   const untilStatus = (what: string, holds: (status: NodeStatus) => boolean) =>
     until(what, agent.status, (status) => status !== null && holds(status));
 
+  const clearBlocked = ({ conditions }: NodeStatus): string => conditions.find(({ type }) => type === "ClearBlocked")?.message ?? "";
+
   const started = async (name: string): Promise<StaticPod> => {
     const pod = runStaticPod(node, name);
     await until(`${name} runs`, pod.hasStarted, (has) => has);
@@ -74,5 +76,28 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a kubelet without an API se
     expect(agent.status()?.counts.devicesOffered).toBe(2);
     rung.progress("the list was sent again, and it has []");
     pod.remove();
+  });
+
+  test("forgets a static pod with its manifest, and CLEAR waits until the container has ended", async () => {
+    noteFailure();
+    const pod = await started("second");
+    agent.intend("Cleared");
+    await untilStatus("CLEAR waits for the pod", (status) => clearBlocked(status).includes(`in use by pod default/${pod.shownAs}`));
+    const [entry] = await agent.given();
+    rung.progress(`while the pod runs the checkpoint has ${JSON.stringify(entry)}`);
+
+    pod.remove();
+    await until("podresources shows the pod's device free", agent.shown, isEmpty);
+    await until("the checkpoint has forgotten the pod", agent.given, isEmpty);
+    expect(pod.isRunning()).toBe(true);
+    rung.progress("its manifest is gone and its container runs: podresources and the checkpoint have []");
+    await untilStatus("CLEAR waits for the container", (status) => clearBlocked(status).includes(`${entry?.podUid}, which kubelet has forgotten`));
+    expect(pod.isRunning()).toBe(true);
+    expect(await agent.clearCalls()).toBe(0);
+
+    pod.end();
+    await untilStatus("the unit is cleared", ({ units }) => units[0]?.reason === "Cleared");
+    expect(pod.isRunning()).toBe(false);
+    expect(await agent.clearCalls()).toBeGreaterThan(0);
   });
 });

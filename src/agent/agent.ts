@@ -9,7 +9,7 @@ import type { IntentView } from "../cluster/port.ts";
  *   table, intent or host changed ──► withdraw jobs: take away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
-import { accountingOf } from "../domain/accounting.ts";
+import { type Accounting, accountingOf } from "../domain/accounting.ts";
 import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
 import { accountedNames } from "../domain/holds.ts";
@@ -68,11 +68,11 @@ const WRITE_AGAIN_MS = 2_000;
 const OVERTAKEN_LOOK_MS = 250;
 /** After its calls kubelet needs about this long until podresources shows the pod. Many share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
-/** Kubelet writes its checkpoint as soon as it has the list. */
+/** Kubelet writes its checkpoint as soon as it has the list. Nobody tells when a pod that it has forgotten has ended. */
 const CHECKPOINT_LOOK_MS = 2_000;
 
 export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
-  const ports: AgentPorts = { ...given, pods: sharePods(given.pods, given.clock) };
+  const ports: AgentPorts = { ...given, pods: given.pods.isLocal ? given.pods : sharePods(given.pods, given.clock) };
   const state: AgentState = {
     memory: emptyMemory(0, options.settleMs),
     pass: null,
@@ -249,7 +249,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     announce({ ports, metrics, logsChanges: options.logsChanges }, previous, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) stepJob?.wakeNow();
     // Kubelet has forgotten a pod that has ended, and forgets it in its checkpoint when it next writes.
-    if (isCheckpointBehind(pass, state) && ports.clock.nowMs() - sentAgainMs >= CHECKPOINT_LOOK_MS) {
+    if (accountOf(pass, state) === "Behind" && ports.clock.nowMs() - sentAgainMs >= CHECKPOINT_LOOK_MS) {
       sentAgainMs = ports.clock.nowMs();
       plugins?.sendAgain();
     }
@@ -333,17 +333,17 @@ function wantedSpecs({ draft, pass, adopted, memory }: AgentState, { news, asked
   return { specs, simulated: table.kind === "Read" ? table.value.info.simulated : simulatedHost };
 }
 
-function isCheckpointBehind({ ground }: Pass, { memory }: AgentState): boolean {
-  return accountingOf(ground, accountedNames(memory)).kind === "Behind";
+function accountOf({ ground }: Pass, { memory }: AgentState): Accounting["kind"] {
+  return accountingOf(ground, accountedNames(memory)).kind;
 }
 
 function nextLook(pass: Pass, nowMs: number, state: AgentState): { afterMs: number } | undefined {
   const { answers, memory } = state;
   const { podResources } = pass.ground.view;
   const holders = holderPollMs({ answers, memory, ground: pass.ground, podResources, nowMs });
-  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory), isCheckpointBehind(pass, state) ? CHECKPOINT_LOOK_MS : null].filter(
-    (ms) => ms !== null,
-  );
+  const account = accountOf(pass, state);
+  const forgotten = account === "Behind" || account === "Ending" ? CHECKPOINT_LOOK_MS : null;
+  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory), forgotten].filter((ms) => ms !== null);
   return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
 }
 

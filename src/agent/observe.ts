@@ -42,9 +42,10 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
   const ground = groundFrom({ ...view, pods: { kind: "None" } });
-  if (!wantsPods(inputs, ground)) return view;
+  if (!ports.pods.isLocal && !wantsPods(inputs, ground)) return view;
   const askedMs = ports.clock.nowMs();
-  const pods = await ports.pods.observe(domainsOf([...namesAfter(inputs.memory, inputs.intent, ground), ...accountedNames(inputs.memory)]));
+  const domains = domainsOf([...namesAfter(memory, inputs.intent, ground), ...accountedNames(memory)]);
+  const pods = await ports.pods.observe(domains, memory.podUids);
   return ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...view, pods } : { ...(await readNode()), pods };
 }
 
@@ -61,7 +62,7 @@ export function readHost({ host }: Pick<AgentPorts, "host">, look: HostLook = LI
 
 /**
  * Pods are asked for, by a quorum read, only when a decision hangs on them alone: a CLEAR for which everything else is free, the end of a hold that
- * no view shows, or a device in use that no pod of podresources has, which may be a terminating pod's.
+ * no view shows, or a device in use that no pod of podresources has, which may be a terminating pod's. Kubelet's checkpoint is always read.
  */
 function wantsPods({ intent, memory, binding }: ObserveInputs, ground: Ground): boolean {
   if (waitsForPods(memory, ground) || unnamedHolders(memory, ground).size > 0) return true;

@@ -6,16 +6,17 @@ import type { Clock } from "../runtime/clock.ts";
 const SHARED_MS = 2_000;
 
 /**
- * The node's pods, listed at most once in two seconds: a list serves every decision of the pass that asked for it, and of its steps. So old it is as
- * good as a new one: what a decision frees was withdrawn before, and a pod that has it all the same was bound before that.
+ * The API's pods of this node, listed at most once in two seconds: a list serves every decision of the pass that asked for it, and of its steps. So old
+ * it is as good as a new one: what a decision frees was withdrawn before, and a pod that has it all the same was bound before that.
  */
 export function sharePods(pods: NodePodsPort, clock: Clock): NodePodsPort {
   let last: { readonly domains: ReadonlySet<string>; readonly begunMs: number; readonly view: Promise<NodePodsView> } | null = null;
   return {
-    observe(domains) {
+    isLocal: false,
+    observe(domains, known) {
       const isYoung = last !== null && clock.nowMs() - last.begunMs < SHARED_MS;
       if (last === null || !isYoung || !domains.isSubsetOf(last.domains)) {
-        last = { domains, begunMs: clock.nowMs(), view: pods.observe(domains) };
+        last = { domains, begunMs: clock.nowMs(), view: pods.observe(domains, known) };
       }
       return last.view;
     },

@@ -50,6 +50,11 @@ export interface NodeEvent {
 }
 
 export interface NodePodsPort {
-  /** The pods of this node that ask for a resource in one of these domains (`teeio.dev` of `teeio.dev/gpu`). Never rejects. */
-  observe(domains: ReadonlySet<string>): Promise<NodePodsView>;
+  /** Read from this machine at once. So it is asked with every look: what it shows is forgotten there without a word. */
+  readonly isLocal: boolean;
+  /**
+   * The pods of this node that ask for a resource in one of these domains (`teeio.dev` of `teeio.dev/gpu`). `known`: the UIDs of pods that a kubelet
+   * without an API server showed earlier. Never rejects.
+   */
+  observe(domains: ReadonlySet<string>, known: ReadonlySet<string>): Promise<NodePodsView>;
 }

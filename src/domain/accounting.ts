@@ -14,6 +14,8 @@ export type Accounting =
   | { readonly kind: "Unaccounted"; readonly pods: readonly NodePod[] }
   /** Kubelet's checkpoint has given devices that podresources does not show; `given` says what to whom. */
   | { readonly kind: "Behind"; readonly given: readonly string[] }
+  /** Kubelet without an API server has forgotten pods, by UID, and their containers are still ending. */
+  | { readonly kind: "Ending"; readonly podUids: readonly string[] }
   | { readonly kind: "NotAsked" }
   | { readonly kind: "Unreadable"; readonly why: string };
 
@@ -37,13 +39,17 @@ export function accountingOf({ view: { pods, podResources } }: Ground, resources
   return missing.length === 0 ? { kind: "Accounted" } : { kind: "Unaccounted", pods: missing };
 }
 
-/** Podresources knows no UID: a device that it shows under that name is in a pod's hands anyhow. */
-function agreement({ given }: NodePodsView & { readonly kind: "Checkpoint" }, podResources: PodResourcesView): Accounting {
+/**
+ * Podresources knows no UID: a device that it shows under that name is in a pod's hands anyhow. Without an API server kubelet forgets a pod as soon as
+ * its manifest is gone, in podresources and in what it writes next (HandlePodRemoves, UpdateAllocatedDevices), however long its containers take to end.
+ */
+function agreement({ given, forgotten }: NodePodsView & { readonly kind: "Checkpoint" }, podResources: PodResourcesView): Accounting {
   const shown = new Set(podResources.kind === "Read" ? podResources.pods.flatMap(({ resource, ids }) => ids.map((id) => `${resource}=${id}`)) : []);
   const missing = given.flatMap(({ podUid, resource, ids }) =>
     ids.filter((id) => !shown.has(`${resource}=${id}`)).map((id) => `${resource} ${id} of the pod with UID ${podUid}`),
   );
-  return missing.length === 0 ? { kind: "Accounted" } : { kind: "Behind", given: missing };
+  if (missing.length > 0) return { kind: "Behind", given: missing };
+  return forgotten.length === 0 ? { kind: "Accounted" } : { kind: "Ending", podUids: forgotten };
 }
 
 /** Kubelet frees the devices of a pod whose phase is final. The phase can be set from outside, while its containers run. */

@@ -49,6 +49,8 @@ export interface Memory extends HoldMemory {
   readonly served: ReadonlySet<string>;
   /** Names that another device plugin serves on this node, with what shows it. */
   readonly taken: ReadonlyMap<string, string>;
+  /** UIDs of pods to which a kubelet without an API server has given something of ours, and which may run. */
+  readonly podUids: ReadonlySet<string>;
   /** Proofs.loads: known to the driver, kept here for the next process. */
   readonly loads: ReadonlySet<string>;
   /** Units whose links have not been read again since SETUP was issued: nothing below counts as trusted until they have. */
@@ -61,10 +63,10 @@ export interface Memory extends HoldMemory {
 
 /** What a process begins with. */
 export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs = NOTHING_PROVEN): Memory {
-  const { checkedLinks, lastUnits, loads, names } = proofs;
+  const { checkedLinks, lastUnits, loads, names, podUids } = proofs;
   // Until every view has shown the device free, it is in the hands that it was given into.
   const holds = new Map([...proofs.holds].map(([address, proof]): [Address, Hold] => [address, { ...proof, pod: "", freeSinceMs: null }]));
-  const proven = { checkedLinks, lastUnits, loads, holds, resources: names, served: names };
+  const proven = { checkedLinks, lastUnits, loads, podUids, holds, resources: names, served: names };
   const none = {
     links: new Map(),
     unsureLooks: 0,
@@ -79,13 +81,13 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
 }
 
 /** What the next process may rely on. */
-export function proofsOf({ checkedLinks, holds, lastUnits, loads, served, specs }: Memory): Proofs {
+export function proofsOf({ checkedLinks, holds, lastUnits, loads, podUids, served, specs }: Memory): Proofs {
   const proven = new Map(
     [...holds].flatMap(([address, { epoch, resource, node }]) =>
       epoch === null || resource === null ? [] : [[address, { epoch, resource, node }] as const],
     ),
   );
-  return { checkedLinks, holds: proven, specs: specs.proven, names: served, lastUnits, loads };
+  return { checkedLinks, holds: proven, specs: specs.proven, names: served, lastUnits, loads, podUids };
 }
 
 /** Memory after one more observation. Pure. */
@@ -97,10 +99,15 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   if (view.host.kind === "Read") for (const unit of view.host.value.units) knownUnits.add(unit.regBase);
   const served = new Set([...memory.served, ...view.publications.map((p) => p.resource)]);
   const links = { checkedLinks: checkedLinksAfter(memory, ground), links: linksAfterLook(memory.links, ground) };
-  const seen = { ...memory, ...links, lastUnits, knownUnits, served, resources: namesAfter(memory, intent, ground) };
+  const podUids = podUidsAfter(memory, ground);
+  const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
   const unsureLooks = [...ground.functions.values()].some(isLinkUnsure) ? memory.unsureLooks + 1 : 0;
   return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground) };
+}
+
+function podUidsAfter({ podUids }: Pick<Memory, "podUids">, { view: { pods } }: Ground): ReadonlySet<string> {
+  return pods.kind === "Checkpoint" ? new Set([...pods.given.map(({ podUid }) => podUid), ...pods.forgotten]) : podUids;
 }
 
 /** Names that are, or were, ours, after one more observation. */

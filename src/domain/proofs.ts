@@ -37,6 +37,8 @@ export interface Proofs {
   readonly lastUnits: ReadonlyMap<Address, RegBase>;
   /** Loads of the kernel's own driver that were watched from their start, in the driver's own words. */
   readonly loads: ReadonlySet<string>;
+  /** Pods to which a kubelet without an API server has given something of ours, by UID. */
+  readonly podUids: ReadonlySet<string>;
 }
 
 export const NOTHING_PROVEN: Proofs = {
@@ -46,6 +48,7 @@ export const NOTHING_PROVEN: Proofs = {
   names: new Set(),
   lastUnits: new Map(),
   loads: new Set(),
+  podUids: new Set(),
 };
 
 /** Names the link of one owner (device.ts `linkOwnerOf`) in one epoch. */
@@ -53,7 +56,7 @@ export function linkKey(owner: Address, epoch: string): string {
   return `${owner} ${epoch}`;
 }
 
-const KINDS = ["link", "hold", "spec", "name", "unit", "load"] as const;
+const KINDS = ["link", "hold", "spec", "name", "unit", "load", "pod"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** One line: `[kind, key, ...values]`, or `[kind, key, null]` for a proof that is withdrawn. */
@@ -112,6 +115,7 @@ function entriesOf(proofs: Proofs): Entries {
     ...[...proofs.names].map((name): Entry => ["name", name]),
     ...[...proofs.lastUnits].map(([address, regBase]): Entry => ["unit", address, regBase]),
     ...[...proofs.loads].map((load): Entry => ["load", load]),
+    ...[...proofs.podUids].map((uid): Entry => ["pod", uid]),
   ];
   return new Map(entries.map((entry) => [nameOf(entry), entry]));
 }
@@ -122,7 +126,7 @@ function nameOf([kind, key]: Entry): string {
 }
 
 /** How many values follow the key. Those of a hold and a spec that may be null are looked at by `fromEntries`. */
-const VALUES: Readonly<Record<Kind, number>> = { link: 0, hold: 3, spec: 2, name: 0, unit: 1, load: 0 };
+const VALUES: Readonly<Record<Kind, number>> = { link: 0, hold: 3, spec: 2, name: 0, unit: 1, load: 0, pod: 0 };
 
 function isWithdrawal(entry: Entry): boolean {
   return entry.length === 3 && entry[2] === null;
@@ -148,13 +152,13 @@ function fromEntries(entries: Entries): Proofs | null {
   const holds = new Map<Address, HoldProof>();
   const specs = new Map<string, SpecProof>();
   const lastUnits = new Map<Address, RegBase>();
-  const keys: Record<"link" | "name" | "load", Set<string>> = { link: new Set(), name: new Set(), load: new Set() };
+  const keys: Record<"link" | "name" | "load" | "pod", Set<string>> = { link: new Set(), name: new Set(), load: new Set(), pod: new Set() };
   for (const [kind, key, first = null, second = null, third = null] of entries.values()) {
-    if (kind === "link" || kind === "name" || kind === "load") keys[kind].add(key);
+    if (kind === "link" || kind === "name" || kind === "load" || kind === "pod") keys[kind].add(key);
     else if (kind === "hold" && first !== null && third !== null) holds.set(key, { resource: first, node: second, epoch: third });
     else if (kind === "spec" && second !== null) specs.set(key, { node: first, epoch: second });
     else if (kind === "unit" && first !== null) lastUnits.set(key, first);
     else return null;
   }
-  return { checkedLinks: keys.link, holds, specs, names: keys.name, lastUnits, loads: keys.load };
+  return { checkedLinks: keys.link, holds, specs, names: keys.name, lastUnits, loads: keys.load, podUids: keys.pod };
 }

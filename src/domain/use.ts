@@ -111,6 +111,10 @@ function unplacedPods({ ground, accounted }: UseInputs): readonly Use[] {
   if (accounting.kind === "NotAsked") return [{ address: null, kind: "NotAsked", by: "the pods of this node" }];
   if (accounting.kind === "Unreadable") return [unreadable(`pods of this node: ${accounting.why}`)];
   if (accounting.kind === "Behind") return accounting.given.map((what): Use => ({ address: null, kind: "Pod", by: `kubelet's checkpoint: ${what}` }));
+  if (accounting.kind === "Ending")
+    return accounting.podUids.map(
+      (uid): Use => ({ address: null, kind: "Pod", by: `the pod with UID ${uid}, which kubelet has forgotten and which runs` }),
+    );
   return accounting.pods.map((pod): Use => {
     const how = pod.terminating ? "terminating" : "podresources does not show its devices";
     return { address: null, kind: "Pod", by: `pod ${pod.namespace}/${pod.name} (${how})` };

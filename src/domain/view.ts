@@ -90,6 +90,8 @@ export type NodePodsView =
       readonly kind: "Checkpoint";
       readonly domains: ReadonlySet<string>;
       readonly given: readonly { readonly podUid: string; readonly resource: string; readonly ids: readonly string[] }[];
+      /** UIDs of pods that had something there at an earlier look, have nothing there now, and have a process all the same. */
+      readonly forgotten: readonly string[];
     }
   /** No decision hung on them in this view. Never taken for free. */
   | { readonly kind: "NotAsked" }

@@ -5,6 +5,7 @@ import type { NodePodsView } from "../../src/domain/view.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 const OURS = new Set(["teeio.dev"]);
+const UNKNOWN: ReadonlySet<string> = new Set();
 const NONE: NodePodsView = { kind: "None" };
 
 function counted() {
@@ -14,23 +15,23 @@ function counted() {
     asked.push([...domains].join(" "));
     return NONE;
   };
-  return { clock, asked, pods: sharePods({ observe }, clock) };
+  return { clock, asked, pods: sharePods({ isLocal: false, observe }, clock) };
 }
 
 test("one list of pods serves all that is decided within two seconds", async () => {
   const { clock, asked, pods } = counted();
-  expect(await Promise.all([pods.observe(OURS), pods.observe(new Set())])).toEqual([NONE, NONE]);
+  expect(await Promise.all([pods.observe(OURS, UNKNOWN), pods.observe(new Set(), UNKNOWN)])).toEqual([NONE, NONE]);
   await clock.advance(1_999);
-  await pods.observe(OURS);
+  await pods.observe(OURS, UNKNOWN);
   expect(asked).toEqual(["teeio.dev"]);
   await clock.advance(1);
-  await pods.observe(OURS);
+  await pods.observe(OURS, UNKNOWN);
   expect(asked).toEqual(["teeio.dev", "teeio.dev"]);
 });
 
 test("a list for other names is no answer", async () => {
   const { asked, pods } = counted();
-  await pods.observe(OURS);
-  await pods.observe(new Set(["teeio.dev", "acme.com"]));
+  await pods.observe(OURS, UNKNOWN);
+  await pods.observe(new Set(["teeio.dev", "acme.com"]), UNKNOWN);
   expect(asked).toEqual(["teeio.dev", "teeio.dev acme.com"]);
 });

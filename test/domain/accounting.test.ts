@@ -68,13 +68,20 @@ it("is not told by pods that were read for the names of other domains", () => {
 
 const GIVEN = { podUid: "uid-1", resource: GPU, ids: ["0000:17:00.0"] };
 
-it.each<readonly [string, string, readonly (typeof GIVEN)[], readonly PodDevices[]]>([
-  ["what podresources shows", YES, [GIVEN], [one]],
-  ["nothing", YES, [], [one]],
-  ["a device that podresources leaves out", "Behind", [GIVEN], []],
-  ["a device that podresources shows under another name", "Behind", [GIVEN], [shows(one.ids, { resource: NIC })]],
-])("without an API server, kubelet's checkpoint has given %s: %s", (_what, expected, given, shown) => {
+interface Checkpoint {
+  readonly given: readonly (typeof GIVEN)[];
+  readonly forgotten?: readonly string[];
+}
+
+it.each<readonly [string, string, Checkpoint, readonly PodDevices[]]>([
+  ["given what podresources shows", YES, { given: [GIVEN] }, [one]],
+  ["given nothing", YES, { given: [] }, [one]],
+  ["given a device that podresources leaves out", "Behind", { given: [GIVEN] }, []],
+  ["given a device that podresources shows under another name", "Behind", { given: [GIVEN] }, [shows(one.ids, { resource: NIC })]],
+  ["forgotten a pod that runs", "Ending", { given: [], forgotten: ["uid-1"] }, []],
+  ["forgotten a pod that runs, and given its device to another one", "Ending", { given: [GIVEN], forgotten: ["uid-0"] }, [one]],
+])("without an API server, kubelet's checkpoint has %s: %s", (_what, expected, checkpoint, shown) => {
   const podResources = { kind: "Read" as const, allocatable: [], pods: shown, kubeletSinceMs: 0 };
-  const pods = { kind: "Checkpoint" as const, domains: new Set(["teeio.dev"]), given };
+  const pods = { kind: "Checkpoint" as const, domains: new Set(["teeio.dev"]), forgotten: [], ...checkpoint };
   expect(accountingOf(groundFrom(aView({ podResources, pods })), NAMES).kind).toBe(expected);
 });

@@ -17,6 +17,7 @@ const someProofs: fc.Arbitrary<Proofs> = fc.record({
   names: setOf,
   lastUnits: mapOf(word),
   loads: setOf,
+  podUids: setOf,
 });
 
 describe("proofs", () => {

@@ -53,9 +53,10 @@ async function buildStandalone(
 
 /** Without an API server kubelet's own checkpoint says which pods have devices. */
 async function buildPods(kubelet: KubeletPaths | null): Promise<AgentPorts["pods"]> {
-  if (kubelet === null) return { observe: async () => ({ kind: "None" }) };
+  if (kubelet === null) return { isLocal: false, observe: async () => ({ kind: "None" }) };
   const { readCheckpoint } = await import("../../kubelet/podresources/checkpoint.ts");
-  return { observe: (domains) => readCheckpoint(kubelet.deviceDir, domains) };
+  const places = { deviceDir: kubelet.deviceDir, procDir: "/proc" };
+  return { isLocal: true, observe: (domains, known) => readCheckpoint(places, { domains, known }) };
 }
 
 async function buildCluster({ context, log, metrics, onFatal }: Ground, source: ClusterSource): Promise<BuiltSource> {

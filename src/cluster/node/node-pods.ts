@@ -29,6 +29,7 @@ export function createNodePods(client: ApiClient, node: string, clock: Clock): N
     return pods;
   };
   return {
+    isLocal: false,
     async observe(domains) {
       const work = (signal: AbortSignal): Promise<NodePod[]> => againWhenGone(() => list(domains, signal));
       try {

@@ -25,6 +25,8 @@ function pod(name: string, spec: object, more: { phase?: string; deletionTimesta
 
 const GPU = "teeio.dev/gpu";
 const OURS = new Set(["teeio.dev"]);
+/** What a kubelet without an API server showed is no business of the API. */
+const UNKNOWN: ReadonlySet<string> = new Set();
 
 describe("the node's pods", () => {
   let server: ScenarioServer;
@@ -56,7 +58,7 @@ describe("the node's pods", () => {
         answer = () => resolve({ items: [], metadata: { continue: "t" } });
       });
     };
-    const view = createNodePods({ call } as unknown as ApiClient, "n1", clock).observe(OURS);
+    const view = createNodePods({ call } as unknown as ApiClient, "n1", clock).observe(OURS, UNKNOWN);
     await vi.waitFor(() => expect(calls).toBe(1));
     await clock.advance(60_000);
     expect(await view).toMatchObject({ kind: "Unreadable" });
@@ -73,7 +75,7 @@ describe("the node's pods", () => {
     server.expect(list("t1"), json(200, { metadata: {}, items: [second] }));
     const one = { name: "c", role: "Main", state: "Waiting", claims: {} };
     const known = { namespace: "ns", hasRunning: false };
-    expect(await pods.observe(OURS)).toEqual({
+    expect(await pods.observe(OURS, UNKNOWN)).toEqual({
       kind: "Read",
       domains: OURS,
       pods: [
@@ -91,17 +93,17 @@ describe("the node's pods", () => {
   ];
   test.each(refusals)("are unreadable on %s", async (_name, status, body) => {
     server.expect(list(null), json(status, body));
-    expect(await pods.observe(OURS)).toMatchObject({ kind: "Unreadable", why: expect.stringMatching(/./) });
+    expect(await pods.observe(OURS, UNKNOWN)).toMatchObject({ kind: "Unreadable", why: expect.stringMatching(/./) });
   });
 
   test.each(["1Ei", "some", "-1", "1500m"])("are readable with a pod that asks for %s of another domain", async (amount) => {
     server.expect(list(null), json(200, { items: [pod("a", { containers: [container({ "example.com/x": amount })] })] }));
-    expect(await pods.observe(OURS)).toEqual({ kind: "Read", domains: OURS, pods: [] });
+    expect(await pods.observe(OURS, UNKNOWN)).toEqual({ kind: "Read", domains: OURS, pods: [] });
   });
 
   test.each(["some", "-1", "1500m", "1Zi"])("are readable with a pod that asks for %s of ours, which may be any amount", async (amount) => {
     server.expect(list(null), json(200, { items: [pod("a", { containers: [container({ [GPU]: amount })] })] }));
-    expect(await pods.observe(OURS)).toMatchObject({ kind: "Read", pods: [{ name: "a", containers: [{ asks: { [GPU]: null } }] }] });
+    expect(await pods.observe(OURS, UNKNOWN)).toMatchObject({ kind: "Read", pods: [{ name: "a", containers: [{ asks: { [GPU]: null } }] }] });
   });
 
   test("are read from the beginning when a later page is gone, because a part is not the whole", async () => {
@@ -110,12 +112,12 @@ describe("the node's pods", () => {
     server.expect(list(null), json(200, { metadata: { continue: "t1" }, items: [first] }));
     server.expect(list("t1"), json(410, { message: "expired", metadata: { continue: "inconsistent" } }));
     server.expect(list(null), json(200, { items: [other] }));
-    expect(await pods.observe(OURS)).toMatchObject({ kind: "Read", pods: [{ name: "b" }] });
+    expect(await pods.observe(OURS, UNKNOWN)).toMatchObject({ kind: "Read", pods: [{ name: "b" }] });
   });
 
   test("are unreadable when pages are gone again and again", async () => {
     for (let count = 0; count < 4; count += 1) server.expect(list(null), json(410, { message: "expired" }));
-    expect(await pods.observe(OURS)).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("410") });
+    expect(await pods.observe(OURS, UNKNOWN)).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("410") });
   });
 
   test("that are fat are read in smaller pages, the last of them alone and whole", async () => {
@@ -124,12 +126,12 @@ describe("the node's pods", () => {
     for (const limit of ["50", "13", "4"]) server.expect(list(null, limit), whole);
     server.expect(list(null, "1"), json(200, { metadata: { continue: "t1" }, items: [fat("a")] }));
     server.expect(list("t1", "1"), json(200, { items: [fat("b")] }));
-    expect(await pods.observe(OURS)).toMatchObject({ kind: "Read", pods: [{ name: "a" }, { name: "b" }] });
+    expect(await pods.observe(OURS, UNKNOWN)).toMatchObject({ kind: "Read", pods: [{ name: "a" }, { name: "b" }] });
   });
 
   test("are unreadable when the answer does not come", async () => {
     server.expect(list(null), silence);
-    const view = pods.observe(OURS);
+    const view = pods.observe(OURS, UNKNOWN);
     await vi.waitFor(() => expect(server.answered()).toBe(1), { interval: 2 });
     await clock.advance(10_000);
     expect(await view).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("10000 ms") });

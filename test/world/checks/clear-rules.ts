@@ -51,7 +51,7 @@ export function beginObjections({ world, process, target }: Omit<ClearEvidence, 
   againstIntent({ process }, unit, found);
   unreadable({ world }, found);
   for (const fn of world.host.functions) if (mayBeBelow(world, fn, unit.regBase)) againstFunction(world, { fn, unit }, found);
-  againstHeld({ world, target }, found, (pod) => pod.since);
+  againstHeld({ world, process, target }, found, (pod) => pod.since);
   return found.list.filter((one) => world.time.nowMs - one.sinceMs > LOOK_IS_GOOD_MS);
 }
 
@@ -105,16 +105,22 @@ function againstFunction(world: World, { fn, unit }: { fn: HostFunction; unit: M
   found.add(!fn.areHoldersReadable.value, `the holders of ${fn.address} cannot be read`, aged(fn.areHoldersReadable));
 }
 
-function againstHeld({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections, sinceOf: (pod: Pod) => Age): void {
+function againstHeld(
+  { world, process, target }: Pick<ClearEvidence, "world" | "process" | "target">,
+  found: Objections,
+  sinceOf: (pod: Pod) => Age,
+): void {
   const { api, host, kubelet, shape } = world;
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
     const isAbout = has("slowStarts") && pod.isOpening && pod.ids.some((id) => below.has(id));
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
-    // Without an API server, or its object in it, nothing shows a pod that is on its way out and has nothing open that is there.
+    // Without its object in the API nothing shows a pod that is on its way out and has nothing open that is there. Without an API server its process
+    // does, to an agent that had seen it in kubelet's checkpoint.
     const isOpen = pod.isRunning && pod.ids.every((id) => pod.opened.some((fn) => fn.address === id && fn.isPresent.value && fn.areOpensShown.value));
-    const isUnseen = pod.isTerminating ? shape.isStandalone || !pod.isInApi || isOverForAll(pod) : kubelet.isBlind && isOverForAll(pod);
+    const isShown = shape.isStandalone ? pod.hasProcess && pod.knownTo === process.number : pod.isInApi && !isOverForAll(pod);
+    const isUnseen = pod.isTerminating ? !isShown : kubelet.isBlind && isOverForAll(pod);
     if (isUnseen && !isOpen) continue;
     found.add(
       pod.ids.some((id) => below.has(id)),
@@ -148,7 +154,7 @@ const LIST_SHARED_MS = 2_000;
 function againstPods({ world, process, target }: ClearEvidence, found: Objections): void {
   const { api, host, kubelet, shape, time } = world;
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
-  againstHeld({ world, target }, found, () => EVER);
+  againstHeld({ world, process, target }, found, () => EVER);
   const asked = new Set((process.intent.value?.intent?.resources ?? []).map((rule) => rule.name));
   for (const pod of api.pods) {
     const mayHold = pod.isInApi && pod.stage === "Waiting" && asked.has(pod.resource) && time.nowMs - pod.since.sinceMs >= LIST_SHARED_MS;

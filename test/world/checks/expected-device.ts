@@ -41,10 +41,10 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
   const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
   const isHidden = !fn.isTsmFree.value || !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value;
-  // A pod on its way out may still have a device that it was given before a loss of trust, and only the API shows it.
-  const lingers = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating);
+  // A pod on its way out may still have a device that it was given before a loss of trust, and only the API, or its process, shows it.
+  const lingers = api.pods.some((pod) => pod.isAlive && pod.isTerminating && (shape.isStandalone ? pod.hasProcess : pod.isInApi));
   // A pod that kubelet has forgotten keeps it from being believed about any device.
-  const isForgotten = !shape.isStandalone && api.pods.some((pod) => pod.isInApi && pod.isForgotten && pod.stage === "Held");
+  const isForgotten = api.pods.some((pod) => pod.isForgotten && pod.stage === "Held" && (shape.isStandalone ? pod.hasProcess : pod.isInApi));
   const mayBeHeld =
     isHidden ||
     lingers ||

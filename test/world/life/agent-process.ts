@@ -47,6 +47,7 @@ export class AgentProcess {
 
   start(): void {
     const { api, time } = this.#world;
+    if (this.#readsCheckpoint) this.agent.onPass(() => this.#notePods());
     void this.agent.start();
     api.watch(this.number, (view) => {
       time.after(this.number, this.#world.intentDelayMs, () => {
@@ -64,6 +65,17 @@ export class AgentProcess {
       if (!(thrown instanceof AppError)) this.#world.witness.fatal(thrown);
       ended();
     });
+  }
+
+  get #readsCheckpoint(): boolean {
+    return this.#world.shape.isStandalone && this.#world.shape.hasKubelet;
+  }
+
+  #notePods(): void {
+    const pods = this.agent.pass()?.ground.view.pods;
+    if (pods?.kind !== "Checkpoint") return;
+    const seen = new Set([...pods.given.map(({ podUid }) => podUid), ...pods.forgotten]);
+    for (const pod of this.#world.api.pods) if (seen.has(pod.key)) pod.knownTo = this.number;
   }
 
   #ports(): AgentPorts {
@@ -101,12 +113,9 @@ export class AgentProcess {
         close: () => undefined,
       },
       podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
-      pods: {
-        observe: (domains) =>
-          pass("pods.observe", () =>
-            world.shape.isStandalone && world.shape.hasKubelet ? world.kubelet.checkpoint(domains) : api.podsView(domains),
-          ),
-      },
+      pods: this.#readsCheckpoint
+        ? { isLocal: true, observe: (domains, known) => pass("pods.observe", () => world.kubelet.checkpoint(domains, known)) }
+        : { isLocal: false, observe: (domains) => pass("pods.observe", () => api.podsView(domains)) },
       intent: {
         current: () => this.intent.value,
         onChange: (listener) => {

@@ -53,6 +53,7 @@ export function startContainer(world: World, pod: Pod): boolean {
   if (!kubelet.isRunning || pod.stage !== "Held" || pod.isTerminating || pod.isRunning || pod.isStarting || pod.isOpening || !server) return false;
   if (kubelet.isBlind || pod.isForgotten) return false;
   pod.isStarting = true;
+  pod.hasProcess = true;
   const { incarnation } = kubelet;
   const isSame = (): boolean => kubelet.isRunning && kubelet.incarnation === incarnation && pod.stage === "Held" && pod.isStarting;
   watchForLoss(world, server, () => {
@@ -96,6 +97,7 @@ export function forget(pod: Pod): void {
 export function finish(world: World, pod: Pod, isKept: boolean): void {
   stopContainer(world, pod);
   pod.isOpening = false;
+  pod.hasProcess = false;
   pod.stage = "Over";
   world.api.lastEnd = { sinceTick: world.time.tick, sinceMs: world.time.nowMs };
   pod.isStarting = false;
@@ -106,6 +108,7 @@ export function finish(world: World, pod: Pod, isKept: boolean): void {
 
 function refuse(pod: Pod): void {
   pod.stage = "Over";
+  pod.hasProcess = false;
   pod.phase = "Failed";
   pod.ids = [];
 }

@@ -186,10 +186,12 @@ export class KubeletModel {
     }
   }
 
-  /** The checkpoint as its file has it, for a node without an API server. */
-  checkpoint(domains: ReadonlySet<string>): NodePodsView {
+  /** The checkpoint as its file has it, for a node without an API server, and the `known` pods that it has no more and that have a process. */
+  checkpoint(domains: ReadonlySet<string>, known: ReadonlySet<string>): NodePodsView {
     const given = this.#checkpoint.filter(({ pod }) => !pod.isForgotten).map(({ podUid, resource, ids }) => ({ podUid, resource, ids }));
-    return { kind: "Checkpoint", domains, given };
+    const isNamed = (pod: Pod): boolean => given.some(({ podUid }) => podUid === pod.key);
+    const forgotten = this.#pods.filter((pod) => known.has(pod.key) && pod.hasProcess && !isNamed(pod)).map(({ key }) => key);
+    return { kind: "Checkpoint", domains, given, forgotten };
   }
 
   #take(server: PluginServer): void {

@@ -35,6 +35,10 @@ export class Pod {
   isForgotten = false;
   /** Number of what had happened when it was made, or was given its devices. */
   since = { sinceTick: -1, sinceMs: 0 };
+  /** It has a process, be it only the one that holds its namespaces: from its first container start until it is over, or the machine goes down. */
+  hasProcess = false;
+  /** The agent process that has made a whole pass in which kubelet's checkpoint had it. */
+  knownTo = 0;
 
   constructor(number: number, asks: { readonly resource: string; readonly count: number; readonly name: string | null }) {
     this.key = `pod-${number}`;

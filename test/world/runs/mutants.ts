@@ -23,6 +23,7 @@ const USE = "domain/use.ts";
 const IN_PODS = "domain/in-pods.ts";
 const ACCOUNTING = "domain/accounting.ts";
 const MEMORY = "domain/memory.ts";
+const OBSERVE = "agent/observe.ts";
 const HOLDS = "domain/holds.ts";
 const OFFER = "domain/offer.ts";
 const PERFORM = "agent/perform.ts";
@@ -79,7 +80,17 @@ const clear: readonly Mutant[] = [
     ".filter((resource) => new Set(resources).has(resource)));",
   ]),
   without("CLEAR without kubelet's checkpoint", ACCOUNTING, ["return agreement(pods, podResources);", 'return { kind: "Accounted" };']),
-  // Not here: an agent that does not make kubelet write its checkpoint. In this world a list changes whenever a pod ends; list-and-watch.test.ts has it.
+  // Not here: an agent that does not make kubelet write its checkpoint. In this world a list changes whenever a pod ends; list-and-watch.test.ts and a
+  // real kubelet (e2e/cluster/standalone.test.ts) have it.
+  without("CLEAR without pods that kubelet's checkpoint has forgotten", ACCOUNTING, [
+    'return forgotten.length === 0 ? { kind: "Accounted" } :',
+    'return forgotten.length < 99 ? { kind: "Accounted" } :',
+  ]),
+  without("CLEAR without pods that only an earlier process saw in kubelet's checkpoint", MEMORY, [
+    "lastUnits, loads, podUids };\n}",
+    "lastUnits, loads, podUids: new Set() };\n}",
+  ]),
+  without("kubelet's checkpoint read only when a decision hangs on it", OBSERVE, ["if (!ports.pods.isLocal && !wantsPods(", "if (!wantsPods("]),
   without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...listed, ...kubelets.slice(0, 0), ...specs])].filter("]),
   without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
   without("CLEAR without the settling time", PLAN_CLEAR, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),

@@ -2,7 +2,10 @@
 
 import { GPU } from "../models/shape.ts";
 /** What CLEAR waits for, and what it looks at again. */
-import { advance, BLIND, firstUnit, intent, POD, type Scenario, start, step, TWO_UNITS, UP } from "./scenario.ts";
+import { advance, BLIND, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, TWO_UNITS, UP } from "./scenario.ts";
+
+/** The pod's container has let its device go, and is on its way out. */
+const ENDING = [step("stopContainer", { word: "pod-0" }), step("terminatePod", { word: "pod-0" }, 0)];
 
 export const CLEARS: readonly Scenario[] = [
   {
@@ -52,6 +55,35 @@ export const CLEARS: readonly Scenario[] = [
       step("stall", { word: "" }),
       advance(1_000),
     ],
+  },
+  {
+    name: "CLEAR waits for a pod that kubelet has forgotten and that still runs, and there is no API server",
+    shape: { isStandalone: true },
+    steps: [...UP, ...POD, advance(3_000), ...ENDING, intent("cleared"), advance(20_000)],
+    check: firstUnit("ClearBlocked"),
+  },
+  {
+    name: "CLEAR waits for a pod that kubelet had forgotten before the agent started, and there is no API server",
+    shape: { isStandalone: true },
+    steps: [...UP, ...POD, advance(3_000), ...ENDING, advance(3_000), step("crashAgent"), start, intent("cleared"), advance(20_000)],
+    check: firstUnit("ClearBlocked"),
+  },
+  {
+    name: "CLEAR waits for a pod that kubelet forgot when it gave another one something, and there is no API server",
+    shape: { isStandalone: true, ...TWO_GPUS },
+    steps: [
+      ...UP,
+      ...POD,
+      advance(3_000),
+      step("createPod", { word: GPU, at: 1 }),
+      ...ENDING,
+      step("admitPod", { word: "pod-1" }),
+      intent("cleared"),
+      advance(3_000),
+      step("completePod", { word: "pod-1" }),
+      advance(20_000),
+    ],
+    check: firstUnit("ClearBlocked"),
   },
   {
     name: "CLEAR comes after a pod that was terminating when kubelet was last sent a list, and there is no API server",

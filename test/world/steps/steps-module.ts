@@ -119,6 +119,7 @@ function reboot(world: World): void {
   for (const pod of api.pods) {
     pod.isRunning = false;
     pod.isOpening = false;
+    pod.hasProcess = false;
     pod.opened = [];
   }
   for (const fn of host.functions) {
