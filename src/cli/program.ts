@@ -25,6 +25,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./explain-command.ts")).addExplainCommand,
   },
   {
+    name: "preflight",
+    summary: "show what this node needs for TDX Connect, found or not, with the fix",
+    load: async () => (await import("./preflight-command.ts")).addPreflightCommand,
+  },
+  {
     name: "simulate",
     summary: "make a simulated host and do things to it",
     load: async () => (await import("./simulate/simulate-command.ts")).addSimulateCommand,

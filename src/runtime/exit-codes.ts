@@ -15,6 +15,8 @@ export const EXIT_CODES = {
   NotPermitted: 4,
   /** Something this command needs is not there: driver, API server, file. */
   Unavailable: 5,
+  /** The command did its work, and the answer is no: a device is withheld, a node is not ready, a requirement is not met. */
+  No: 6,
   /** A bug in this program (EX_SOFTWARE of sysexits.h). */
   Internal: 70,
 } as const;

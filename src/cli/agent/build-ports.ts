@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import type { AgentOptions, AgentPorts } from "../../agent/ports.ts";
-import type { HostPort } from "../../host/port.ts";
-import { createHostReader } from "../../host/reader.ts";
-import { readingOfError, readingOfText } from "../../host/reading.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import { createJournal, type Journal } from "../../runtime/journal.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import { makePrivateFolder } from "../../runtime/private-folder.ts";
 import { proofsFolder } from "../config/node-config.ts";
 import { buildDriver } from "./build-driver.ts";
+import { buildHost } from "./build-host.ts";
 import { buildKubelet } from "./build-kubelet.ts";
 import { buildSource } from "./build-source.ts";
 import type { Ground } from "./ground.ts";
@@ -26,19 +24,6 @@ export interface BuiltPorts {
 
 /** The whole tree is read at least this often: bounds what a lost wake-up costs, and costs 20 ms for a large host. */
 const OBSERVE_EVERY_MS = 30_000;
-
-/** The reader of the host's files, with what native code adds. A simulated host is plain files: its kernel has no news. */
-async function buildHost({ config, log }: Ground): Promise<HostPort> {
-  const { loadAddon } = await import("../../native/addon.ts");
-  const addon = loadAddon();
-  const onProblem = (why: string): void => log.warn({ why }, "no news from the kernel about devices: the timer finds changes");
-  return createHostReader({
-    root: config.hostRoot,
-    readAttribute: (path, deadlineMs) => addon.readAttribute(path, deadlineMs).then(readingOfText, readingOfError),
-    scanDevices: (proc, wanted, deadlineMs) => addon.scanDevices(proc, wanted, deadlineMs),
-    uevents: config.driver.kind === "Simulated" ? null : { open: () => addon.openUevents(), onProblem },
-  });
-}
 
 /** The proof file, in a folder of the agent's own beside the lock. Who only looks makes no folder. */
 function buildProofs({ config, readOnly = false }: Ground): Journal {
@@ -62,7 +47,7 @@ export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
       random,
       log,
       metrics,
-      host: await buildHost(ground),
+      host: await buildHost(config, log),
       openSeamcall: driver.open,
       loads: driver.loads,
       devicePlugins: kubelet.devicePlugins,

@@ -66,6 +66,18 @@ export function truncate(text: string, width: number): string {
   return `${[...text].slice(0, width - 1).join("")}…`;
 }
 
+/** `text` in lines of at most `width` columns, at least 1, broken at blanks; a word that is longer is broken where the line ends. */
+export function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  const words = text.split(" ").flatMap((word) => (word === "" ? [""] : (word.match(new RegExp(`.{1,${width}}`, "gu")) ?? [])));
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && columns(last) + 1 + columns(word) <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Exactly `width` columns. */
 export function padTo(text: string, width: number): string {
   const shown = truncate(text, width);
