@@ -1,13 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * kubelet's two gRPC APIs as TypeScript types and service definitions. Key names are proto-loader's camelCase: a key it does not know encodes
- * silently to nothing, so wire.test.ts compares every message with bytes written by kubelet's own Go types.
+ * kubelet's two gRPC APIs: definitions of their services, and their messages as they are read. Key names are proto-loader's camelCase: a key that it
+ * does not know encodes silently to nothing, so what is sent is typed as what is read, with every key, and wire.test.ts compares every message with
+ * bytes written by kubelet's own Go types.
  */
-import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { fromJSON, type Options } from "@grpc/proto-loader";
 import { DEVICE_PLUGIN_DESCRIPTOR } from "./gen/deviceplugin.ts";
 import { POD_RESOURCES_DESCRIPTOR } from "./gen/podresources.ts";
+import type { PodResourcesListerDefinition } from "./gen/types/v1/PodResourcesLister.ts";
+import type { DevicePluginDefinition } from "./gen/types/v1beta1/DevicePlugin.ts";
+import type { RegistrationDefinition } from "./gen/types/v1beta1/Registration.ts";
+
+export type { AllocatableResourcesResponse } from "./gen/types/v1/AllocatableResourcesResponse.ts";
+export type { ContainerDevices as ContainerDevicesMessage } from "./gen/types/v1/ContainerDevices.ts";
+export type { DynamicResource as DynamicResourceMessage } from "./gen/types/v1/DynamicResource.ts";
+export type { GetPodResourcesRequest } from "./gen/types/v1/GetPodResourcesRequest.ts";
+export type { GetPodResourcesResponse } from "./gen/types/v1/GetPodResourcesResponse.ts";
+export type { ListPodResourcesResponse } from "./gen/types/v1/ListPodResourcesResponse.ts";
+export type { PodResources as PodResourcesMessage } from "./gen/types/v1/PodResources.ts";
+export type { AllocateRequest } from "./gen/types/v1beta1/AllocateRequest.ts";
+export type { AllocateResponse } from "./gen/types/v1beta1/AllocateResponse.ts";
+export type { ContainerAllocateResponse } from "./gen/types/v1beta1/ContainerAllocateResponse.ts";
+export type { Device as DeviceMessage } from "./gen/types/v1beta1/Device.ts";
+export type { DevicePluginOptions as DevicePluginOptionsMessage } from "./gen/types/v1beta1/DevicePluginOptions.ts";
+export type { Empty } from "./gen/types/v1beta1/Empty.ts";
+export type { ListAndWatchResponse } from "./gen/types/v1beta1/ListAndWatchResponse.ts";
+export type { PreferredAllocationRequest } from "./gen/types/v1beta1/PreferredAllocationRequest.ts";
+export type { PreferredAllocationResponse } from "./gen/types/v1beta1/PreferredAllocationResponse.ts";
+export type { PreStartContainerRequest } from "./gen/types/v1beta1/PreStartContainerRequest.ts";
+export type { RegisterRequest } from "./gen/types/v1beta1/RegisterRequest.ts";
 
 /** The only version kubelet accepts in Register. */
 export const DEVICE_PLUGIN_VERSION = "v1beta1";
@@ -17,119 +39,18 @@ export const UNHEALTHY = "Unhealthy";
 /** kubelet's registration socket, in the device plugin directory. */
 export const KUBELET_SOCKET = "kubelet.sock";
 
-export type Empty = Record<string, never>;
-
-export interface DevicePluginOptionsMessage {
-  preStartRequired: boolean;
-  getPreferredAllocationAvailable: boolean;
-}
-
-export interface RegisterRequest {
-  version: string;
-  endpoint: string;
-  resourceName: string;
-  options: DevicePluginOptionsMessage | null;
-}
-
-export interface TopologyMessage {
-  nodes: { ID: number }[];
-}
-
-export interface DeviceMessage {
-  ID: string;
-  health: string;
-  topology: TopologyMessage | null;
-}
-
-export interface ListAndWatchResponse {
-  devices: DeviceMessage[];
-}
-
-export interface PreferredAllocationRequest {
-  containerRequests: { availableDeviceIDs: string[]; mustIncludeDeviceIDs: string[]; allocationSize: number }[];
-}
-
-export interface PreferredAllocationResponse {
-  containerResponses: { deviceIDs: string[] }[];
-}
-
-export interface AllocateRequest {
-  containerRequests: { devicesIds: string[] }[];
-}
-
-export interface ContainerAllocateResponse {
-  envs: Record<string, string>;
-  mounts: { containerPath: string; hostPath: string; readOnly: boolean }[];
-  devices: { containerPath: string; hostPath: string; permissions: string }[];
-  annotations: Record<string, string>;
-  cdiDevices: { name: string }[];
-}
-
-export interface AllocateResponse {
-  containerResponses: ContainerAllocateResponse[];
-}
-
-export interface PreStartContainerRequest {
-  devicesIds: string[];
-}
-
-export interface ContainerDevicesMessage {
-  resourceName: string;
-  deviceIds: string[];
-  topology: TopologyMessage | null;
-}
-
-export interface DynamicResourceMessage {
-  claimName: string;
-  claimNamespace: string;
-  claimResources: { cdiDevices: { name: string }[]; driverName: string; poolName: string; deviceName: string }[];
-}
-
-export interface PodResourcesMessage {
-  name: string;
-  namespace: string;
-  containers: { name: string; devices: ContainerDevicesMessage[]; dynamicResources: DynamicResourceMessage[] }[];
-}
-
-export interface ListPodResourcesResponse {
-  podResources: PodResourcesMessage[];
-}
-
-export interface AllocatableResourcesResponse {
-  devices: ContainerDevicesMessage[];
-}
-
-export interface GetPodResourcesRequest {
-  podName: string;
-  podNamespace: string;
-}
-
-export interface GetPodResourcesResponse {
-  podResources: PodResourcesMessage | null;
-}
-
 export interface DevicePluginWire {
-  readonly registration: ServiceDefinition & { readonly Register: MethodDefinition<RegisterRequest, Empty> };
-  readonly plugin: ServiceDefinition & {
-    readonly GetDevicePluginOptions: MethodDefinition<Empty, DevicePluginOptionsMessage>;
-    readonly ListAndWatch: MethodDefinition<Empty, ListAndWatchResponse>;
-    readonly GetPreferredAllocation: MethodDefinition<PreferredAllocationRequest, PreferredAllocationResponse>;
-    readonly Allocate: MethodDefinition<AllocateRequest, AllocateResponse>;
-    readonly PreStartContainer: MethodDefinition<PreStartContainerRequest, Empty>;
-  };
+  readonly registration: RegistrationDefinition;
+  readonly plugin: DevicePluginDefinition;
 }
 
 export interface PodResourcesWire {
-  readonly lister: ServiceDefinition & {
-    readonly List: MethodDefinition<Empty, ListPodResourcesResponse>;
-    readonly GetAllocatableResources: MethodDefinition<Empty, AllocatableResourcesResponse>;
-    readonly Get: MethodDefinition<GetPodResourcesRequest, GetPodResourcesResponse>;
-  };
+  readonly lister: PodResourcesListerDefinition;
 }
 
 type Descriptor = Parameters<typeof fromJSON>[0];
 
-/** int64 as numbers (NUMA node numbers are small), absent fields as their proto3 defaults, absent messages as null. */
+/** int64 as numbers (NUMA node numbers are small), absent fields as their proto3 defaults, absent messages as null: as proto/generate.ts makes the types. */
 const OPTIONS: Options = { longs: Number, enums: String, defaults: true, arrays: true, objects: true };
 
 /** Builds the definitions anew; callers keep the result (module top levels stay free of work and state). */
