@@ -24,7 +24,7 @@ export const bindingCall: Figure = {
   name: "binding-call",
   async measure(context) {
     const count = context.quick ? 2_000 : 20_000;
-    const description = loadHostDescription(join(context.root, "e2e", "hosts", `${HOST}.yaml`));
+    const description = loadHostDescription(join(context.root, "hosts", `${HOST}.yaml`));
     const host = createSimulatedHost(join(context.scratch("binding"), "sim"), { description, control: simulationOf() });
     const inC = spreadOf(await listInC(context, host.simulatorState, count)).p50;
     const handle = loadAddon().openSimulator(host.simulatorState, false);

@@ -17,7 +17,7 @@ export const observe: Figure = {
 };
 
 async function measureHost(context: BenchContext, name: string, aimMs: number): Promise<Row> {
-  const description = loadHostDescription(join(context.root, "e2e", "hosts", `${name}.yaml`));
+  const description = loadHostDescription(join(context.root, "hosts", `${name}.yaml`));
   const host = createSimulatedHost(join(context.scratch(name), "sim"), { description, control: simulationOf() });
   const reader = createHostReader({ root: host.hostRoot });
   const beganMs = nowMs();

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The least of an API server that keeps an agent content: one TrustedIommu with its watch, status that can be applied, events, no pods. */
+/** The least of an API server that keeps an agent content, behind TLS: one TrustedIommu with its watch, status that can be applied, events, no pods. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { TLS } from "../../test/support/tls.ts";
 import { RESOURCE } from "./stage.ts";
 
 export interface ApiStandIn {
-  readonly url: string;
+  readonly host: string;
+  readonly port: number;
   close(): Promise<void>;
 }
 
@@ -26,7 +29,7 @@ const OBJECT = {
 
 export async function startApiStandIn(): Promise<ApiStandIn> {
   let status: unknown = {};
-  const server = createServer((request, response) => {
+  const server = createServer({ cert: TLS.cert, key: TLS.key }, (request, response) => {
     readBody(request)
       .then((body) => {
         const url = new URL(request.url ?? "/", "http://stand-in");
@@ -52,7 +55,8 @@ export async function startApiStandIn(): Promise<ApiStandIn> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: "127.0.0.1",
+    port: (server.address() as AddressInfo).port,
     async close() {
       server.closeAllConnections();
       server.close();

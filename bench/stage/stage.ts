@@ -27,13 +27,21 @@ spec:
   link: {enable: OnPrepare}
 `;
 
+/** How an agent comes to its intent. */
+export interface AgentSource {
+  readonly words: readonly string[];
+  /** Command that starts the agent, before the agent's own words. */
+  readonly before?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 export interface Stage {
   readonly path: string;
   readonly pluginDir: string;
   readonly host: SimulatedHost;
   readonly kubelet: KubeletStandIn;
-  /** Starts an agent; `words` replace --manifest. */
-  startAgent(words?: readonly string[]): Running;
+  /** Starts an agent; what is given replaces --manifest. */
+  startAgent(source?: AgentSource): Running;
   /** The agent's socket that kubelet knows. */
   socket(): string;
   /** Waits until kubelet was given `count` healthy devices or more, or the agent died. */
@@ -44,7 +52,7 @@ export interface Stage {
 /** Makes the host of hosts/NAME.yaml and starts the stand-in. */
 export async function setStage(context: BenchContext, hostName: string): Promise<Stage> {
   const path = context.scratch(hostName);
-  const description = loadHostDescription(join(context.root, "e2e", "hosts", `${hostName}.yaml`));
+  const description = loadHostDescription(join(context.root, "hosts", `${hostName}.yaml`));
   const host = createSimulatedHost(join(path, "sim"), { description, control: simulationOf() });
   const pluginDir = join(path, "dp");
   const podResourcesSocket = join(path, "pr", "kubelet.sock");
@@ -52,15 +60,16 @@ export async function setStage(context: BenchContext, hostName: string): Promise
   const manifest = join(path, "node.yaml");
   writeFileSync(manifest, MANIFEST);
   const fixed = ["--simulator", join(path, "sim"), "--kubelet-dir", pluginDir, "--podresources", podResourcesSocket];
-  const standalone = ["--manifest", manifest, "--status", join(path, "status.json")];
+  const standalone: AgentSource = { words: ["--manifest", manifest, "--status", join(path, "status.json")] };
   return {
     path,
     pluginDir,
     host,
     kubelet,
-    startAgent(words = standalone) {
-      const program = join(context.root, "bin", "trusted-iommu");
-      return context.processes.start(program, ["agent", ...words, ...fixed, "--log-level", "warn"], { output: join(path, "agent.log") });
+    startAgent({ words, before = [], environment = {} } = standalone) {
+      const agent = [join(context.root, "bin", "trusted-iommu"), "agent", ...words, ...fixed, "--log-level", "warn"];
+      const [command = "", ...rest] = [...before, ...agent];
+      return context.processes.start(command, rest, { output: join(path, "agent.log"), environment });
     },
     socket: () => join(pluginDir, kubelet.registrations.findLast((one) => one.problem === "")?.endpoint ?? "nobody-registered"),
     async offered(agent, count) {
