@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 
 const PARTS: readonly (readonly [string, readonly string[]])[] = [
   ["format and lint, import rules included", ["biome", "check", "--error-on-warnings", "."]],
+  ["format of C", ["node", "tools/format-c.ts", "--check"]],
   ["types", ["tsc", "--noEmit"]],
   ["generated CRDs are up to date", ["node", "tools/generate-crds.ts", "--check"]],
   ["generated wire formats are up to date", ["node", "src/kubelet/proto/generate.ts", "--check"]],

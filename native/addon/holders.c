@@ -120,7 +120,8 @@ napi_value scan_devices(napi_env env, napi_callback_info info)
 	__u32 deadline_ms = 0;
 	struct timespec now;
 
-	if (!search || !take_arguments(env, info, 3, values) || !take_numbers(env, values[1], search) || !take_u32(env, values[2], &deadline_ms))
+	if (!search || !take_arguments(env, info, 3, values) || !take_numbers(env, values[1], search) ||
+	    !take_u32(env, values[2], &deadline_ms))
 		goto failed;
 	search->proc = take_string(env, values[0]);
 	if (!search->proc)

@@ -18,9 +18,9 @@
 #include <linux/types.h>
 
 enum scan_kind {
-	SCAN_NODE,	 /* A node with a number that was asked for, open or mapped; text: its path. */
+	SCAN_NODE, /* A node with a number that was asked for, open or mapped; text: its path. */
 	SCAN_REGISTERED, /* A file that an io_uring keeps; text: what the kernel calls it. It shows no number. */
-	SCAN_ANONYMOUS,	 /* A VFIO device that was opened through its group; text: its path in sysfs, or empty. */
+	SCAN_ANONYMOUS, /* A VFIO device that was opened through its group; text: its path in sysfs, or empty. */
 };
 
 struct scan_number {

@@ -109,7 +109,8 @@ static bool take_fault(napi_env env, napi_value from, struct sim_fault *fault)
 		return false;
 	fault->any_unit = is_null(env, reg_base);
 	fault->has_status = !is_null(env, status);
-	if ((!fault->any_unit && !take_u64(env, reg_base, &fault->reg_base)) || (fault->has_status && !take_u64(env, status, &fault->status)))
+	if ((!fault->any_unit && !take_u64(env, reg_base, &fault->reg_base)) ||
+	    (fault->has_status && !take_u64(env, status, &fault->status)))
 		return false;
 	if (!take_u32(env, leaf, &fault->leaf) || !take_u32(env, delay, &fault->delay_ms) || !take_u32(env, count, &fault->count) ||
 	    !take_u32(env, skip, &fault->skip) || !take_bool(env, keep, &keep_pages))

@@ -18,7 +18,8 @@ MODULE_PARM_DESC(mt_page_count, "global metadata iommu_mt_page_count");
 
 static uint abi_profile = TDX_IOMMU_PROFILE_NEWEST;
 module_param(abi_profile, uint, 0444);
-MODULE_PARM_DESC(abi_profile, "how CLEAR is called: 0 unsaid, 1 with the root page, 2 with the id only");
+MODULE_PARM_DESC(abi_profile,
+		 "how CLEAR is called: 0 unsaid, 1 with the root page, 2 with the id only");
 
 static char *pose;
 module_param(pose, charp, 0444);

@@ -62,8 +62,7 @@ void connect_sim_probes_start(void)
 		rc = register_kretprobe(&probes[i]);
 		if (!rc)
 			continue;
-		pr_warn("no probe on %s (%d): the pose lacks it\n",
-			probes[i].kp.symbol_name, rc);
+		pr_warn("no probe on %s (%d): the pose lacks it\n", probes[i].kp.symbol_name, rc);
 		probes[i].kp.addr = NULL;
 	}
 }

@@ -59,9 +59,8 @@ static void start(struct module *module, struct bytes *bytes)
 	module->head.identity.abi_profile = take_below(bytes, 3);
 	module->head.identity.mt_page_count = take_below(bytes, 4);
 	for (i = 0; i < UNITS; i++)
-		module->units[i] = (struct sim_unit){
-			.reg_base = UNIT_A + i * 0x1000, .ecap = TDX_ECAP_CONNECT, .gsts = 0xC6000000, .present = 1
-		};
+		module->units[i] =
+			(struct sim_unit){ .reg_base = UNIT_A + i * 0x1000, .ecap = TDX_ECAP_CONNECT, .gsts = 0xC6000000, .present = 1 };
 }
 
 static __u64 any_address(struct bytes *bytes)

@@ -105,7 +105,8 @@ static __u32 mark_held(const struct host *host, __u8 *held)
 			set = read_set(host, both[j]);
 			for (k = 0; k < set.pages; k++) {
 				if (host->now.used[set.page[k]] != 1)
-					violated("page %u of unit %llx is free", set.page[k], (unsigned long long)host->now.units[i].reg_base);
+					violated("page %u of unit %llx is free", set.page[k],
+						 (unsigned long long)host->now.units[i].reg_base);
 				if (held[set.page[k]]++)
 					violated("page %u is in two sets", set.page[k]);
 				marked++;

@@ -128,7 +128,9 @@ static void script(struct world *world)
 	struct bytes *bytes = world->bytes;
 	__u8 what = take(bytes), how = take(bytes);
 	struct sim_fault fault = {
-		.leaf = what % 3 == 0 ? 0 : what % 3 == 1 ? TDX_LEAF_IOMMU_SETUP : TDX_LEAF_IOMMU_CLEAR,
+		.leaf = what % 3 == 0	? 0
+			: what % 3 == 1 ? TDX_LEAF_IOMMU_SETUP
+					: TDX_LEAF_IOMMU_CLEAR,
 		.any_unit = what / 3 % 2,
 		.reg_base = units[what / 6 % 3],
 		.status = statuses[how % STATUSES],

@@ -8,7 +8,7 @@
 static bool real_setup;
 module_param(real_setup, bool, 0444);
 MODULE_PARM_DESC(real_setup,
-		 "EXPERIMENTAL: real SETUP and CLEAR, on a kernel that opted in and leaves SETUP alone");
+		 "EXPERIMENTAL: real SETUP and CLEAR; the kernel must opt in and not own SETUP");
 
 struct tdx_driver tdx_driver = {
 	.table = { .ops = &tdx_driver_ops, .ctx = &tdx_driver, .head = &tdx_driver.head },

@@ -94,7 +94,6 @@ bool tdx_registers_forbid(const struct tdx_driver *driver, const struct tdx_unit
 	}
 	/* The agent asks again and again. */
 	if (why)
-		pr_warn_ratelimited("unit 0x%llx is not set up: %s\n", unit->reg_base,
-				    why);
+		pr_warn_ratelimited("unit 0x%llx is not set up: %s\n", unit->reg_base, why);
 	return why;
 }

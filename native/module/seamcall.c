@@ -28,6 +28,7 @@ static void execute(struct tdx_seamcall_regs *regs)
 	bool failed;
 
 	preempt_disable();
+	/* clang-format off */
 	asm volatile("clc\n"
 		     "1:	.byte 0x66, 0x0f, 0x01, 0xcf\n"
 		     "	movq $0, %[faulted]\n"
@@ -37,6 +38,7 @@ static void execute(struct tdx_seamcall_regs *regs)
 		       "+r" (r10), "+r" (r11), [faulted] "+m" (faulted)
 		     :
 		     : "memory", "r12", "r13", "r14", "r15");
+	/* clang-format on */
 	preempt_enable();
 	if (failed)
 		rax = TDX_SEAMCALL_VMFAILINVALID;

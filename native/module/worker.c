@@ -240,12 +240,11 @@ static void clear_for_reboot(struct tdx_driver *driver, const struct tdx_unit *u
 	};
 
 	lockdep_assert_held(&driver->change);
-	if (unit->flags & TDX_UNIT_ID_VALID &&
-	    !tdx_table_clear(&driver->table, &clear) && clear.outcome == TDX_IOMMU_DONE)
+	if (unit->flags & TDX_UNIT_ID_VALID && !tdx_table_clear(&driver->table, &clear) &&
+	    clear.outcome == TDX_IOMMU_DONE)
 		pr_info("unit 0x%llx is cleared for the reboot\n", unit->reg_base);
 	else
-		pr_warn("unit 0x%llx may be in TDX mode over the reboot\n",
-			unit->reg_base);
+		pr_warn("unit 0x%llx may be in TDX mode over the reboot\n", unit->reg_base);
 }
 
 void tdx_worker_clear_all(void)

@@ -25,7 +25,8 @@ static const struct shape shapes[] = {
 	{ TDX_IOMMU_IOC_INFO, sizeof(struct tdx_iommu_info), 96, offsetof(struct tdx_iommu_info, reserved), 0 },
 	{ TDX_IOMMU_IOC_LIST, sizeof(struct tdx_iommu_list), 56, 0, 0 },
 	{ TDX_IOMMU_IOC_SETUP, sizeof(struct tdx_iommu_setup), 120, offsetof(struct tdx_iommu_setup, reserved), ENOENT },
-	{ TDX_IOMMU_IOC_CLEAR, sizeof(struct tdx_iommu_clear), TDX_IOMMU_CLEAR_SIZE_VER1, offsetof(struct tdx_iommu_clear, reserved), ENOENT },
+	{ TDX_IOMMU_IOC_CLEAR, sizeof(struct tdx_iommu_clear), TDX_IOMMU_CLEAR_SIZE_VER1, offsetof(struct tdx_iommu_clear, reserved),
+	  ENOENT },
 };
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 #define NO_UNIT 0x123450000ULL
@@ -58,12 +59,12 @@ static void set_u32(void *at, uint32_t offset, uint32_t value)
 }
 
 /* The call is refused with this errno, and nothing of the caller's memory has changed. */
-#define REFUSED(fd, shape, buffer, error)                                        \
-	do {                                                                     \
-		static char before[ROOM];                                        \
-		memcpy(before, buffer, ROOM);                                    \
-		CHECK_EQ(call(fd, (shape)->command, buffer), error);             \
-		CHECK(memcmp(before, buffer, ROOM) == 0);                        \
+#define REFUSED(fd, shape, buffer, error)                            \
+	do {                                                         \
+		static char before[ROOM];                            \
+		memcpy(before, buffer, ROOM);                        \
+		CHECK_EQ(call(fd, (shape)->command, buffer), error); \
+		CHECK(memcmp(before, buffer, ROOM) == 0);            \
 	} while (0)
 
 void sizes(void)

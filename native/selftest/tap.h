@@ -18,16 +18,16 @@ void tap_differs(const char *file, int line, const char *format, ...) __attribut
 void tap_begin(void);
 bool tap_case_has_failed(void);
 
-#define CHECK_EQ(got, want)                                                                                    \
-	do {                                                                                                   \
-		unsigned long long got_ = (unsigned long long)(got), want_ = (unsigned long long)(want);       \
-		if (got_ != want_)                                                                             \
+#define CHECK_EQ(got, want)                                                                                         \
+	do {                                                                                                        \
+		unsigned long long got_ = (unsigned long long)(got), want_ = (unsigned long long)(want);            \
+		if (got_ != want_)                                                                                  \
 			tap_differs(__FILE__, __LINE__, "%s is 0x%llx, not %s = 0x%llx", #got, got_, #want, want_); \
 	} while (0)
 
-#define CHECK(condition)                                                               \
-	do {                                                                           \
-		if (!(condition))                                                      \
+#define CHECK(condition)                                                           \
+	do {                                                                       \
+		if (!(condition))                                                  \
 			tap_differs(__FILE__, __LINE__, "not so: %s", #condition); \
 	} while (0)
 

@@ -171,9 +171,9 @@ static void keep_last(struct sim_module *sim, __u32 last, __u32 list)
 
 	*page_at(sim, kept) = (struct sim_page){ .owner = SIM_NOBODYS, .entry = (__u16)last };
 	write_pattern(sim, kept);
-	sim->root[last] = list == SIM_LIST_FOREIGN ? sim->head->memory_base :
-			  list == SIM_LIST_TWICE   ? sim->root[last - 1] & ~TDX_PAGE_MASK :
-						     0;
+	sim->root[last] = list == SIM_LIST_FOREIGN ? sim->head->memory_base
+			  : list == SIM_LIST_TWICE ? sim->root[last - 1] & ~TDX_PAGE_MASK
+						   : 0;
 }
 
 void sim_pages_return(struct sim_module *sim, const struct sim_unit *unit, __u64 root, __u32 list)

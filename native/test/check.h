@@ -8,13 +8,13 @@
 extern int check_failed_here;
 extern int check_passed, check_failed;
 
-#define CHECK_EQ(got, want)                                                                                              \
-	do {                                                                                                             \
-		unsigned long long got_ = (unsigned long long)(got), want_ = (unsigned long long)(want);                 \
-		if (got_ != want_) {                                                                                     \
-			check_failed_here = 1;                                                                           \
+#define CHECK_EQ(got, want)                                                                                                 \
+	do {                                                                                                                \
+		unsigned long long got_ = (unsigned long long)(got), want_ = (unsigned long long)(want);                    \
+		if (got_ != want_) {                                                                                        \
+			check_failed_here = 1;                                                                              \
 			printf("    %s:%d: %s is 0x%llx, not %s = 0x%llx\n", __FILE__, __LINE__, #got, got_, #want, want_); \
-		}                                                                                                        \
+		}                                                                                                           \
 	} while (0)
 
 #define CHECK(condition) CHECK_EQ(!!(condition), 1)

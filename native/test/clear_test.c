@@ -151,9 +151,11 @@ static void released_lists(void)
 static void refused_write_back(void)
 {
 	static const __u32 profiles[] = { TDX_IOMMU_PROFILE_UNKNOWN, TDX_IOMMU_PROFILE_V2 };
-	struct sim_fault fault = {
-		.leaf = TDX_LEAF_PHYMEM_PAGE_WBINVD, .any_unit = 1, .has_status = 1, .status = TDX_OPERAND_BUSY | TDX_OPERAND_RCX, .count = 1
-	};
+	struct sim_fault fault = { .leaf = TDX_LEAF_PHYMEM_PAGE_WBINVD,
+				   .any_unit = 1,
+				   .has_status = 1,
+				   .status = TDX_OPERAND_BUSY | TDX_OPERAND_RCX,
+				   .count = 1 };
 	struct host host;
 	__u32 i;
 

@@ -51,7 +51,9 @@ void host_fault(struct host *host, __u32 leaf, __u64 status, __u32 count)
 
 void host_fault_keeping(struct host *host, __u64 status)
 {
-	struct sim_fault fault = { .leaf = TDX_LEAF_IOMMU_SETUP, .any_unit = 1, .status = status, .has_status = 1, .count = 1, .keep_pages = 1 };
+	struct sim_fault fault = {
+		.leaf = TDX_LEAF_IOMMU_SETUP, .any_unit = 1, .status = status, .has_status = 1, .count = 1, .keep_pages = 1
+	};
 
 	CHECK_EQ(sim_fault_add(&host->sim, &fault), 0);
 }

@@ -142,7 +142,9 @@ static void overwritten_pages(void)
 
 static void scripts(void)
 {
-	struct sim_fault late = { .leaf = TDX_LEAF_IOMMU_SETUP, .reg_base = UNIT_B, .status = TDX_SYS_BUSY, .has_status = 1, .count = 2, .skip = 1 };
+	struct sim_fault late = {
+		.leaf = TDX_LEAF_IOMMU_SETUP, .reg_base = UNIT_B, .status = TDX_SYS_BUSY, .has_status = 1, .count = 2, .skip = 1
+	};
 	struct sim_fault slow = { .any_unit = 1, .delay_ms = 30 };
 	struct host host;
 	int i;

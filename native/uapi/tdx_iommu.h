@@ -43,8 +43,8 @@
 #define TDX_IOMMU_IOC_TYPE 0xE7
 
 /* tdx_iommu_info.flags */
-#define TDX_IOMMU_INFO_SIMULATED 0x1U	/* the SEAMCALLs are answered by a simulator */
-#define TDX_IOMMU_INFO_REAL_SETUP 0x2U	/* real SETUP and CLEAR are enabled */
+#define TDX_IOMMU_INFO_SIMULATED 0x1U /* the SEAMCALLs are answered by a simulator */
+#define TDX_IOMMU_INFO_REAL_SETUP 0x2U /* real SETUP and CLEAR are enabled */
 /* The kernel does not keep the upper half of the domain ids free. */
 #define TDX_IOMMU_INFO_DID_UNRESERVED 0x4U
 #define TDX_IOMMU_INFO_NOT_AFTER 0x8U /* CLEAR honours @not_after; without it, it is E2BIG */
@@ -60,17 +60,17 @@ enum tdx_iommu_profile {
 /* tdx_iommu_info.environment: whether SEAMCALLs are possible */
 enum tdx_iommu_environment {
 	TDX_IOMMU_ENV_OK = 0,
-	TDX_IOMMU_ENV_UD = 1,	       /* #UD: no VMX on this CPU, or no SEAM */
-	TDX_IOMMU_ENV_GP = 2,	       /* #GP: TDX is not enabled by the firmware */
+	TDX_IOMMU_ENV_UD = 1, /* #UD: no VMX on this CPU, or no SEAM */
+	TDX_IOMMU_ENV_GP = 2, /* #GP: TDX is not enabled by the firmware */
 	TDX_IOMMU_ENV_VMFAILINVALID = 3, /* no TDX module is loaded */
-	TDX_IOMMU_ENV_NOT_READY = 4,   /* the module is not initialised */
+	TDX_IOMMU_ENV_NOT_READY = 4, /* the module is not initialised */
 	TDX_IOMMU_ENV_NOT_OPTED_IN = 5, /* the module runs without TDX Connect */
 };
 
 /* tdx_iommu_info.valid: which members could be read */
 /* module_major .. module_internal, build_num, build_date */
 #define TDX_IOMMU_VALID_VERSION 0x1U
-#define TDX_IOMMU_VALID_FEATURES0 0x2U	/* features0 */
+#define TDX_IOMMU_VALID_FEATURES0 0x2U /* features0 */
 #define TDX_IOMMU_VALID_MT_PAGE_COUNT 0x4U /* mt_page_count */
 
 /**
@@ -122,12 +122,12 @@ enum tdx_iommu_unit_state {
 	TDX_IOMMU_SETTING_UP = 3,
 	TDX_IOMMU_TRUSTED = 4,
 	TDX_IOMMU_CLEARING = 5,
-	TDX_IOMMU_FAILED = 6,  /* the last call was refused; the flags say what is left */
+	TDX_IOMMU_FAILED = 6, /* the last call was refused; the flags say what is left */
 	TDX_IOMMU_FOREIGN = 7, /* in TDX mode without an id of ours: never touched */
 };
 
 /* tdx_iommu_unit.flags */
-#define TDX_IOMMU_UNIT_ID_VALID 0x1U	/* tdx_iommu_id is an id; 0 may be one */
+#define TDX_IOMMU_UNIT_ID_VALID 0x1U /* tdx_iommu_id is an id; 0 may be one */
 #define TDX_IOMMU_UNIT_PAGES_RETAINED 0x2U /* pages_retained is not 0 */
 /* The last call ended in RETRY: a repeat uses the same pages. */
 #define TDX_IOMMU_UNIT_RETRYABLE 0x4U
@@ -208,9 +208,9 @@ struct tdx_iommu_list {
  */
 enum tdx_iommu_outcome {
 	TDX_IOMMU_DONE = 0,
-	TDX_IOMMU_ALREADY = 1,	   /* SETUP of a trusted unit: no SEAMCALL was made */
+	TDX_IOMMU_ALREADY = 1, /* SETUP of a trusted unit: no SEAMCALL was made */
 	TDX_IOMMU_OUT_UNSUPPORTED = 2,
-	TDX_IOMMU_RETRY = 3,	   /* busy: pages are kept and a repeat uses the same root page */
+	TDX_IOMMU_RETRY = 3, /* busy: pages are kept and a repeat uses the same root page */
 	TDX_IOMMU_OUT_FAILED = 4,
 };
 

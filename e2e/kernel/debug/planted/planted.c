@@ -76,9 +76,7 @@ static noinline void sleep_in_atomic(void)
 	spin_unlock(&spinning);
 }
 
-static void ring(struct timer_list *unused)
-{
-}
+static void ring(struct timer_list *unused) {}
 
 static noinline void freed_timer(void)
 {
