@@ -180,7 +180,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     return problem === "" ? undefined : { afterMs: WRITE_AGAIN_MS };
   };
 
-  const decideOn = (asked: IntentView | null, known: Pick<DecideInputs, "ground" | "memory" | "previous">): Pass =>
+  const decideOn = (asked: IntentView | null, known: Pick<DecideInputs, "ground" | "memory" | "previous" | "wanted">): Pass =>
     decide({
       ...known,
       intent: asked?.intent ?? null,
@@ -197,7 +197,6 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     ports.loads?.believe(proven.loads);
     state.memory = emptyMemory(state.memory.startedMs, options.settleMs, proven);
     const reading = await newest.readBinding();
-    await publisher.readSpecs();
     state.adopted = await specsToKeep(ports, proven.specs, { binding: reading, memory: state.memory, asked: null });
     await publisher.syncSpecs();
   };
@@ -239,7 +238,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     await newest.readBinding();
     if (state.stopping) return undefined;
     state.memory = { ...state.memory, specs: publisher.specs() };
-    const pass = decideOn(asked, { ground, memory: state.memory, previous });
+    const pass = decideOn(asked, { ground, memory: state.memory, previous, wanted });
     state.pass = pass;
     state.draft = null;
     const listed = withdrawals(pass, news());
@@ -255,9 +254,10 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     }
     if (JSON.stringify(pass.status) !== written) statusJob?.wake();
     for (const listener of listeners) listener();
-    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();
+    const mustSync = publisher.mustSyncSpecs();
+    if (mustSync) specsJob?.wakeNow();
     if (publisher.specs().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
-    if (overtaken !== "" || publisher.mustSyncSpecs()) return { afterMs: OVERTAKEN_LOOK_MS };
+    if (overtaken !== "" || mustSync) return { afterMs: OVERTAKEN_LOOK_MS };
     return nextLook(pass, ports.clock.nowMs(), state);
   };
 
@@ -311,7 +311,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       proofs.close();
       if (!state.pass) return;
       const ground = groundFrom({ ...state.pass.ground.view, binding: reading });
-      const { status } = decideOn(ports.intent.current(), { ground, memory: state.memory, previous: state.pass.status });
+      const { status } = decideOn(ports.intent.current(), { ground, memory: state.memory, previous: state.pass.status, wanted: null });
       await ports.status
         .write(stoppedReport(status, timestamp(ports)))
         .catch((thrown: unknown) => ports.log.warn({ err: thrown }, "last status not written"));

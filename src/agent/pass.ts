@@ -9,7 +9,7 @@ import type { Intent } from "../domain/intent.ts";
 import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
-import { type OfferedResource, offerFrom, verdictsFor } from "../domain/offer.ts";
+import { type OfferedResource, offerFrom, verdictsAgain, verdictsFor } from "../domain/offer.ts";
 import { planUnits } from "../domain/plan/plan.ts";
 import type { SpecProof } from "../domain/proofs.ts";
 import { reportFrom } from "../domain/report.ts";
@@ -31,6 +31,8 @@ export interface DecideInputs {
   readonly previous: NodeStatus | null;
   readonly hasKubelet: boolean;
   readonly now: string;
+  /** Verdicts of the same ground, before specs and proofs were written; null: there are none. */
+  readonly wanted: Wanted | null;
 }
 
 /** What would be listed if specs and proofs can be written, which is tried next. */
@@ -40,8 +42,8 @@ export function want({ intent, ground, memory }: Pick<DecideInputs, "intent" | "
 }
 
 export function decide(inputs: DecideInputs): Pass {
-  const { intent, ground, memory } = inputs;
-  const verdicts = verdictsFor(intent, ground, memory);
+  const { intent, ground, memory, wanted } = inputs;
+  const verdicts = wanted ? verdictsAgain(wanted.verdicts, intent, ground, memory) : verdictsFor(intent, ground, memory);
   const unitVerdicts = planUnits({ intent, ground, memory });
   const offer = offerFrom(intent, verdicts, { ground, memory });
   const status = reportFrom({

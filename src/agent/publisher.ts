@@ -24,8 +24,6 @@ export interface WantedSpecs {
 export interface Publisher {
   /** Makes the spec files match what is wanted when the work begins, which is after this call. Never rejects: a failure is a value, and withholds. */
   syncSpecs(): Promise<SpecsInPlace>;
-  /** What earlier processes left in place. */
-  readSpecs(): Promise<SpecsInPlace>;
   /** As the last sync left them. */
   specs(): SpecsInPlace;
   /** Specs differ from what is wanted now. */
@@ -71,12 +69,6 @@ export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, options:
 
   return {
     syncSpecs: sync,
-    async readSpecs() {
-      if (!ports.cdi) return inPlace;
-      const outcome = await ports.cdi.read();
-      inPlace = specsAfter(outcome, new Map(), simulatedHost);
-      return inPlace;
-    },
     specs: () => inPlace,
     mustSyncSpecs: () =>
       inPlace.isServed && (inPlace.problem !== "" || !isSame(writing === null ? inPlace : { ...inPlace, proven: writing }, wantedNow().specs)),

@@ -3,7 +3,7 @@
 /** A view indexed by unit, built once per pass so that the decisions stay linear in the number of functions. */
 import type { Address, PciFunction } from "./device.ts";
 import { type FunctionInPod, functionsInPods, unmappedInPods } from "./in-pods.ts";
-import type { BindingUnit, RegBase } from "./unit.ts";
+import type { BindingTable, BindingUnit, RegBase } from "./unit.ts";
 import type { Binding, NodeView, Reading } from "./view.ts";
 
 export interface UnitFact {
@@ -61,13 +61,25 @@ export function functionsBelow(ground: Ground, regBase: RegBase): readonly PciFu
  * no epoch. A kernel that owns SETUP tells no id: there the state itself follows from enough evidence only.
  */
 export function unitFacts(binding: Reading<Binding>): ReadonlyMap<RegBase, UnitFact> {
-  if (binding.kind !== "Read") return new Map();
+  if (binding.kind !== "Read") return NO_UNITS;
   const { info, table } = binding.value;
   const proven = info.environment === "Ok" && info.instance === table.instance;
-  return new Map(
-    table.units.map((entry) => {
+  const known = lastFacts.get(table);
+  if (known?.proven === proven && known.kernelOwned === info.kernelOwned) return known.facts;
+  const facts = new Map(
+    table.units.map((entry): [RegBase, UnitFact] => {
       const trusted = proven && entry.state === "Trusted" && (entry.tdxIommuId !== null || info.kernelOwned);
       return [entry.regBase, { entry, epoch: trusted ? `${table.instance}/0x${entry.setupSeq.toString(16)}` : null }];
     }),
   );
+  lastFacts.set(table, { proven, kernelOwned: info.kernelOwned, facts });
+  return facts;
 }
+
+const NO_UNITS: ReadonlyMap<RegBase, UnitFact> = new Map();
+
+/** A driver gives the same table while nothing in it changes, and each call of kubelet asks for its facts. */
+const lastFacts = new WeakMap<
+  BindingTable,
+  { readonly proven: boolean; readonly kernelOwned: boolean; readonly facts: ReadonlyMap<RegBase, UnitFact> }
+>();

@@ -93,8 +93,7 @@ export function proofsOf({ checkedLinks, holds, lastUnits, loads, podUids, serve
 /** Memory after one more observation. Pure. */
 export function remember(memory: Memory, intent: Intent | null, ground: Ground): Memory {
   const { view } = ground;
-  const lastUnits = new Map(memory.lastUnits);
-  for (const fn of ground.functions.values()) if (fn.unit.kind === "Unit") lastUnits.set(fn.address, fn.unit.regBase);
+  const lastUnits = lastUnitsAfter(memory, ground);
   const knownUnits = new Set([...memory.knownUnits, ...ground.units.keys()]);
   if (view.host.kind === "Read") for (const unit of view.host.value.units) knownUnits.add(unit.regBase);
   const served = new Set([...memory.served, ...view.publications.map((p) => p.resource)]);
@@ -108,6 +107,17 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
 
 function podUidsAfter({ podUids }: Pick<Memory, "podUids">, { view: { pods } }: Ground): ReadonlySet<string> {
   return pods.kind === "Checkpoint" ? new Set([...pods.given.map(({ podUid }) => podUid), ...pods.forgotten]) : podUids;
+}
+
+/** The same map while nothing in it changes: what is written down hangs on it. */
+function lastUnitsAfter({ lastUnits }: Pick<Memory, "lastUnits">, ground: Ground): ReadonlyMap<Address, RegBase> {
+  let after: Map<Address, RegBase> | null = null;
+  for (const { address, unit } of ground.functions.values()) {
+    if (unit.kind !== "Unit" || lastUnits.get(address) === unit.regBase) continue;
+    after ??= new Map(lastUnits);
+    after.set(address, unit.regBase);
+  }
+  return after ?? lastUnits;
 }
 
 /** Names that are, or were, ours, after one more observation. */
@@ -126,14 +136,19 @@ function checkedLinksAfter(memory: Memory, ground: Ground): ReadonlySet<string> 
     const epochs = new Set([...ground.units.values()].map((fact) => fact.epoch));
     for (const key of checked) if (!epochs.has(key.slice(key.indexOf(" ") + 1))) checked.delete(key);
   }
-  if (host.kind !== "Read") return checked;
+  if (host.kind !== "Read") return sameOr(memory.checkedLinks, checked);
   for (const fn of ground.functions.values()) {
     const fact = fn.unit.kind === "Unit" ? ground.units.get(fn.unit.regBase) : undefined;
     if (fact?.epoch == null || memory.verifying.has(fact.entry.regBase)) continue;
     const owner = ground.functions.get(linkOwnerOf(fn));
     if (fn.link.state === "Insecure" && owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));
   }
-  return checked;
+  return sameOr(memory.checkedLinks, checked);
+}
+
+/** The set of before when nothing in it has changed. */
+function sameOr(before: ReadonlySet<string>, after: ReadonlySet<string>): ReadonlySet<string> {
+  return before.size === after.size && after.isSubsetOf(before) ? before : after;
 }
 
 function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): ReadonlyMap<RegBase, number> {

@@ -74,8 +74,10 @@ export function proofLines(proofs: Proofs): readonly string[] {
 
 /** Lines that turn a file of `before` into one of `after`. */
 export function proofChanges(before: Proofs, after: Proofs): readonly string[] {
-  const old = entriesOf(before);
-  const wanted = entriesOf(after);
+  // Most passes change none: what is still the same value needs no looking through.
+  const kinds = KINDS.filter((kind) => before[FIELDS[kind]] !== after[FIELDS[kind]]);
+  const old = entriesOf(before, kinds);
+  const wanted = entriesOf(after, kinds);
   const gone = [...old].filter(([key]) => !wanted.has(key)).map(([, [kind, key]]): Entry => [kind, key, null]);
   const fresh = [...wanted].filter(([key, entry]) => !isSame(old.get(key), entry)).map(([, entry]) => entry);
   return [...gone, ...fresh].map((entry) => JSON.stringify(entry));
@@ -107,17 +109,28 @@ export function proofsFrom(lines: readonly string[], bootId: string): Proofs | n
   return fromEntries(entries);
 }
 
-function entriesOf(proofs: Proofs): Entries {
-  const entries: Entry[] = [
-    ...[...proofs.checkedLinks].map((key): Entry => ["link", key]),
-    ...[...proofs.holds].map(([address, { resource, node, epoch }]): Entry => ["hold", address, resource, node, epoch]),
-    ...[...proofs.specs].map(([name, { node, epoch }]): Entry => ["spec", name, node, epoch]),
-    ...[...proofs.names].map((name): Entry => ["name", name]),
-    ...[...proofs.lastUnits].map(([address, regBase]): Entry => ["unit", address, regBase]),
-    ...[...proofs.loads].map((load): Entry => ["load", load]),
-    ...[...proofs.podUids].map((uid): Entry => ["pod", uid]),
-  ];
-  return new Map(entries.map((entry) => [nameOf(entry), entry]));
+const FIELDS = {
+  link: "checkedLinks",
+  hold: "holds",
+  spec: "specs",
+  name: "names",
+  unit: "lastUnits",
+  load: "loads",
+  pod: "podUids",
+} as const satisfies Readonly<Record<Kind, keyof Proofs>>;
+
+const ENTRIES: Readonly<Record<Kind, (proofs: Proofs) => readonly Entry[]>> = {
+  link: ({ checkedLinks }) => [...checkedLinks].map((key) => ["link", key]),
+  hold: ({ holds }) => [...holds].map(([address, { resource, node, epoch }]) => ["hold", address, resource, node, epoch]),
+  spec: ({ specs }) => [...specs].map(([name, { node, epoch }]) => ["spec", name, node, epoch]),
+  name: ({ names }) => [...names].map((name) => ["name", name]),
+  unit: ({ lastUnits }) => [...lastUnits].map(([address, regBase]) => ["unit", address, regBase]),
+  load: ({ loads }) => [...loads].map((load) => ["load", load]),
+  pod: ({ podUids }) => [...podUids].map((uid) => ["pod", uid]),
+};
+
+function entriesOf(proofs: Proofs, kinds: readonly Kind[] = KINDS): Entries {
+  return new Map(kinds.flatMap((kind) => ENTRIES[kind](proofs)).map((entry) => [nameOf(entry), entry]));
 }
 
 /** No kind has a space in it. */

@@ -35,17 +35,20 @@ export const NOT_ASKED: HolderSearch = { scan: { kind: "Unreadable", why: "not l
  * may be its. Only another driver is proof against vfio: none can be bound before the wait is over.
  */
 export function holdersOf(one: HeldFunction, { scan, strays }: HolderSearch): Holders {
-  const { address, driver, vfioName, iommuGroup } = one;
-  const nodes = [vfioName, iommuGroup].flatMap((node) => (node.kind === "Value" ? [node.value] : []));
-  const pids = [address, ...nodes].flatMap((node) => pidsOf(scan, node));
-  const isOthers = driver.kind === "Value" && !isVfioDriver(driver.value);
-  if (pids.length > 0 || isOthers) return { kind: "Known", pids: [...new Set(pids)].sort((a, b) => a - b) };
+  const pids = scan.kind === "Known" ? pidsOf(one, scan.pidsByNode) : [];
+  if (pids.length > 0) return { kind: "Known", pids };
+  if (one.driver.kind === "Value" && !isVfioDriver(one.driver.value)) return NOBODY;
   const why = whyUnreadable(one, scan) ?? strayOf(one, strays);
-  return why === null ? { kind: "Known", pids: [] } : { kind: "Unreadable", why };
+  return why === null ? NOBODY : { kind: "Unreadable", why };
 }
 
-function pidsOf(scan: HolderScan, node: string): readonly number[] {
-  return scan.kind === "Known" ? (scan.pidsByNode.get(node) ?? []) : [];
+const NOBODY: Holders = { kind: "Known", pids: [] };
+
+function pidsOf({ address, vfioName, iommuGroup }: HeldFunction, pidsByNode: ReadonlyMap<string, readonly number[]>): readonly number[] {
+  // Thousands of functions are asked about, and nearly always nothing is open.
+  if (pidsByNode.size === 0) return [];
+  const nodes = [vfioName, iommuGroup].flatMap((node) => (node.kind === "Value" ? [node.value] : []));
+  return [...new Set([address, ...nodes].flatMap((node) => pidsByNode.get(node) ?? []))].sort((a, b) => a - b);
 }
 
 function whyUnreadable({ driver, vfioName, iommuGroup }: HeldFunction, scan: HolderScan): string | null {

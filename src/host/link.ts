@@ -69,7 +69,8 @@ function spacesOf({ own, zero }: SlotEvidence): Capabilities[] {
 export function decideLinkRead(evidence: SlotEvidence, rootPort: Capabilities | null | "Unknown", { connect, bound }: TsmReading): LinkRead {
   const both = [connect.kind, bound.kind];
   const tsm = both.includes("Unreadable") ? "Failed" : both.includes("Blocked") ? "Blocked" : "Read";
-  const ends = [...spacesOf(evidence), ...(rootPort === null ? [] : [rootPort === "Unknown" ? UNREADABLE_CAPABILITIES : rootPort])];
+  if (rootPort === "Unknown") return { tsm, registers: null };
+  const ends = [...spacesOf(evidence), ...(rootPort === null ? [] : [rootPort])];
   const texts = ends.map(({ ide }) => streamRegistersOf(ide));
   return { tsm, registers: texts.includes(null) ? null : texts.join("; ") };
 }

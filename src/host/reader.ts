@@ -102,7 +102,7 @@ async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around, NOT_ASKED)), slices);
   const isWanted = look === undefined || functions.some(look.wantsHolders);
   const scan = look?.age === "Recent" ? reader.scan.thrifty : reader.scan.fresh;
-  const search = isWanted ? await searchHolders(reader, facts.values(), scan) : NOT_ASKED;
+  const search = isWanted ? await searchHolders(reader, facts, scan) : NOT_ASKED;
   const held = functions.map((fn): PciFunction => {
     const own = facts.get(fn.address);
     return own === undefined ? fn : { ...fn, holders: holdersOf(own, search) };
@@ -133,7 +133,7 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
   if (port !== null) bare.set(port.address, port);
   const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one)]));
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) });
-  const search = hasOtherDriver(own) ? NOT_ASKED : await searchHolders(reader, reader.cache.values(), () => reader.scan.recent(FUNCTION_SCAN_MS));
+  const search = hasOtherDriver(own) ? NOT_ASKED : await searchHolders(reader, reader.cache, () => reader.scan.recent(FUNCTION_SCAN_MS));
   return assembleFunction(facts.get(address) ?? withCapabilities(source, own), around, search);
 }
 
@@ -201,12 +201,19 @@ function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroun
 }
 
 /** @param functions all that are on the bus: a node that is open and that none of them has may be anybody's */
-async function searchHolders({ paths }: Reader, functions: Iterable<FunctionFacts>, scan: () => Promise<HolderScan>): Promise<HolderSearch> {
-  const all = [...functions];
-  const isOnVfio = ({ driver }: FunctionFacts): boolean => driver.kind === "Value" && isVfioDriver(driver.value);
-  if (!all.some(isOnVfio) && !mayHaveVfio(paths)) return NOBODY_TO_FIND;
+async function searchHolders(
+  { paths }: Reader,
+  functions: ReadonlyMap<Address, FunctionFacts>,
+  scan: () => Promise<HolderScan>,
+): Promise<HolderSearch> {
+  if (!isAnyOnVfio(functions) && !mayHaveVfio(paths)) return NOBODY_TO_FIND;
   const found = await scan();
-  return { scan: found, strays: findStrays(paths, all, found) };
+  return { scan: found, strays: findStrays(paths, functions.values(), found) };
+}
+
+function isAnyOnVfio(functions: ReadonlyMap<Address, FunctionFacts>): boolean {
+  for (const { driver } of functions.values()) if (driver.kind === "Value" && isVfioDriver(driver.value)) return true;
+  return false;
 }
 
 /** None can be bound while vfio still has the function. */

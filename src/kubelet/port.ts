@@ -92,8 +92,6 @@ export interface CdiResource {
 export interface CdiPort {
   /** Makes the spec files name exactly these devices; called before they are offered. Unchanged specs are not written. Never rejects. */
   sync(resources: readonly CdiResource[]): Promise<CdiOutcome>;
-  /** What the spec files name now. Changes nothing, never rejects. */
-  read(): Promise<CdiOutcome>;
 }
 
 export interface CdiOutcome {

@@ -35,7 +35,16 @@ test("links that could not be read are looked at again, from a quarter of a seco
 
 describe("a pass is overtaken", () => {
   const memory = aMemory();
-  const decided = { intent: anIntent(), generation: 1, intentProblem: "", driver: "simulated", hasKubelet: true, previous: null, now: "" };
+  const decided = {
+    intent: anIntent(),
+    generation: 1,
+    intentProblem: "",
+    driver: "simulated",
+    hasKubelet: true,
+    previous: null,
+    now: "",
+    wanted: null,
+  };
   const passOn = (binding: Reading<Binding>) => decide({ ...decided, memory, ground: groundFrom(aView({ binding })) });
   const unreadable = { kind: "Unreadable", why: "EIO" } as const;
   const trusted = aBinding();

@@ -21,10 +21,7 @@ const FILE_MODE = 0o644;
  */
 export function createCdi(options: { readonly dir: string }): CdiPort {
   const queue = createSerialQueue();
-  return {
-    sync: (resources) => queue.run(() => syncFolder(options.dir, resources)),
-    read: () => queue.run(() => outcomeOf(options.dir, new Map(), [])),
-  };
+  return { sync: (resources) => queue.run(() => syncFolder(options.dir, resources)) };
 }
 
 async function syncFolder(dir: string, resources: readonly CdiResource[]): Promise<CdiOutcome> {

@@ -104,7 +104,6 @@ export class AgentProcess {
       devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
       cdi: {
         sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)),
-        read: () => pass("cdi.read", () => world.specsInPlace(null)),
       },
       proofs: {
         read: () => pass("proofs.read", () => world.proofs.lines),

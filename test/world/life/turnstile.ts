@@ -18,7 +18,6 @@ export const POINTS = [
   "status.readLast",
   "status.write",
   "cdi.sync",
-  "cdi.read",
   "host.bootId",
   "proofs.read",
   "proofs.append",
