@@ -320,7 +320,7 @@ const offer: readonly Mutant[] = [
     "      const host = await newest.readHost(look);\n",
   ]),
   without("no look after a pass that was overtaken", AGENT, [
-    'if (overtaken !== "" || publisher.mustSyncSpecs()) return',
+    'if (overtaken !== "" || mustSync) return',
     'if (overtaken === "?" || publisher.mustSyncSpecs()) return',
   ]),
   without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
