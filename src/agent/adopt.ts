@@ -6,6 +6,7 @@
  */
 import type { PciFunction } from "../domain/device.ts";
 import { DEVICE_AND_INTENT_RULES, DEVICE_RULES, judge } from "../domain/gate.ts";
+import { gateInputsOn } from "../domain/gate-basis.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { functionToJudge } from "../domain/link-reading.ts";
@@ -57,7 +58,7 @@ function isAsWritten(name: string, { proof, fn: read }: AdoptedSpec, { binding, 
   const fn = functionToJudge(read, { links: memory.links, units });
   const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : null;
   if (proof.node === null || fn.vfioCdev !== proof.node || regBase !== memory.lastUnits.get(address)) return false;
-  const inputs = { address, purpose: "List" as const, intent: asked?.intent ?? null, fn, units, bindingProblem: "", memory };
-  const { offered, epoch, resource } = judge(inputs, asked === null ? DEVICE_RULES : DEVICE_AND_INTENT_RULES);
+  const inputs = gateInputsOn({ intent: asked?.intent ?? null, binding, memory }, "List");
+  const { offered, epoch, resource } = judge(inputs(address, fn), asked === null ? DEVICE_RULES : DEVICE_AND_INTENT_RULES);
   return offered && epoch === proof.epoch && (asked === null || resource?.name === resourceOfSpec(name));
 }

@@ -3,6 +3,7 @@
 /** The pure middle of a pass: one observation becomes verdicts, plan, offer, report and settlement. */
 import type { Address, HostView, PciFunction } from "../domain/device.ts";
 import { type GateInputs, judge, SPEC_RULES } from "../domain/gate.ts";
+import { gateInputsOn } from "../domain/gate-basis.ts";
 import { type Ground, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
@@ -121,10 +122,10 @@ export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecPro
 /** The gate's inputs for a device of the pass, by the newest readings. */
 function gateOn(pass: Wanted, { binding, host, intent, memory }: News): (address: Address) => GateInputs {
   const table = binding ?? pass.ground.view.binding;
+  const inputs = gateInputsOn({ intent, binding: table, memory }, "List");
   const units = table.kind === "Read" ? unitFacts(table) : null;
-  const bindingProblem = table.kind === "Read" ? "" : table.why;
   const functions = host === null ? pass.ground.functions : functionsOf(hostToJudge(host, { links: memory.links, units }));
-  return (address) => ({ address, purpose: "List", intent, fn: functions.get(address) ?? null, units, bindingProblem, memory });
+  return (address) => inputs(address, functions.get(address) ?? null);
 }
 
 function functionsOf(host: Reading<HostView>): ReadonlyMap<Address, PciFunction> {

@@ -6,7 +6,7 @@
  */
 import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
-import { type CallEnd, noteCall, noteLate, noteReadAgain, noteSetup, remember } from "../domain/memory.ts";
+import type { CallEnd } from "../domain/memory.ts";
 import type { Step } from "../domain/plan/finding.ts";
 import { planUnit } from "../domain/plan/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";
@@ -52,11 +52,11 @@ async function setup(parts: PerformParts, step: Step, host: Reading<HostView> | 
   if (known === null || !stillAsked(parts, known, step)) return null;
   const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));
   if (ground === null || !stillAsked(parts, ground, step)) return null;
-  parts.state.memory = noteSetup(parts.state.memory, step.regBase);
+  parts.state.noteSetup(step.regBase);
   await issue(parts, { step, ground }, () => parts.binding.setup(step.regBase));
   // Read again after: a link that is secure now may have been so before SETUP took hold, and stays unchecked in this epoch.
   const after = await parts.newest.readHost();
-  parts.state.memory = noteReadAgain(parts.state.memory, step.regBase);
+  parts.state.noteReadAgain(step.regBase);
   return after;
 }
 
@@ -71,7 +71,7 @@ async function clear(parts: PerformParts, step: Step): Promise<null> {
   // Before the look: this process may be stopped at any point from here on, and the call may wait behind another unit's.
   const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);
   const ground = await parts.observeNow();
-  parts.state.memory = remember(parts.state.memory, currentIntent(parts), ground);
+  parts.state.noteLook(currentIntent(parts), ground);
   if (notAfter !== null && stillAsked(parts, ground, step) && step.kind === "Clear")
     await issue(parts, { step, ground }, () => parts.binding.clear(step, notAfter));
   return null;
@@ -114,7 +114,7 @@ async function issue({ ports, metrics, state }: PerformParts, { step, ground }: 
     return { regBase: step.regBase, leaf: LEAF[step.kind], instance, repeat, nowMs: ports.clock.nowMs(), problem };
   };
   const note = (repeat: boolean, problem: string): void => {
-    state.memory = noteCall(state.memory, endOf(repeat, problem));
+    state.noteCall(endOf(repeat, problem));
   };
   const log = ports.log.child({ regBase: step.regBase, leaf: LEAF[step.kind] });
   log.info({}, "seamcall requested");
@@ -127,7 +127,7 @@ async function issue({ ports, metrics, state }: PerformParts, { step, ground }: 
   } catch (thrown) {
     log.warn({ err: thrown }, "seamcall not made");
     if (isAppError(thrown) && thrown.code === "TOO_LATE") {
-      state.memory = noteLate(state.memory, endOf(true, `its turn came more than ${LOOK_IS_GOOD_MS / 1000} s after the look at its devices`));
+      state.noteLate(endOf(true, `its turn came more than ${LOOK_IS_GOOD_MS / 1000} s after the look at its devices`));
       return;
     }
     note(true, `${isAppError(thrown) ? `${thrown.code}: ` : ""}${messageOf(thrown)}`);

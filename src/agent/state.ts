@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The agent's only mutable state, and its only writer: who has something to remember calls one of the `note…` methods. Nothing in it is truth. `memory`
+ * is what must be known over time and is safe to lose, `pass` is the newest decisions, `answers` are our own answers that kubelet may not show yet.
+ */
 import type { Verdict } from "../domain/gate.ts";
 import type { Ground } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
-import type { Memory } from "../domain/memory.ts";
+import { unseenMs } from "../domain/kubelet-settling.ts";
+import type { CallEnd, Memory } from "../domain/memory.ts";
+import * as memories from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import type { UnitVerdict } from "../domain/plan/finding.ts";
+import type { Proofs } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
+import type { SpecsInPlace } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
+import type { RegBase } from "../domain/unit.ts";
 import type { Answer } from "../domain/view.ts";
 import type { AdoptedSpecs } from "./adopt.ts";
 
@@ -25,19 +35,109 @@ export interface Pass extends Wanted {
   readonly settlement: Settlement;
 }
 
-/**
- * The agent's only mutable state. Nothing in it is truth: `memory` is what must be known over time and is safe to lose, `pass` is the newest
- * decisions, `answers` are our own Allocate answers that kubelet may not show yet.
- */
-export interface AgentState {
-  memory: Memory;
-  pass: Pass | null;
+/** What can be read of it. */
+export interface AgentFacts {
+  readonly memory: Memory;
+  readonly pass: Pass | null;
   /** Decisions of the pass that is running: their CDI specs are written before they are listed. */
-  draft: Wanted | null;
+  readonly draft: Wanted | null;
   /** CDI specs of an earlier process that hold until the first pass has its own verdicts. */
-  adopted: AdoptedSpecs;
-  answers: readonly Answer[];
+  readonly adopted: AdoptedSpecs;
+  readonly answers: readonly Answer[];
   /** Status that an earlier process left, until the first pass has its own. */
-  lastStatus: NodeStatus | null;
-  stopping: boolean;
+  readonly lastStatus: NodeStatus | null;
+  readonly stopping: boolean;
+}
+
+export interface AgentState extends AgentFacts {
+  noteStart(nowMs: number): void;
+  /** What an earlier process proved: memory begins with it. */
+  noteProven(proofs: Proofs): void;
+  noteAdopted(specs: AdoptedSpecs): void;
+  noteLastStatus(status: NodeStatus | null): void;
+  noteLook(intent: Intent | null, ground: Ground): void;
+  /** A look of a pass: answers that it must have shown are over. */
+  noteAnswersSeen(ground: Ground): void;
+  noteDraft(draft: Wanted): void;
+  /** What is about to be listed, and the driver's loads that were watched. */
+  noteListed(offer: readonly OfferedResource[], loads: ReadonlySet<string>): void;
+  noteSpecs(specs: SpecsInPlace): void;
+  /** Empty: proofs are written. */
+  noteProofProblem(problem: string): void;
+  notePass(pass: Pass): void;
+  /** A device was given away. Counts against CLEAR from now on; the newest answer for a device stands for the older ones, however fast kubelet asks. */
+  noteAnswer(answer: Answer): void;
+  /** A container may start with a device that it was given. */
+  notePreStart(answer: Answer): void;
+  noteSetup(regBase: RegBase): void;
+  noteReadAgain(regBase: RegBase): void;
+  noteCall(call: CallEnd): void;
+  noteLate(call: CallEnd): void;
+  noteStopping(): void;
+}
+
+export function createState(settleMs: number): AgentState {
+  const facts: AgentFacts = {
+    memory: memories.emptyMemory(0, settleMs),
+    pass: null,
+    draft: null,
+    adopted: new Map(),
+    answers: [],
+    lastStatus: null,
+    stopping: false,
+  };
+  const set = (next: Partial<AgentFacts>): void => void Object.assign(facts, next);
+  const update = (change: (memory: Memory) => Memory): void => set({ memory: change(facts.memory) });
+  const given = (answer: Answer): readonly Answer[] => [...facts.answers.filter((one) => one.address !== answer.address), answer];
+  const methods: Omit<AgentState, keyof AgentFacts> = {
+    noteStart: (nowMs) => set({ memory: memories.emptyMemory(nowMs, settleMs) }),
+    noteProven: (proofs) => update(({ startedMs }) => memories.emptyMemory(startedMs, settleMs, proofs)),
+    noteAdopted: (adopted) => set({ adopted }),
+    noteLastStatus: (lastStatus) => set({ lastStatus }),
+    noteLook: (intent, ground) => update((memory) => memories.remember(memory, intent, ground)),
+    noteAnswersSeen({ view }) {
+      const answerMs = unseenMs(settleMs, view.podResources);
+      set({ answers: facts.answers.filter((answer) => view.nowMs - answer.atMs < answerMs) });
+    },
+    noteDraft: (draft) => set({ draft }),
+    noteListed: (offer, loads) => update((memory) => memories.noteLoads(memories.noteListed(memory, offer), loads)),
+    noteSpecs: (specs) => update((memory) => ({ ...memory, specs })),
+    noteProofProblem: (proofProblem) => update((memory) => ({ ...memory, proofProblem })),
+    notePass: (pass) => set({ pass, draft: null }),
+    noteAnswer: (answer) => set({ answers: given(answer), memory: memories.noteAnswer(facts.memory, answer) }),
+    notePreStart: (answer) => set({ answers: given(answer), memory: memories.notePreStart(facts.memory, answer) }),
+    noteSetup: (regBase) => update((memory) => memories.noteSetup(memory, regBase)),
+    noteReadAgain: (regBase) => update((memory) => memories.noteReadAgain(memory, regBase)),
+    noteCall: (call) => update((memory) => memories.noteCall(memory, call)),
+    noteLate: (call) => update((memory) => memories.noteLate(memory, call)),
+    noteStopping: () => set({ stopping: true }),
+  };
+  return Object.assign(readable(facts), methods);
+}
+
+/** The values as they are when they are asked for, and no way to set them. */
+function readable(facts: AgentFacts): AgentFacts {
+  return {
+    get memory() {
+      return facts.memory;
+    },
+    get pass() {
+      return facts.pass;
+    },
+    get draft() {
+      return facts.draft;
+    },
+    get adopted() {
+      return facts.adopted;
+    },
+    get answers() {
+      return facts.answers;
+    },
+    get lastStatus() {
+      return facts.lastStatus;
+    },
+    get stopping() {
+      return facts.stopping;
+    },
+  };
 }

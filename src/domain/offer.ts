@@ -4,7 +4,8 @@ import { accountingOf } from "./accounting.ts";
 /** The offer: what kubelet is to be shown, a projection of the gate's verdicts. Never more than the verdicts allow. */
 import { compareAddress } from "./address.ts";
 import type { Address } from "./device.ts";
-import { type GateInputs, judge, type Verdict } from "./gate.ts";
+import { judge, type Verdict } from "./gate.ts";
+import { gateInputsOn } from "./gate-basis.ts";
 import type { Ground } from "./ground.ts";
 import { accountedNames } from "./holds.ts";
 import type { Intent } from "./intent.ts";
@@ -18,25 +19,18 @@ export interface OfferedResource {
 
 /** The gate's verdict on every function on the bus, and on every held device that is no longer there. In order of address. */
 export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
-  const shared = sharedInputs(intent, ground, memory);
+  const inputs = gateInputsOn({ intent, memory, binding: ground.view.binding }, "List");
   const missing = [...memory.holds.keys()].filter((address) => !ground.functions.has(address));
-  const verdicts = [...ground.functions.values()].map((fn) => judge({ ...shared, address: fn.address, fn }));
+  const verdicts = [...ground.functions.values()].map((fn) => judge(inputs(fn.address, fn)));
   if (missing.length === 0) return verdicts;
-  verdicts.push(...missing.map((address) => judge({ ...shared, address, fn: null })));
+  verdicts.push(...missing.map((address) => judge(inputs(address, null))));
   return verdicts.sort((a, b) => compareAddress(a.address, b.address));
-}
-
-function sharedInputs(intent: Intent | null, ground: Ground, memory: Memory): Omit<GateInputs, "address" | "fn"> {
-  const { binding } = ground.view;
-  const isRead = binding.kind === "Read";
-  return { purpose: "List", intent, memory, units: isRead ? ground.units : null, bindingProblem: isRead ? "" : binding.why };
 }
 
 /** The same verdicts when only what is written has changed since: those rules come last, so that what was withheld before them stays so. */
 export function verdictsAgain(before: readonly Verdict[], intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
-  const shared = sharedInputs(intent, ground, memory);
-  const again = ({ address }: Verdict): Verdict => judge({ ...shared, address, fn: ground.functions.get(address) ?? null });
-  return before.map((verdict) => (verdict.offered ? again(verdict) : verdict));
+  const inputs = gateInputsOn({ intent, memory, binding: ground.view.binding }, "List");
+  return before.map((verdict) => (verdict.offered ? judge(inputs(verdict.address, ground.functions.get(verdict.address) ?? null)) : verdict));
 }
 
 /**

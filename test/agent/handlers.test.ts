@@ -3,22 +3,28 @@ import { expect, test } from "vitest";
 import type { BindingHolder } from "../../src/agent/binding.ts";
 import { createHandlers } from "../../src/agent/handlers.ts";
 import type { AgentPorts } from "../../src/agent/ports.ts";
-import type { AgentState, Pass } from "../../src/agent/state.ts";
+import { type AgentState, createState, type Pass } from "../../src/agent/state.ts";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
-import { remember } from "../../src/domain/memory.ts";
 import { AppError } from "../../src/runtime/errors.ts";
 import { createKeyedLocks } from "../../src/runtime/serial.ts";
-import { aBinding, aFunction, aMemory, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
+import { aBinding, aFunction, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
 
 const DEVICE = "0000:17:00.0";
 const OTHER_BASE = "0xd97fc000";
 const BOTH = aBinding([aUnit(), aUnit({ regBase: OTHER_BASE, setupSeq: 2n })]);
 
-/** An agent that has looked at a healthy node once. */
-function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => Promise<void> } = {}) {
-  const memory = remember(aMemory(), anIntent(), groundFrom(aView({ binding: BOTH })));
-  const state = { memory, pass: {} as Pass, answers: [], stopping: false } as unknown as AgentState;
+/** What an agent knows that has looked at a healthy node once. */
+function aState(): AgentState {
+  const state = createState(10_000);
+  state.noteStart(0);
+  state.noteLook(anIntent(), groundFrom(aView({ binding: BOTH })));
+  state.notePass({} as Pass);
+  return state;
+}
+
+function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => Promise<void>; readonly state?: AgentState } = {}) {
+  const { state = aState() } = parts;
   const ports = {
     clock: { nowMs: () => 200_000 },
     host: { observeFunction: async () => parts.fn ?? aFunction() },
@@ -73,7 +79,8 @@ test("a yes of PreStart counts as an answer, and only what was given can start",
   const { state, handlers } = anAgent();
   expect(await reasonOf(handlers.preStart(GPU, [DEVICE]))).toBe("HeldAcrossTrustLoss");
   await handlers.allocate(GPU, [DEVICE]);
-  state.answers = [];
+  state.noteAnswersSeen(groundFrom(aView({ nowMs: 900_000 })));
+  expect(state.answers).toEqual([]);
   await handlers.preStart(GPU, [DEVICE]);
   expect(state.answers).toMatchObject([{ address: DEVICE, atMs: 200_000 }]);
 });
@@ -81,17 +88,14 @@ test("a yes of PreStart counts as an answer, and only what was given can start",
 test("a container does not start with a node that is another device's by now", async () => {
   const { state, handlers } = anAgent();
   await handlers.allocate(GPU, [DEVICE]);
-  const renumbered = anAgent({ fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }) });
-  renumbered.state.memory = state.memory;
+  const renumbered = anAgent({ fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }), state });
   expect(await reasonOf(renumbered.handlers.preStart(GPU, [DEVICE]))).toBe("GivenNodeChanged");
 });
 
 test("Allocate refuses what a process has open, PreStart does not: it may be the pod's own", async () => {
   const fn = aFunction({ holders: { kind: "Known", pids: [4711] } });
-  const { state, handlers } = anAgent({ fn });
-  expect(await reasonOf(handlers.allocate(GPU, [DEVICE]))).toBe("HeldByUnknown");
+  expect(await reasonOf(anAgent({ fn }).handlers.allocate(GPU, [DEVICE]))).toBe("HeldByUnknown");
   const given = anAgent();
   await given.handlers.allocate(GPU, [DEVICE]);
-  state.memory = given.state.memory;
-  expect(await reasonOf(handlers.preStart(GPU, [DEVICE]))).toBe("no refusal");
+  expect(await reasonOf(anAgent({ fn, state: given.state }).handlers.preStart(GPU, [DEVICE]))).toBe("no refusal");
 });

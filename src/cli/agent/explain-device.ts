@@ -8,6 +8,7 @@ import { valueText } from "../../api/problem.ts";
 import { ADDRESS_FORM, parseAddress } from "../../domain/address.ts";
 import type { Address } from "../../domain/device.ts";
 import { judge, type Verdict } from "../../domain/gate.ts";
+import { gateInputsOn } from "../../domain/gate-basis.ts";
 import { type Ground as DomainGround, groundFrom } from "../../domain/ground.ts";
 import type { Intent } from "../../domain/intent.ts";
 import { emptyMemory, remember } from "../../domain/memory.ts";
@@ -73,15 +74,7 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
     if (view.host.kind !== "Read") throw new AppError("HOST_UNREADABLE", `HostUnreadable: ${view.host.why}`);
     const ground: DomainGround = groundFrom(view);
     const memory = remember(fresh, intent, ground);
-    return judge({
-      address,
-      purpose: "List",
-      intent,
-      fn: ground.functions.get(address) ?? null,
-      units: view.binding.kind === "Read" ? ground.units : null,
-      bindingProblem: view.binding.kind === "Read" ? "" : view.binding.why,
-      memory,
-    });
+    return judge(gateInputsOn({ intent, binding: view.binding, memory }, "List")(address, ground.functions.get(address) ?? null));
   } finally {
     await binding.close();
   }

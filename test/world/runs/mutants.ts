@@ -28,9 +28,14 @@ const HOLDS = "domain/holds.ts";
 const OFFER = "domain/offer.ts";
 const PERFORM = "agent/perform.ts";
 const HANDLERS = "agent/handlers.ts";
+const ADMISSION = "agent/admission.ts";
 const AGENT = "agent/agent.ts";
 const PAST = "seamcall/tdx-host/past.ts";
-const PUBLISHER = "agent/publisher.ts";
+const SPEC_KEEPER = "agent/spec-keeper.ts";
+const RUN_PASS = "agent/run-pass.ts";
+const LOOK = "agent/look.ts";
+const WAKES = "agent/wakes.ts";
+const STATE = "agent/state.ts";
 const WANTED_HOLDERS = "domain/wanted-holders.ts";
 
 type Change = readonly [find: string, replace: string];
@@ -54,7 +59,7 @@ const setupRules = SETUP_RULES.map(({ reason }) =>
 
 const search = [
   without("a node on which holders are not looked for before a CLEAR", WANTED_HOLDERS, ["  if (mayClear(interest)) return () => true;\n", ""]),
-  without("CLEAR on what a search found a second ago", AGENT, ['observeNow: () => look("Fresh")', 'observeNow: () => look("Recent")']),
+  without("CLEAR on what a search found a second ago", AGENT, ['observeNow: () => looks.look("Fresh")', 'observeNow: () => looks.look("Recent")']),
 ];
 
 /** What a CLEAR looks at, one kind of use at a time. */
@@ -189,11 +194,8 @@ const holds: readonly Mutant[] = [
     "hold.epoch === null || hold.epoch === fact?.epoch",
   ]),
   // Not here: proofs of another boot. Each names an epoch, which no other boot has; those that name none only withhold (proofs.test.ts).
-  without("answers that the next process does not know", HANDLERS, ["    await parts.proofs.noteHold(noted.address, noted);\n", ""]),
-  without("devices handed out although that cannot be written down", AGENT, [
-    "state.memory = { ...state.memory, proofProblem };\n",
-    "state.memory = { ...state.memory };\n",
-  ]),
+  without("answers that the next process does not know", HANDLERS, ["    await parts.proofs.noteHold(answer.address, answer);\n", ""]),
+  without("devices handed out although that cannot be written down", RUN_PASS, ["  state.noteProofProblem(problem);\n", ""]),
   without("holds of one pod taken for another's", HOLDS, ["known.resource === resource;", 'known.resource !== "";']),
   without("holds that end at the first free view", HOLDS, [
     "return unseenMs(memory.settleMs, view.podResources);",
@@ -208,15 +210,15 @@ const holds: readonly Mutant[] = [
     ],
   },
   without("holds that end before kubelet can show them", HOLDS, ["return unseenMs(memory.settleMs, view.podResources);", "return memory.settleMs;"]),
-  without("answers that end before kubelet can show them", AGENT, [
-    "const answerMs = unseenMs(options.settleMs, ground.view.podResources);",
-    "const answerMs = options.settleMs;",
+  without("answers that end before kubelet can show them", STATE, [
+    "const answerMs = unseenMs(settleMs, view.podResources);",
+    "const answerMs = settleMs;",
   ]),
   {
     name: "CLEAR too soon after an answer",
     edits: [
       edit(USE, ["const answerMs = unseenMs(inputs.settleMs, view.podResources);", "const answerMs = inputs.settleMs;"]),
-      edit(AGENT, ["const answerMs = unseenMs(options.settleMs, ground.view.podResources);", "const answerMs = options.settleMs;"]),
+      edit(STATE, ["const answerMs = unseenMs(settleMs, view.podResources);", "const answerMs = settleMs;"]),
     ],
   },
   without("holds that end with a young kubelet", HOLDS, ["nowMs - podResources.kubeletSinceMs >= kubeletSettleMs(memory.settleMs)", "nowMs > 0"]),
@@ -235,15 +237,9 @@ const holds: readonly Mutant[] = [
       edit(GATE, ['purpose !== "PreStart" || hold?.node === fn?.vfioCdev', 'purpose !== "PreStart" || hold === null || hold.node === fn?.vfioCdev']),
     ],
   },
-  without("PreStart that asks nobody", HANDLERS, [
-    'admit({ resource, address, purpose: "PreStart" }, (judged) => start(judged, resource))',
-    "Promise.resolve(resource === address ? start : null)",
-  ]),
-  without("PreStart that is no answer", HANDLERS, ["state.memory = notePreStart(state.memory, remembered(judged, resource));", "void judged;"]),
-  without("answers that nobody remembers", HANDLERS, [
-    "    state.memory = noteAnswer(state.memory, noted);\n",
-    "    state.memory = { ...state.memory };\n",
-  ]),
+  without("PreStart that asks nobody", HANDLERS, ["await Promise.all(ids.map(start));", "void start;"]),
+  without("PreStart that is no answer", HANDLERS, ["async (judged) => state.notePreStart(answerOf(judged, resource))", "async () => undefined"]),
+  without("answers that nobody remembers", STATE, ["memory: memories.noteAnswer(facts.memory, answer)", "memory: facts.memory"]),
 ];
 
 const offer: readonly Mutant[] = [
@@ -261,14 +257,14 @@ const offer: readonly Mutant[] = [
     edits: [edit(OFFER, [EVERY_LIST, "if (verdict.resource?.name === resource)"]), edit(PASS, [STAYS, "devices: devices.filter(() => true)"])],
   },
   without("another ledger's resources served", OFFER, ['.filter((rule) => rule.ledger === "DevicePlugin")', '.filter((rule) => rule.name !== "")']),
-  without("Allocate that asks nobody", HANDLERS, ["      if (!verdict.offered) throw", '      if (!verdict.offered && address === "") throw']),
-  without("Allocate under any name", HANDLERS, ["      if (verdict.resource?.name !== resource)\n", '      if (resource === "")\n']),
-  without("Allocate by the last pass's intent", HANDLERS, [
-    "function currentIntent({ ports }: HandlerParts): Intent | null {\n  return ports.intent.current()?.intent ?? null;",
-    "function currentIntent({ state }: HandlerParts): Intent | null {\n  return state.pass?.intent ?? null;",
+  without("Allocate that asks nobody", ADMISSION, ["      if (!verdict.offered) throw", '      if (!verdict.offered && address === "") throw']),
+  without("Allocate under any name", ADMISSION, ["  if (verdict.resource?.name !== asked.resource)\n", '  if (asked.resource === "")\n']),
+  without("Allocate by the last pass's intent", ADMISSION, [
+    "const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;",
+    "const currentIntent = (): Intent | null => state.pass?.intent ?? null;",
   ]),
-  without("Allocate without the unit's lock", HANDLERS, ["parts.locks.shared(regBase, async", "parts.locks.shared(regBase.toUpperCase(), async"]),
-  without("specs that were not written believed in", PUBLISHER, [
+  without("Allocate without the unit's lock", ADMISSION, ["parts.locks.shared(regBase, async", "parts.locks.shared(regBase.toUpperCase(), async"]),
+  without("specs that were not written believed in", SPEC_KEEPER, [
     "wanted].filter(([name]) => inPlace.has(name) && isAsWanted(name, inPlace.get(name) ?? [])));",
     "wanted].filter(([name]) => isAsWanted(name, inPlace.get(name) ?? []) || inPlace.size >= 0));",
   ]),
@@ -304,26 +300,26 @@ const offer: readonly Mutant[] = [
     'return unit?.kind !== "None" || isOurs;',
     'return unit?.kind !== "None";',
   ]),
-  without("no specs taken away before the pass has ended", AGENT, ["    if (publisher.mustSyncSpecs()) specsJob?.wakeNow();\n  };", "  };"]),
-  without("no status", AGENT, ["    await ports.status.write(status);\n", ""]),
-  without("no withdrawal before the pass has ended", AGENT, ["if (state.pass) publisher.withdraw(withdrawals(state.pass, news()));", ""]),
+  without("no specs taken away before the pass has ended", LOOK, ["    if (specs.mustSync()) wakeSpecs();\n  };", "  };"]),
+  without("no status", "agent/status-writer.ts", ["      await ports.status.write(status);\n", ""]),
+  without("no withdrawal before the pass has ended", LOOK, ["if (state.pass) ledger.withdraw(withdrawals(state.pass, news()));", ""]),
   // Lists and specs alike: a device whose spec is gone is not listed, so that either alone is made good by the other.
-  without("lists by what a pass read earlier", AGENT, [
-    "({ binding: newest.binding(), host: newest.host(),",
-    "({ binding: newest.binding(), host: null,",
+  without("lists by what a pass read earlier", LOOK, [
+    "{ binding: newest.binding(), host: newest.host(),",
+    "{ binding: newest.binding(), host: null,",
   ]),
-  without("no wake-up by the binding", AGENT, ["onChange: () => wakeAll(false) });", "onChange: () => undefined });"]),
-  without("no wake-up by the host", AGENT, ["        ports.host.onChange(wakeForHost),\n", ""]),
-  without("no look at the host while a pass waits", AGENT, ["withdrawByHostJob?.wakeNow();", "void withdrawByHostJob;"]),
-  without("no withdrawal before kubelet has answered", AGENT, [
-    "      const host = await newest.readHost(look);\n      closeGate();\n",
-    "      const host = await newest.readHost(look);\n",
+  without("no wake-up by the binding", AGENT, ["onChange: () => wakes.table() });", "onChange: () => undefined });"]),
+  without("no wake-up by the host", AGENT, ["ports.host.onChange(wakes.host), ", ""]),
+  without("no look at the host while a pass waits", WAKES, ["loops.withdrawByHost.wakeNow();", "void loops;"]),
+  without("no withdrawal before kubelet has answered", LOOK, [
+    "    const host = await newest.readHost(look);\n    closeGate();\n",
+    "    const host = await newest.readHost(look);\n",
   ]),
-  without("no look after a pass that was overtaken", AGENT, [
+  without("no look after a pass that was overtaken", RUN_PASS, [
     'if (overtaken !== "" || mustSync) return',
-    'if (overtaken === "?" || publisher.mustSyncSpecs()) return',
+    'if (overtaken === "?" || mustSync) return',
   ]),
-  without("no look without a wake-up", AGENT, ["everyMs: options.observeEveryMs,", "everyMs: null,"]),
+  without("no look without a wake-up", WAKES, ["everyMs: observeEveryMs }", "everyMs: null }"]),
 ];
 
 /** Of a kernel that owns SETUP: which lines of its log are of the load that is there. */
@@ -341,8 +337,8 @@ const kernelOwned: readonly Mutant[] = [
     "? { ...past, over: known.over, isWatched: true }",
     "? { ...past, isWatched: true }",
   ]),
-  without("loads that the next process is not told of", AGENT, ["    ports.loads?.believe(proven.loads);\n", ""]),
-  without("loads that are not kept", AGENT, [", ports.loads?.watched() ?? new Set())", ", state.memory.loads)"]),
+  without("loads that the next process is not told of", RUN_PASS, ["  ports.loads?.believe(proven.loads);\n", ""]),
+  without("loads that are not kept", RUN_PASS, [", ports.loads?.watched() ?? new Set())", ", state.memory.loads)"]),
 ];
 
 export const MUTANTS: readonly Mutant[] = [...kernelOwned, ...gateRules, ...setupRules, ...uses, ...search, ...clear, ...setup, ...holds, ...offer];

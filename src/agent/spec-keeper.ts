@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * offer: makes kubelet's lists and the CDI specs match. Specs before lists when devices appear, lists before specs when they go: no container is
- * ever given a name that does not resolve. What may be listed and named is asked at the moment of listing and writing, never taken from a pass that
- * began earlier.
+ * Keeps the CDI specs as the gate says. Specs before lists when devices appear, lists before specs when they go: no container is ever given a name that
+ * does not resolve. What may be named is asked at the moment of writing, never taken from a pass that began earlier.
  */
 import type { Address } from "../domain/device.ts";
-import type { OfferedResource } from "../domain/offer.ts";
 import type { SpecProof } from "../domain/proofs.ts";
 import { addressOfSpec, NO_SPECS, resourceOfSpec, type SpecsInPlace } from "../domain/specs.ts";
-import type { CdiOutcome, CdiResource, DevicePluginPort } from "../kubelet/port.ts";
-import { deviceEnv, deviceNodesOf } from "./handlers.ts";
+import type { CdiOutcome, CdiResource } from "../kubelet/port.ts";
+import { deviceEnv, deviceNodesOf } from "./given.ts";
 import type { AgentPorts } from "./ports.ts";
 import { shareReads } from "./shared-read.ts";
 
@@ -21,39 +19,29 @@ export interface WantedSpecs {
   readonly simulated: boolean;
 }
 
-export interface Publisher {
+export interface SpecKeeper {
   /** Makes the spec files match what is wanted when the work begins, which is after this call. Never rejects: a failure is a value, and withholds. */
-  syncSpecs(): Promise<SpecsInPlace>;
+  sync(): Promise<SpecsInPlace>;
   /** As the last sync left them. */
-  specs(): SpecsInPlace;
+  inPlace(): SpecsInPlace;
   /** Specs differ from what is wanted now. */
-  mustSyncSpecs(): boolean;
-  /** Lists exactly `offer`. */
-  list(offer: readonly OfferedResource[]): void;
-  /** Takes away what `offer` does not have; adds nothing. */
-  withdraw(offer: readonly OfferedResource[]): void;
+  mustSync(): boolean;
   /** Removes all specs. Never rejects. */
   end(): Promise<void>;
 }
 
-export interface PublisherOptions {
-  readonly plugins: DevicePluginPort | null;
+export interface SpecKeeperOptions {
   /** A simulated host: it has no device nodes to give. */
   readonly simulatedHost: boolean;
   readonly wanted: () => WantedSpecs;
 }
 
-export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, options: PublisherOptions): Publisher {
-  const { plugins, simulatedHost } = options;
-  let listed: readonly OfferedResource[] = [];
+export function createSpecKeeper(ports: Pick<AgentPorts, "cdi" | "log">, options: SpecKeeperOptions): SpecKeeper {
+  const { simulatedHost } = options;
   let inPlace: SpecsInPlace = { ...NO_SPECS, isServed: ports.cdi !== null };
   let isEnded = false;
   /** What a sync that is under way puts in place. */
   let writing: ReadonlyMap<string, SpecProof> | null = null;
-  const list = (offer: readonly OfferedResource[]): void => {
-    listed = offer;
-    plugins?.publish(offer);
-  };
   const wantedNow = (): WantedSpecs => (isEnded ? { ...options.wanted(), specs: new Map() } : options.wanted());
 
   const sync = shareReads(async () => {
@@ -68,26 +56,15 @@ export function createPublisher(ports: Pick<AgentPorts, "cdi" | "log">, options:
   });
 
   return {
-    syncSpecs: sync,
-    specs: () => inPlace,
-    mustSyncSpecs: () =>
+    sync,
+    inPlace: () => inPlace,
+    mustSync: () =>
       inPlace.isServed && (inPlace.problem !== "" || !isSame(writing === null ? inPlace : { ...inPlace, proven: writing }, wantedNow().specs)),
-    list,
-    withdraw: (offer) => list(onlyIn(listed, offer)),
     async end() {
       isEnded = true;
       await sync();
     },
   };
-}
-
-/** `offer` without what `other` does not have: neither its devices nor their health. */
-function onlyIn(offer: readonly OfferedResource[], other: readonly OfferedResource[]): readonly OfferedResource[] {
-  return offer.map(({ resource, devices }) => {
-    const kept = new Map(other.find((one) => one.resource === resource)?.devices.map((device) => [device.id, device.healthy]));
-    const left = devices.filter((device) => kept.has(device.id));
-    return { resource, devices: left.map((device) => ({ ...device, healthy: device.healthy && kept.get(device.id) === true })) };
-  });
 }
 
 function isSame({ proven, stale }: SpecsInPlace, wanted: ReadonlyMap<string, SpecProof>): boolean {

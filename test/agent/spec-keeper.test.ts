@@ -3,8 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createPublisher } from "../../src/agent/publisher.ts";
-import type { OfferedResource } from "../../src/domain/offer.ts";
+import { createSpecKeeper } from "../../src/agent/spec-keeper.ts";
 import type { SpecProof } from "../../src/domain/proofs.ts";
 import { createCdi, specFileName } from "../../src/kubelet/cdi/cdi.ts";
 import type { CdiPort } from "../../src/kubelet/port.ts";
@@ -19,52 +18,52 @@ const proof = (number: number, epoch = "i/0x1"): SpecProof => ({ node: `/dev/vfi
 let dir = "";
 let wanted: ReadonlyMap<string, SpecProof> = new Map();
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "ti-publisher-"));
+  dir = mkdtempSync(join(tmpdir(), "ti-spec-keeper-"));
   wanted = new Map();
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const publisherOver = (cdi: CdiPort) =>
-  createPublisher({ cdi, log: silentLog }, { plugins: null, simulatedHost: false, wanted: () => ({ specs: wanted, simulated: false }) });
-const publisher = () => publisherOver(createCdi({ dir }));
+const keeperOver = (cdi: CdiPort) =>
+  createSpecKeeper({ cdi, log: silentLog }, { simulatedHost: false, wanted: () => ({ specs: wanted, simulated: false }) });
+const aKeeper = () => keeperOver(createCdi({ dir }));
 /** Nothing is written before `open` is called. */
-function heldPublisher() {
+function heldKeeper() {
   let open = (): void => undefined;
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
   const cdi = createCdi({ dir });
-  const publishing = publisherOver({ sync: (resources) => gate.then(() => cdi.sync(resources)) });
-  return { publishing, open };
+  const keeper = keeperOver({ sync: (resources) => gate.then(() => cdi.sync(resources)) });
+  return { keeper, open };
 }
 const written = (resource: string) => JSON.parse(readFileSync(join(dir, specFileName(resource)), "utf8"));
 
 test("specs name what is wanted, with its node, and are proven then", async () => {
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
-  const publishing = publisher();
-  expect(publishing.mustSyncSpecs()).toBe(true);
-  expect(await publishing.syncSpecs()).toMatchObject({ problem: "", proven: wanted, stale: new Set() });
+  const keeper = aKeeper();
+  expect(keeper.mustSync()).toBe(true);
+  expect(await keeper.sync()).toMatchObject({ problem: "", proven: wanted, stale: new Set() });
   expect(written(GPU).devices).toMatchObject([{ name: ONE, containerEdits: { deviceNodes: [{ hostPath: "/dev/vfio/devices/vfio0" }, {}] } }]);
-  expect(publishing.mustSyncSpecs()).toBe(false);
+  expect(keeper.mustSync()).toBe(false);
 });
 
 test("a node that changed, an epoch that changed, and a device that is not wanted any more, are work to do", async () => {
-  const publishing = publisher();
+  const keeper = aKeeper();
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
-  await publishing.syncSpecs();
+  await keeper.sync();
   for (const next of [new Map([[`${GPU}=${ONE}`, proof(1)]]), new Map([[`${GPU}=${ONE}`, proof(1, "i/0x2")]]), new Map<string, SpecProof>()]) {
     wanted = next;
-    expect(publishing.mustSyncSpecs()).toBe(true);
-    expect((await publishing.syncSpecs()).proven).toEqual(next);
+    expect(keeper.mustSync()).toBe(true);
+    expect((await keeper.sync()).proven).toEqual(next);
   }
 });
 
 test("what is wanted is asked when the writing begins, not when it was called for", async () => {
-  const { publishing, open } = heldPublisher();
+  const { keeper, open } = heldKeeper();
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
-  const first = publishing.syncSpecs();
+  const first = keeper.sync();
   await Promise.resolve();
-  const second = publishing.syncSpecs();
+  const second = keeper.sync();
   wanted = new Map();
   open();
   await first;
@@ -73,26 +72,26 @@ test("what is wanted is asked when the writing begins, not when it was called fo
 });
 
 test("a gate that closes while its spec is being written leaves work to do", async () => {
-  const { publishing, open } = heldPublisher();
+  const { keeper, open } = heldKeeper();
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
-  const writing = publishing.syncSpecs();
+  const writing = keeper.sync();
   await new Promise(setImmediate);
   wanted = new Map();
-  expect(publishing.mustSyncSpecs()).toBe(true);
+  expect(keeper.mustSync()).toBe(true);
   open();
   await writing;
-  expect(publishing.mustSyncSpecs()).toBe(true);
+  expect(keeper.mustSync()).toBe(true);
 });
 
 test("a spec that cannot be written is not proven, and those of other resources are", async () => {
-  const publishing = publisher();
+  const keeper = aKeeper();
   // No file can take the place of a folder.
   mkdirSync(join(dir, specFileName(GPU)));
   wanted = new Map([
     [`${GPU}=${ONE}`, proof(0)],
     [`${NIC}=${OTHER}`, proof(1)],
   ]);
-  const specs = await publishing.syncSpecs();
+  const specs = await keeper.sync();
   expect(specs.problem).not.toBe("");
   expect([...specs.proven.keys()]).toEqual([`${NIC}=${OTHER}`]);
   expect(specs.unreadable).toEqual([specFileName(GPU)]);
@@ -101,39 +100,16 @@ test("a spec that cannot be written is not proven, and those of other resources 
 test("specs that an earlier process left stay while they are wanted, and go with the first sync else", async () => {
   await createCdi({ dir }).sync([{ resource: GPU, devices: [{ id: ONE, deviceNodes: ["/dev/vfio/devices/vfio0", "/dev/iommu"], env: {} }] }]);
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
-  expect(await publisher().syncSpecs()).toMatchObject({ stale: new Set(), proven: wanted });
+  expect(await aKeeper().sync()).toMatchObject({ stale: new Set(), proven: wanted });
   wanted = new Map();
-  expect(await publisher().syncSpecs()).toMatchObject({ stale: new Set(), proven: wanted });
+  expect(await aKeeper().sync()).toMatchObject({ stale: new Set(), proven: wanted });
   expect(readdirSync(dir)).toEqual([]);
 });
 
 test("an end removes all specs, whatever is wanted", async () => {
-  const publishing = publisher();
+  const keeper = aKeeper();
   wanted = new Map([[`${GPU}=${ONE}`, proof(0)]]);
-  await publishing.syncSpecs();
-  await publishing.end();
+  await keeper.sync();
+  await keeper.end();
   expect(readdirSync(dir)).toEqual([]);
-});
-
-test("withdrawing adds nothing, and takes health away", () => {
-  const lists: (readonly OfferedResource[])[] = [];
-  const plugins = {
-    publish: (list: readonly OfferedResource[]) => void lists.push(list),
-    publications: () => [],
-    sendAgain: () => undefined,
-    onChange: () => () => undefined,
-  };
-  const options = {
-    plugins: { ...plugins, close: async () => undefined },
-    simulatedHost: false,
-    wanted: () => ({ specs: wanted, simulated: false }),
-  };
-  const publishing = createPublisher({ cdi: null, log: silentLog }, options);
-  const list = (devices: Readonly<Record<string, boolean>>): readonly OfferedResource[] => [
-    { resource: GPU, devices: Object.entries(devices).map(([id, healthy]) => ({ id, healthy, numaNode: 0 })) },
-  ];
-  publishing.list(list({ [ONE]: true }));
-  publishing.withdraw(list({ [ONE]: false, [OTHER]: true }));
-  publishing.withdraw(list({ [ONE]: true, [OTHER]: true }));
-  expect(lists.at(-1)).toEqual(list({ [ONE]: false }));
 });

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Asks the gate now (I2): on the table, the function and the intent as they are at this moment, under the unit's shared lock, and refuses what it does
+ * not let through. Every way to give a device away asks here. Fails closed.
+ */
+import type { Address } from "../domain/device.ts";
+import { judge, type Purpose, type Verdict } from "../domain/gate.ts";
+import { gateInputsOn } from "../domain/gate-basis.ts";
+import { unitFacts } from "../domain/ground.ts";
+import type { Intent } from "../domain/intent.ts";
+import { functionToJudge } from "../domain/link-reading.ts";
+import type { RegBase } from "../domain/unit.ts";
+import { AppError } from "../runtime/errors.ts";
+import type { KeyedLocks } from "../runtime/serial.ts";
+import type { BindingHolder } from "./binding.ts";
+import type { AgentPorts } from "./ports.ts";
+import { shareReads } from "./shared-read.ts";
+import type { AgentState } from "./state.ts";
+
+export interface AdmissionParts {
+  readonly ports: Pick<AgentPorts, "host" | "intent">;
+  readonly binding: Pick<BindingHolder, "observeShared">;
+  readonly state: Pick<AgentState, "memory" | "pass" | "stopping">;
+  /** Keyed by register base: shared by those who ask, exclusive for CLEAR. */
+  readonly locks: KeyedLocks;
+}
+
+/** One device, judged on what table and function say now. */
+export interface Judged {
+  readonly verdict: Verdict;
+  readonly vfioCdev: string | null;
+  /** The unit that the function is below now. */
+  readonly regBase: RegBase | null;
+  /** SEAMCALLs are answered by a simulator. */
+  readonly simulated: boolean;
+}
+
+export interface Asked {
+  readonly resource: string;
+  readonly address: Address;
+  readonly purpose: Purpose;
+}
+
+export interface Admission {
+  /**
+   * Runs `then` under the unit's shared lock, in the same turn in which the gate was found open.
+   * @throws NOT_OFFERED with the gate's reason, or SHUTTING_DOWN
+   */
+  admit<T>(asked: Asked, then: (judged: Judged) => Promise<T>): Promise<T>;
+  /** Answers without waiting where the gate is closed for every device: during a CLEAR nothing must queue behind its lock. @throws as `admit` */
+  refuseEarly(): void;
+}
+
+export function createAdmission(parts: AdmissionParts): Admission {
+  const { ports, state } = parts;
+  const readFunction = sharedByAddress((address) => ports.host.observeFunction(address));
+  // The newest intent, not the last pass's: a gate that the admin has closed is closed at once.
+  const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
+
+  const judgeNow = async (address: Address, purpose: Purpose): Promise<Judged> => {
+    const [binding, read] = await Promise.all([parts.binding.observeShared(), readFunction(address)]);
+    const { memory } = state;
+    const units = binding.kind === "Read" ? unitFacts(binding) : null;
+    const fn = read && functionToJudge(read, { links: memory.links, units });
+    const verdict = judge(gateInputsOn({ intent: currentIntent(), binding, memory }, purpose)(address, fn));
+    const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
+    return { verdict, vfioCdev: fn?.vfioCdev ?? null, regBase, simulated: binding.kind === "Read" && binding.value.info.simulated };
+  };
+
+  const refuseEarly = (): void => {
+    if (state.stopping) throw new AppError("SHUTTING_DOWN", "the agent is stopping");
+    if (state.pass === null) throw new AppError("NOT_OFFERED", "the first observation of this node is not finished");
+    if (currentIntent()?.state !== "Trusted") throw new AppError("NOT_OFFERED", "the intent is not Trusted: nothing is offered");
+  };
+
+  return {
+    refuseEarly,
+    async admit({ resource, address, purpose }, then) {
+      refuseEarly();
+      // A device nobody has seen has no unit to lock, and the gate refuses it.
+      const regBase = state.memory.lastUnits.get(address) ?? "";
+      return parts.locks.shared(regBase, async () => {
+        const judged = await judgeNow(address, purpose);
+        refuseEarly();
+        refuseUnlessOpen(judged, { resource, regBase });
+        return await then(judged);
+      });
+    },
+  };
+}
+
+function refuseUnlessOpen({ verdict, regBase }: Judged, asked: { readonly resource: string; readonly regBase: RegBase }): void {
+  const { address } = verdict;
+  if (!verdict.offered) throw refused(address, verdict.reason, verdict.message);
+  if (verdict.resource?.name !== asked.resource)
+    throw refused(address, "NoResourceMatches", `it belongs to ${verdict.resource?.name ?? "no resource"}`);
+  // The lock keeps a CLEAR of one unit out: a function that is below another one by now asks again, under that one's.
+  if (regBase !== asked.regBase) throw refused(address, "UnitNotTrusted", `it was below ${asked.regBase} and is below ${regBase} now`);
+}
+
+function refused(address: Address, reason: string, message: string): AppError {
+  const tail = message === "" ? "" : `: ${message}`;
+  return new AppError("NOT_OFFERED", `${address} is withheld, ${reason}${tail}`, { details: { address, reason } });
+}
+
+function sharedByAddress<T>(read: (address: Address) => Promise<T>): (address: Address) => Promise<T> {
+  const readers = new Map<Address, { read: () => Promise<T>; users: number }>();
+  return async (address) => {
+    const reader = readers.get(address) ?? { read: shareReads(() => read(address)), users: 0 };
+    readers.set(address, reader);
+    reader.users += 1;
+    try {
+      return await reader.read();
+    } finally {
+      reader.users -= 1;
+      if (reader.users === 0) readers.delete(address);
+    }
+  };
+}

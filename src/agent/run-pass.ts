@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The pass: observe, remember, decide, write down, list, report. Any wake-up leads to the same one. */
+import type { IntentView } from "../cluster/port.ts";
+import { type Accounting, accountingOf } from "../domain/accounting.ts";
+import type { Ground } from "../domain/ground.ts";
+import { accountedNames } from "../domain/holds.ts";
+import { proofsOf } from "../domain/memory.ts";
+import type { NodeStatus } from "../domain/status.ts";
+import type { DevicePluginPort } from "../kubelet/port.ts";
+import type { RunAgain } from "../runtime/jobs.ts";
+import { specsToKeep } from "./adopt.ts";
+import type { Ledger } from "./ledgers/ledger.ts";
+import type { Looks } from "./look.ts";
+import type { Newest } from "./newest.ts";
+import { type DecideInputs, decide, holderPollMs, linkPollMs, overtakenBy, wakeAfterMs, want, withdrawals } from "./pass.ts";
+import type { AgentPorts } from "./ports.ts";
+import type { ProofKeeper } from "./proof-keeper.ts";
+import type { SpecKeeper } from "./spec-keeper.ts";
+import type { AgentState, Pass, Wanted } from "./state.ts";
+
+export interface PassParts {
+  readonly ports: AgentPorts;
+  readonly state: AgentState;
+  readonly newest: Newest;
+  readonly looks: Looks;
+  readonly ledger: Ledger;
+  readonly specs: SpecKeeper;
+  readonly proofs: ProofKeeper;
+  readonly plugins: DevicePluginPort | null;
+  readonly driver: string;
+  /** Calls what waits for the decisions of a pass: log, events, status, steps. `previous`: the status before it. */
+  readonly onPass: (pass: Pass, previous: NodeStatus | null) => void;
+  readonly wakeSpecs: () => void;
+}
+
+/** CDI specs or proofs that could not be written are written again. */
+export const WRITE_AGAIN_MS = 2_000;
+/** Soon, and not at once: a binding that comes and goes must not keep the agent busy. */
+const OVERTAKEN_LOOK_MS = 250;
+/** Kubelet writes its checkpoint as soon as it has the list. Nobody tells when a pod that it has forgotten has ended. */
+const CHECKPOINT_LOOK_MS = 2_000;
+
+export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefined> {
+  const { ports, state, newest, looks, ledger, specs } = parts;
+  let isAdopted = false;
+  let sentAgainMs = Number.NEGATIVE_INFINITY;
+
+  /** Kubelet has forgotten a pod that has ended, and forgets it in its checkpoint when it next writes. */
+  const makeKubeletWrite = (pass: Pass): void => {
+    if (accountOf(pass, state) !== "Behind" || ports.clock.nowMs() - sentAgainMs < CHECKPOINT_LOOK_MS) return;
+    sentAgainMs = ports.clock.nowMs();
+    parts.plugins?.sendAgain();
+  };
+
+  /** What is listed by the newest readings, and when to look again. */
+  const list = (pass: Pass, proofProblem: string): RunAgain | undefined => {
+    const listed = withdrawals(pass, looks.news());
+    ledger.list(listed);
+    const overtaken = overtakenBy(pass, newest.binding() ?? pass.ground.view.binding, listed);
+    if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by newer readings, looking again");
+    const mustSync = specs.mustSync();
+    if (mustSync) parts.wakeSpecs();
+    if (specs.inPlace().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
+    if (overtaken !== "" || mustSync) return { afterMs: OVERTAKEN_LOOK_MS };
+    return nextLook(pass, ports.clock.nowMs(), state);
+  };
+
+  return async () => {
+    if (!isAdopted) await adopt(parts);
+    isAdopted = true;
+    // Not even an empty offer is made before the intent is known: Register comes only after a whole first observation.
+    const asked = ports.intent.current();
+    if (asked === null) return await keepAdopted(parts);
+    if (state.pass === null) state.noteLastStatus(await ports.status.readLast());
+    // One intent for the whole pass: what is looked at hangs on it, and the specs that are written are those of what is listed.
+    const ground = await looks.look("Recent", asked.intent);
+    // What a closing binding looks like is not news: the last whole pass stands.
+    if (state.stopping) return undefined;
+    state.noteLook(asked.intent, ground);
+    state.noteAnswersSeen(ground);
+    const previous = state.pass?.status ?? state.lastStatus;
+    const wanted = want({ intent: asked.intent, ground, memory: state.memory });
+    ledger.withdraw(wanted.offer);
+    state.noteDraft(wanted);
+    const proofProblem = await writeDown(parts, wanted);
+    // An observation can take seconds; what the table says by now, and the intent, have the last word on what is listed.
+    await newest.readBinding();
+    if (state.stopping) return undefined;
+    state.noteSpecs(specs.inPlace());
+    const pass = decideOn(parts, asked, { ground, previous, wanted });
+    state.notePass(pass);
+    const again = list(pass, proofProblem);
+    parts.onPass(pass, previous);
+    makeKubeletWrite(pass);
+    return again;
+  };
+}
+
+/** CDI specs and proofs of what is about to be listed. A spec that a crash leaves without its proof is written anew. @returns what keeps proofs from being written */
+async function writeDown({ ports, state, specs, proofs }: PassParts, wanted: Wanted): Promise<string> {
+  await specs.sync();
+  state.noteListed(wanted.offer, ports.loads?.watched() ?? new Set());
+  state.noteSpecs(specs.inPlace());
+  const problem = await proofs.save(proofsOf(state.memory));
+  state.noteProofProblem(problem);
+  return problem;
+}
+
+/** Decides on a ground by what is known now. */
+export function decideOn(
+  { ports, state, plugins, driver }: Pick<PassParts, "ports" | "state" | "plugins" | "driver">,
+  asked: IntentView | null,
+  known: Pick<DecideInputs, "ground" | "previous" | "wanted">,
+): Pass {
+  const { intent = null, generation = 0, problem = "" } = asked ?? {};
+  return decide({
+    ...known,
+    memory: state.memory,
+    intent,
+    generation,
+    intentProblem: problem,
+    driver,
+    hasKubelet: plugins !== null,
+    now: timestamp(ports),
+  });
+}
+
+/** RFC 3339 in whole seconds, as Kubernetes writes times. */
+export function timestamp({ clock }: Pick<AgentPorts, "clock">): string {
+  return new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** Before anything slow is read: what an earlier process proved, and the CDI specs that it left. */
+async function adopt({ ports, state, newest, specs, proofs }: PassParts): Promise<void> {
+  const proven = await proofs.load(await ports.host.bootId());
+  ports.loads?.believe(proven.loads);
+  state.noteProven(proven);
+  const binding = await newest.readBinding();
+  state.noteAdopted(await specsToKeep(ports, proven.specs, { binding, memory: state.memory, asked: null }));
+  await specs.sync();
+}
+
+/** While the API server does not say what is wanted, the specs that were taken over are held against table and host. */
+async function keepAdopted({ ports, state, newest, specs }: PassParts): Promise<undefined> {
+  const proven = new Map([...state.adopted].map(([name, { proof }]) => [name, proof]));
+  state.noteAdopted(await specsToKeep(ports, proven, { binding: await newest.readBinding(), memory: state.memory, asked: null }));
+  await specs.sync();
+  return undefined;
+}
+
+function accountOf({ ground }: { readonly ground: Ground }, { memory }: Pick<AgentState, "memory">): Accounting["kind"] {
+  return accountingOf(ground, accountedNames(memory)).kind;
+}
+
+function nextLook(pass: Pass, nowMs: number, { answers, memory }: AgentState): RunAgain | undefined {
+  const { podResources } = pass.ground.view;
+  const holders = holderPollMs({ answers, memory, ground: pass.ground, podResources, nowMs });
+  const account = accountOf(pass, { memory });
+  const checkpointMs = account === "Behind" || account === "Ending" ? CHECKPOINT_LOOK_MS : null;
+  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory), checkpointMs].filter((ms) => ms !== null);
+  return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
+}

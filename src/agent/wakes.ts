@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What wakes which job of the agent. Every job has a name and is level-triggered: a wake-up carries nothing, and many are one.
+ *
+ *   timer, kubelet, calls ──► pass
+ *   table, intent ──► withdraw, pass
+ *   host ──► withdraw, withdraw-by-host (while a pass runs, which may have read the host before), pass
+ */
+import type { Timer } from "../runtime/clock.ts";
+import { createJobs, type JobRun, type Jobs, type LoopJob } from "../runtime/jobs.ts";
+import type { AgentPorts } from "./ports.ts";
+
+/** What the jobs do. */
+export interface Work {
+  readonly pass: JobRun;
+  readonly steps: JobRun;
+  readonly status: JobRun;
+  readonly withdraw: JobRun;
+  readonly withdrawByHost: JobRun;
+  readonly specs: JobRun;
+}
+
+export interface Wakes {
+  /** Starts the jobs. What wakes them earlier is lost: a pass begins at once. */
+  start(work: Work): void;
+  pass(): void;
+  steps(): void;
+  status(): void;
+  specs(): void;
+  /** The table may close the gate: that does not wait for the pass that may be running. */
+  table(): void;
+  intent(): void;
+  host(): void;
+  /** After its calls kubelet needs a moment until podresources shows the pod. */
+  calls(): void;
+  readonly jobs: Jobs;
+  /** Ends all jobs. Repeatable. */
+  stop(): Promise<void>;
+}
+
+const PASS_BOUND_MS = 30_000;
+/** A SETUP may resume for long; its forward progress is the TDX module's promise. */
+const STEP_BOUND_MS = 600_000;
+const STATUS_BOUND_MS = 60_000;
+const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
+/** Many calls share one look: a pass after each would slow them. */
+const CALLS_LOOK_MS = 250;
+
+export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" | "random" | "onFatal">, observeEveryMs: number): Wakes {
+  const { clock, log, metrics, random, onFatal } = ports;
+  const jobs = createJobs({ owner: "agent", clock, log, metrics, random, onFatal });
+  let loops: { readonly [Name in keyof Work]: LoopJob } | null = null;
+  let callsLook: Timer | null = null;
+  const table = (): void => {
+    loops?.withdraw.wakeNow();
+    loops?.pass.wake();
+  };
+  return {
+    jobs,
+    start(work) {
+      const loop = { minIntervalMs: 0, everyMs: null, backoff: BACKOFF, startAwake: false, boundMs: PASS_BOUND_MS };
+      loops = {
+        status: jobs.loop("status", { ...loop, boundMs: STATUS_BOUND_MS }, work.status),
+        steps: jobs.loop("steps", { ...loop, boundMs: STEP_BOUND_MS }, work.steps),
+        withdraw: jobs.loop("withdraw", loop, work.withdraw),
+        withdrawByHost: jobs.loop("withdraw-by-host", loop, work.withdrawByHost),
+        specs: jobs.loop("specs", loop, work.specs),
+        pass: jobs.loop("pass", { ...loop, startAwake: true, everyMs: observeEveryMs }, work.pass),
+      };
+    },
+    pass: () => loops?.pass.wake(),
+    steps: () => loops?.steps.wakeNow(),
+    status: () => loops?.status.wake(),
+    specs: () => loops?.specs.wakeNow(),
+    table,
+    intent() {
+      loops?.withdraw.wakeNow();
+      loops?.pass.wakeNow();
+    },
+    host() {
+      // A pass that is running may have read the host before, and wait for kubelet or the API now. One that begins reads it first.
+      if (loops?.pass.health().runningSinceMs != null) loops.withdrawByHost.wakeNow();
+      table();
+    },
+    calls() {
+      callsLook ??= clock.after(CALLS_LOOK_MS, () => {
+        callsLook = null;
+        loops?.pass.wake();
+      });
+    },
+    async stop() {
+      callsLook?.stop();
+      await jobs.stop();
+    },
+  };
+}
