@@ -5,5 +5,5 @@ import { type ApiAccess, createAgentPool } from "../../src/cluster/transport/cre
 /** Reaches an API server over HTTP, without credentials. */
 export function plainAccess(server: string): ApiAccess {
   const pool = createAgentPool(async () => new Agent({ keepAlive: true }));
-  return { server, credentials: async () => ({ headers: {}, agent: await pool.agent(null) }), close: () => pool.close() };
+  return { server, credentials: async () => ({ headers: {}, agent: await pool.agent(null) }), refused: () => undefined, close: () => pool.close() };
 }

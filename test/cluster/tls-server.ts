@@ -4,7 +4,8 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, connect, type Server } from "node:net";
+import { type AddressInfo, connect, createServer as createNetServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { TLS } from "../support/tls.ts";
 
@@ -72,10 +73,8 @@ export async function startProxy(): Promise<Proxy> {
     tunnels.push(target);
     const onward = connect(Number(target.split(":")[1]), "127.0.0.1", () => {
       socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
-      socket.pipe(onward).pipe(socket);
+      join(socket, onward);
     });
-    const end = (): void => void [socket.destroy(), onward.destroy()];
-    for (const one of [socket, onward]) one.on("error", end).on("close", end);
   });
   await listening(server);
   return {
@@ -87,6 +86,46 @@ export async function startProxy(): Promise<Proxy> {
       await once(server, "close");
     },
   };
+}
+
+/** Serves CONNECT of SOCKS 5 (RFC 1928) to IPv4 addresses, without authentication. */
+export async function startSocksProxy(): Promise<Proxy> {
+  const tunnels: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createNetServer((socket) => {
+    sockets.add(socket);
+    socket.once("data", () => {
+      socket.write(Buffer.from([5, 0]));
+      socket.once("data", (request: Buffer) => {
+        const [host, port] = [request.subarray(4, 8).join("."), request.readUInt16BE(8)];
+        tunnels.push(`${host}:${port}`);
+        const onward = connect(port, host, () => {
+          socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+          join(socket, onward);
+        });
+      });
+    });
+  });
+  await listening(server);
+  return {
+    url: `socks5://127.0.0.1:${portOf(server)}`,
+    tunnels,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Each has what the other says, and ends with the other. */
+function join(one: Duplex, other: Duplex): void {
+  one.pipe(other).pipe(one);
+  const end = (): void => {
+    one.destroy();
+    other.destroy();
+  };
+  for (const stream of [one, other]) stream.on("error", end).on("close", end);
 }
 
 async function listening(server: Server): Promise<void> {

@@ -39,6 +39,8 @@ export function serviceAccountAccess(service: { host: string; port: string }, fo
     async credentials() {
       return { headers: { Authorization: `Bearer ${(await token()).trim()}` }, agent: await pool.agent(await ca()) };
     },
+    // Kubelet replaces the token long before its end: nothing is kept that the next minute would not bring.
+    refused: () => undefined,
     close: () => pool.close(),
   };
 }

@@ -72,6 +72,8 @@ export interface ApiClient {
 /** A node's pods, or one object with 4,096 devices, are a few MB. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
+const UNAUTHORIZED = 401;
+
 type Sent = Pick<RawRequest, "method" | "target" | "headers" | "body">;
 
 export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
@@ -79,6 +81,7 @@ export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
   let rest: { readonly untilMs: number; readonly refused: Refusal } | null = null;
 
   const refusalOf = (answer: http.IncomingMessage, body: string): Refusal => {
+    if (answer.statusCode === UNAUTHORIZED) access.refused();
     const refused = { status: answer.statusCode ?? 0, body, retryAfterMs: retryAfterMs(answer.headers["retry-after"], clock.wallMs()) };
     // An answer that trying again will not change is no sign of load.
     if (refused.retryAfterMs !== null && isNotNow(refused.status)) rest = { untilMs: clock.nowMs() + refused.retryAfterMs, refused };

@@ -12,6 +12,8 @@ export interface ApiAccess {
   readonly server: string;
   /** Fresh for each request: tokens and certificates are rotated on disk. @throws API_REFUSED when there are none to be had */
   credentials(): Promise<Credentials>;
+  /** The server did not know the caller (401): credentials that were kept are got anew. */
+  refused(): void;
   /** Closes idle connections; those in use end with their request. */
   close(): void;
 }

@@ -25,8 +25,8 @@ export interface KubeconfigOptions {
 export async function kubeconfigAccess({ files, context, clock }: KubeconfigOptions): Promise<ApiAccess> {
   const chosen = await chooseEntries(files, context, clock);
   const read = entryReader(chosen, clock);
-  // One for all requests: it keeps what an exec plugin or an identity provider gave.
-  const config = new KubeConfig();
+  // One for many requests: it keeps what an exec plugin or an identity provider gave.
+  let config = new KubeConfig();
   const pool = createAgentPool((tls: Tls) => agentFor(chosen, tls));
   return {
     server: String(chosen.cluster.value["server"]).replace(/\/+$/, ""),
@@ -36,6 +36,9 @@ export async function kubeconfigAccess({ files, context, clock }: KubeconfigOpti
       const { headers, auth, ...options } = await optionsOf(config, chosen.user.place);
       const basic = typeof auth === "string" ? { Authorization: `Basic ${Buffer.from(auth).toString("base64")}` } : {};
       return { headers: { ...(headers as Record<string, string>), ...basic }, agent: await pool.agent(tlsOf(options)) };
+    },
+    refused() {
+      config = new KubeConfig();
     },
     close: () => pool.close(),
   };
@@ -92,23 +95,40 @@ function parsed({ context, cluster, user }: ChosenEntries): { cluster: Cluster; 
 function entryReader(chosen: ChosenEntries, clock: Clock): () => Promise<{ cluster: Cluster; user: User }> {
   const entries = parsed(chosen);
   const { caFile, ...cluster } = entries.cluster;
-  const { certFile, keyFile, exec, ...user } = entries.user;
+  const { certFile, keyFile, exec, password, ...user } = entries.user;
   const { tokenFile } = chosen.user.value;
   const beside = (entry: { readonly path: string }, file: unknown): string => resolve(dirname(entry.path), String(file));
   const reader = (entry: { readonly path: string }, file: unknown) => (file ? rereadFile(beside(entry, file), clock) : null);
   const [ca, cert, key] = [reader(chosen.cluster, caFile), reader(chosen.user, certFile), reader(chosen.user, keyFile)];
   const token = reader(chosen.user, tokenFile);
   const data = async (read: () => Promise<string>): Promise<string> => Buffer.from(await read()).toString("base64");
-  // As kubectl: a command with a slash is beside the kubeconfig, another one in $PATH.
-  const command = exec?.command?.includes("/") ? beside(chosen.user, exec.command) : exec?.command;
+  const plugin = exec ? { exec: asKubectl(exec, (command) => beside(chosen.user, command)) } : {};
   return async () => ({
     cluster: { ...cluster, ...(ca !== null && { caData: await data(ca) }) },
     user: {
       ...user,
-      ...(exec && { exec: { ...exec, command } }),
+      // The library would send "null".
+      ...(user.username && { password: password ?? "" }),
+      ...plugin,
       ...(cert !== null && { certData: await data(cert) }),
       ...(key !== null && { keyData: await data(key) }),
       ...(token !== null && { token: (await token()).trim() }),
     },
   });
+}
+
+interface ExecPlugin {
+  readonly apiVersion?: string;
+  readonly command: string;
+  readonly env?: readonly { readonly name: string; readonly value: string }[];
+}
+
+/**
+ * An exec plugin as kubectl starts it: a command with a slash is beside the kubeconfig, another one in $PATH, and KUBERNETES_EXEC_INFO says which
+ * version of the answer is wanted. The library does neither.
+ */
+function asKubectl(exec: ExecPlugin, beside: (command: string) => string): ExecPlugin {
+  const wanted = { apiVersion: exec.apiVersion, kind: "ExecCredential", spec: { interactive: false } };
+  const env = [...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(wanted) }];
+  return { ...exec, command: exec.command.includes("/") ? beside(exec.command) : exec.command, env };
 }

@@ -10,7 +10,8 @@ import { kubeconfigAccess } from "../../../src/cluster/transport/kubeconfig.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
 import { createScratch, type Scratch } from "../../support/scratch.ts";
 import { TLS } from "../../support/tls.ts";
-import { startProxy, startTlsServer, type TlsServer } from "../tls-server.ts";
+import { createScenarioServer, json } from "../scenario-server.ts";
+import { startProxy, startSocksProxy, startTlsServer, type TlsServer } from "../tls-server.ts";
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 const CA = { "certificate-authority-data": base64(TLS.ca) };
@@ -136,6 +137,27 @@ cat '${scratch.path}/answer'
     expect(server.connections()).toBe(1);
   });
 
+  test("with a name alone has no password, and none called null", async () => {
+    await connect(kubeconfig({ user: { username: "a" } }));
+    expect(await ask()).toMatchObject({ headers: { authorization: `Basic ${base64("a:")}` } });
+  });
+
+  test("with an exec plugin is told which answer is wanted, and asks again when the server does not know its token", async () => {
+    await server.close();
+    server = await startTlsServer((response, { headers }) => void response.writeHead(headers.authorization === "Bearer old" ? 401 : 200).end("{}"));
+    const answer = `{"status":{"token":"'$(cat '${scratch.path}/token')'"}}`;
+    scratch.file("plugin", `#!/bin/sh\necho "$KUBERNETES_EXEC_INFO" > '${scratch.path}/info'\nprintf '%s' '${answer}'\n`);
+    await chmod(join(scratch.path, "plugin"), 0o755);
+    scratch.file("token", "old");
+    const apiVersion = "client.authentication.k8s.io/v1";
+    await connect(kubeconfig({ user: { exec: { apiVersion, command: "./plugin" } } }));
+    await expect(ask()).rejects.toMatchObject({ code: "API_REFUSED", details: { status: 401 } });
+    scratch.file("token", "new");
+    expect(await ask()).toMatchObject({ headers: { authorization: "Bearer new" } });
+    const info: unknown = JSON.parse(await readFile(join(scratch.path, "info"), "utf8"));
+    expect(info).toEqual({ apiVersion, kind: "ExecCredential", spec: { interactive: false } });
+  });
+
   test("whose exec plugin fails is refused with its words", async () => {
     await connect(kubeconfig({ user: { exec: { command: "/bin/sh", args: ["-c", "echo no such role >&2; exit 1"] } } }));
     await expect(ask()).rejects.toMatchObject({ code: "API_REFUSED", message: "users[u].user: no credentials: no such role" });
@@ -168,8 +190,21 @@ describe("a cluster", () => {
     expect(await ask()).toMatchObject({ target: "/k8s/clusters/c-1/x" });
   });
 
-  test("behind a proxy is reached through one tunnel, and still believed by its authority alone", async () => {
-    const proxy = await startProxy();
+  test("without TLS is reached when the kubeconfig gives up verification", async () => {
+    const plain = await createScenarioServer();
+    plain.expect({ method: "GET", path: "/x" }, json(200, {}));
+    await connect(kubeconfig({ cluster: { server: plain.url, "insecure-skip-tls-verify": true } }));
+    await ask();
+    client?.close();
+    await plain.close();
+    expect(plain.verdict()).toEqual([]);
+  });
+
+  test.each([
+    ["an HTTP proxy", startProxy],
+    ["a SOCKS proxy", startSocksProxy],
+  ])("behind %s is reached through one tunnel, and still believed by its authority alone", async (_kind, start) => {
+    const proxy = await start();
     await connect(kubeconfig({ cluster: { ...CA, "proxy-url": proxy.url }, user: CERTIFICATE }));
     for (let i = 0; i < 5; i++) expect(await ask()).toMatchObject({ certificate: "localhost" });
     expect([proxy.tunnels, server.connections()]).toEqual([[server.url.replace("https://", "")], 1]);
