@@ -75,7 +75,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     valid: STATUS,
     async read(path) {
       await readStatusFile(path, createFakeClock());
-      const { name, status } = await readStatus(path);
+      const { name, status } = await readStatus({ path, words: "an agent" });
       nodeTree(name, status, { width: 80, colour: true });
     },
   },

@@ -67,7 +67,7 @@ describe("bin/trusted-iommu", () => {
 
   test("passes words on as they are, also with blanks and quotes", async () => {
     const { code, err } = await start(PROGRAM, ["status", "--status", `no "such' file`]);
-    expect(code).toBe(2);
+    expect(code).toBe(5);
     expect(err).toContain(`no "such' file`);
   });
 

@@ -4,6 +4,7 @@ import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { cleanLines } from "../runtime/printable.ts";
 import { atBorder } from "./border.ts";
 import { type Act, type Context, canvasOf } from "./context.ts";
+import { wrapHelp } from "./help.ts";
 
 /** A command of the program, with its definition loaded only when it is asked for: start-up time is paid by every command. */
 interface CommandEntry {
@@ -79,7 +80,7 @@ async function parse(words: readonly string[], context: Context, given: { act: A
 async function buildProgram(words: readonly string[], context: Context, given: { act: Act; version: string }): Promise<Command> {
   const program = new Command("trusted-iommu").description(ABOUT).version(given.version).exitOverride();
   program.configureOutput({ writeOut: (text) => context.output.write(text), writeErr: (text) => context.errors.write(cleanLines(text)) });
-  program.configureHelp({ helpWidth: Math.min(canvasOf(context).width, MAX_HELP_COLUMNS) });
+  program.configureHelp({ helpWidth: Math.min(canvasOf(context).width, MAX_HELP_COLUMNS), boxWrap: wrapHelp });
   program.showHelpAfterError("(--help shows what there is)");
   const asked = words.find((word) => !word.startsWith("-"));
   for (const { name, summary, load } of COMMANDS) {

@@ -14,38 +14,48 @@ export interface ReportedNode {
   readonly status: NodeStatus;
 }
 
-/** The status in the file of a standalone agent: a whole TrustedIommu, YAML or JSON. @throws CONFIG_INVALID, when there is none, saying why · NOT_PERMITTED */
-export async function readStatus(path: string): Promise<ReportedNode> {
-  const read = readJsonOrYaml(await readText(path));
-  if (!read.ok) throw refusal(path, problemsText(read.problems).replaceAll("\n", "; "));
+/** Where a status is looked for. */
+export interface StatusPlace {
+  readonly path: string;
+  /** Which agent would write it, for people. */
+  readonly words: string;
+}
+
+/**
+ * The status in the file of a standalone agent: a whole TrustedIommu, YAML or JSON.
+ * @throws STATUS_ABSENT · STATUS_INVALID, saying why · NOT_PERMITTED
+ */
+export async function readStatus({ path, words }: StatusPlace): Promise<ReportedNode> {
+  const read = readJsonOrYaml(await readText({ path, words }));
+  if (!read.ok) throw new AppError("STATUS_INVALID", `${path} is no status: ${problemsText(read.problems).replaceAll("\n", "; ")}`);
   const object = asRecord(read.value);
   const status = parseStatus(object["status"]);
-  if (status === null) throw refusal(path, "it holds no status of a TrustedIommu");
+  if (status === null) throw new AppError("STATUS_INVALID", `${path} holds no status of a TrustedIommu: name the file that an agent writes`);
   const name = asRecord(object["metadata"])["name"];
   return { name: typeof name === "string" ? name : "", status };
 }
 
-async function readText(path: string): Promise<string> {
+async function readText(place: StatusPlace): Promise<string> {
   try {
-    return (await readUserFile(path, { clock: systemClock })).text;
+    return (await readUserFile(place.path, { clock: systemClock })).text;
   } catch (thrown) {
-    throw unreadable(path, thrown);
+    throw unreadable(place, thrown);
   }
 }
 
+const ELSEWHERE = "--status FILE, --simulator DIR and --node NAME name other places";
+
 /** The folder of an agent that runs as root is closed to others: rights are missing there, and another name would not help. */
-export function unreadable(path: string, thrown: unknown): AppError {
+export function unreadable({ path, words }: StatusPlace, thrown: unknown): AppError {
   const isForbidden = thrown instanceof Error && "code" in thrown && thrown.code === "EACCES";
-  if (!isForbidden) return refusal(path, faultOf(thrown), thrown);
-  const message = `--status is "${path}": ${faultOf(thrown)}; run this as the agent's user, which is root in most cases`;
-  return new AppError("NOT_PERMITTED", message, { cause: thrown });
+  if (!isForbidden) {
+    return new AppError("STATUS_ABSENT", `there is no status of ${words} at ${path}: ${faultOf(thrown)}\nstart the agent first; ${ELSEWHERE}`, {
+      cause: thrown,
+    });
+  }
+  return new AppError("NOT_PERMITTED", `${path}: ${faultOf(thrown)}; run this as the agent's user, which is root in most cases`, { cause: thrown });
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-function refusal(path: string, problem: string, cause?: unknown): AppError {
-  const fix = "name the file of a running agent with --status, its simulated host with --simulator, or a node of the cluster with --node";
-  return new AppError("CONFIG_INVALID", `--status is "${path}": ${problem}; ${fix}`, cause === undefined ? {} : { cause });
 }

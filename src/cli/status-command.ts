@@ -5,20 +5,24 @@ import { type Command, Option } from "commander";
 import type { NodeStatus } from "../domain/status.ts";
 import { AppError } from "../runtime/errors.ts";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
+import { SETTINGS } from "./config/settings.ts";
 import { type Act, type Context, canvasOf, printLines } from "./context.ts";
-import type { ReportedNode } from "./read-status.ts";
+import { exitCodesText } from "./help.ts";
+import type { ReportedNode, StatusPlace } from "./read-status.ts";
 import { jsonText } from "./view/text.ts";
 import { nodeTree } from "./view/tree.ts";
 
-const ABOUT = `Shows a node as a tree: host bridge, unit, device, each with its state, id and reason. Read from the status file of a standalone agent, or from the
-cluster; nothing on the machine is touched.
+const ABOUT = `Shows a node as a tree: host bridge, unit, device, each with its state, id and reason. Read from the status file of a standalone agent, or from
+the cluster; nothing on the machine is touched.
 
-  trusted-iommu status                          the standalone agent of this machine
-  trusted-iommu status --simulator DIR          the one on a simulated host
-  trusted-iommu status --node n1                a node of the cluster`;
+  trusted-iommu status                  the standalone agent of this machine
+  trusted-iommu status --simulator DIR  the one on a simulated host
+  trusted-iommu status --node n1        a node of the cluster
+
+${exitCodesText({ Ok: "the node is as its TrustedIommu says (condition Ready is True)", No: "it is not, or not yet", Unavailable: "there is no status, or no API server" })}`;
 
 /** Where a standalone agent of this machine leaves its status when it is not told otherwise. */
-const DEFAULT_FILE = "/run/trusted-iommu/status.json";
+const DEFAULT_FILE = SETTINGS.status.default;
 
 interface StatusFlags {
   readonly status?: string;
@@ -35,13 +39,14 @@ export function addStatusCommand(program: Command, context: Context, act: Act): 
     .addOption(new Option("--status <file>", `status file of a standalone agent (default: ${DEFAULT_FILE})`).conflicts(["node", "simulator"]))
     .addOption(new Option("--simulator <dir>", "folder of a simulated host: its agent's status.json").conflicts("node"))
     .option("--node <name>", "read the TrustedIommu of this node from the cluster")
-    .option("--kubeconfig <file>", "how to reach the API server (default: the pod's service account, else $KUBECONFIG)")
+    .option("--kubeconfig <file>", `how to reach the API server (default: ${SETTINGS.kubeconfig.otherwise})`)
     .addOption(new Option("--output <format>", "text or json").choices(["text", "json"]).default("text"));
   command.action((flags: StatusFlags) =>
     act(async () => {
       const { name, status } = await reported(flags, context);
       printLines(context, flags.output === "json" ? [jsonText(status)] : nodeTree(name, status, canvasOf(context)));
-      return EXIT_CODES.Ok;
+      const isReady = status.conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
+      return isReady ? EXIT_CODES.Ok : EXIT_CODES.No;
     }),
   );
 }
@@ -49,13 +54,18 @@ export function addStatusCommand(program: Command, context: Context, act: Act): 
 async function reported(flags: StatusFlags, context: Context): Promise<ReportedNode> {
   if (flags.node !== undefined) return { name: flags.node, status: await statusFromCluster(flags.node, flags, context) };
   const { readStatus } = await import("./read-status.ts");
-  const { name, status } = await readStatus(fileOf(flags, context));
+  const { name, status } = await readStatus(placeOf(flags, context));
   return { name: name || hostname(), status };
 }
 
-function fileOf({ status, simulator }: StatusFlags, { workingFolder }: Context): string {
-  if (simulator !== undefined) return join(resolve(workingFolder, simulator), "status.json");
-  return resolve(workingFolder, status ?? DEFAULT_FILE);
+/** The file, and the words by which the user knows it. */
+function placeOf({ status, simulator }: StatusFlags, { workingFolder }: Context): StatusPlace {
+  if (simulator !== undefined) {
+    const folder = resolve(workingFolder, simulator);
+    return { path: join(folder, "status.json"), words: `the agent on the simulated host ${folder}` };
+  }
+  if (status === undefined) return { path: DEFAULT_FILE, words: "a standalone agent of this machine" };
+  return { path: resolve(workingFolder, status), words: "an agent with this --status" };
 }
 
 /** @throws API_UNREACHABLE · API_REFUSED · CONFIG_INVALID */

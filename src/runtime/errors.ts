@@ -51,6 +51,8 @@ export const ERROR_CODES = {
   API_REFUSED: { retry: "backoff", grpc: PERMISSION_DENIED, meaning: "the API server refused the request" },
   API_ANSWER_TOO_LONG: { retry: "backoff", grpc: UNAVAILABLE, meaning: "an answer of the API server is longer than is read" },
   SIMULATION_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "the simulated host's description or state is wrong" },
+  STATUS_ABSENT: { retry: "onChange", grpc: NOT_FOUND, meaning: "no agent has left a status there" },
+  STATUS_INVALID: { retry: "onChange", grpc: INVALID_ARGUMENT, meaning: "what is there is no status" },
   STATUS_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the status file cannot be written" },
   CDI_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "a CDI spec cannot be written" },
   PROOF_UNREADABLE: { retry: "never", grpc: INTERNAL, meaning: "the proof file cannot be read or is not ours: nothing is proven" },

@@ -10,7 +10,7 @@ import { unreadable } from "../../src/cli/read-status.ts";
 import { EXIT_CODES } from "../../src/runtime/exit-codes.ts";
 import { noStopSignals } from "../../src/runtime/signals.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
-import { nodeStatus } from "../support/node-status.ts";
+import { condition, nodeStatus } from "../support/node-status.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -53,10 +53,10 @@ spec: {state: Trusted, units: {all: true}, resources: [{name: teeio.dev/gpu, mat
     expect(err).not.toMatch(/not on the bus/);
   });
 
-  test("says of a device that is not there that it is not, and succeeds", async () => {
+  test("says of a device that is not there that it is not, and answers no", async () => {
     mkdirSync(join(folder, "host/sys/bus/pci/devices"), { recursive: true });
     const { code, out } = await explain(join(folder, "host"));
-    expect(code).toBe(EXIT_CODES.Ok);
+    expect(code).toBe(EXIT_CODES.No);
     expect(out).toMatch(/0000:17:00\.0 is withheld: DeviceMissing/);
   });
 });
@@ -117,9 +117,17 @@ describe("status", () => {
     expect(JSON.parse(json)).toEqual(nodeStatus());
   });
 
+  test("says by its exit code whether the node is as it should be", async () => {
+    const notReady = nodeStatus({ conditions: [condition({ status: "False", reason: "UnitFailed" })] });
+    writeFileSync(join(folder, "status.json"), JSON.stringify({ status: notReady }));
+    expect(await program("status", "--status", "status.json")).toMatchObject({ code: EXIT_CODES.No, err: "" });
+    expect(await program("status", "--status", "status.json", "--output", "json")).toMatchObject({ code: EXIT_CODES.No, err: "" });
+  });
+
   test("says which file it looked for when there is none, or what is wrong with it", async () => {
-    expect(await program("status", "--simulator", ".")).toMatchObject({ code: 2, err: expect.stringContaining(join(folder, "status.json")) });
-    const { err } = await program("status", "--status", "none.json");
+    expect(await program("status", "--simulator", ".")).toMatchObject({ code: 5, err: expect.stringContaining(join(folder, "status.json")) });
+    const { code, err } = await program("status", "--status", "none.json");
+    expect(code).toBe(EXIT_CODES.Unavailable);
     expect(err.split("none.json")).toHaveLength(2);
     writeFileSync(join(folder, "odd.yaml"), "status: {units: 3}\n");
     expect(await program("status", "--status", "odd.yaml")).toMatchObject({ code: 2, err: expect.stringContaining("no status of a TrustedIommu") });
@@ -129,6 +137,13 @@ describe("status", () => {
 
 test("a status that may not be read is told from one that is not there", () => {
   const errno = (code: string): Error => Object.assign(new Error(`${code}: why, stat '/run/x'`), { code, syscall: "stat" });
-  expect(unreadable("/run/x", errno("EACCES"))).toMatchObject({ code: "NOT_PERMITTED", message: expect.stringContaining("root") });
-  expect(unreadable("/run/x", errno("ENOENT"))).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining("--simulator") });
+  const place = { path: "/run/x", words: "a standalone agent of this machine" };
+  expect(unreadable(place, errno("EACCES"))).toMatchObject({ code: "NOT_PERMITTED", message: expect.stringContaining("root") });
+  const absent = unreadable(place, errno("ENOENT"));
+  expect(absent).toMatchObject({
+    code: "STATUS_ABSENT",
+    message: expect.stringMatching(/standalone agent of this machine at \/run\/x.*--node NAME/s),
+  });
+  // No flag was given, so none is called wrong.
+  expect(absent.message).not.toMatch(/--\w+ is /);
 });

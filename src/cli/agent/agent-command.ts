@@ -4,6 +4,7 @@ import { agentConfig } from "../config/agent-config.ts";
 import { helpText } from "../config/setting.ts";
 import { SETTING_KEYS, SETTINGS } from "../config/settings.ts";
 import type { Act, Context } from "../context.ts";
+import { exitCodesText } from "../help.ts";
 
 const ABOUT = `Runs the agent of one node: observes its VT-d units and TEE-I/O devices, sets units up as its TrustedIommu says, offers devices to kubelet only
 while it is true that their unit is trusted, and reports.
@@ -14,8 +15,9 @@ while it is true that their unit is trusted, and reports.
 
 SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR2, SIGALRM, SIGXCPU and SIGPWR withdraw the devices and never clear a unit: an upgrade is not an intent.
 None of them reads the configuration again, and what was ignored at the start (nohup) stays ignored. Every flag is also a key of the config file
-(--host-root is hostRoot); a flag goes before the file. Exit codes: 0 stopped, 1 failed, 2 wrong configuration, 3 another agent runs on this
-node, 4 rights are missing, 5 something needed is not there, 70 a bug.`;
+(--host-root is hostRoot); a flag goes before the file.
+
+${exitCodesText({ Ok: "stopped as it was told", NodeLocked: "another agent runs on this node" })}`;
 
 /** Adds `agent`. */
 export function addAgentCommand(program: Command, context: Context, act: Act): void {

@@ -18,6 +18,7 @@ import { createLog } from "../../runtime/log.ts";
 import { noMetrics } from "../../runtime/metrics.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { Context } from "../context.ts";
+import { logScreen } from "../process/screen.ts";
 import { buildPorts } from "./build-ports.ts";
 
 /** How long the intent is waited for: a file is there at once, an API server answers within seconds or not at all. */
@@ -30,12 +31,12 @@ const INTENT_WITHIN_MS = 10_000;
  */
 export async function explainDevice(text: string, config: AgentConfig, context: Context): Promise<Verdict> {
   const address = addressFrom(text);
-  const write = (line: string): void => void context.errors.write(line);
+  const { log: write } = logScreen(context, config.output);
   const log = createLog({ level: config.logLevel ?? "error", simulated: config.driver.kind === "Simulated", base: {}, write });
   const onFatal = (thrown: unknown): void => log.error({ err: thrown }, "invariant broken");
   const built = await buildPorts({ config, context, random: Math.random, log, metrics: noMetrics, onFatal, readOnly: true });
   return await withParts(built.parts, async () => {
-    const intent = await intentOf(built.ports, context);
+    const intent = await intentOf(built.ports, config, context);
     return await verdictOn(address, { ports: built.ports, intent, settleMs: built.options.settleMs, driver: built.options.driver });
   });
 }
@@ -81,7 +82,7 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
 }
 
 /** Waits for the first view of the intent. A refused one is said, for nothing follows from it. */
-async function intentOf({ intent }: AgentPorts, { clock }: Context): Promise<Intent | null> {
+async function intentOf({ intent }: AgentPorts, { source }: AgentConfig, { clock }: Context): Promise<Intent | null> {
   const view = await new Promise<ReturnType<typeof intent.current>>((resolve) => {
     const done = (): void => {
       timer.stop();
@@ -92,7 +93,10 @@ async function intentOf({ intent }: AgentPorts, { clock }: Context): Promise<Int
     const stop = intent.onChange(() => intent.current() !== null && done());
     if (intent.current() !== null) done();
   });
-  if (view === null) throw new AppError("DEADLINE", `no TrustedIommu was read within ${INTENT_WITHIN_MS} ms`);
+  if (view === null) {
+    const where = source.kind === "Cluster" ? `of node ${source.node} in the cluster; is its API server up?` : `in ${source.manifest}`;
+    throw new AppError("DEADLINE", `no answer within ${INTENT_WITHIN_MS / 1000} s about the TrustedIommu ${where}`);
+  }
   if (view.intent === null && view.problem !== "") throw new AppError("MANIFEST_INVALID", view.problem);
   return view.intent;
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { delimiter } from "node:path";
+import { stat } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import type { Cluster } from "../../cluster/node/cluster.ts";
 import type { Log } from "../../runtime/log.ts";
 import { type Metrics, noMetrics } from "../../runtime/metrics.ts";
 import type { Context } from "../context.ts";
+import type { Environment } from "../environment.ts";
 
 export interface ClusterRequest {
   readonly node: string;
-  /** Null: the pod's service account, else $KUBECONFIG. */
+  /** Null: the pod's service account, else $KUBECONFIG, else ~/.kube/config. */
   readonly kubeconfig: string | null;
   readonly context: Context;
   readonly log: Log;
@@ -24,13 +26,16 @@ export async function openCluster({ node, kubeconfig, context, log, metrics, onF
   const { clock, environment } = context;
   const { service } = environment;
   // A flag goes before the service account, the service account before what an interactive shell has set.
-  const ofShell = service === null ? filesOf(environment.kubeconfig) : [];
+  const ofShell = service === null ? await filesOfShell(environment) : [];
   const access = await openAccess({ kubeconfigs: kubeconfig === null ? ofShell : [kubeconfig], context: null, service, clock });
   const ignore = (): void => undefined;
   return createCluster({ access, node, clock, random: Math.random, log, metrics: metrics ?? noMetrics, onFatal: onFatal ?? ignore });
 }
 
-/** $KUBECONFIG as kubectl reads it: the files are taken together. */
-function filesOf(list: string | null): readonly string[] {
-  return (list ?? "").split(delimiter).filter((file) => file !== "");
+/** As kubectl finds them: the files of $KUBECONFIG, taken together, else ~/.kube/config where it is. */
+export async function filesOfShell({ kubeconfig, home }: Pick<Environment, "kubeconfig" | "home">): Promise<readonly string[]> {
+  const named = (kubeconfig ?? "").split(delimiter).filter((file) => file !== "");
+  if (named.length > 0 || home === null) return named;
+  const own = join(home, ".kube", "config");
+  return (await stat(own).catch(() => null)) === null ? [] : [own];
 }

@@ -27,15 +27,15 @@ export function agentConfig(flags: Readonly<Record<string, unknown>>, around: Su
   const { settings, configFile } = settingsFrom(flags, around);
   if (settings.manifest === undefined && settings.node === undefined) throw new AppError("CONFIG_INVALID", NO_SOURCE);
   const config = { ...nodeConfigOf(settings), source: sourceOf(settings) };
-  refuse(pathProblems([...rolesOfSource(config.source), ...rolesOf(config, settings, configFile)]));
+  refuse(pathProblems([...rolesOfSource(config.source, settings), ...rolesOf(config, settings, configFile)]));
   return config;
 }
 
 const NO_SOURCE = `this needs to be told where the TrustedIommu is: give ${flagOf("manifest")} FILE (standalone) or ${flagOf("node")} NAME (in a cluster)`;
 
-function rolesOfSource(source: AgentConfig["source"]): readonly PathRole[] {
+function rolesOfSource(source: AgentConfig["source"], { status }: Settings): readonly PathRole[] {
   if (source.kind === "Cluster") return role("Read", flagOf("kubeconfig"), source.kubeconfig);
-  return [...role("Read", flagOf("manifest"), source.manifest), ...role("Written", flagOf("status"), source.status)];
+  return [...role("Read", flagOf("manifest"), source.manifest), ...role("Written", flagOf("status"), source.status, status === undefined)];
 }
 
 /** The standalone agent's status lies beside its lock. */

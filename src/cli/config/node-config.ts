@@ -72,24 +72,25 @@ export function proofsFolder(lock: string): string {
   return join(dirname(lock), "proofs");
 }
 
-/** A path with its use; none for a path that is not used. */
-export function role(use: PathRole["use"], name: string, path: string | null | undefined): readonly PathRole[] {
-  return path === null || path === undefined ? [] : [{ use, name, path }];
+/** A path with its use; none for a path that is not used. `isDefault`: nobody has named it. */
+export function role(use: PathRole["use"], name: string, path: string | null | undefined, isDefault = false): readonly PathRole[] {
+  return path === null || path === undefined ? [] : [{ use, name, path, isDefault }];
 }
 
 /** Every path that is used, also by default. */
-export function rolesOf(config: NodeConfig, { simulator }: Settings, configFile: string | null): readonly PathRole[] {
+export function rolesOf(config: NodeConfig, settings: Settings, configFile: string | null): readonly PathRole[] {
   const { kubelet, cdiDir, lock } = config;
+  const { simulator } = settings;
   const store = simulator === undefined ? null : storeAt(simulator);
   return [
     ...role("Read", "--config", configFile),
-    ...role("Read", flagOf("podresources"), kubelet?.podResources),
-    ...role("Folder", flagOf("kubeletDir"), kubelet?.deviceDir),
-    ...role("Folder", flagOf("cdiDir"), kubelet === null ? null : cdiDir),
+    ...role("Read", flagOf("podresources"), kubelet?.podResources, settings.podresources === undefined),
+    ...role("Folder", flagOf("kubeletDir"), kubelet?.deviceDir, settings.kubeletDir === undefined),
+    ...role("Folder", flagOf("cdiDir"), kubelet === null ? null : cdiDir, settings.cdiDir === undefined),
     ...(store === null ? [] : [store.hostRoot, store.simulatorState, store.scratch]).flatMap((path) => role("Folder", flagOf("simulator"), path)),
     ...(store === null ? [] : store.ownFiles).flatMap((path) => role("Read", flagOf("simulator"), path)),
-    ...role("Folder", `the proofs beside ${flagOf("lock")}`, proofsFolder(lock)),
-    ...role("Written", flagOf("lock"), lock),
+    ...role("Folder", `the proofs beside ${flagOf("lock")}`, proofsFolder(lock), settings.lock === undefined),
+    ...role("Written", flagOf("lock"), lock, settings.lock === undefined),
   ];
 }
 

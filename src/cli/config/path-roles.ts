@@ -11,6 +11,8 @@ export interface PathRole {
   readonly path: string;
   /** Written: the agent replaces or locks it. Read: it is only looked at. Folder: what is in it belongs to another program or comes and goes. */
   readonly use: "Written" | "Read" | "Folder";
+  /** Nobody has named it: what is named is the one to change. */
+  readonly isDefault?: boolean;
 }
 
 /** Linux' own limit (path_resolution(7)). */
@@ -25,14 +27,19 @@ export function pathProblems(roles: readonly PathRole[]): readonly Problem[] {
   const problems = places.filter(({ use }) => use === "Written").flatMap(oddTarget);
   for (const [index, one] of places.entries()) {
     for (const other of places.slice(index + 1)) {
-      // The later one is at fault only by its place in the list; the one that is written is the one to move.
-      const [mine, theirs] = other.use === "Written" || one.use !== "Written" ? [other, one] : [one, other];
+      const [mine, theirs] = toMove(one, other) ? [one, other] : [other, one];
       if (isSame(one, other)) problems.push(problem(mine, `name another place: ${theirs.name} is the same (${theirs.place})`));
       else if (isMisplaced(one, other)) problems.push(misplaced(one, other));
       else if (isMisplaced(other, one)) problems.push(misplaced(other, one));
     }
   }
   return problems;
+}
+
+/** Whether `one` is the one to change: the one that was named, else the one that is written, else the later one in the list, which is `other`. */
+function toMove(one: PathRole, other: PathRole): boolean {
+  if (one.isDefault !== other.isDefault) return other.isDefault === true;
+  return one.use === "Written" && other.use !== "Written";
 }
 
 interface Placed extends PathRole {
@@ -85,6 +92,7 @@ function isMisplaced(file: Placed, folder: Placed): boolean {
 }
 
 function misplaced(file: Placed, folder: Placed): Problem {
+  if (file.isDefault && !folder.isDefault) return problem(folder, `name another folder: ${file.name} is in it by default (${file.place})`);
   return problem(file, `name a place outside of ${folder.name} (${folder.place}), where only its own files belong`);
 }
 

@@ -3,14 +3,17 @@ import type { Command } from "commander";
 import { helpText } from "../config/setting.ts";
 import { SETTINGS } from "../config/settings.ts";
 import type { Act, Context } from "../context.ts";
+import { exitCodesText } from "../help.ts";
 
 const ABOUT = `Runs the whole path in one process without any hardware: a simulated host with a simulated TDX module, the real agent, and a stand-in for kubelet
 behind the real device-plugin protocol. A live view shows each unit and each device with its reason. Ctrl-C withdraws the devices, clears the
 units and ends.
 
-  npm start                                     the live view
-  npm start -- --once                           wait until all is settled, print the tables, clear, end; exit code 1 when a unit failed
-  npm start -- --host hosts/one-unit.yaml   another host`;
+  npm start                                the live view
+  npm start -- --once                      wait until all has settled, print the tables, clear and end
+  npm start -- --host hosts/one-unit.yaml  another host
+
+${exitCodesText({ Failed: "failed; with --once: a unit that should be trusted is not" })}`;
 
 export interface DemoFlags {
   readonly once?: boolean;

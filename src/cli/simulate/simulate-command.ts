@@ -15,7 +15,7 @@ The agent reads and sets it up as it would a real one, through the same code:
 
   trusted-iommu simulate create --host hosts/one-unit.yaml --root /tmp/sim
   trusted-iommu agent --simulator /tmp/sim --manifest node.yaml --kubelet none
-  trusted-iommu simulate fault --root /tmp/sim --status TDX_OPERAND_BUSY --times 3
+  trusted-iommu simulate fault --root /tmp/sim --status TDX_OPERAND_BUSY
 
 Every sub-command also works while an agent runs on the host. Nothing here touches TDX hardware.`;
 

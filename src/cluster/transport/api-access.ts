@@ -25,7 +25,10 @@ export async function openAccess({ kubeconfigs, context, service, clock }: Acces
     return kubeconfigAccess({ files: kubeconfigs, context, clock });
   }
   if (service !== null) return serviceAccountAccess(service, SERVICE_ACCOUNT, clock);
-  throw new AppError("CONFIG_INVALID", "no API server: give --kubeconfig FILE, or run in a pod with a service account");
+  throw new AppError(
+    "CONFIG_INVALID",
+    "no API server: there is neither $KUBECONFIG nor ~/.kube/config, and this is no pod with a service account; give --kubeconfig FILE",
+  );
 }
 
 /** The pod's own service account: token and CA from `folder`, read again as kubelet rotates them. */

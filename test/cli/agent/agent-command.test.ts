@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter } from "node:events";
-import { describe, expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { addressFrom } from "../../../src/cli/agent/explain-device.ts";
+import { filesOfShell } from "../../../src/cli/agent/open-cluster.ts";
 import type { OutputForm } from "../../../src/cli/config/settings.ts";
 import { type Context, noDrops } from "../../../src/cli/context.ts";
 import { readEnvironment } from "../../../src/cli/environment.ts";
@@ -102,4 +106,21 @@ test("an address is taken as people type it, and refused with an example", () =>
     "0000:17:00.0",
   ]);
   for (const bad of ["", "17:00", "17:20.0", "17:00.8", "../17:00.0"]) expect(() => addressFrom(bad)).toThrow(/lspci -D/);
+});
+
+describe("where no kubeconfig is named", () => {
+  let home = "";
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), "home-"));
+  });
+  afterEach(() => rmSync(home, { recursive: true }));
+
+  test("kubectl's places are looked at: $KUBECONFIG, all its files together, else ~/.kube/config where it is", async () => {
+    expect(await filesOfShell({ kubeconfig: null, home })).toEqual([]);
+    mkdirSync(join(home, ".kube"));
+    writeFileSync(join(home, ".kube", "config"), "");
+    expect(await filesOfShell({ kubeconfig: null, home })).toEqual([join(home, ".kube", "config")]);
+    expect(await filesOfShell({ kubeconfig: "/a::/b", home })).toEqual(["/a", "/b"]);
+    expect(await filesOfShell({ kubeconfig: null, home: null })).toEqual([]);
+  });
 });

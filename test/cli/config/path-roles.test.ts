@@ -97,6 +97,14 @@ describe("the agent's configuration", () => {
     }
   });
 
+  test("blames no flag that was not given", () => {
+    expect(refused({ manifest: "node.yaml", status: "/run/trusted-iommu/agent.lock" })).toMatch(
+      /^--status is .*: name another place: --lock is the same/,
+    );
+    expect(refused({ manifest: "node.yaml", kubeletDir: "/run/trusted-iommu" })).toMatch(/^--kubelet-dir is /);
+    expect(refused({ manifest: "node.yaml", kubeletDir: "/run/trusted-iommu" })).not.toMatch(/^ *--(lock|status) is /m);
+  });
+
   test("is fine with its defaults, also on a simulated host", () => {
     expect(refused({ manifest: "node.yaml" })).toBe("");
     expect(refused({ node: "n1" })).toBe("");
