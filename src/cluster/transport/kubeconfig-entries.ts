@@ -5,7 +5,8 @@ import { readDocument } from "../../api/document.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { AppError, faultOf } from "../../runtime/errors.ts";
 import { readUserFile } from "../../runtime/user-file.ts";
-import { CLUSTER, CONFIG, CONTEXT, entryOf, isPlain, type Plain, problemsIn, USER, withoutEmpty } from "./kubeconfig-check.ts";
+import { CLUSTER, CONFIG, CONTEXT, entryOf, USER } from "./kubeconfig-check.ts";
+import { isPlain, type Plain, problemsIn, withoutEmpty } from "./kubeconfig-problems.ts";
 
 /** A named entry of a list. */
 export interface Entry {

@@ -273,6 +273,11 @@ describe("a kubeconfig", () => {
     expect(String(refused)).not.toMatch(/secret|12345|id-token":/);
   });
 
+  test("may have line ends in its base64", async () => {
+    await connect(kubeconfig({ cluster: { "certificate-authority-data": base64(TLS.ca).replace(/.{64}/g, "$&\n") } }));
+    expect(await ask()).toMatchObject({ target: "/x" });
+  });
+
   test("is served with what has no effect on access, and with empty fields as kubectl writes them", async () => {
     const user = { token: "t", as: "", "as-groups": [], "as-user-extra": {}, tokenFile: "", exec: null, extensions: [{ name: "x" }] };
     await connect(kubeconfig({ user, cluster: { ...CA, "proxy-url": "", "disable-compression": true, "insecure-skip-tls-verify": false } }));
