@@ -19,16 +19,6 @@ const LEFT: readonly (readonly string[])[] = [
     "test/world/models/other-plugin.ts",
     "test/world/models/plugin-model.ts",
   ],
-  [
-    "test/world/steps/steps-agent.ts",
-    "test/world/steps/steps-host.ts",
-    "test/world/steps/steps-kernel-owner.ts",
-    "test/world/steps/steps-kubelet.ts",
-    "test/world/steps/steps-module.ts",
-    "test/world/steps/steps-pods.ts",
-    "test/world/steps/steps-status.ts",
-    "test/world/steps/steps.ts",
-  ],
 ];
 
 test("no files import one another in a circle, not for a type either, but those that are named here", () => {

@@ -4,7 +4,7 @@ import type { Intent } from "../../../src/domain/intent.ts";
 import { POINTS } from "../life/turnstile.ts";
 import type { World } from "../life/world.ts";
 import { GPU, GPU_VENDOR, NIC, NIC_VENDOR, plainIntent, RENAMED, specOf } from "../models/shape.ts";
-import type { Args, StepKind } from "./steps.ts";
+import type { Args, StepKind } from "./step.ts";
 
 /** The agent's own life, what the admin wants, and what the API server and the node's disk do to it. */
 export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {

@@ -4,7 +4,7 @@ import type { World } from "../life/world.ts";
 import type { Fact } from "../models/fact.ts";
 import type { HostFunction, LinkTruth } from "../models/host-function.ts";
 import { has } from "../runs/capabilities.ts";
-import type { StepKind } from "./steps.ts";
+import type { StepKind } from "./step.ts";
 
 /** A step that changes one of the functions, chosen at random. */
 function onFunction(weight: number, act: (world: World, fn: HostFunction, word: string) => boolean, words: readonly string[] = [""]): StepKind {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { StepKind } from "./steps.ts";
+import type { StepKind } from "./step.ts";
 
 /** What happens on a node whose kernel owns TDX Connect. */
 export const KERNEL_OWNER_STEPS: Readonly<Record<string, StepKind>> = {

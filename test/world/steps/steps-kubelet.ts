@@ -4,7 +4,7 @@ import { forget } from "../life/pod-life.ts";
 import { OTHER_IDS, otherTakes } from "../models/other-plugin.ts";
 import { GPU } from "../models/shape.ts";
 import { has } from "../runs/capabilities.ts";
-import type { StepKind } from "./steps.ts";
+import type { StepKind } from "./step.ts";
 
 /** What happens to kubelet, and what other plugins do beside ours. */
 export const KUBELET_STEPS: Readonly<Record<string, StepKind>> = {

@@ -2,7 +2,7 @@
 
 import type { World } from "../life/world.ts";
 import { CLEAR_LEAF, FAULTS, type FaultKind, SETUP_LEAF, STATUS } from "../models/module-status.ts";
-import type { StepKind } from "./steps.ts";
+import type { StepKind } from "./step.ts";
 
 /** How often each class of fault comes back before the module answers for itself. */
 const FAULT_COUNT: Readonly<Record<FaultKind, number>> = {

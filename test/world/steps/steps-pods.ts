@@ -6,7 +6,7 @@ import type { World } from "../life/world.ts";
 import { Pod } from "../models/pod.ts";
 import { GPU, NIC, RENAMED } from "../models/shape.ts";
 import { has } from "../runs/capabilities.ts";
-import type { Args, StepKind } from "./steps.ts";
+import type { Args, StepKind } from "./step.ts";
 
 /** Pods of the node that are not over yet: more of them would only slow the world down. */
 const PODS = 3;

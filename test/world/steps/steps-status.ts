@@ -2,7 +2,7 @@
 
 /** What people and backups do to the status, which is a report and proves nothing. */
 import type { NodeStatus } from "../../../src/domain/status.ts";
-import type { StepKind } from "./steps.ts";
+import type { StepKind } from "./step.ts";
 
 const EDITS = ["gone", "restored", "offered"] as const;
 

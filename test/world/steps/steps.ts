@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Dice } from "../life/dice.ts";
-import { POINTS, type Point } from "../life/turnstile.ts";
+import { POINTS } from "../life/turnstile.ts";
 import type { World } from "../life/world.ts";
-import { type Capability, has } from "../runs/capabilities.ts";
+import { has } from "../runs/capabilities.ts";
+import type { Flow, Step, StepKind } from "./step.ts";
 import { AGENT_STEPS } from "./steps-agent.ts";
 import { HOST_STEPS } from "./steps-host.ts";
 import { KERNEL_OWNER_STEPS } from "./steps-kernel-owner.ts";
@@ -12,34 +13,7 @@ import { MODULE_STEPS } from "./steps-module.ts";
 import { POD_STEPS } from "./steps-pods.ts";
 import { STATUS_STEPS } from "./steps-status.ts";
 
-/** What a step is about: numbers and words only, so that a history can be written down, cut and run again. */
-export interface Args {
-  readonly at?: number;
-  readonly ms?: number;
-  readonly word?: string;
-}
-
-/** One kind of thing that can happen to the node. */
-export interface StepKind {
-  /** Only scenarios have it: never chosen at random. */
-  readonly isScripted?: boolean;
-  /** Never chosen while this is off. */
-  readonly needs?: Capability;
-  /** How often it is chosen; 0 when it is impossible now. */
-  weight(world: World): number;
-  propose(world: World, dice: Dice): Args;
-  /** False when it changed nothing. */
-  apply(world: World, args: Args): boolean;
-}
-
-/** After a step the agent goes on until it has nothing left to do, is held after so many calls, or when it waits at a point. */
-export type Flow = "rest" | number | Point;
-
-export interface Step {
-  readonly kind: string;
-  readonly args: Args;
-  readonly flow: Flow;
-}
+export type { Args, Flow, Step } from "./step.ts";
 
 export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
   ...AGENT_STEPS,
