@@ -15,6 +15,7 @@ import type { SpecProof } from "../domain/proofs.ts";
 import { addressOfSpec, resourceOfSpec } from "../domain/specs.ts";
 import type { Binding, Reading } from "../domain/view.ts";
 import type { AgentPorts } from "./ports.ts";
+import type { AgentState } from "./state.ts";
 
 /** A CDI spec of an earlier process, with its device as this process has read it. */
 export interface AdoptedSpec {
@@ -44,6 +45,16 @@ export async function specsToKeep(
   const read = await Promise.all([...specs].map(async ([name, proof]) => ({ name, proof, fn: await observe(name) })));
   const there = read.flatMap(({ name, proof, fn }) => (fn === null ? [] : [[name, { proof, fn }] as const]));
   return new Map(there.filter(([name, spec]) => isAsWritten(name, spec, against)));
+}
+
+/** Reads the devices of specs that were taken over once more. */
+export async function keepAdopted(
+  ports: Pick<AgentPorts, "host">,
+  state: Pick<AgentState, "adopted" | "memory" | "noteAdopted">,
+  binding: Reading<Binding>,
+): Promise<void> {
+  const specs = new Map([...state.adopted].map(([name, { proof }]) => [name, proof]));
+  state.noteAdopted(await specsToKeep(ports, specs, { binding, memory: state.memory, asked: null }));
 }
 
 /** What table and intent, as they are known by now, still allow of specs that were taken over. */

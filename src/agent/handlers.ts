@@ -32,8 +32,14 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
   /** Written down before it is answered: a process that is killed in between must not have given what nobody can prove. */
   const give = async (judged: Judged, resource: string): Promise<AllocatedDevice> => {
     const answer = answerOf(judged, resource);
+    const before = state.memory.holds.get(answer.address);
     state.noteAnswer(answer);
-    await parts.proofs.noteHold(answer.address, answer);
+    try {
+      await parts.proofs.noteHold(answer.address, answer);
+    } catch (thrown) {
+      state.noteNotGiven(answer, before);
+      throw thrown;
+    }
     admission.refuseEarly();
     return allocated(judged, parts);
   };

@@ -11,18 +11,18 @@ import type { Intent } from "../domain/intent.ts";
 import type { Reading } from "../domain/view.ts";
 import { wantsHolders } from "../domain/wanted-holders.ts";
 import type { HostLook } from "../host/port.ts";
-import { specsAllowed } from "./adopt.ts";
+import { keepAdopted, specsAllowed } from "./adopt.ts";
 import type { Ledger } from "./ledgers/ledger.ts";
 import type { Newest } from "./newest.ts";
 import { observe } from "./observe.ts";
 import { type News, openSpecs, withdrawals } from "./pass.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { SpecKeeper, WantedSpecs } from "./spec-keeper.ts";
-import type { AgentFacts } from "./state.ts";
+import type { AgentFacts, AgentState } from "./state.ts";
 
 export interface LookParts {
   readonly ports: AgentPorts;
-  readonly state: AgentFacts;
+  readonly state: AgentFacts & Pick<AgentState, "noteAdopted">;
   readonly newest: Newest;
   readonly ledger: Ledger;
   readonly specs: Pick<SpecKeeper, "mustSync">;
@@ -69,10 +69,12 @@ export function createLooks({ ports, state, newest, ledger, specs, wakeSpecs }: 
       return undefined;
     },
     async withdrawByHost() {
-      if (!state.pass) return undefined;
-      const interest = { intent: currentIntent(), memory: state.memory, binding: state.pass.ground.view.binding };
-      await newest.readHost({ wantsHolders: wantsHolders(interest), age: "Recent" });
-      await newest.readBinding();
+      if (state.pass) {
+        const interest = { intent: currentIntent(), memory: state.memory, binding: state.pass.ground.view.binding };
+        await newest.readHost({ wantsHolders: wantsHolders(interest), age: "Recent" });
+        await newest.readBinding();
+        // Until the first pass has ended, nothing but specs of an earlier process can be in place.
+      } else await keepAdopted(ports, state, await newest.readBinding());
       closeGate();
       return undefined;
     },

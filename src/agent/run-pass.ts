@@ -9,7 +9,7 @@ import { proofsOf } from "../domain/memory.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
-import { specsToKeep } from "./adopt.ts";
+import { keepAdopted, specsToKeep } from "./adopt.ts";
 import type { Ledger } from "./ledgers/ledger.ts";
 import type { Looks } from "./look.ts";
 import type { Newest } from "./newest.ts";
@@ -71,7 +71,12 @@ export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefi
     isAdopted = true;
     // Not even an empty offer is made before the intent is known: Register comes only after a whole first observation.
     const asked = ports.intent.current();
-    if (asked === null) return await keepAdopted(parts);
+    if (asked === null) {
+      // While nothing says what is wanted, the specs that were taken over are held against table and host.
+      await keepAdopted(ports, state, await newest.readBinding());
+      await specs.sync();
+      return undefined;
+    }
     if (state.pass === null) state.noteLastStatus(await ports.status.readLast());
     // One intent for the whole pass: what is looked at hangs on it, and the specs that are written are those of what is listed.
     const ground = await looks.look("Recent", asked.intent);
@@ -139,14 +144,6 @@ async function adopt({ ports, state, newest, specs, proofs }: PassParts): Promis
   const binding = await newest.readBinding();
   state.noteAdopted(await specsToKeep(ports, proven.specs, { binding, memory: state.memory, asked: null }));
   await specs.sync();
-}
-
-/** While the API server does not say what is wanted, the specs that were taken over are held against table and host. */
-async function keepAdopted({ ports, state, newest, specs }: PassParts): Promise<undefined> {
-  const proven = new Map([...state.adopted].map(([name, { proof }]) => [name, proof]));
-  state.noteAdopted(await specsToKeep(ports, proven, { binding: await newest.readBinding(), memory: state.memory, asked: null }));
-  await specs.sync();
-  return undefined;
 }
 
 function accountOf({ ground }: { readonly ground: Ground }, { memory }: Pick<AgentState, "memory">): Accounting["kind"] {

@@ -6,6 +6,7 @@
  */
 import type { Verdict } from "../domain/gate.ts";
 import type { Ground } from "../domain/ground.ts";
+import type { Hold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
 import type { CallEnd, Memory } from "../domain/memory.ts";
@@ -67,6 +68,8 @@ export interface AgentState extends AgentFacts {
   notePass(pass: Pass): void;
   /** A device was given away. Counts against CLEAR from now on; the newest answer for a device stands for the older ones, however fast kubelet asks. */
   noteAnswer(answer: Answer): void;
+  /** What `noteAnswer` was told did not come about: kubelet gets an error. `before`: the hold of then. */
+  noteNotGiven(answer: Answer, before: Hold | undefined): void;
   /** A container may start with a device that it was given. */
   notePreStart(answer: Answer): void;
   noteSetup(regBase: RegBase): void;
@@ -105,6 +108,8 @@ export function createState(settleMs: number): AgentState {
     noteProofProblem: (proofProblem) => update((memory) => ({ ...memory, proofProblem })),
     notePass: (pass) => set({ pass, draft: null }),
     noteAnswer: (answer) => set({ answers: given(answer), memory: memories.noteAnswer(facts.memory, answer) }),
+    noteNotGiven: (answer, before) =>
+      set({ answers: facts.answers.filter((one) => one !== answer), memory: memories.noteNotGiven(facts.memory, answer, before) }),
     notePreStart: (answer) => set({ answers: given(answer), memory: memories.notePreStart(facts.memory, answer) }),
     noteSetup: (regBase) => update((memory) => memories.noteSetup(memory, regBase)),
     noteReadAgain: (regBase) => update((memory) => memories.noteReadAgain(memory, regBase)),

@@ -234,6 +234,16 @@ export function noteAnswer(memory: Memory, { address, epoch, resource, node, atM
   return { ...memory, holds: new Map(memory.holds).set(address, hold) };
 }
 
+/** Memory after an answer that could not be given: as before it, unless a view or a later answer has said something of the device in between. */
+export function noteNotGiven(memory: Memory, { address, atMs, epoch }: Answer, before: Hold | undefined): Memory {
+  const known = memory.holds.get(address);
+  if (known?.epoch !== epoch || known.freeSinceMs !== atMs) return memory;
+  const holds = new Map(memory.holds);
+  if (before === undefined) holds.delete(address);
+  else holds.set(address, before);
+  return { ...memory, holds };
+}
+
 /** Memory after PreStart said yes: the container may open the device at any time from now on, whatever the views show. */
 export function notePreStart(memory: Memory, { address, atMs }: Pick<Answer, "address" | "atMs">): Memory {
   const known = memory.holds.get(address);

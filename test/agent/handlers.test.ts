@@ -66,6 +66,8 @@ test("Allocate answers only what is written down", async () => {
   expect(order).toEqual(["written", "answered"]);
   const full = anAgent({ noteHold: () => Promise.reject(new AppError("PROOF_UNWRITABLE", "no space left")) });
   expect(await reasonOf(full.handlers.allocate(GPU, [DEVICE]))).toBe("PROOF_UNWRITABLE");
+  // Kubelet was told no: nobody has the device.
+  expect([full.state.memory.holds.size, full.state.answers.length]).toEqual([0, 0]);
 });
 
 test("a function that is below another unit by now is refused: the lock that was taken keeps no CLEAR of that one out", async () => {

@@ -8,6 +8,7 @@ import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
 import { has } from "../runs/capabilities.ts";
 import { type CheckTools, refute } from "./check-tools.ts";
+import { youngest } from "./setup-rules.ts";
 
 /** A scan for holders may be so old when a device is given away. */
 const SCAN_IS_GOOD_MS = 1_000;
@@ -36,8 +37,9 @@ function checkGift({ world, violate }: CheckTools, process: AgentProcess, { pod,
   if (!isProven(world, resource, id)) violate("Allocate", `${id}: the next process will not know of it`);
   const fn = world.host.find(id);
   if (!has("checkpoints") || fn === null || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
-  // It may have been opened since the last scan, and that may have been a moment ago.
-  const isOld = fn.opens.sinceTick < arrivedTick && world.time.nowMs - fn.opens.sinceMs > SCAN_IS_GOOD_MS;
+  // It may have been opened, or shown, since the last scan, and that may have been a moment ago.
+  const since = youngest(fn.opens, fn.areOpensShown);
+  const isOld = since.sinceTick < arrivedTick && world.time.nowMs - since.sinceMs > SCAN_IS_GOOD_MS;
   if (isOld) violate("Allocate", `${id}: a process has it open`);
 }
 

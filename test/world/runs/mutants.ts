@@ -292,6 +292,10 @@ const offer: readonly Mutant[] = [
     '    if (unit?.kind === "Unreadable") return true;\n',
     "",
   ]),
+  without("specs of an earlier process kept by the first look at their devices", LOOK, [
+    "} else await keepAdopted(ports, state, await newest.readBinding());",
+    "}",
+  ]),
   without("specs of an earlier process taken over under another name than is wanted now", "agent/adopt.ts", [
     "&& (asked === null || resource?.name === resourceOfSpec(name))",
     "",

@@ -133,6 +133,21 @@ export const SPECS: readonly Scenario[] = [
     check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
   },
   {
+    name: "a spec that was taken over goes when its device does, while the first look at podresources is slow",
+    shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [], ...REAL },
+    steps: [
+      start,
+      advance(15_000),
+      step("crashAgent"),
+      step("stall", { word: "podresources.observe" }),
+      start,
+      advance(1_000),
+      step("unplug", { at: 0 }),
+      advance(1_000),
+    ],
+    check: ({ specs }) => [...specs.names].map((name) => `${name} is in place`),
+  },
+  {
     name: "a spec that was taken over goes when its unit is lost, while the first look at the host is slow",
     shape: { devices: TWO_GPUS.devices?.slice(0, 1) ?? [], ...REAL },
     steps: [
