@@ -50,7 +50,10 @@ async function readConfig(path: string, clock: Clock): Promise<File> {
   try {
     content = (await readUserFile(path, { clock })).text;
   } catch (thrown) {
-    throw new AppError("CONFIG_INVALID", `cannot read kubeconfig ${path}: ${faultOf(thrown)}`, { details: { path }, cause: thrown });
+    throw new AppError("CONFIG_INVALID", `cannot read kubeconfig ${path}: ${faultOf(thrown)}; name another with --kubeconfig or KUBECONFIG`, {
+      details: { path },
+      cause: thrown,
+    });
   }
   const read = readDocument(content);
   // Places and fixes only: the lines themselves may hold secrets.
