@@ -15,16 +15,7 @@ import type { SpecProof } from "../domain/proofs.ts";
 import { addressOfSpec, resourceOfSpec } from "../domain/specs.ts";
 import type { Binding, Reading } from "../domain/view.ts";
 import type { AgentPorts } from "./ports.ts";
-import type { AgentState } from "./state.ts";
-
-/** A CDI spec of an earlier process, with its device as this process has read it. */
-export interface AdoptedSpec {
-  readonly proof: SpecProof;
-  readonly fn: PciFunction;
-}
-
-/** By CDI name. */
-export type AdoptedSpecs = ReadonlyMap<string, AdoptedSpec>;
+import type { AdoptedSpec, AdoptedSpecs, AgentState } from "./state.ts";
 
 /** What specs that were taken over are held against. */
 export interface HeldAgainst {

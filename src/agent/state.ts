@@ -4,6 +4,7 @@
  * The agent's only mutable state, and its only writer: who has something to remember calls one of the `note…` methods. Nothing in it is truth. `memory`
  * is what must be known over time and is safe to lose, `pass` is the newest decisions, `answers` are our own answers that kubelet may not show yet.
  */
+import type { PciFunction } from "../domain/device.ts";
 import type { Verdict } from "../domain/gate.ts";
 import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
@@ -13,13 +14,21 @@ import type { CallEnd, Memory } from "../domain/memory.ts";
 import * as memories from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import type { UnitVerdict } from "../domain/plan/finding.ts";
-import type { Proofs } from "../domain/proofs.ts";
+import type { Proofs, SpecProof } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
 import type { SpecsInPlace } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import type { RegBase } from "../domain/unit.ts";
 import type { Answer } from "../domain/view.ts";
-import type { AdoptedSpecs } from "./adopt.ts";
+
+/** A CDI spec of an earlier process, with its device as this process has read it. */
+export interface AdoptedSpec {
+  readonly proof: SpecProof;
+  readonly fn: PciFunction;
+}
+
+/** By CDI name. */
+export type AdoptedSpecs = ReadonlyMap<string, AdoptedSpec>;
 
 /** What a pass would like to list. */
 export interface Wanted {

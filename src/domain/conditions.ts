@@ -6,7 +6,7 @@ import { blindSpots } from "./holds.ts";
 import { ENVIRONMENT_TEXT } from "./plan/finding.ts";
 import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
-import type { ReportInputs } from "./report.ts";
+import type { ReportInputs } from "./report-inputs.ts";
 import { type Condition, isGateOpen, type NodeStatus, type UnitStatus } from "./status.ts";
 import { withheldText } from "./withheld.ts";
 

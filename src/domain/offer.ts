@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { accountingOf } from "./accounting.ts";
 /** The offer: what kubelet is to be shown, a projection of the gate's verdicts. Never more than the verdicts allow. */
+import { accountingOf } from "./accounting.ts";
 import { compareAddress } from "./address.ts";
 import type { Address } from "./device.ts";
 import { judge, type Verdict } from "./gate.ts";

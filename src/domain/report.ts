@@ -8,8 +8,8 @@ import { blindSpots, type Hold } from "./holds.ts";
 import { atMostThree, releasable } from "./link-names.ts";
 import type { UnitVerdict } from "./plan/finding.ts";
 import { CONDITION_REASONS } from "./reason.ts";
+import type { ReportInputs } from "./report-inputs.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
-import type { SpecsInPlace } from "./specs.ts";
 import {
   type Condition,
   type DeviceStatus,
@@ -21,32 +21,6 @@ import {
   type UnitStatus,
 } from "./status.ts";
 import type { LastCall } from "./unit.ts";
-
-export interface ReportInputs {
-  readonly ground: Ground;
-  /** The driver that is configured, for when the binding cannot be read and nobody says which one it is. */
-  readonly driver: string;
-  readonly verdicts: readonly Verdict[];
-  readonly unitVerdicts: readonly UnitVerdict[];
-  readonly hasIntent: boolean;
-  /** Units that the intent names one by one: for these no TDX Connect is a failure. */
-  readonly namedUnits: ReadonlySet<string>;
-  /** What is known of holders over time; a view alone may leave them out. */
-  readonly holds: ReadonlyMap<string, Hold>;
-  /** Addresses that the intent names and no function has. */
-  readonly absentAddresses: readonly string[];
-  readonly specs: SpecsInPlace;
-  readonly proofProblem: string;
-  /** False: by configuration there is no kubelet to register with. */
-  readonly hasKubelet: boolean;
-  readonly desiredState: "Trusted" | "Cleared" | null;
-  readonly generation: number;
-  /** Why a newer intent was refused; empty when none was. */
-  readonly intentProblem: string;
-  readonly previous: NodeStatus | null;
-  /** Wall time, RFC 3339, for conditions that change. */
-  readonly now: string;
-}
 
 /** TDX_FEATURES0 bit 6. */
 const TDX_CONNECT = 1n << 6n;

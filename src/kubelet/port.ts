@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Address } from "../domain/device.ts";
-import type { RegBase } from "../domain/unit.ts";
-import type { PodResourcesView, Publication } from "../domain/view.ts";
 /**
  * Kubelet as the agent sees it: one device plugin per resource (published from the offer), and podresources as a view.
  *
  *   agent.offer ──► DevicePluginPort ──► one server + socket per resource ──► kubelet
  *   agent.observe ◄── PodResourcesPort ◄── kubelet
  */
+import type { Address } from "../domain/device.ts";
+import type { RegBase } from "../domain/unit.ts";
+import type { PodResourcesView, Publication } from "../domain/view.ts";
 import type { AppError } from "../runtime/errors.ts";
 
 export type { PodDevices, PodResourcesView, Publication } from "../domain/view.ts";

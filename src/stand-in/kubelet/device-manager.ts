@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { ContainerAllocateResponse, DeviceMessage, DevicePluginOptionsMessage } from "../../kubelet/wire.ts";
 /**
  * kubelet's device manager as 1.37 behaves, without gRPC, files or time of its own: what it believes about each resource, and how that belief
  * goes wrong. Modelled on pkg/kubelet/cm/devicemanager/manager.go of 1.37.2; names of the parts are kubelet's.
  */
+import type { ContainerAllocateResponse, DeviceMessage, DevicePluginOptionsMessage } from "../../kubelet/wire.ts";
 import type { Clock } from "../../runtime/clock.ts";
 
 /** The plugin behind one socket, as the manager calls it. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { rm } from "node:fs/promises";
 /**
  * Why transport and watch are ours (ARCHITECTURE, decision 26): five demands, each held against our client and against that of
  * @kubernetes/client-node. Ours meets them all, the library none. When a test about the library fails, the library has become better: then ours, or
  * a part of it, may go.
  */
+import { rm } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";

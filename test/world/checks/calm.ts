@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { admit, finish, startContainer } from "../life/pod-life.ts";
-import type { World } from "../life/world.ts";
-import type { Pod } from "../models/pod.ts";
-import { plainIntent, specOf } from "../models/shape.ts";
 /**
  * Liveness: when the world leaves the agent alone, the agent brings the node to what is wanted, or says what keeps it. First as it is, then
  * with all readable but blockers left in place, then with nothing in the way, then back again.
  */
+import { admit, finish, startContainer } from "../life/pod-life.ts";
+import type { World } from "../life/world.ts";
+import type { Pod } from "../models/pod.ts";
+import { plainIntent, specOf } from "../models/shape.ts";
 import type { Checker } from "./checker.ts";
 import { deviceComplaints } from "./expected-device.ts";
 import { ownerComplaints } from "./expected-owner.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { World } from "../life/world.ts";
 /** What the status of a quiet node whose kernel owns TDX Connect must say: never more than is true, and what can be proven. */
+import type { World } from "../life/world.ts";
 import type { KernelOwner } from "../models/kernel-owner.ts";
 
 export function ownerComplaints({ module, api, isBindingReadable, kubelet, host, shape }: World, owner: KernelOwner): readonly string[] {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** In which order SETUP and a link's protection came, as the truth has it (I3). A virtual function has no link of its own, and a slot has one link. */
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
-/** In which order SETUP and a link's protection came, as the truth has it (I3). A virtual function has no link of its own, and a slot has one link. */
 import { has } from "../runs/capabilities.ts";
 
 export class LinkOrders {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { World } from "../life/world.ts";
 /** CDI specs that are in place, and what is wrong with what they say: the checker's own statement, from the models' truth. */
+import type { World } from "../life/world.ts";
 import { type Objection, objection } from "./eligibility.ts";
 
 export interface SpecInPlace {

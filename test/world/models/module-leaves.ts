@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isHolding, STATUS } from "./module-status.ts";
 /** The two SEAMCALLs as the TDX module answers one attempt of them. */
+import { isHolding, STATUS } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 
 export interface Attempt {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { World } from "../life/world.ts";
-import { GPU, PLAIN } from "../models/shape.ts";
-import type { Step } from "../steps/steps.ts";
 /**
  * Every history up to a depth, for one unit with two devices: no dice, no luck. A history is a word over a small alphabet; each is run from the
  * beginning, and checked like any other.
  */
+import type { World } from "../life/world.ts";
+import { GPU, PLAIN } from "../models/shape.ts";
+import type { Step } from "../steps/steps.ts";
 import { Run } from "./history.ts";
 
 const rest = (kind: string, args: Step["args"] = {}): Step => ({ kind, args, flow: "rest" });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { GPU } from "../models/shape.ts";
 /** What CLEAR waits for, and what it looks at again. */
+import { GPU } from "../models/shape.ts";
 import { advance, BLIND, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, TWO_UNITS, UP } from "./scenario.ts";
 
 /** The pod's container has let its device go, and is on its way out. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { GPU, NIC, PLAIN, RENAMED } from "../models/shape.ts";
 /** Devices in hands over a restart, a rename, a reboot, a loss of trust. */
+import { GPU, NIC, PLAIN, RENAMED } from "../models/shape.ts";
 import { advance, BLIND, intent, POD, type Scenario, start, step, UP } from "./scenario.ts";
 
 /** Kubelet has the answer, and podresources shows its pod a second later. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { GPU, NIC } from "../models/shape.ts";
 /** What is listed, and what is withdrawn at once. */
+import { GPU, NIC } from "../models/shape.ts";
 import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
 
 export const OFFERS: readonly Scenario[] = [

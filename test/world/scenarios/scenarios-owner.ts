@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { GPU, type WorldShape } from "../models/shape.ts";
 /** Nodes whose kernel owns TDX Connect, and says of it only lines in a log. */
+import { GPU, type WorldShape } from "../models/shape.ts";
 import { advance, type Scenario, start, step, TWO_UNITS, UP } from "./scenario.ts";
 
 const owned = (isNaming: boolean, isBuiltIn = false): Partial<WorldShape> => ({

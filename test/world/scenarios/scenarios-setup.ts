@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { GPU } from "../models/shape.ts";
 /** The order of SETUP and a link's protection, and when SETUP is issued. */
+import { GPU } from "../models/shape.ts";
 import { advance, firstUnit, intent, type Scenario, start, step, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
 
 export const SETUPS: readonly Scenario[] = [

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** What a container runtime makes of the CDI specs in place, and of the device nodes that kubelet keeps from an answer. */
 import { specsInPlace } from "../checks/spec-rules.ts";
 import { GPU } from "../models/shape.ts";
-/** What a container runtime makes of the CDI specs in place, and of the device nodes that kubelet keeps from an answer. */
 import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, TWO_UNITS, UP } from "./scenario.ts";
 
 const REAL = { isSimulated: false, realSetup: true };

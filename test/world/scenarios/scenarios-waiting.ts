@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** What each of CLEAR's blockers and SETUP's refusals does alone. */
 import type { WorldShape } from "../models/shape.ts";
 import type { Step } from "../steps/steps.ts";
-/** What each of CLEAR's blockers and SETUP's refusals does alone. */
 import { advance, intent, type Scenario, start, step, UP } from "./scenario.ts";
 
 /** Blockers of CLEAR, each alone: a step that makes it. */

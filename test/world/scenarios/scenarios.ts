@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { PLAIN } from "../models/shape.ts";
 /**
  * Short histories with a point, about what random ones seldom do. All of them hold; each is there to break when one rule of the agent is taken out
  * (mutants.ts).
  */
+import { PLAIN } from "../models/shape.ts";
 import { has } from "../runs/capabilities.ts";
 import { Run } from "../runs/history.ts";
 import type { Scenario } from "./scenario.ts";
