@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type * as z from "zod";
+import * as z from "zod";
 import { FIELDS } from "./field.ts";
 import { nearest, type Problem, pathText, type Verdict, valueText } from "./problem.ts";
 
@@ -56,7 +56,7 @@ export function unknownFieldFix(name: string, known: readonly string[]): string 
 function fixOf(issue: Issue, at: { schema: Type; found: unknown; source: string | null }): string {
   const target = schemaAt(at.schema, issue.path);
   // YAML reads 8086 and 0302 as numbers, and 0xfed90000 too: the text between quotes is what was meant.
-  if (issue.code === "invalid_type" && issue.expected === "string" && at.found !== undefined) return quoteFix(at);
+  if (issue.code === "invalid_type" && issue.expected === "string" && at.found !== undefined) return quoteFix(target, at);
   if (issue.code === "custom" || (issue.code === "invalid_format" && issue.format === "regex")) return issue.message;
   const instead = aboutOf(target)?.instead ?? null;
   if (issue.code === "too_big") return `write at most ${issue.maximum}${issue.origin === "array" ? " entries" : ""}`;
@@ -64,8 +64,13 @@ function fixOf(issue: Issue, at: { schema: Type; found: unknown; source: string 
   return issue.message;
 }
 
-function quoteFix({ found, source }: { found: unknown; source: string | null }): string {
-  return typeof found === "number" ? `put it in quotes: "${source ?? String(found)}"` : "write text in quotes";
+/** What was written, in quotes, where that is taken; else what is to be written instead of it. */
+function quoteFix(target: Type | null, { found, source }: { found: unknown; source: string | null }): string {
+  if (typeof found !== "number") return "write text in quotes";
+  const text = source ?? String(found);
+  const parsed = target === null ? null : z.safeParse(target, text);
+  const [issue] = parsed?.error?.issues ?? [];
+  return target === null || issue === undefined ? `put it in quotes: "${text}"` : fixOf(issue, { schema: target, found: text, source: null });
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -25,9 +25,23 @@ type Surroundings = Omit<Context, "output" | "errors" | "drops">;
 
 /** Runs a command in the process's own world, and ends the process. */
 export async function start({ words, environment, signals, isLasting }: StartInputs): Promise<void> {
-  const around: Surroundings = { environment, workingFolder: process.cwd(), clock: systemClock, signals, exit: (code) => process.exit(code) };
+  const workingFolder = workingFolderOrNull();
+  if (workingFolder === null) {
+    process.stderr.write("trusted-iommu: the working folder is gone; go to one that is there first, for example: cd /\n");
+    process.exit(EXIT_CODES.Usage);
+  }
+  const around: Surroundings = { environment, workingFolder, clock: systemClock, signals, exit: (code) => process.exit(code) };
   if (isLasting) await runLasting(words, around);
   else await runOnce(words, around);
+}
+
+/** Null: it has been removed, and file names mean nothing in it. */
+function workingFolderOrNull(): string | null {
+  try {
+    return process.cwd();
+  } catch {
+    return null;
+  }
 }
 
 /** Waits for its reader, as a filter does, and ends with it. */

@@ -35,6 +35,6 @@ export async function buildDriver(config: Pick<NodeConfig, "driver" | "hostRoot"
 
 function simulatorMissing(stateDir: string): AppError {
   const folder = dirname(stateDir);
-  const fix = `trusted-iommu simulate create --host HOST.yaml --root ${folder}`;
+  const fix = `trusted-iommu simulate create --host HOST --root ${folder}`;
   return new AppError("CONFIG_INVALID", `--simulator is "${folder}": there is no simulated host; make one first: ${fix}`);
 }

@@ -62,9 +62,8 @@ function resolved(path: string, folder: string): string {
 
 /** Flags are text: what reads as a number is one where one is wanted, everything else is left for the schema to refuse, as it was written. */
 function numeric(key: SettingKey, value: unknown): unknown {
-  if (SETTINGS[key].kind !== "number" || typeof value !== "string" || value.trim() === "") return value;
-  const number = Number(value);
-  return Number.isFinite(number) ? number : value;
+  const isDecimal = typeof value === "string" && /^\s*-?\d{1,15}(\.\d{1,15})?\s*$/.test(value);
+  return SETTINGS[key].kind === "number" && isDecimal ? Number(value) : value;
 }
 
 function isKey(key: string): key is SettingKey {

@@ -1,28 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { writeFileAtomic } from "../../runtime/atomic-file.ts";
-import { AppError } from "../../runtime/errors.ts";
 import { createSimulatedHost } from "../../stand-in/host/create.ts";
 import { loadHostDescription } from "../../stand-in/host/load-description.ts";
 import { simulationOf } from "../../stand-in/module/simulation.ts";
-
-/** Where hosts/ is, seen from this file and from a bundle one folder below the root. */
-const HOSTS = ["../../../hosts/", "../hosts/"];
-
-/** The description that shows most: 21 units, a GPU, an accelerator with virtual functions, a device that its own driver holds, two segments. */
-const DEFAULT_HOST = "tdx-connect-2s";
-
-/** A path, or the name of a description that comes with the project. @throws CONFIG_INVALID */
-export function hostFile(given: string | null): string {
-  const name = given ?? DEFAULT_HOST;
-  const ours = HOSTS.map((folder) => fileURLToPath(new URL(`${folder}${name}.yaml`, import.meta.url)));
-  const found = [...(given === null ? [] : [given]), ...ours].find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  throw new AppError("CONFIG_INVALID", `--host is "${name}": name a host description, or one of hosts/, for example ${DEFAULT_HOST}`);
-}
 
 /** Makes the simulated host. `latencyMs` null: as described. */
 export function makeHost(folder: string, file: string, latencyMs: number | null): void {

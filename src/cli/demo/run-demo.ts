@@ -12,11 +12,14 @@ import { type PassView, type RunControl, runAgent } from "../agent/run-agent.ts"
 import { type AgentConfig, agentConfig } from "../config/agent-config.ts";
 import type { OutputForm } from "../config/settings.ts";
 import type { Context } from "../context.ts";
+import { hostFile } from "../host-file.ts";
 import type { DemoFlags } from "./demo-command.ts";
 import { type Course, moveAfter, START } from "./demo-course.ts";
-import { type DemoManifest, hostFile, makeHost, makeManifest } from "./demo-host.ts";
+import { type DemoManifest, makeHost, makeManifest } from "./demo-host.ts";
 import { demoScreen, printSettled, quietScreen } from "./demo-screen.ts";
 
+/** The description that shows most: 21 units, a GPU, an accelerator with virtual functions, a device that its own driver holds, two segments. */
+const DEFAULT_HOST = "tdx-connect-2s";
 /** Short, because nobody else uses the stand-in; longer than the second in which kubelet shows no pods after its start. */
 const SETTLE_SECONDS = "1.5";
 /** So slow that a person sees a unit in SettingUp. */
@@ -29,7 +32,7 @@ const STOP_WITHIN_MS = 5_000;
 export async function runDemo(flags: DemoFlags, context: Context): Promise<number> {
   const folder = flags.keep === undefined ? await mkdtemp(join(tmpdir(), "trusted-iommu-")) : resolve(context.workingFolder, flags.keep);
   try {
-    makeHost(folder, hostFile(flags.host ?? null), flags.once ? null : LIVE_LATENCY_MS);
+    makeHost(folder, hostFile(flags.host ?? DEFAULT_HOST, context.workingFolder), flags.once ? null : LIVE_LATENCY_MS);
     const manifest = await makeManifest(folder);
     const config = demoConfig(flags, { folder, manifest, context });
     const course = createCourse({ flags, context, manifest, folder, output: config.output });

@@ -6,6 +6,7 @@ import { EXIT_CODES } from "../../runtime/exit-codes.ts";
 import { clean } from "../../runtime/printable.ts";
 import type { SimulatedHost } from "../../stand-in/host/simulated-host.ts";
 import { type Act, type Context, canvasOf, printLines } from "../context.ts";
+import { hostFile } from "../host-file.ts";
 import { addressArgument, type FaultFlags, faultFrom } from "./arguments.ts";
 import { DEEDS, type Deed } from "./deeds.ts";
 import { moduleJson, moduleTable } from "./show.ts";
@@ -71,7 +72,7 @@ function addCreate(simulate: Command, context: Context, act: Act): void {
       "build a simulated host from a description\n\nDescriptions that come with the project are in hosts/. A simulated host that is in the folder\n" +
         "already is made anew; a folder with anything else in it is refused.",
     )
-    .requiredOption("--host <file>", "description of the host (YAML)")
+    .requiredOption("--host <file>", "description of the host (YAML), or the name of one in hosts/")
     .addOption(rootOption())
     .addOption(
       new Option(
@@ -88,7 +89,7 @@ function addCreate(simulate: Command, context: Context, act: Act): void {
         import("../../stand-in/host/load-description.ts"),
         import("../../stand-in/module/simulation.ts"),
       ]);
-      const description = loadHostDescription(resolve(context.workingFolder, flags.host));
+      const description = loadHostDescription(hostFile(flags.host, context.workingFolder));
       const deviceNodes = flags.deviceNodes === "characters" ? "Characters" : "Files";
       const root = resolve(context.workingFolder, flags.root);
       createSimulatedHost(root, { description, deviceNodes, control: simulationOf() });

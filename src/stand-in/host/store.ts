@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { AppError, messageOf } from "../../runtime/errors.ts";
+import { AppError, faultOf, isAppError, messageOf } from "../../runtime/errors.ts";
 import { makeFolderNow, PRIVATE } from "../../runtime/folder.ts";
 import { readUserFileNow } from "../../runtime/user-file.ts";
 import type { HostDescription } from "./host-description.ts";
@@ -36,8 +36,7 @@ export function storeAt(directory: string): Store {
  * @throws SIMULATION_INVALID when it holds anything that is not a simulated host.
  */
 export function claimDirectory(store: Store): void {
-  if (existsSync(store.directory) && readdirSync(store.directory).length > 0) readMarker(store);
-  makeFolderNow(store.directory, PRIVATE);
+  claimable(store);
   // A simulated host has no secrets, but who could write to it could make the agent believe anything.
   chmodSync(store.directory, PRIVATE);
   // Marked before anything else, so that a creation that was cut short can be repeated.
@@ -47,6 +46,18 @@ export function claimDirectory(store: Store): void {
   mkdirSync(store.scratch);
 }
 
+function claimable(store: Store): void {
+  const { directory } = store;
+  const fix = "name a folder that is not there yet, an empty one, or one that simulate create made";
+  try {
+    if (existsSync(directory) && readdirSync(directory).length > 0) readMarker(store, fix);
+    makeFolderNow(directory, PRIVATE);
+  } catch (thrown) {
+    if (isAppError(thrown)) throw thrown;
+    throw new AppError("SIMULATION_INVALID", `${directory} cannot be made a simulated host: ${faultOf(thrown)}; ${fix}`, { cause: thrown });
+  }
+}
+
 /** The last step of a creation: from here on the directory can be opened. */
 export function saveDescription(store: Store, host: HostDescription): void {
   writeJson(store.directory, MARKER, { kind: KIND, version: VERSION, host });
@@ -54,19 +65,16 @@ export function saveDescription(store: Store, host: HostDescription): void {
 
 /** @throws SIMULATION_INVALID when the directory is not a simulated host, or its creation was cut short. */
 export function loadDescription(store: Store): HostDescription {
-  const host = readMarker(store);
+  const host = readMarker(store, `make one there: trusted-iommu simulate create --host HOST --root ${store.directory}`);
   if (host === null) throw new AppError("SIMULATION_INVALID", `${store.directory}: the simulated host was not finished; create it again`);
   return host;
 }
 
-function readMarker(store: Store): HostDescription | null {
-  const marker = readJson(
-    join(store.directory, MARKER),
-    `${store.directory} is not a simulated host; name an empty directory or one made by simulate create`,
-  );
+function readMarker(store: Store, fix: string): HostDescription | null {
+  const marker = readJson(join(store.directory, MARKER), `${store.directory} is not a simulated host; ${fix}`);
   const parsed = markerSchema.safeParse(marker);
   if (parsed.success) return parsed.data.host;
-  throw new AppError("SIMULATION_INVALID", `${store.directory} is not a simulated host of this version; choose another directory`);
+  throw new AppError("SIMULATION_INVALID", `${store.directory} is not a simulated host of this version; name another folder`);
 }
 
 const markerSchema = z.strictObject({ kind: z.literal(KIND), version: z.literal(VERSION), host: descriptionSchema.nullable() });

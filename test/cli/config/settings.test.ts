@@ -64,3 +64,40 @@ test("the chart's values are the defaults of the settings that they are passed t
   });
   expect(SETTINGS.metrics.schema.safeParse(`:${agent.metricsPort}`).success).toBe(true);
 });
+
+/** Values that a fix gives literally: `write present or none`, `for example 127.0.0.1:9100`, `seconds from 0 to 3600`. */
+function valuesIn(fix: string): readonly (string | number)[] {
+  const numbers = /from (\d+) to (\d+)/.exec(fix);
+  if (numbers) return [Number(numbers[1]), Number(numbers[2])];
+  const example = /for example (\S+)$/.exec(fix)?.[1];
+  if (example !== undefined) return [example];
+  const words = /^write (?:one of )?([\w, ]+?)(?:;|$)/.exec(fix)?.[1];
+  return words?.split(/, | or /) ?? [];
+}
+
+test("what a refused setting is told to be is accepted", () => {
+  const told = all.map(([key, { schema, fix }]) => ({ key, values: valuesIn(fix).map((value) => [value, schema.safeParse(value).success]) }));
+  expect(told.filter(({ values }) => values.some(([, isAccepted]) => !isAccepted))).toEqual([]);
+  expect(told.filter(({ values }) => values.length > 0).map(({ key }) => key)).toEqual([
+    "node",
+    "driver",
+    "kubelet",
+    "settle",
+    "metrics",
+    "logLevel",
+    "output",
+  ]);
+});
+
+test("a number is taken as people write it, and shown as it was written when it is refused", () => {
+  const refusal = (settle: string): string => {
+    try {
+      agentConfig({ manifest: "/node.yaml", settle }, { workingFolder: "/", configFile: null });
+    } catch (thrown) {
+      return (thrown as Error).message;
+    }
+    return "";
+  };
+  expect(["0", "10", " 0.5 ", "3600"].map(refusal)).toEqual(["", "", "", ""]);
+  for (const text of ["Infinity", "NaN", "1e3", "0x10", "ten"]) expect(refusal(text)).toBe(`--settle is "${text}": write seconds from 0 to 3600`);
+});
