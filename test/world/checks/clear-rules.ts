@@ -114,7 +114,9 @@ function againstHeld(
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
-    const isAbout = has("slowStarts") && pod.isOpening && pod.ids.some((id) => below.has(id));
+    // So long a yes of PreStart counts; what shows the pod counts beside it.
+    const isYoung = world.time.nowMs - pod.startedMs < Math.max(shape.settleMs, KUBELET_SHOWS_MS);
+    const isAbout = has("slowStarts") && pod.isOpening && isYoung && pod.ids.some((id) => below.has(id));
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without its object in the API nothing shows a pod that is on its way out and has nothing open that is there. Without an API server its process
     // does, to an agent that had seen it in kubelet's checkpoint.
@@ -142,8 +144,8 @@ function againstSpecs({ world, target }: ClearEvidence, found: Objections): void
 }
 
 function againstOthers({ world, target }: Pick<ClearEvidence, "world" | "target">, found: Objections): void {
-  for (const fn of world.host.below(target.regBase)) {
-    const other = knownToBeTaken(world, fn);
+  for (const fn of world.host.functions) {
+    const other = mayBeBelow(world, fn, target.regBase) ? knownToBeTaken(world, fn) : null;
     if (other !== null && !world.kubelet.isBlind) found.add(true, `another plugin's pod has ${fn.address}`, youngest(other.since, fn.isOnVfio));
   }
 }

@@ -74,6 +74,6 @@ export class OverdueChecks {
     const { time, shape, quiet } = this.#tools.world;
     const isPrompt = isLoud && time.nowMs - this.#brokenMs > NOTICE_SLACK_MS;
     if (isPrompt) return time.nowMs > sinceMs || sinceTick < quiet.tick;
-    return time.nowMs - sinceMs > shape.observeEveryMs + NOTICE_SLACK_MS;
+    return time.nowMs - Math.max(sinceMs, this.#brokenMs) > shape.observeEveryMs + NOTICE_SLACK_MS;
   }
 }

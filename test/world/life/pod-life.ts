@@ -121,6 +121,7 @@ function startVm(world: World, pod: Pod): void {
     return;
   }
   pod.isOpening = true;
+  pod.startedMs = world.time.nowMs;
   const { bootId } = world.host;
   world.time.after(WORLD, world.shape.openDelayMs, () => {
     if (pod.isOpening && world.host.bootId === bootId) run(world, pod, devices);

@@ -31,6 +31,8 @@ export class Pod {
   isStarting = false;
   /** PreStart has said yes, and the VM is about to open its devices, whatever becomes of the pod. */
   isOpening = false;
+  /** When PreStart last said yes. */
+  startedMs = 0;
   /** Kubelet has lost what it had written down of it: it shows no device of this pod, and counts them as free. */
   isForgotten = false;
   /** Number of what had happened when it was made, or was given its devices. */

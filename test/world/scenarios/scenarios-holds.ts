@@ -34,6 +34,21 @@ const YOUNG_KUBELETS = [
 
 export const HOLDS: readonly Scenario[] = [
   {
+    name: "a hold does not end while its holders cannot be read, although no other view shows it",
+    steps: [
+      ...UP,
+      ...POD,
+      advance(1_000),
+      step("hideHolders", { at: 0 }),
+      step("forceDeletePod", { word: "pod-0" }),
+      advance(10_000),
+      step("loseUnit", { at: 0 }),
+      step("findUnit", { at: 0 }),
+      advance(10_000),
+    ],
+    check: ({ kubelet }) => kubelet.healthy(GPU).filter((id) => id === "0000:17:00.0"),
+  },
+  {
     name: "the only device is offered again although kubelet's checkpoint still has its pod, and nothing is listed that would make kubelet write",
     shape: { isStandalone: true, devices: PLAIN.devices.slice(0, 1) },
     steps: [
