@@ -8,6 +8,7 @@ const PARTS: readonly (readonly [string, readonly string[]])[] = [
   ["types", ["tsc", "--noEmit"]],
   ["generated CRDs are up to date", ["node", "tools/generate-crds.ts", "--check"]],
   ["generated wire formats are up to date", ["node", "src/kubelet/proto/generate.ts", "--check"]],
+  ["generated parts of the documents are up to date", ["node", "tools/generate-docs.ts", "--check"]],
   ["pure tests", ["vitest", "run", "--project", "pure", "--reporter", "default"]],
 ];
 

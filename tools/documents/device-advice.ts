@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What an admin does about each reason of a device: a part of docs/reasons.md. A new reason does not compile without its advice. */
+import type { DeviceReason } from "../../src/domain/reason.ts";
+
+export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
+  Offered: "nothing. The device is in kubelet's list and pods can ask for its resource.",
+  DeviceMissing:
+    "nothing if the device was removed on purpose. Otherwise look in the kernel log for a PCI error or a hot-unplug; the device is offered again " +
+    "when it is back on the bus.",
+  NotTeeCapable:
+    "nothing, the hardware decides. If the device should be TEE-I/O capable, check its firmware settings: bit 30 of Device Capabilities " +
+    "(`setpci -s ADDRESS CAP_EXP+4.l`) must be set. A virtual function inherits the bit from its physical function.",
+  CapabilityUnknown:
+    "give the agent CAP_SYS_ADMIN (the chart does): without it the kernel shows the first 64 bytes of configuration space only. If it has it, the " +
+    "device does not answer; look in the kernel log.",
+  NoIntent: "apply a `TrustedIommu` whose name is the node's name, or name one with `--manifest`.",
+  NoResourceMatches: "add or widen a `match` in `spec.resources` if the device should be offered; otherwise nothing.",
+  LedgerNotServed: "write `ledger: DevicePlugin` in the resource. DRA is not served by this version.",
+  NameServedByOther:
+    "give the resource another name in `spec.resources`, or remove the other device plugin from the node. The message says which ids show it.",
+  NoUnit:
+    "check that the IOMMU is on (`intel_iommu=on` on the kernel command line, VT-d in the firmware) and that the function has an `iommu` link below " +
+    "`/sys/bus/pci/devices/ADDRESS`.",
+  UnitUnreadable: "see the node's `otherUnits` in status: the register base of the unit above the device cannot be read. Look at `/sys/class/iommu`.",
+  UnitNotSelected: "add the unit's register base to `spec.units.regBases`, or write `units: {all: true}`, if the device should be offered.",
+  IntentCleared: "write `state: Trusted` if the device should be offered.",
+  BindingUnreadable:
+    "see the condition `Degraded`: the driver that issues SETUP cannot be asked. Check that `/dev/tdx_iommu` or `tdx_host` is there.",
+  LinkSecuredBeforeSetup:
+    "release the link (`echo TSM > tsm/disconnect` of the function that the message names, with the name that its `tsm/connect` shows). SETUP must " +
+    "come before the link.",
+  UnitNotTrusted: "see the reason of the unit above it, which `trusted-iommu status` shows next to the device.",
+  LinkUnknown:
+    "give the agent CAP_SYS_ADMIN if it lacks it. If reading `tsm/` blocks, another process connects or disconnects a device: it is read again within " +
+    "two seconds. If that goes on, look in the kernel log.",
+  LinkBroken:
+    "disconnect the link (write the TSM's name to `tsm/disconnect`): a reset or a link error has ended the stream, and the kernel still calls it " +
+    "connected. It can be connected again after that.",
+  HeldByUnknown: "end the process that has the vfio device open (`fuser -v /dev/vfio/devices/vfioN`), or shut down the TD that has the device.",
+  HeldByOtherLedger: "take the function out of this spec's `match`, or out of the configuration of the other device plugin or DRA driver.",
+  HeldAcrossTrustLoss: "delete the pod that the status names; its controller makes a new one. The device is offered again when it is free.",
+  HeldUnderOtherName: "nothing: the device is offered under the new name when the pod ends. To speed it up, delete the pod.",
+  GivenNodeChanged: "delete the pod: its container cannot start with the old device node, and a new pod gets the present one.",
+  ProofUnwritable: "make the folder of the agent's lock writable (`/run/trusted-iommu` by default; see `--lock`) for root alone, with free space.",
+  CdiUnwritable: "make the CDI folder writable (`/var/run/cdi` by default; see `--cdi-dir`), with free space.",
+  AgentStopped: "start the agent of this node again: `kubectl get pods -o wide` in the release's namespace shows where it is missing.",
+  AwaitingKubelet: "nothing at first. If it stays, check that kubelet runs and that `--kubelet-dir` is its device-plugin folder.",
+  NoVfioDevice:
+    "bind the function to vfio-pci on a kernel with IOMMUFD device nodes (`CONFIG_VFIO_DEVICE_CDEV`), for example with `driverctl set-override " +
+    "ADDRESS vfio-pci`. `/dev/vfio/devices` must then have a node for it.",
+};
