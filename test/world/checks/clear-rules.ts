@@ -122,7 +122,7 @@ function againstHeld(
     // does, to an agent that had seen it in kubelet's checkpoint.
     const isOpen = pod.isRunning && pod.ids.every((id) => pod.opened.some((fn) => fn.address === id && fn.isPresent.value && fn.areOpensShown.value));
     const isShown = shape.isStandalone ? pod.hasProcess && pod.knownTo === process.number : pod.isInApi && !isOverForAll(pod);
-    const isUnseen = pod.isTerminating ? !isShown : kubelet.isBlind && isOverForAll(pod);
+    const isUnseen = pod.isTerminating ? !isShown : (kubelet.isBlind || pod.isForgotten) && isOverForAll(pod);
     if (isUnseen && !isOpen) continue;
     found.add(
       pod.ids.some((id) => below.has(id)),

@@ -140,6 +140,8 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   const since = [fn.opens, fn.areOpensShown, fn.areHoldersReadable, fn.isPresent, api.lastEnd].map(ageOf).reduce(younger);
   // A search for holders may be so old when it is listed.
   if (world.time.nowMs - since.sinceMs <= SEARCH_IS_GOOD_MS) return;
+  // For the settling time after its pod has ended, who has a device open may be what the pod left behind.
+  if (world.time.nowMs - api.lastEnd.sinceMs <= world.shape.settleMs + SEARCH_IS_GOOD_MS) return;
   object(!isKnown, "a process has it open, and no pod has it", { ...latest, ...since, sinceMs: Math.max(latest.sinceMs, since.sinceMs) });
 }
 
