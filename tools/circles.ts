@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 /** Each file with the files that it imports, all relative to one folder. */
 export type Imports = ReadonlyMap<string, readonly string[]>;
 
-/** `import … from "./x.ts"`, `export … from "./x.ts"` and `import "./x.ts"`, as the formatter leaves them: at the beginning of a line. */
+/** Imports and exports from a path that begins with a dot, as the formatter leaves them: at the beginning of a line. */
 const IMPORT = /^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+)"|^import "(\.[^"]+)"/gm;
 
 /** The relative imports that `text` makes by statement, as they are written. `import()` is left out: it is how a circle of loading is avoided. */

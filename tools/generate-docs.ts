@@ -6,10 +6,28 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { agentMetrics } from "../src/agent/metrics.ts";
+import { SETTINGS } from "../src/cli/config/settings.ts";
+import { METRICS_PREFIX } from "../src/cli/process/build-metrics.ts";
+import { pluginMetrics } from "../src/kubelet/device-plugin/metrics.ts";
+import { jobMetrics } from "../src/runtime/job-metrics.ts";
+import type { Metrics } from "../src/runtime/metrics.ts";
 import { withBlock } from "./documents/blocks.ts";
+import { metricTable } from "./documents/metric-table.ts";
 import { conditionSections, REASON_LISTS, reasonSections } from "./documents/reason-blocks.ts";
+import { settingTable } from "./documents/setting-table.ts";
 
 const ROOT = join(import.meta.dirname, "..");
+
+/** Jobs of every agent (agent/wakes.ts); those of kubelet's plugins and the API server have names of their own. */
+const JOBS = ["pass", "steps", "status", "withdraw", "withdraw-by-host", "specs"];
+
+/** The parts of the agent that count something. */
+function declareAll(metrics: Metrics): void {
+  agentMetrics(metrics);
+  pluginMetrics(metrics);
+  for (const job of JOBS) jobMetrics(metrics, job);
+}
 
 /** What fills each block, by document and block name. */
 const BLOCKS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -17,6 +35,11 @@ const BLOCKS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...Object.fromEntries(Object.entries(REASON_LISTS).map(([name, list]) => [name, reasonSections(list)])),
     conditions: conditionSections(),
   },
+  "docs/configuration.md": {
+    settings: settingTable(SETTINGS),
+    values: `\`\`\`yaml\n${readFileSync(join(ROOT, "charts/trusted-iommu/values.yaml"), "utf8").trim()}\n\`\`\``,
+  },
+  "docs/metrics.md": { metrics: metricTable(METRICS_PREFIX, declareAll) },
 };
 
 const check = process.argv.includes("--check");

@@ -88,7 +88,7 @@ function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): D
   return draft("UnitsTrusted", unknown ? "Unknown" : "False", unknown ? "BindingUnreadable" : "SomeNotTrusted", text);
 }
 
-/** A unit without TDX Connect is no failure: it counts only when the intent names it (settled.ts). */
+/** A unit without TDX Connect is no failure: it counts only when the intent names it (settlement.ts). */
 function isWithoutConnect(reason: string): boolean {
   return reason === "TdxConnectMissing" || reason === "RejectedByModule";
 }
