@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What a caller may do after an error: nothing, try again later, or wait for the world to change. */
-export type Retry = "never" | "backoff" | "onChange";
-
 interface ErrorKind {
-  readonly retry: Retry;
   /** gRPC status code for the kubelet border. */
   readonly grpc: number;
   readonly meaning: string;
@@ -18,46 +14,46 @@ const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 const DEADLINE_EXCEEDED = 4;
 
-/** Every error code of the project. Codes are never reused; ARCHITECTURE.md lists them. */
+/** Every error code of the project. Codes are never reused. */
 export const ERROR_CODES = {
-  NO_TDX_MODULE: { retry: "onChange", grpc: UNAVAILABLE, meaning: "the binding finds no TDX module on this host" },
-  UNKNOWN_UNIT: { retry: "onChange", grpc: NOT_FOUND, meaning: "the binding does not know this unit" },
-  WRITER_BUSY: { retry: "backoff", grpc: UNAVAILABLE, meaning: "another process holds the binding for writing" },
-  STALE_ID: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the id or sequence is no longer the unit's" },
-  OUT_OF_MEMORY: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the kernel had no pages to donate" },
-  INTERRUPTED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the call was interrupted; an operation that has begun goes on" },
-  REAL_SETUP_DISABLED: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the kernel module was loaded without real SETUP" },
-  TOO_LATE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "its turn came after the look that it was decided on had aged: it was not issued" },
-  DRIVER_TOO_OLD: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the loaded driver speaks an older version of the contract" },
-  BACKEND_GONE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the SEAMCALL backend is gone" },
-  NOT_PERMITTED: { retry: "never", grpc: PERMISSION_DENIED, meaning: "CAP_SYS_ADMIN is missing" },
-  BINDING_CLOSED: { retry: "never", grpc: UNAVAILABLE, meaning: "the binding was closed" },
-  BINDING_FAILED: { retry: "backoff", grpc: INTERNAL, meaning: "the binding failed in a way its contract does not name" },
-  DRIVER_MISSING: { retry: "onChange", grpc: UNAVAILABLE, meaning: "no driver for SETUP and CLEAR was found on this host" },
-  KERNEL_OWNED: { retry: "onChange", grpc: FAILED_PRECONDITION, meaning: "the kernel's own driver does this, for all units, and can't be asked" },
-  HOST_UNREADABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the host's sysfs tree cannot be read" },
-  MANIFEST_INVALID: { retry: "onChange", grpc: INVALID_ARGUMENT, meaning: "the manifest breaks its schema" },
-  CONFIG_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "a flag or the config file is wrong" },
-  NODE_LOCKED: { retry: "never", grpc: UNAVAILABLE, meaning: "another agent runs on this node" },
-  KUBELET_ABSENT: { retry: "onChange", grpc: UNAVAILABLE, meaning: "kubelet's socket is not there" },
-  REGISTER_REFUSED: { retry: "backoff", grpc: UNAVAILABLE, meaning: "kubelet refused the registration" },
-  SOCKET_PATH_TOO_LONG: { retry: "never", grpc: INTERNAL, meaning: "a unix socket path is longer than 107 bytes" },
-  SOCKET_UNBINDABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "a unix socket cannot be made in its folder" },
-  DEADLINE: { retry: "backoff", grpc: DEADLINE_EXCEEDED, meaning: "an answer did not come in time" },
-  NOT_OFFERED: { retry: "never", grpc: FAILED_PRECONDITION, meaning: "the device is withheld; the reason is in the message" },
-  UNKNOWN_DEVICE: { retry: "never", grpc: NOT_FOUND, meaning: "no such device on this node" },
-  SHUTTING_DOWN: { retry: "never", grpc: UNAVAILABLE, meaning: "the agent is stopping" },
-  API_UNREACHABLE: { retry: "backoff", grpc: UNAVAILABLE, meaning: "the API server does not answer" },
-  API_REFUSED: { retry: "backoff", grpc: PERMISSION_DENIED, meaning: "the API server refused the request" },
-  API_ANSWER_TOO_LONG: { retry: "backoff", grpc: UNAVAILABLE, meaning: "an answer of the API server is longer than is read" },
-  SIMULATION_INVALID: { retry: "never", grpc: INVALID_ARGUMENT, meaning: "the simulated host's description or state is wrong" },
-  STATUS_ABSENT: { retry: "onChange", grpc: NOT_FOUND, meaning: "no agent has left a status there" },
-  STATUS_INVALID: { retry: "onChange", grpc: INVALID_ARGUMENT, meaning: "what is there is no status" },
-  STATUS_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the status file cannot be written" },
-  CDI_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "a CDI spec cannot be written" },
-  PROOF_UNREADABLE: { retry: "never", grpc: INTERNAL, meaning: "the proof file cannot be read or is not ours: nothing is proven" },
-  PROOF_UNWRITABLE: { retry: "backoff", grpc: INTERNAL, meaning: "the proof file cannot be written, so nothing is handed out" },
-  INVARIANT_BROKEN: { retry: "never", grpc: INTERNAL, meaning: "a bug in this program" },
+  NO_TDX_MODULE: { grpc: UNAVAILABLE, meaning: "the binding finds no TDX module on this host" },
+  UNKNOWN_UNIT: { grpc: NOT_FOUND, meaning: "the binding does not know this unit" },
+  WRITER_BUSY: { grpc: UNAVAILABLE, meaning: "another process holds the binding for writing" },
+  STALE_ID: { grpc: FAILED_PRECONDITION, meaning: "the id or sequence is no longer the unit's" },
+  OUT_OF_MEMORY: { grpc: UNAVAILABLE, meaning: "the kernel had no pages to donate" },
+  INTERRUPTED: { grpc: UNAVAILABLE, meaning: "the call was interrupted; an operation that has begun goes on" },
+  REAL_SETUP_DISABLED: { grpc: FAILED_PRECONDITION, meaning: "the kernel module was loaded without real SETUP" },
+  TOO_LATE: { grpc: UNAVAILABLE, meaning: "its turn came after the look that it was decided on had aged: it was not issued" },
+  DRIVER_TOO_OLD: { grpc: FAILED_PRECONDITION, meaning: "the loaded driver speaks an older version of the contract" },
+  BACKEND_GONE: { grpc: UNAVAILABLE, meaning: "the SEAMCALL backend is gone" },
+  NOT_PERMITTED: { grpc: PERMISSION_DENIED, meaning: "CAP_SYS_ADMIN is missing" },
+  BINDING_CLOSED: { grpc: UNAVAILABLE, meaning: "the binding was closed" },
+  BINDING_FAILED: { grpc: INTERNAL, meaning: "the binding failed in a way its contract does not name" },
+  DRIVER_MISSING: { grpc: UNAVAILABLE, meaning: "no driver for SETUP and CLEAR was found on this host" },
+  KERNEL_OWNED: { grpc: FAILED_PRECONDITION, meaning: "the kernel's own driver does this, for all units, and can't be asked" },
+  HOST_UNREADABLE: { grpc: UNAVAILABLE, meaning: "the host's sysfs tree cannot be read" },
+  MANIFEST_INVALID: { grpc: INVALID_ARGUMENT, meaning: "the manifest breaks its schema" },
+  CONFIG_INVALID: { grpc: INVALID_ARGUMENT, meaning: "a flag or the config file is wrong" },
+  NODE_LOCKED: { grpc: UNAVAILABLE, meaning: "another agent runs on this node" },
+  KUBELET_ABSENT: { grpc: UNAVAILABLE, meaning: "kubelet's socket is not there" },
+  REGISTER_REFUSED: { grpc: UNAVAILABLE, meaning: "kubelet refused the registration" },
+  SOCKET_PATH_TOO_LONG: { grpc: INTERNAL, meaning: "a unix socket path is longer than 107 bytes" },
+  SOCKET_UNBINDABLE: { grpc: UNAVAILABLE, meaning: "a unix socket cannot be made in its folder" },
+  DEADLINE: { grpc: DEADLINE_EXCEEDED, meaning: "an answer did not come in time" },
+  NOT_OFFERED: { grpc: FAILED_PRECONDITION, meaning: "the device is withheld; the reason is in the message" },
+  UNKNOWN_DEVICE: { grpc: NOT_FOUND, meaning: "no such device on this node" },
+  SHUTTING_DOWN: { grpc: UNAVAILABLE, meaning: "the agent is stopping" },
+  API_UNREACHABLE: { grpc: UNAVAILABLE, meaning: "the API server does not answer" },
+  API_REFUSED: { grpc: PERMISSION_DENIED, meaning: "the API server refused the request" },
+  API_ANSWER_TOO_LONG: { grpc: UNAVAILABLE, meaning: "an answer of the API server is longer than is read" },
+  SIMULATION_INVALID: { grpc: INVALID_ARGUMENT, meaning: "the simulated host's description or state is wrong" },
+  STATUS_ABSENT: { grpc: NOT_FOUND, meaning: "no agent has left a status there" },
+  STATUS_INVALID: { grpc: INVALID_ARGUMENT, meaning: "what is there is no status" },
+  STATUS_UNWRITABLE: { grpc: INTERNAL, meaning: "the status file cannot be written" },
+  CDI_UNWRITABLE: { grpc: INTERNAL, meaning: "a CDI spec cannot be written" },
+  PROOF_UNREADABLE: { grpc: INTERNAL, meaning: "the proof file cannot be read or is not ours: nothing is proven" },
+  PROOF_UNWRITABLE: { grpc: INTERNAL, meaning: "the proof file cannot be written, so nothing is handed out" },
+  INVARIANT_BROKEN: { grpc: INTERNAL, meaning: "a bug in this program" },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -76,10 +72,6 @@ export class AppError extends Error {
     this.name = "AppError";
     this.code = code;
     this.details = options.details ?? {};
-  }
-
-  get retry(): Retry {
-    return ERROR_CODES[this.code].retry;
   }
 }
 
