@@ -63,7 +63,10 @@ export function objections(question: Question): readonly Objection[] {
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
   object(question.isSecuredBefore(address), "its link was secured before SETUP", fn.link);
   const wish = againstIntent(process.intent.value, { fn, resource });
-  if (wish !== "") against.push({ ...objection(wish, process.intent), isFast: true });
+  if (wish !== "") {
+    const hasMoved = wish === NOT_SELECTED && fn.isPresent.sinceTick > process.intent.sinceTick;
+    against.push({ ...objection(wish, hasMoved ? fn.isPresent : process.intent), isFast: !hasMoved });
+  }
   const trust = world.module.find(fn.regBase ?? "")?.trust;
   if (trust?.value === null) {
     // Of a function that has come back below another unit, only a look at the host tells.
@@ -164,12 +167,15 @@ function againstOtherName({ world, process, address, resource }: Question, objec
 /** After so long an agent has looked at podresources again, whatever woke it. */
 const NOTICED_MS = 30_000;
 
+/** Of a function that has come back below another unit, only a look at the host tells. */
+const NOT_SELECTED = "its unit is not selected";
+
 export function againstIntent(view: IntentView | null, asked: { readonly fn: HostFunction; readonly resource: string }): string {
   const intent = view?.intent ?? null;
   const { fn, resource } = asked;
   if (intent === null) return "nobody wants anything";
   if (intent.state !== "Trusted") return "the intent is Cleared";
-  if (!intent.units.all && !(intent.units.regBases ?? []).includes(fn.regBase ?? "")) return "its unit is not selected";
+  if (!intent.units.all && !(intent.units.regBases ?? []).includes(fn.regBase ?? "")) return NOT_SELECTED;
   const taker = intent.resources.find((rule) => rule.match.vendors?.includes(fn.vendor) || rule.match.addresses?.includes(fn.address));
   if (taker === undefined) return "no resource takes it";
   if (taker.ledger !== "DevicePlugin") return "another ledger has it";
