@@ -114,8 +114,9 @@ function againstHeld(
   const below = new Set(host.below(target.regBase).map((fn) => fn.address));
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
-    // So long a yes of PreStart counts; what shows the pod counts beside it.
-    const isYoung = world.time.nowMs - pod.startedMs < Math.max(shape.settleMs, KUBELET_SHOWS_MS);
+    // A yes of PreStart counts for the settling time, which begins anew then; of another process, all that holds is that time of this one.
+    const sureMs = Math.max(shape.settleMs, KUBELET_SHOWS_MS) * (pod.startedBy === process.number ? 2 : 1);
+    const isYoung = world.time.nowMs - pod.startedMs < sureMs;
     const isAbout = has("slowStarts") && pod.isOpening && isYoung && pod.ids.some((id) => below.has(id));
     found.add(isAbout, `${pod.name} is about to open a device below`, sinceOf(pod));
     // Without its object in the API nothing shows a pod that is on its way out and has nothing open that is there. Without an API server its process

@@ -67,6 +67,7 @@ export function startContainer(world: World, pod: Pod): boolean {
       yes: () => {
         if (!isSame()) return;
         pod.isStarting = false;
+        pod.startedBy = server.process;
         startVm(world, pod);
       },
       no: () => {

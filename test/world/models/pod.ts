@@ -33,6 +33,8 @@ export class Pod {
   isOpening = false;
   /** When PreStart last said yes. */
   startedMs = 0;
+  /** The agent process that said so. */
+  startedBy = 0;
   /** Kubelet has lost what it had written down of it: it shows no device of this pod, and counts them as free. */
   isForgotten = false;
   /** Number of what had happened when it was made, or was given its devices. */
