@@ -102,6 +102,9 @@ function againstUnit(world: World, fn: HostFunction, object: Object): void {
   object(hostUnit?.isPresent.value === false, "its unit is not on the host", hostUnit?.isPresent ?? ALWAYS);
 }
 
+/** So old a search for holders may be. */
+const SEARCH_IS_GOOD_MS = 1_000;
+
 /** A pod, running or not, has had it since another span of trust than today's. */
 function againstHolder({ world, process }: Question, fn: HostFunction, object: Object): void {
   const trust = world.module.find(fn.regBase ?? "")?.trust;
@@ -111,7 +114,9 @@ function againstHolder({ world, process }: Question, fn: HostFunction, object: O
     if (!fn.areHoldersReadable.value && pod.givenBy !== process.number) continue;
     if (!fn.areOpensShown.value && (pod.isTerminating || pod.isForgotten || pod.givenBy !== process.number)) continue;
     const isShown = has("stoppedHolders") && pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && believesKubelet(world, process);
-    if (!(pod.isRunning || isShown) || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
+    // A search for holders may be so old.
+    const isFound = pod.isRunning && world.time.nowMs - fn.opens.sinceMs > SEARCH_IS_GOOD_MS;
+    if (!(isFound || isShown) || !pod.ids.includes(fn.address) || pod.spans.get(fn.address) === trust.value) continue;
     const latest = [trust, fn.opens, fn.areHoldersReadable, fn.areOpensShown, fn.isPresent].reduce((one, other) =>
       other.sinceTick > one.sinceTick ? other : one,
     );
@@ -123,8 +128,6 @@ function againstHolder({ world, process }: Question, fn: HostFunction, object: O
 function believesKubelet({ kubelet, time, thawedMs }: World, process: AgentProcess): boolean {
   return kubelet.isAnswering.value && time.nowMs - Math.max(kubelet.showsSinceMs, process.startedMs, thawedMs) >= NOTICED_MS;
 }
-
-const SEARCH_IS_GOOD_MS = 1_000;
 
 /** Another plugin's pod has it, or a process that is no pod's that kubelet knows. */
 function againstOtherHands({ world, process, address, purpose }: Question, fn: HostFunction, object: Object): void {
