@@ -38,7 +38,7 @@ describe.skipIf(rung.skipReason !== null)("units on a real kernel", () => {
     node.until(what, ({ units }) => JSON.stringify(reasonsOf(units)) === JSON.stringify(reasons));
   const show = async (what: string, { conditions }: NodeStatus): Promise<void> => {
     const lines = conditions.map(({ type, status, reason, message }) => `  ${type} ${status} ${reason}: ${message}`);
-    rung.progress(`${what}:\n${await vm.run(`${COMMAND} status --status /run/status.json`)}\n${lines.join("\n")}`);
+    rung.progress(`${what}:\n${(await vm.try(`${COMMAND} status --status /run/status.json`)).output}\n${lines.join("\n")}`);
   };
 
   beforeAll(async () => {
