@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One opened binding, whichever it is. All functions return 0 or a negative errno of the contract.
+ * One opened driver, whichever it is. All functions return 0 or a negative errno of the contract.
  *
  * setup, clear and resume are called by one thread at a time; info and list by another one; wait by a third.
  */

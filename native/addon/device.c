@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The binding over the device node: one ioctl per call. */
+/* The driver over the device node: one ioctl per call. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The binding over table and simulator in a state directory. Each thread has a store of its own, so that LIST never waits for a SEAMCALL:
+ * The driver over table and simulator in a state directory. Each thread has a store of its own, so that LIST never waits for a SEAMCALL:
  * it reads the state without any lock, and takes the short one only when the module's identity changed.
  */
 #define _GNU_SOURCE

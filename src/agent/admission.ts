@@ -13,14 +13,14 @@ import { functionToJudge } from "../domain/link-reading.ts";
 import type { RegBase } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
-import type { BindingHolder } from "./binding.ts";
+import type { DriverClient } from "./driver-client.ts";
 import type { AgentPorts } from "./ports.ts";
 import { shareReads } from "./shared-read.ts";
 import type { AgentState } from "./state.ts";
 
 export interface AdmissionParts {
   readonly ports: Pick<AgentPorts, "host" | "intent">;
-  readonly binding: Pick<BindingHolder, "observeShared">;
+  readonly driver: Pick<DriverClient, "observeShared">;
   readonly state: Pick<AgentState, "memory" | "pass" | "stopping">;
   /** Keyed by register base: shared by those who ask, exclusive for CLEAR. */
   readonly locks: KeyedLocks;
@@ -59,13 +59,13 @@ export function createAdmission(parts: AdmissionParts): Admission {
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
 
   const judgeNow = async (address: Address, purpose: Purpose): Promise<Judged> => {
-    const [binding, read] = await Promise.all([parts.binding.observeShared(), readFunction(address)]);
+    const [driver, read] = await Promise.all([parts.driver.observeShared(), readFunction(address)]);
     const { memory } = state;
-    const units = binding.kind === "Read" ? unitFacts(binding) : null;
+    const units = driver.kind === "Read" ? unitFacts(driver) : null;
     const fn = read && functionToJudge(read, { links: memory.links, units });
-    const verdict = judge(gateInputsOn({ intent: currentIntent(), binding, memory }, purpose)(address, fn));
+    const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory }, purpose)(address, fn));
     const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
-    return { verdict, vfioCdev: fn?.vfioCdev ?? null, regBase, simulated: binding.kind === "Read" && binding.value.info.simulated };
+    return { verdict, vfioCdev: fn?.vfioCdev ?? null, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
   };
 
   const refuseEarly = (): void => {

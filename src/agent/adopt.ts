@@ -13,13 +13,13 @@ import { functionToJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { SpecProof } from "../domain/proofs.ts";
 import { addressOfSpec, resourceOfSpec } from "../domain/specs.ts";
-import type { Binding, Reading } from "../domain/view.ts";
+import type { DriverView, Reading } from "../domain/view.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { AdoptedSpec, AdoptedSpecs, AgentState } from "./state.ts";
 
 /** What specs that were taken over are held against. */
 export interface HeldAgainst {
-  readonly binding: Reading<Binding>;
+  readonly driver: Reading<DriverView>;
   /** Begins with what the earlier process proved. */
   readonly memory: Memory;
   /** Null: the source of the intent has not answered yet. */
@@ -42,10 +42,10 @@ export async function specsToKeep(
 export async function keepAdopted(
   ports: Pick<AgentPorts, "host">,
   state: Pick<AgentState, "adopted" | "memory" | "noteAdopted">,
-  binding: Reading<Binding>,
+  driver: Reading<DriverView>,
 ): Promise<void> {
   const specs = new Map([...state.adopted].map(([name, { proof }]) => [name, proof]));
-  state.noteAdopted(await specsToKeep(ports, specs, { binding, memory: state.memory, asked: null }));
+  state.noteAdopted(await specsToKeep(ports, specs, { driver, memory: state.memory, asked: null }));
 }
 
 /** What table and intent, as they are known by now, still allow of specs that were taken over. */
@@ -54,13 +54,13 @@ export function specsAllowed(adopted: AdoptedSpecs, against: HeldAgainst): Reado
 }
 
 /** Unit, epoch and node are as they were when the spec was written, and the gate is open as far as it can be judged before the first whole look. */
-function isAsWritten(name: string, { proof, fn: read }: AdoptedSpec, { binding, memory, asked }: HeldAgainst): boolean {
+function isAsWritten(name: string, { proof, fn: read }: AdoptedSpec, { driver, memory, asked }: HeldAgainst): boolean {
   const address = addressOfSpec(name);
-  const units = unitFacts(binding);
+  const units = unitFacts(driver);
   const fn = functionToJudge(read, { links: memory.links, units });
   const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : null;
   if (proof.node === null || fn.vfioCdev !== proof.node || regBase !== memory.lastUnits.get(address)) return false;
-  const inputs = gateInputsOn({ intent: asked?.intent ?? null, binding, memory }, "List");
+  const inputs = gateInputsOn({ intent: asked?.intent ?? null, driver, memory }, "List");
   const { offered, epoch, resource } = judge(inputs(address, fn), asked === null ? DEVICE_RULES : DEVICE_AND_INTENT_RULES);
   return offered && epoch === proof.epoch && (asked === null || resource?.name === resourceOfSpec(name));
 }

@@ -15,7 +15,7 @@ import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Jobs, RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { announce } from "./announce.ts";
-import { createBinding } from "./binding.ts";
+import { createDriverClient } from "./driver-client.ts";
 import { createHandlers } from "./handlers.ts";
 import { createDevicePluginLedger } from "./ledgers/device-plugin.ts";
 import { createLooks, newsOf, wantedSpecs } from "./look.ts";
@@ -43,7 +43,7 @@ export interface Agent {
   wake(): void;
   /** Health of the agent's jobs. */
   jobs(): Jobs;
-  /** Withdraws from kubelet, ends the jobs, closes the binding. Never clears: an upgrade is not an intent. Repeatable. */
+  /** Withdraws from kubelet, ends the jobs, closes the driver. Never clears: an upgrade is not an intent. Repeatable. */
   stop(): Promise<void>;
 }
 
@@ -58,10 +58,10 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   metrics.simulated(simulatedHost);
 
   const wakes = createWakes(ports, options.observeEveryMs);
-  const binding = createBinding({ open: ports.openSeamcall, driver: options.driver, onChange: () => wakes.table() });
-  const newest = createNewest({ readBinding: () => binding.observe(), readHost: (look) => readHost(ports, look) });
+  const driver = createDriverClient({ open: ports.openSeamcall, onChange: () => wakes.table() });
+  const newest = createNewest({ readDriver: () => driver.observe(), readHost: (look) => readHost(ports, look) });
   const proofs = createProofKeeper(ports);
-  const handlers = createHandlers({ ports, binding, state, proofs, locks, simulatedHost, onAnswered: wakes.calls });
+  const handlers = createHandlers({ ports, driver, state, proofs, locks, simulatedHost, onAnswered: wakes.calls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
   const ledger = createDevicePluginLedger(plugins);
   const wanted = () => {
@@ -91,7 +91,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     onPass,
     wakeSpecs: wakes.specs,
   };
-  const perform = { ports, metrics, binding, newest, state, locks, observeNow: () => looks.look("Fresh"), onStep: wakes.pass };
+  const perform = { ports, metrics, driver, newest, state, locks, observeNow: () => looks.look("Fresh"), onStep: wakes.pass };
 
   return {
     async start() {
@@ -119,14 +119,14 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       for (const stop of stops.splice(0)) stop();
       await ledger.close();
       // Read while it can be: a CLEAR that goes on in the kernel must not be reported as trusted.
-      const reading = await newest.readBinding();
+      const reading = await newest.readDriver();
       // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
-      await binding.close();
+      await driver.close();
       await wakes.stop();
       await specs.end();
       proofs.close();
       if (!state.pass) return;
-      const ground = groundFrom({ ...state.pass.ground.view, binding: reading });
+      const ground = groundFrom({ ...state.pass.ground.view, driver: reading });
       const last = decideOn(passParts, ports.intent.current(), { ground, previous: state.pass.status, wanted: null });
       await ports.status
         .write(stoppedReport(last.status, timestamp(ports)))

@@ -59,22 +59,22 @@ export function createLooks({ ports, state, newest, ledger, specs, wakeSpecs }: 
   return {
     news,
     async look(holders, intent = currentIntent()) {
-      const binding = await newest.readBinding();
+      const driver = await newest.readDriver();
       const { memory, answers } = state;
-      return groundFrom(await observe({ ports, binding, intent, memory, publications: ledger.held(), answers, holders, readHost }));
+      return groundFrom(await observe({ ports, driver, intent, memory, publications: ledger.held(), answers, holders, readHost }));
     },
     async withdraw() {
-      await newest.readBinding();
+      await newest.readDriver();
       closeGate();
       return undefined;
     },
     async withdrawByHost() {
       if (state.pass) {
-        const interest = { intent: currentIntent(), memory: state.memory, binding: state.pass.ground.view.binding };
+        const interest = { intent: currentIntent(), memory: state.memory, driver: state.pass.ground.view.driver };
         await newest.readHost({ wantsHolders: wantsHolders(interest), age: "Recent" });
-        await newest.readBinding();
+        await newest.readDriver();
         // Until the first pass has ended, nothing but specs of an earlier process can be in place.
-      } else await keepAdopted(ports, state, await newest.readBinding());
+      } else await keepAdopted(ports, state, await newest.readDriver());
       closeGate();
       return undefined;
     },
@@ -83,7 +83,7 @@ export function createLooks({ ports, state, newest, ledger, specs, wakeSpecs }: 
 
 /** The newest readings, whichever job took them. */
 export function newsOf(newest: Newest, { intent, memory }: Pick<News, "intent" | "memory">): News {
-  return { binding: newest.binding(), host: newest.host(), intent, memory };
+  return { driver: newest.driver(), host: newest.host(), intent, memory };
 }
 
 /** The CDI specs that may be in place by the newest readings: of the pass that is running, of the last one, or those of an earlier process. */
@@ -92,7 +92,7 @@ export function wantedSpecs(
   { news, asked, simulatedHost }: { readonly news: News; readonly asked: IntentView | null; readonly simulatedHost: boolean },
 ): WantedSpecs {
   const decided = draft ?? pass;
-  const table = news.binding ?? { kind: "Unreadable" as const, why: "not read yet" };
-  const specs = decided ? openSpecs(decided, news) : specsAllowed(adopted, { binding: table, memory, asked });
+  const table = news.driver ?? { kind: "Unreadable" as const, why: "not read yet" };
+  const specs = decided ? openSpecs(decided, news) : specsAllowed(adopted, { driver: table, memory, asked });
   return { specs, simulated: table.kind === "Read" ? table.value.info.simulated : simulatedHost };
 }

@@ -5,28 +5,28 @@
  * Newer is what began later: a slow reading that began before another one ended must not take its place.
  */
 import type { HostView } from "../domain/device.ts";
-import type { Binding, Reading } from "../domain/view.ts";
+import type { DriverView, Reading } from "../domain/view.ts";
 import type { HostLook } from "../host/port.ts";
 
 export interface Newest {
   /** Reads the table, and notes it unless a reading that began later is there. @returns what this call read */
-  readBinding(): Promise<Reading<Binding>>;
+  readDriver(): Promise<Reading<DriverView>>;
   /** Without `look`: as for SETUP, links and no holders. */
   readHost(look?: HostLook): Promise<Reading<HostView>>;
   /** Null before the first reading. */
-  binding(): Reading<Binding> | null;
+  driver(): Reading<DriverView> | null;
   host(): Reading<HostView> | null;
 }
 
 export interface NewestOptions {
-  readonly readBinding: () => Promise<Reading<Binding>>;
+  readonly readDriver: () => Promise<Reading<DriverView>>;
   readonly readHost: (look?: HostLook) => Promise<Reading<HostView>>;
 }
 
-export function createNewest({ readBinding, readHost }: NewestOptions): Newest {
-  const binding = newestOf(readBinding);
+export function createNewest({ readDriver, readHost }: NewestOptions): Newest {
+  const driver = newestOf(readDriver);
   const host = newestOf(readHost);
-  return { readBinding: binding.read, readHost: host.read, binding: binding.value, host: host.value };
+  return { readDriver: driver.read, readHost: host.read, driver: driver.value, host: host.value };
 }
 
 function newestOf<A extends readonly unknown[], T>(

@@ -10,7 +10,7 @@ import { hostToJudge } from "../domain/link-reading.ts";
 import { clearanceOf, isSetUp, isStranded, type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
 import { unnamedHolders } from "../domain/unknown-holders.ts";
-import type { Answer, Binding, NodeView, Publication, Reading } from "../domain/view.ts";
+import type { Answer, DriverView, NodeView, Publication, Reading } from "../domain/view.ts";
 import { wantsHolders } from "../domain/wanted-holders.ts";
 import type { HostLook } from "../host/port.ts";
 import { messageOf } from "../runtime/errors.ts";
@@ -18,7 +18,7 @@ import type { AgentPorts } from "./ports.ts";
 
 export interface ObserveInputs {
   readonly ports: AgentPorts;
-  readonly binding: Reading<Binding>;
+  readonly driver: Reading<DriverView>;
   readonly intent: Intent | null;
   readonly memory: Memory;
   readonly publications: readonly Publication[];
@@ -33,12 +33,12 @@ export interface ObserveInputs {
 const SLOW_API_MS = 1_000;
 
 export async function observe(inputs: ObserveInputs): Promise<NodeView> {
-  const { ports, binding, memory, publications, answers, readHost } = inputs;
+  const { ports, driver, memory, publications, answers, readHost } = inputs;
   const hostLook = { wantsHolders: wantsHolders(inputs), age: inputs.holders };
   const readNode = async () => {
     const nowMs = ports.clock.nowMs();
     const [host, podResources] = await Promise.all([readHost(hostLook), ports.podResources.observe()]);
-    return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(binding) }), binding, podResources, publications, answers };
+    return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(driver) }), driver, podResources, publications, answers };
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
   const ground = groundFrom({ ...view, pods: { kind: "None" } });
@@ -64,10 +64,10 @@ export function readHost({ host }: Pick<AgentPorts, "host">, look: HostLook = LI
  * Pods are asked for, by a quorum read, only when a decision hangs on them alone: a CLEAR for which everything else is free, the end of a hold that
  * no view shows, or a device in use that no pod of podresources has, which may be a terminating pod's. Kubelet's checkpoint is always read.
  */
-function wantsPods({ intent, memory, binding }: ObserveInputs, ground: Ground): boolean {
+function wantsPods({ intent, memory, driver }: ObserveInputs, ground: Ground): boolean {
   if (waitsForPods(memory, ground) || unnamedHolders(memory, ground).size > 0) return true;
   if (intent === null) return false;
-  return [...unitFacts(binding).values()].some((fact) => {
+  return [...unitFacts(driver).values()].some((fact) => {
     const { regBase } = fact.entry;
     if (!isSetUp(fact) || !selectsUnit(intent, regBase) || (intent.state === "Trusted" && !isStranded(fact))) return false;
     return clearanceOf(memory, ground, regBase).uses.length === 0;

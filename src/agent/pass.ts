@@ -18,7 +18,7 @@ import { absentAddresses } from "../domain/selector.ts";
 import { settlementFrom } from "../domain/settlement.ts";
 import { NO_SPECS, specName } from "../domain/specs.ts";
 import type { NodeStatus } from "../domain/status.ts";
-import type { Answer, Binding, PodResourcesView, Reading } from "../domain/view.ts";
+import type { Answer, DriverView, PodResourcesView, Reading } from "../domain/view.ts";
 import { backoffDelayMs, noJitter } from "../runtime/backoff.ts";
 import type { Pass, Wanted } from "./state.ts";
 
@@ -83,14 +83,14 @@ export function decide(inputs: DecideInputs): Pass {
 /** What is known by now, which may be newer than the pass. */
 export interface News {
   /** Null: not read yet. */
-  readonly binding: Reading<Binding> | null;
+  readonly driver: Reading<DriverView> | null;
   readonly host: Reading<HostView> | null;
   readonly intent: Intent | null;
   readonly memory: Memory;
 }
 
 /**
- * The last offer without the devices that the gate closes for on a newer binding, host or intent: what can be withdrawn at once, before the slow
+ * The last offer without the devices that the gate closes for on a newer driver, host or intent: what can be withdrawn at once, before the slow
  * part of an observation. It never adds a device.
  */
 export function withdrawals(pass: Wanted, news: News): readonly OfferedResource[] {
@@ -120,9 +120,9 @@ export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecPro
 }
 
 /** The gate's inputs for a device of the pass, by the newest readings. */
-function gateOn(pass: Wanted, { binding, host, intent, memory }: News): (address: Address) => GateInputs {
-  const table = binding ?? pass.ground.view.binding;
-  const inputs = gateInputsOn({ intent, binding: table, memory }, "List");
+function gateOn(pass: Wanted, { driver, host, intent, memory }: News): (address: Address) => GateInputs {
+  const table = driver ?? pass.ground.view.driver;
+  const inputs = gateInputsOn({ intent, driver: table, memory }, "List");
   const units = table.kind === "Read" ? unitFacts(table) : null;
   const functions = host === null ? pass.ground.functions : functionsOf(hostToJudge(host, { links: memory.links, units }));
   return (address) => inputs(address, functions.get(address) ?? null);
@@ -136,15 +136,15 @@ function functionsOf(host: Reading<HostView>): ReadonlyMap<Address, PciFunction>
  * Why a pass is old news when it ends: by its last reading of the table less is listed than it offers, or somebody else answers (or nobody, or
  * somebody at last). Empty when it is not. Nothing need wake the agent for it: a list that stays as it was tells nobody.
  */
-export function overtakenBy(pass: Pass, last: Reading<Binding>, listed: readonly OfferedResource[]): string {
-  const [before, after] = [bindingName(pass.ground.view.binding), bindingName(last)];
-  if (before !== after) return `the binding was ${before} and is ${after}`;
+export function overtakenBy(pass: Pass, last: Reading<DriverView>, listed: readonly OfferedResource[]): string {
+  const [before, after] = [instanceName(pass.ground.view.driver), instanceName(last)];
+  if (before !== after) return `the driver was ${before} and is ${after}`;
   const left = countOf(pass.offer) - countOf(listed);
   return left > 0 ? `${left} devices may not be offered any more` : "";
 }
 
-function bindingName(binding: Reading<Binding>): string {
-  return binding.kind === "Read" ? `${binding.value.driver} ${binding.value.table.instance}` : "unreadable";
+function instanceName(driver: Reading<DriverView>): string {
+  return driver.kind === "Read" ? `${driver.value.name} ${driver.value.table.instance}` : "unreadable";
 }
 
 function countOf(offer: readonly OfferedResource[]): number {

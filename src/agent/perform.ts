@@ -14,7 +14,7 @@ import type { Reading } from "../domain/view.ts";
 import { isAppError, messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { CallResult } from "../seamcall/port.ts";
-import type { BindingHolder } from "./binding.ts";
+import type { DriverClient } from "./driver-client.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { Newest } from "./newest.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -23,7 +23,7 @@ import type { AgentState } from "./state.ts";
 export interface PerformParts {
   readonly ports: AgentPorts;
   readonly metrics: Pick<AgentMetrics, "seamcall">;
-  readonly binding: BindingHolder;
+  readonly driver: DriverClient;
   readonly newest: Newest;
   readonly state: AgentState;
   readonly locks: KeyedLocks;
@@ -53,7 +53,7 @@ async function setup(parts: PerformParts, step: Step, host: Reading<HostView> | 
   const ground = await refreshed(parts, host ?? (await parts.newest.readHost()));
   if (ground === null || !stillAsked(parts, ground, step)) return null;
   parts.state.noteSetup(step.regBase);
-  await issue(parts, { step, ground }, () => parts.binding.setup(step.regBase));
+  await issue(parts, { step, ground }, () => parts.driver.setup(step.regBase));
   // Read again after: a link that is secure now may have been so before SETUP took hold, and stays unchecked in this epoch.
   const after = await parts.newest.readHost();
   parts.state.noteReadAgain(step.regBase);
@@ -69,22 +69,22 @@ const LOOK_IS_GOOD_MS = 5_000;
 /** Under the unit's exclusive lock: no Allocate or PreStart is between its question and its answer. */
 async function clear(parts: PerformParts, step: Step): Promise<null> {
   // Before the look: this process may be stopped at any point from here on, and the call may wait behind another unit's.
-  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);
+  const notAfter = parts.driver.deadline(LOOK_IS_GOOD_MS);
   const ground = await parts.observeNow();
   parts.state.noteLook(currentIntent(parts), ground);
   if (notAfter !== null && stillAsked(parts, ground, step) && step.kind === "Clear")
-    await issue(parts, { step, ground }, () => parts.binding.clear(step, notAfter));
+    await issue(parts, { step, ground }, () => parts.driver.clear(step, notAfter));
   return null;
 }
 
 /**
- * The newest view with the binding read again, and with `host` if there is one: a function may have come, or the host become unreadable, since.
+ * The newest view with the driver read again, and with `host` if there is one: a function may have come, or the host become unreadable, since.
  * Null when there is no view yet.
  */
 async function refreshed({ state, newest, ports }: PerformParts, host: Reading<HostView> | null): Promise<Ground | null> {
-  const reading = await newest.readBinding();
+  const reading = await newest.readDriver();
   const known = state.pass?.ground.view;
-  return known ? groundFrom({ ...known, nowMs: ports.clock.nowMs(), binding: reading, host: host ?? known.host }) : null;
+  return known ? groundFrom({ ...known, nowMs: ports.clock.nowMs(), driver: reading, host: host ?? known.host }) : null;
 }
 
 function currentIntent({ ports }: PerformParts) {
@@ -108,8 +108,8 @@ interface Issued {
 
 /** Issues the call; a failure becomes an attempt to repeat, with its reason, and is logged here once. */
 async function issue({ ports, metrics, state }: PerformParts, { step, ground }: Issued, call: () => Promise<CallResult>): Promise<void> {
-  const { binding } = ground.view;
-  const instance = binding.kind === "Read" ? binding.value.table.instance : "";
+  const { driver } = ground.view;
+  const instance = driver.kind === "Read" ? driver.value.table.instance : "";
   const endOf = (repeat: boolean, problem: string): CallEnd => {
     return { regBase: step.regBase, leaf: LEAF[step.kind], instance, repeat, nowMs: ports.clock.nowMs(), problem };
   };

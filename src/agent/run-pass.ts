@@ -36,7 +36,7 @@ export interface PassParts {
 
 /** CDI specs or proofs that could not be written are written again. */
 export const WRITE_AGAIN_MS = 2_000;
-/** Soon, and not at once: a binding that comes and goes must not keep the agent busy. */
+/** Soon, and not at once: a driver that comes and goes must not keep the agent busy. */
 const OVERTAKEN_LOOK_MS = 250;
 /** Kubelet writes its checkpoint as soon as it has the list. Nobody tells when a pod that it has forgotten has ended. */
 const CHECKPOINT_LOOK_MS = 2_000;
@@ -57,7 +57,7 @@ export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefi
   const list = (pass: Pass, proofProblem: string): RunAgain | undefined => {
     const listed = withdrawals(pass, looks.news());
     ledger.list(listed);
-    const overtaken = overtakenBy(pass, newest.binding() ?? pass.ground.view.binding, listed);
+    const overtaken = overtakenBy(pass, newest.driver() ?? pass.ground.view.driver, listed);
     if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by newer readings, looking again");
     const mustSync = specs.mustSync();
     if (mustSync) parts.wakeSpecs();
@@ -73,14 +73,14 @@ export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefi
     const asked = ports.intent.current();
     if (asked === null) {
       // While nothing says what is wanted, the specs that were taken over are held against table and host.
-      await keepAdopted(ports, state, await newest.readBinding());
+      await keepAdopted(ports, state, await newest.readDriver());
       await specs.sync();
       return undefined;
     }
     if (state.pass === null) state.noteLastStatus(await ports.status.readLast());
     // One intent for the whole pass: what is looked at hangs on it, and the specs that are written are those of what is listed.
     const ground = await looks.look("Recent", asked.intent);
-    // What a closing binding looks like is not news: the last whole pass stands.
+    // What a closing driver looks like is not news: the last whole pass stands.
     if (state.stopping) return undefined;
     state.noteLook(asked.intent, ground);
     state.noteAnswersSeen(ground);
@@ -90,7 +90,7 @@ export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefi
     state.noteDraft(wanted);
     const proofProblem = await writeDown(parts, wanted);
     // An observation can take seconds; what the table says by now, and the intent, have the last word on what is listed.
-    await newest.readBinding();
+    await newest.readDriver();
     if (state.stopping) return undefined;
     state.noteSpecs(specs.inPlace());
     const pass = decideOn(parts, asked, { ground, previous, wanted });
@@ -141,8 +141,8 @@ async function adopt({ ports, state, newest, specs, proofs }: PassParts): Promis
   const proven = await proofs.load(await ports.host.bootId());
   ports.loads?.believe(proven.loads);
   state.noteProven(proven);
-  const binding = await newest.readBinding();
-  state.noteAdopted(await specsToKeep(ports, proven.specs, { binding, memory: state.memory, asked: null }));
+  const driver = await newest.readDriver();
+  state.noteAdopted(await specsToKeep(ports, proven.specs, { driver, memory: state.memory, asked: null }));
   await specs.sync();
 }
 

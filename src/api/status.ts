@@ -24,8 +24,8 @@ const tdxModule = field(
     driver: words(
       "What issues SETUP and CLEAR: tdx_iommu (this project's kernel module), tdx_host (the kernel's own), simulated; auto while none is found.",
     ),
-    environment: words("Ok, or why TDX cannot be called on this host. Empty when the binding cannot be read."),
-    instance: words("32 hex digits, new at each load of the binding's module: ids of another instance are history. Empty when unreadable."),
+    environment: words("Ok, or why TDX cannot be called on this host. Empty when the driver cannot be read."),
+    instance: words("32 hex digits, new at each load of the driver's module: ids of another instance are history. Empty when unreadable."),
   }),
   { description: "The TDX module and the way to it." },
 );
@@ -50,7 +50,7 @@ const lastCall = field(
     attempts: count("How often the leaf was issued, resumptions included."),
     durationMs: field(z.number().min(0), { description: "Milliseconds from the first issue to the last answer." }),
   }),
-  { description: "The last SEAMCALL made for the unit. Null when there was none since the binding was loaded." },
+  { description: "The last SEAMCALL made for the unit. Null when there was none since the driver was loaded." },
 );
 
 const unit = field(

@@ -27,23 +27,23 @@ function draft(type: ConditionType, status: Condition["status"], reason: Conditi
 }
 
 function supportedFrom({ ground }: ReportInputs, body: Body): Draft {
-  const { binding, host } = ground.view;
+  const { driver, host } = ground.view;
   if (host.kind !== "Read") return draft("Supported", "Unknown", "HostUnreadable", host.why);
   if (isWithoutUnits(ground, body)) return draft("Supported", "False", "NoUnits", noUnitsText(body));
   const unread = unreadableText(body);
   if (unread !== "" && body.units.every((unit) => unit.reason === "UnitMissing" || unit.state === "Unsupported"))
     return draft("Supported", "Unknown", "UnitUnreadable", unread);
   if (isWithoutConnectAtAll(body)) return draft("Supported", "False", "TdxConnectMissing", `none of the ${body.units.length} units has TDX Connect`);
-  if (binding.kind !== "Read") return draft("Supported", "Unknown", "BindingUnreadable", binding.why);
-  const { environment } = binding.value.info;
+  if (driver.kind !== "Read") return draft("Supported", "Unknown", "DriverUnreadable", driver.why);
+  const { environment } = driver.value.info;
   if (environment !== "Ok") return draft("Supported", "False", "EnvironmentNotReady", `environment ${environment}: ${ENVIRONMENT_TEXT[environment]}`);
   return draft("Supported", "True", "TdxConnectPresent");
 }
 
 /** A machine as most are. Without a driver the kernel's word is enough: it takes VT-d to have TDX Connect. */
-function isWithoutUnits({ view: { binding, host } }: Ground, { units }: Body): boolean {
+function isWithoutUnits({ view: { driver, host } }: Ground, { units }: Body): boolean {
   const isListed = host.kind === "Read" && host.value.units.length + host.value.unreadableUnits.length > 0;
-  return host.kind === "Read" && !isListed && units.length === 0 && (binding.kind === "Read" || binding.isMissing === true);
+  return host.kind === "Read" && !isListed && units.length === 0 && (driver.kind === "Read" || driver.isMissing === true);
 }
 
 function noUnitsText({ otherUnits }: Body): string {
@@ -83,9 +83,9 @@ function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): D
   if (!first)
     return draft("UnitsTrusted", "True", "AllTrusted", `${body.counts.unitsTrusted} of ${body.counts.unitsSelected} selected units are trusted`);
   const rest = waiting.length > 1 ? `; and ${waiting.length - 1} more` : "";
-  const unknown = inputs.ground.view.binding.kind !== "Read";
+  const unknown = inputs.ground.view.driver.kind !== "Read";
   const text = `${first.regBase}: ${first.reason}${first.message === "" ? "" : ` (${first.message})`}${rest}`;
-  return draft("UnitsTrusted", unknown ? "Unknown" : "False", unknown ? "BindingUnreadable" : "SomeNotTrusted", text);
+  return draft("UnitsTrusted", unknown ? "Unknown" : "False", unknown ? "DriverUnreadable" : "SomeNotTrusted", text);
 }
 
 /** A unit without TDX Connect is no failure: it counts only when the intent names it (settlement.ts). */
@@ -113,8 +113,8 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (view.host.kind !== "Read") return draft("Degraded", "True", "HostUnreadable", view.host.why);
   const unread = unreadableText(body);
   if (unread !== "") return draft("Degraded", "True", "UnitUnreadable", unread);
-  if (view.binding.kind !== "Read" && !isWithoutConnectAtAll(body) && !isWithoutUnits(inputs.ground, body))
-    return draft("Degraded", "True", "BindingUnreadable", view.binding.why);
+  if (view.driver.kind !== "Read" && !isWithoutConnectAtAll(body) && !isWithoutUnits(inputs.ground, body))
+    return draft("Degraded", "True", "DriverUnreadable", view.driver.why);
   // What nobody selected is as good as it is; an id of ours is ours whether or not it is selected.
   const selected = new Set(inputs.unitVerdicts.filter((verdict) => verdict.selected).map((verdict) => verdict.regBase));
   const older = body.units.find((unit) => unit.reason === "DriverTooOld");
@@ -179,7 +179,7 @@ const FAILURES: ReadonlySet<string> = new Set([
   "LoadNotWatched",
   "TrustLost",
   "UnitMissing",
-  "NotInBinding",
+  "NotListedByDriver",
   "ForeignOwner",
 ]);
 

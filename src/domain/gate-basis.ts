@@ -5,17 +5,17 @@ import type { Address, PciFunction } from "./device.ts";
 import type { GateInputs, Purpose } from "./gate.ts";
 import { unitFacts } from "./ground.ts";
 import type { Intent } from "./intent.ts";
-import type { Binding, Reading } from "./view.ts";
+import type { DriverView, Reading } from "./view.ts";
 
 export interface GateBasis {
   readonly intent: Intent | null;
-  readonly binding: Reading<Binding>;
+  readonly driver: Reading<DriverView>;
   readonly memory: GateInputs["memory"];
 }
 
 /** @returns the inputs for one device, `fn` null when it is not on the bus or the host cannot be read */
-export function gateInputsOn({ intent, binding, memory }: GateBasis, purpose: Purpose): (address: Address, fn: PciFunction | null) => GateInputs {
-  const isRead = binding.kind === "Read";
-  const shared = { purpose, intent, memory, units: isRead ? unitFacts(binding) : null, bindingProblem: isRead ? "" : binding.why };
+export function gateInputsOn({ intent, driver, memory }: GateBasis, purpose: Purpose): (address: Address, fn: PciFunction | null) => GateInputs {
+  const isRead = driver.kind === "Read";
+  const shared = { purpose, intent, memory, units: isRead ? unitFacts(driver) : null, driverProblem: isRead ? "" : driver.why };
   return (address, fn) => ({ ...shared, address, fn });
 }

@@ -29,9 +29,9 @@ export interface GateInputs {
   readonly intent: Intent | null;
   /** Null: not on the bus now, or the host cannot be read. */
   readonly fn: PciFunction | null;
-  /** Null: the binding cannot be read; the message says why. */
+  /** Null: the driver cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
-  readonly bindingProblem: string;
+  readonly driverProblem: string;
   readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken">;
 }
 
@@ -137,9 +137,9 @@ export const GATE_RULES: readonly Rule[] = [
   },
   { reason: "IntentCleared", passes: ({ intent }) => intent?.state === "Trusted", read: ({ intent }) => `spec.state ${intent?.state ?? "none"}` },
   {
-    reason: "BindingUnreadable",
+    reason: "DriverUnreadable",
     passes: ({ units }) => units !== null,
-    read: ({ units, bindingProblem }) => (units ? "binding read" : bindingProblem),
+    read: ({ units, driverProblem }) => (units ? "driver read" : driverProblem),
   },
   {
     reason: "LinkSecuredBeforeSetup",
@@ -147,7 +147,7 @@ export const GATE_RULES: readonly Rule[] = [
     passes: (facts) => facts.fn !== null && (facts.fn.link.state !== "Secure" || isLinkChecked(facts)),
     read: (facts) => {
       const seen = isLinkChecked(facts) ? "read insecure after SETUP" : "not read insecure since SETUP";
-      return `link ${facts.fn?.link.state ?? "unread"}, ${seen}, unit ${facts.fact?.entry.state ?? "not in the binding"}`;
+      return `link ${facts.fn?.link.state ?? "unread"}, ${seen}, unit ${facts.fact?.entry.state ?? "not in the driver"}`;
     },
   },
   {
@@ -156,7 +156,7 @@ export const GATE_RULES: readonly Rule[] = [
     read: ({ fact, regBase, memory }) =>
       fact
         ? `unit ${fact.entry.regBase} is ${fact.entry.state}, epoch ${fact.epoch ?? "none"}${memory.verifying.has(fact.entry.regBase) ? ", its links are still to be read again" : ""}`
-        : `unit ${regBase ?? ""} is not in the binding`,
+        : `unit ${regBase ?? ""} is not in the driver`,
   },
   {
     reason: "LinkUnknown",
@@ -231,7 +231,7 @@ const OF_THE_DEVICE: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "NotTeeCapable",
   "UnitUnreadable",
   "NoUnit",
-  "BindingUnreadable",
+  "DriverUnreadable",
   "LinkSecuredBeforeSetup",
   "UnitNotTrusted",
   "LinkUnknown",

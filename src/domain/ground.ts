@@ -3,18 +3,18 @@
 /** A view indexed by unit, built once per pass so that the decisions stay linear in the number of functions. */
 import type { Address, PciFunction } from "./device.ts";
 import { type FunctionInPod, functionsInPods, unmappedInPods } from "./in-pods.ts";
-import type { BindingTable, BindingUnit, RegBase } from "./unit.ts";
-import type { Binding, NodeView, Reading } from "./view.ts";
+import type { DriverTable, DriverUnit, RegBase } from "./unit.ts";
+import type { DriverView, NodeView, Reading } from "./view.ts";
 
 export interface UnitFact {
-  readonly entry: BindingUnit;
+  readonly entry: DriverUnit;
   /** Names one span of trust, `instance/setupSeq`; null when the unit is not proven trusted now. */
   readonly epoch: string | null;
 }
 
 export interface Ground {
   readonly view: NodeView;
-  /** What the binding lists; empty when it cannot be read. */
+  /** What the driver lists; empty when it cannot be read. */
   readonly units: ReadonlyMap<RegBase, UnitFact>;
   readonly functions: ReadonlyMap<Address, PciFunction>;
   /** Functions whose DMA goes through the unit. */
@@ -41,7 +41,7 @@ export function groundFrom(view: NodeView): Ground {
   const inPods = functionsInPods(view.podResources, functions);
   return {
     view,
-    units: unitFacts(view.binding),
+    units: unitFacts(view.driver),
     functions: new Map(functions.map((fn) => [fn.address, fn])),
     below,
     strays,
@@ -60,9 +60,9 @@ export function functionsBelow(ground: Ground, regBase: RegBase): readonly PciFu
  * Trusted means: listed Trusted with an id, by the module instance that INFO names, in an environment where TDX can be called. Anything else has
  * no epoch. A kernel that owns SETUP tells no id: there the state itself follows from enough evidence only.
  */
-export function unitFacts(binding: Reading<Binding>): ReadonlyMap<RegBase, UnitFact> {
-  if (binding.kind !== "Read") return NO_UNITS;
-  const { info, table } = binding.value;
+export function unitFacts(driver: Reading<DriverView>): ReadonlyMap<RegBase, UnitFact> {
+  if (driver.kind !== "Read") return NO_UNITS;
+  const { info, table } = driver.value;
   const proven = info.environment === "Ok" && info.instance === table.instance;
   const known = lastFacts.get(table);
   if (known?.proven === proven && known.kernelOwned === info.kernelOwned) return known.facts;
@@ -80,6 +80,6 @@ const NO_UNITS: ReadonlyMap<RegBase, UnitFact> = new Map();
 
 /** A driver gives the same table while nothing in it changes, and each call of kubelet asks for its facts. */
 const lastFacts = new WeakMap<
-  BindingTable,
+  DriverTable,
   { readonly proven: boolean; readonly kernelOwned: boolean; readonly facts: ReadonlyMap<RegBase, UnitFact> }
 >();

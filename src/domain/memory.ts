@@ -28,7 +28,7 @@ export interface Attempts {
   readonly lastMs: number;
   /** When the last CLEAR was too late to be issued (monotonic ms): no attempt, and yet something to rest from. */
   readonly lateMs?: number;
-  /** Why the binding could not even make the call; empty when the TDX module answered (its answer is in the unit's lastCall). */
+  /** Why the driver could not even make the call; empty when the TDX module answered (its answer is in the unit's lastCall). */
   readonly problem: string;
 }
 
@@ -130,9 +130,9 @@ export function namesAfter({ resources }: Pick<Memory, "resources">, intent: Int
  * look, was off the bus until then, or cannot be read, stays unchecked: the order cannot be proven.
  */
 function checkedLinksAfter(memory: Memory, ground: Ground): ReadonlySet<string> {
-  const { binding, host } = ground.view;
+  const { driver, host } = ground.view;
   const checked = new Set(memory.checkedLinks);
-  if (binding.kind === "Read") {
+  if (driver.kind === "Read") {
     const epochs = new Set([...ground.units.values()].map((fact) => fact.epoch));
     for (const key of checked) if (!epochs.has(key.slice(key.indexOf(" ") + 1))) checked.delete(key);
   }

@@ -19,7 +19,7 @@ export interface OfferedResource {
 
 /** The gate's verdict on every function on the bus, and on every held device that is no longer there. In order of address. */
 export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
-  const inputs = gateInputsOn({ intent, memory, binding: ground.view.binding }, "List");
+  const inputs = gateInputsOn({ intent, memory, driver: ground.view.driver }, "List");
   const missing = [...memory.holds.keys()].filter((address) => !ground.functions.has(address));
   const verdicts = [...ground.functions.values()].map((fn) => judge(inputs(fn.address, fn)));
   if (missing.length === 0) return verdicts;
@@ -29,7 +29,7 @@ export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memor
 
 /** The same verdicts when only what is written has changed since: those rules come last, so that what was withheld before them stays so. */
 export function verdictsAgain(before: readonly Verdict[], intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
-  const inputs = gateInputsOn({ intent, memory, binding: ground.view.binding }, "List");
+  const inputs = gateInputsOn({ intent, memory, driver: ground.view.driver }, "List");
   return before.map((verdict) => (verdict.offered ? judge(inputs(verdict.address, ground.functions.get(verdict.address) ?? null)) : verdict));
 }
 

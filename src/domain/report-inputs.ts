@@ -10,7 +10,7 @@ import type { NodeStatus } from "./status.ts";
 
 export interface ReportInputs {
   readonly ground: Ground;
-  /** The driver that is configured, for when the binding cannot be read and nobody says which one it is. */
+  /** The name of the configured driver: reported while the driver cannot be read, and so cannot say which one it is. */
   readonly driver: string;
   readonly verdicts: readonly Verdict[];
   readonly unitVerdicts: readonly UnitVerdict[];

@@ -42,11 +42,11 @@ export function reportFrom(inputs: ReportInputs): NodeStatus {
   return { ...status, summary: conditions.find((condition) => condition.type === "Ready")?.message ?? "", conditions };
 }
 
-/** A kernel's SEAMCALLs may be simulated too. While the binding can't be read it is what it was. */
+/** A kernel's SEAMCALLs may be simulated too. While the driver can't be read it is what it was. */
 function isSimulated({ driver, ground, previous }: ReportInputs): boolean {
-  const { binding } = ground.view;
+  const read = ground.view.driver;
   if (driver === "simulated") return true;
-  return binding.kind === "Read" ? binding.value.info.simulated : (previous?.simulated ?? false);
+  return read.kind === "Read" ? read.value.info.simulated : (previous?.simulated ?? false);
 }
 
 /** TEE-I/O-capable, matched and undecided functions; all others are a count. */
@@ -55,12 +55,12 @@ function isWorthListing(verdict: Verdict): boolean {
 }
 
 function moduleStatus({ ground, driver }: ReportInputs): TdxModuleStatus {
-  const { binding } = ground.view;
-  if (binding.kind !== "Read") return { version: "", connect: false, driver, environment: "", instance: "" };
-  const { info } = binding.value;
+  const read = ground.view.driver;
+  if (read.kind !== "Read") return { version: "", connect: false, driver, environment: "", instance: "" };
+  const { info } = read.value;
   // A kernel that owns SETUP does not show the module's features; that it has set up a unit says as much.
   const connect = info.features0 !== null ? (info.features0 & TDX_CONNECT) !== 0n : [...ground.units.values()].some((fact) => fact.epoch !== null);
-  return { version: info.module?.version ?? "", connect, driver: binding.value.driver, environment: info.environment, instance: info.instance };
+  return { version: info.module?.version ?? "", connect, driver: read.value.name, environment: info.environment, instance: info.instance };
 }
 
 function countsFrom(inputs: ReportInputs): StatusCounts {

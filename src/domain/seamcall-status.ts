@@ -7,7 +7,7 @@
 import type { Leaf } from "./unit.ts";
 
 /**
- * resume: the binding repeats it, never seen above it except mid-call · retry: repeat after a backoff, donated pages stay · precondition: the
+ * resume: the driver repeats it, never seen above it except mid-call · retry: repeat after a backoff, donated pages stay · precondition: the
  * host must change first, looked at again at a slow pace · unsupported: this unit has no TDX Connect, not an error · environment: TDX cannot be
  * called on this host · failed: a person must look.
  */

@@ -27,9 +27,9 @@ export interface TdxModuleStatus {
   /** TDX_FEATURES0 bit 6. */
   connect: boolean;
   driver: string;
-  /** Ok, or why TDX cannot be called. Empty when the binding cannot be read. */
+  /** Ok, or why TDX cannot be called. Empty when the driver cannot be read. */
   environment: string;
-  /** 32 hex digits, new at each load of the binding's module; empty when unreadable. */
+  /** 32 hex digits, new at each load of the driver's module; empty when unreadable. */
   instance: string;
 }
 

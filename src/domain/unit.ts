@@ -14,7 +14,7 @@ export type UnitState = (typeof UNIT_STATES)[number];
 export const LEAVES = { "TDH.IOMMU.SETUP": 128, "TDH.IOMMU.CLEAR": 129 } as const;
 export type Leaf = keyof typeof LEAVES;
 
-/** The last SEAMCALL made for a unit, as the binding recorded it. */
+/** The last SEAMCALL made for a unit, as the driver recorded it. */
 export interface LastCall {
   readonly leaf: Leaf;
   /** Full RAX; the operand id is in bits 31:0. */
@@ -24,8 +24,8 @@ export interface LastCall {
   readonly durationNs: bigint;
 }
 
-/** One entry of LIST: what the binding knows of a unit right now. Source: `struct tdx_iommu_unit`. */
-export interface BindingUnit {
+/** One entry of LIST: what the driver knows of a unit right now. Source: `struct tdx_iommu_unit`. */
+export interface DriverUnit {
   readonly regBase: RegBase;
   readonly segment: number;
   /** Null when the firmware names no node. */
@@ -43,18 +43,18 @@ export interface BindingUnit {
   readonly pagesDonated: number;
   /** Pages the TDX module may still own although no id holds them. */
   readonly pagesRetained: number;
-  /** What a state that nobody could ask for was concluded from, for people. Empty when the binding answers for the unit itself. */
+  /** What a state that nobody could ask for was concluded from, for people. Empty when the driver answers for the unit itself. */
   readonly evidence: string;
   /** What is missing when such a state is Unknown: more evidence, or only that it is of the load that is there now. Null for any other state. */
   readonly missing: "Evidence" | "WatchedLoad" | null;
 }
 
 /** One atomic LIST. `generation` changes with every change of the table. */
-export interface BindingTable {
+export interface DriverTable {
   /** Random 128 bits as 32 hex digits, new at each load of the module: an id of another instance is history. */
   readonly instance: string;
   readonly generation: bigint;
-  readonly units: readonly BindingUnit[];
+  readonly units: readonly DriverUnit[];
 }
 
 export const ENVIRONMENTS = ["Ok", "Ud", "Gp", "VmFailInvalid", "NotReady", "NotOptedIn"] as const;
@@ -64,8 +64,8 @@ export type Environment = (typeof ENVIRONMENTS)[number];
 export const ABI_PROFILES = ["Unknown", "V2", "Newest"] as const;
 export type AbiProfile = (typeof ABI_PROFILES)[number];
 
-/** INFO: identity and means of the binding's other side. */
-export interface BindingInfo {
+/** INFO: identity and means of the driver's other side. */
+export interface DriverInfo {
   readonly simulated: boolean;
   /** The kernel side is allowed to issue real SEAMCALLs. */
   readonly realSetup: boolean;

@@ -5,7 +5,7 @@
  * is in memory.ts.
  */
 import type { Address, HostView } from "./device.ts";
-import type { BindingInfo, BindingTable } from "./unit.ts";
+import type { DriverInfo, DriverTable } from "./unit.ts";
 
 /**
  * Something read, or why it could not be. Unreadable is never taken for empty. `isMissing`: there is no such thing on this machine, so that there is
@@ -15,10 +15,11 @@ export type Reading<T> =
   | { readonly kind: "Read"; readonly value: T }
   | { readonly kind: "Unreadable"; readonly why: string; readonly isMissing?: true };
 
-export interface Binding {
-  readonly driver: string;
-  readonly info: BindingInfo;
-  readonly table: BindingTable;
+/** What one reading of the driver says: which driver it is, INFO and LIST. */
+export interface DriverView {
+  readonly name: string;
+  readonly info: DriverInfo;
+  readonly table: DriverTable;
 }
 
 /** What podresources shows one pod to hold, by one resource. */
@@ -128,7 +129,7 @@ export interface NodeView {
   /** Monotonic ms when this observation began: every value in it is at least as new. */
   readonly nowMs: number;
   readonly host: Reading<HostView>;
-  readonly binding: Reading<Binding>;
+  readonly driver: Reading<DriverView>;
   readonly podResources: PodResourcesView;
   readonly pods: NodePodsView;
   readonly publications: readonly Publication[];

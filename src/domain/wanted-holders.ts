@@ -14,7 +14,7 @@ import type { NodeView } from "./view.ts";
 export interface HolderInterest {
   readonly intent: Intent | null;
   readonly memory: Pick<Memory, "holds">;
-  readonly binding: NodeView["binding"];
+  readonly driver: NodeView["driver"];
 }
 
 /**
@@ -27,9 +27,9 @@ export function wantsHolders(interest: HolderInterest): (fn: Omit<PciFunction, "
   return (fn) => memory.holds.has(fn.address) || (intent !== null && mayBeOffered(intent, fn));
 }
 
-function mayClear({ intent, binding }: HolderInterest): boolean {
+function mayClear({ intent, driver }: HolderInterest): boolean {
   if (intent === null) return false;
-  return [...unitFacts(binding).values()].some(
+  return [...unitFacts(driver).values()].some(
     (fact) => isSetUp(fact) && selectsUnit(intent, fact.entry.regBase) && (intent.state !== "Trusted" || isStranded(fact)),
   );
 }

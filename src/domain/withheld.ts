@@ -18,7 +18,7 @@ const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkSecured
  * is and stays (NotTeeCapable, NoUnit: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName, when
  * the pod ends; DeviceMissing, when the function is back); another driver on the function (NoVfioDevice: a match by vendor takes a GPU's audio
  * function, too); what is asked at a container's start alone (GivenNodeChanged);
- * and what a condition of its own tells already (BindingUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
+ * and what a condition of its own tells already (DriverUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
  * it is not just SETUP that runs).
  */
 const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> = {
@@ -33,7 +33,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   UnitUnreadable: "its iommu link cannot be followed",
   UnitNotSelected: null,
   IntentCleared: null,
-  BindingUnreadable: null,
+  DriverUnreadable: null,
   LinkSecuredBeforeSetup: "release the link, it was secured before SETUP",
   UnitNotTrusted: null,
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",

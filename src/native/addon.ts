@@ -2,7 +2,7 @@
 
 /**
  * The shape of native/addon (Node-API in C), a thin mirror of native/uapi/tdx_iommu.h: numbers stay numbers (u32), u64 is bigint, enums stay
- * their numbers. `binding.ts` turns them into domain values; nothing else imports this file except `simulation.ts`.
+ * their numbers. `addon-driver.ts` turns them into domain values; nothing else imports this file except `simulation.ts`.
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";

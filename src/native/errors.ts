@@ -18,7 +18,7 @@ const BY_ERRNO: Readonly<Record<string, ErrorCode>> = {
   ETIME: "TOO_LATE",
   // The tail of a struct that the driver does not know is not zero.
   E2BIG: "DRIVER_TOO_OLD",
-  ECANCELED: "BINDING_CLOSED",
+  ECANCELED: "DRIVER_CLOSED",
   EUCLEAN: "SIMULATION_INVALID",
 };
 
@@ -30,16 +30,16 @@ const AT_OPEN: Readonly<Record<string, ErrorCode>> = {
   EACCES: "NOT_PERMITTED",
 };
 
-/** An error from the addon as an AppError; what the contract does not name becomes BINDING_FAILED. */
+/** An error from the addon as an AppError; what the contract does not name becomes DRIVER_FAILED. */
 export function fromNative(thrown: unknown): AppError {
   if (isAppError(thrown)) return thrown;
-  if (!isNativeError(thrown)) return new AppError("BINDING_FAILED", messageOf(thrown), { cause: thrown });
+  if (!isNativeError(thrown)) return new AppError("DRIVER_FAILED", messageOf(thrown), { cause: thrown });
   const details = { errno: thrown.code, command: thrown.command };
   return new AppError(codeOf(thrown), describeNative(thrown), { details, cause: thrown });
 }
 
 function codeOf(error: NativeError): ErrorCode {
-  const byErrno = BY_ERRNO[error.code] ?? "BINDING_FAILED";
+  const byErrno = BY_ERRNO[error.code] ?? "DRIVER_FAILED";
   if (error.command === "openSimulator" && error.code === "EIO") return "SIMULATION_INVALID";
   return error.command.startsWith("open") ? (AT_OPEN[error.code] ?? byErrno) : byErrno;
 }

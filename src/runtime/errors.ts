@@ -16,9 +16,9 @@ const DEADLINE_EXCEEDED = 4;
 
 /** Every error code of the project. Codes are never reused. */
 export const ERROR_CODES = {
-  NO_TDX_MODULE: { grpc: UNAVAILABLE, meaning: "the binding finds no TDX module on this host" },
-  UNKNOWN_UNIT: { grpc: NOT_FOUND, meaning: "the binding does not know this unit" },
-  WRITER_BUSY: { grpc: UNAVAILABLE, meaning: "another process holds the binding for writing" },
+  NO_TDX_MODULE: { grpc: UNAVAILABLE, meaning: "the driver finds no TDX module on this host" },
+  UNKNOWN_UNIT: { grpc: NOT_FOUND, meaning: "the driver does not know this unit" },
+  WRITER_BUSY: { grpc: UNAVAILABLE, meaning: "another process holds the driver for writing" },
   STALE_ID: { grpc: FAILED_PRECONDITION, meaning: "the id or sequence is no longer the unit's" },
   OUT_OF_MEMORY: { grpc: UNAVAILABLE, meaning: "the kernel had no pages to donate" },
   INTERRUPTED: { grpc: UNAVAILABLE, meaning: "the call was interrupted; an operation that has begun goes on" },
@@ -27,8 +27,8 @@ export const ERROR_CODES = {
   DRIVER_TOO_OLD: { grpc: FAILED_PRECONDITION, meaning: "the loaded driver speaks an older version of the contract" },
   BACKEND_GONE: { grpc: UNAVAILABLE, meaning: "the SEAMCALL backend is gone" },
   NOT_PERMITTED: { grpc: PERMISSION_DENIED, meaning: "CAP_SYS_ADMIN is missing" },
-  BINDING_CLOSED: { grpc: UNAVAILABLE, meaning: "the binding was closed" },
-  BINDING_FAILED: { grpc: INTERNAL, meaning: "the binding failed in a way its contract does not name" },
+  DRIVER_CLOSED: { grpc: UNAVAILABLE, meaning: "the driver was closed" },
+  DRIVER_FAILED: { grpc: INTERNAL, meaning: "the driver failed in a way its contract does not name" },
   DRIVER_MISSING: { grpc: UNAVAILABLE, meaning: "no driver for SETUP and CLEAR was found on this host" },
   KERNEL_OWNED: { grpc: FAILED_PRECONDITION, meaning: "the kernel's own driver does this, for all units, and can't be asked" },
   HOST_UNREADABLE: { grpc: UNAVAILABLE, meaning: "the host's sysfs tree cannot be read" },

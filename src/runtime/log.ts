@@ -26,7 +26,7 @@ export interface Log {
 export interface RootLog extends Log {
   setLevel(level: LogLevel): void;
   level(): LogLevel;
-  /** From now on every line says `simulated: true`: what is found out only when the binding answers. */
+  /** From now on every line says `simulated: true`: what is found out only when the driver answers. */
   markSimulated(): void;
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Opening a binding. Which driver is wanted the composition root knows; only `openFound` probes, and never for the simulator. */
+/** Opens the drivers. The composition root says which one; only `openFound` probes, and never for the simulator. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Addon, NativeHandle } from "../native/addon.ts";
 import { loadAddon } from "../native/addon.ts";
 import { fromNative } from "../native/errors.ts";
 import { AppError } from "../runtime/errors.ts";
-import { bindHandle } from "./binding.ts";
+import { bindHandle } from "./addon-driver.ts";
 import type { Driver, SeamcallPort } from "./port.ts";
 import { createTdxHost, type TdxHostOptions } from "./tdx-host/driver.ts";
 

@@ -6,7 +6,7 @@
  *
  *   agent ──► SeamcallPort ──► addon ──► ioctl fd | table + simulator
  */
-import type { BindingInfo, BindingTable, BindingUnit, CallOutcome, RegBase } from "../domain/unit.ts";
+import type { CallOutcome, DriverInfo, DriverTable, DriverUnit, RegBase } from "../domain/unit.ts";
 
 export const DRIVERS = ["tdx_iommu", "tdx_host", "simulated"] as const;
 export type Driver = (typeof DRIVERS)[number];
@@ -14,7 +14,7 @@ export type Driver = (typeof DRIVERS)[number];
 export interface CallResult {
   /** What happened to the unit; always read it again with `list` before acting on it. */
   readonly outcome: CallOutcome;
-  readonly unit: BindingUnit;
+  readonly unit: DriverUnit;
 }
 
 /** All three must match the unit's entry, else the call rejects with STALE_ID. */
@@ -34,13 +34,13 @@ declare const DEADLINE: unique symbol;
 /**
  * Errors are AppErrors (runtime/errors.ts), one per errno of the UAPI: NO_TDX_MODULE (ENODEV) · UNKNOWN_UNIT (ENOENT) · WRITER_BUSY (EBUSY) ·
  * STALE_ID (ESTALE) · OUT_OF_MEMORY (ENOMEM) · INTERRUPTED (EINTR; what has begun goes on, a repeat joins it) · REAL_SETUP_DISABLED (EOPNOTSUPP) ·
- * TOO_LATE (ETIME; nothing was issued) · DRIVER_TOO_OLD (E2BIG) · BACKEND_GONE (EIO; the gate closes) · NOT_PERMITTED (EPERM) · BINDING_CLOSED (used after close) · BINDING_FAILED (anything else).
+ * TOO_LATE (ETIME; nothing was issued) · DRIVER_TOO_OLD (E2BIG) · BACKEND_GONE (EIO; the gate closes) · NOT_PERMITTED (EPERM) · DRIVER_CLOSED (used after close) · DRIVER_FAILED (anything else).
  */
 export interface SeamcallPort {
   readonly driver: Driver;
-  info(): Promise<BindingInfo>;
+  info(): Promise<DriverInfo>;
   /** One atomic snapshot. Never waits for a SEAMCALL. */
-  list(): Promise<BindingTable>;
+  list(): Promise<DriverTable>;
   /** Idempotent: a trusted unit answers Already without a SEAMCALL. Resumption is below this call. */
   setup(regBase: RegBase): Promise<CallResult>;
   /** That many ms from now. To be taken when the look begins on which a CLEAR is decided: from then on that look ages. */
@@ -52,7 +52,7 @@ export interface SeamcallPort {
    * allowed; the agent's timer bounds what is missed. Returns the way to stop.
    */
   onChange(listener: () => void): () => void;
-  /** Ends every call in flight with BINDING_CLOSED; an operation already with the kernel goes on. Repeatable. */
+  /** Ends every call in flight with DRIVER_CLOSED; an operation already with the kernel goes on. Repeatable. */
   close(): Promise<void>;
 }
 

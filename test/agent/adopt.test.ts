@@ -5,17 +5,17 @@ import type { AgentPorts } from "../../src/agent/ports.ts";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { emptyMemory } from "../../src/domain/memory.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "../../src/domain/proofs.ts";
-import { aBinding, aFunction, anIntent, aUnit, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
+import { aDriver, aFunction, anIntent, aUnit, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
 
 const DEVICE = "0000:17:00.0";
 const NAME = `${GPU}=${DEVICE}`;
 const SPEC = { node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
 const proofs: Proofs = { ...NOTHING_PROVEN, specs: new Map([[NAME, SPEC]]), lastUnits: new Map([[DEVICE, REG_BASE]]) };
-const keptOf = async (observe: () => Promise<PciFunction | null>, binding = aBinding(), known = proofs) => {
+const keptOf = async (observe: () => Promise<PciFunction | null>, driver = aDriver(), known = proofs) => {
   const host = { observeFunction: observe } as unknown as AgentPorts["host"];
-  return [...(await specsToKeep({ host }, known.specs, { binding, memory: emptyMemory(0, 10_000, known), asked: null })).keys()];
+  return [...(await specsToKeep({ host }, known.specs, { driver, memory: emptyMemory(0, 10_000, known), asked: null })).keys()];
 };
-const kept = (fn: Partial<PciFunction>, binding = aBinding(), known = proofs) => keptOf(async () => aFunction(fn), binding, known);
+const kept = (fn: Partial<PciFunction>, driver = aDriver(), known = proofs) => keptOf(async () => aFunction(fn), driver, known);
 
 test("a spec is kept while unit, epoch and node are as they were when it was written", async () => {
   expect(await kept({})).toEqual([NAME]);
@@ -39,26 +39,26 @@ test("a spec goes when the link of its device cannot be read, is broken, or is s
   expect(await kept({ linkRead: { tsm: "Failed", registers: null } })).toEqual([]);
   expect(await kept({ link: secured })).toEqual([]);
   const checked = { ...proofs, checkedLinks: new Set([linkKey(DEVICE, SPEC.epoch)]) };
-  expect(await kept({ link: secured }, aBinding(), checked)).toEqual([NAME]);
-  expect(await kept({ link: { ...secured, streamSecure: "No" } }, aBinding(), checked)).toEqual([]);
+  expect(await kept({ link: secured }, aDriver(), checked)).toEqual([NAME]);
+  expect(await kept({ link: { ...secured, streamSecure: "No" } }, aDriver(), checked)).toEqual([]);
 });
 
 test.each([
-  ["is not trusted any more", aBinding([aUnit({ state: "Untrusted" })])],
-  ["was set up anew", aBinding([aUnit({ setupSeq: 2n })])],
-  ["is not listed", aBinding([])],
+  ["is not trusted any more", aDriver([aUnit({ state: "Untrusted" })])],
+  ["was set up anew", aDriver([aUnit({ setupSeq: 2n })])],
+  ["is not listed", aDriver([])],
   ["cannot be asked for", { kind: "Unreadable" as const, why: "ENOENT" }],
-])("a spec goes when its unit %s", async (_what, binding) => {
-  expect(await kept({}, binding)).toEqual([]);
+])("a spec goes when its unit %s", async (_what, driver) => {
+  expect(await kept({}, driver)).toEqual([]);
 });
 
 test("a spec of a device whose unit was never noted goes", async () => {
-  expect(await kept({}, aBinding(), { ...proofs, lastUnits: new Map() })).toEqual([]);
+  expect(await kept({}, aDriver(), { ...proofs, lastUnits: new Map() })).toEqual([]);
 });
 
 test("an intent that is known, and does not want the device under that name, takes its spec away before the first pass", () => {
   const adopted = new Map([[NAME, { proof: SPEC, fn: aFunction() }]]);
-  const against = { binding: aBinding(), memory: emptyMemory(0, 10_000, proofs) };
+  const against = { driver: aDriver(), memory: emptyMemory(0, 10_000, proofs) };
   const allowed = (asked: HeldAgainst["asked"]) => [...specsAllowed(adopted, { ...against, asked }).keys()];
   expect(allowed(null)).toEqual([NAME]);
   expect(allowed({ intent: anIntent() })).toEqual([NAME]);
@@ -79,6 +79,6 @@ test("an intent that is known, and does not want the device under that name, tak
 
 test("a table that is read anew takes the spec of a lost unit away before the first pass", () => {
   const adopted = new Map([[NAME, { proof: SPEC, fn: aFunction() }]]);
-  const binding = aBinding([aUnit({ state: "Untrusted" })]);
-  expect(specsAllowed(adopted, { binding, memory: emptyMemory(0, 10_000, proofs), asked: null }).size).toBe(0);
+  const driver = aDriver([aUnit({ state: "Untrusted" })]);
+  expect(specsAllowed(adopted, { driver, memory: emptyMemory(0, 10_000, proofs), asked: null }).size).toBe(0);
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import type { BindingHolder } from "../../src/agent/binding.ts";
+import type { DriverClient } from "../../src/agent/driver-client.ts";
 import { createHandlers } from "../../src/agent/handlers.ts";
 import type { AgentPorts } from "../../src/agent/ports.ts";
 import { type AgentState, createState, type Pass } from "../../src/agent/state.ts";
@@ -8,17 +8,17 @@ import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import { AppError } from "../../src/runtime/errors.ts";
 import { createKeyedLocks } from "../../src/runtime/serial.ts";
-import { aBinding, aFunction, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
+import { aDriver, aFunction, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
 
 const DEVICE = "0000:17:00.0";
 const OTHER_BASE = "0xd97fc000";
-const BOTH = aBinding([aUnit(), aUnit({ regBase: OTHER_BASE, setupSeq: 2n })]);
+const BOTH = aDriver([aUnit(), aUnit({ regBase: OTHER_BASE, setupSeq: 2n })]);
 
 /** What an agent knows that has looked at a healthy node once. */
 function aState(): AgentState {
   const state = createState(10_000);
   state.noteStart(0);
-  state.noteLook(anIntent(), groundFrom(aView({ binding: BOTH })));
+  state.noteLook(anIntent(), groundFrom(aView({ driver: BOTH })));
   state.notePass({} as Pass);
   return state;
 }
@@ -31,10 +31,10 @@ function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => P
     intent: { current: () => ({ intent: anIntent(), generation: 1, problem: "" }) },
     cdi: null,
   } as unknown as AgentPorts;
-  const binding = { observeShared: async () => BOTH } as unknown as BindingHolder;
+  const driver = { observeShared: async () => BOTH } as unknown as DriverClient;
   const proofs = { noteHold: parts.noteHold ?? (async () => undefined) };
   const locks = createKeyedLocks();
-  return { state, handlers: createHandlers({ ports, binding, state, proofs, locks, simulatedHost: false, onAnswered: () => undefined }) };
+  return { state, handlers: createHandlers({ ports, driver, state, proofs, locks, simulatedHost: false, onAnswered: () => undefined }) };
 }
 
 const reasonOf = (refusal: Promise<unknown>): Promise<unknown> =>

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { decide, holderPollMs, linkPollMs, overtakenBy, withdrawals } from "../../src/agent/pass.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
-import type { Binding, PodResourcesView, Reading } from "../../src/domain/view.ts";
-import { aBinding, aMemory, anInfo, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
+import type { DriverView, PodResourcesView, Reading } from "../../src/domain/view.ts";
+import { aDriver, aMemory, anInfo, anIntent, aUnit, aView, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
 
 describe("holders are looked at again", () => {
   const DEVICE = "0000:17:00.0";
@@ -45,21 +45,21 @@ describe("a pass is overtaken", () => {
     now: "",
     wanted: null,
   };
-  const passOn = (binding: Reading<Binding>) => decide({ ...decided, memory, ground: groundFrom(aView({ binding })) });
+  const passOn = (driver: Reading<DriverView>) => decide({ ...decided, memory, ground: groundFrom(aView({ driver })) });
   const unreadable = { kind: "Unreadable", why: "EIO" } as const;
-  const trusted = aBinding();
-  const loaded = ({ driver = "simulated", instance = INSTANCE }): Reading<Binding> => {
+  const trusted = aDriver();
+  const loaded = ({ name = "simulated", instance = INSTANCE }): Reading<DriverView> => {
     const table = { instance, generation: 1n, units: [aUnit({ state: "Untrusted" })] };
-    return { kind: "Read", value: { driver, info: anInfo({ instance }), table } };
+    return { kind: "Read", value: { name, info: anInfo({ instance }), table } };
   };
   const untrusted = loaded({});
-  const overtaken = (first: Reading<Binding>, last: Reading<Binding>, intent = anIntent()): string =>
-    overtakenBy(passOn(first), last, withdrawals(passOn(first), { binding: last, host: null, intent, memory }));
+  const overtaken = (first: Reading<DriverView>, last: Reading<DriverView>, intent = anIntent()): string =>
+    overtakenBy(passOn(first), last, withdrawals(passOn(first), { driver: last, host: null, intent, memory }));
 
   test.each([
-    ["by a binding that cannot be read any more", trusted, unreadable],
-    ["by a binding that can be read at last", unreadable, trusted],
-    ["by another driver", untrusted, loaded({ driver: "tdx_host" })],
+    ["by a driver that cannot be read any more", trusted, unreadable],
+    ["by a driver that can be read at last", unreadable, trusted],
+    ["by another driver", untrusted, loaded({ name: "tdx_host" })],
     ["by a driver loaded anew", untrusted, loaded({ instance: "f" })],
     ["by the loss of a device that it offers", trusted, untrusted],
   ])("%s", (_, first, last) => {
@@ -71,7 +71,7 @@ describe("a pass is overtaken", () => {
   });
 
   test("not by a reading that says the same", () => {
-    expect(overtaken(trusted, aBinding())).toBe("");
+    expect(overtaken(trusted, aDriver())).toBe("");
     expect(overtaken(unreadable, { ...unreadable, why: "ENOENT" })).toBe("");
   });
 });

@@ -11,7 +11,7 @@ import { absentAddresses } from "../../src/domain/selector.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { Condition, NodeStatus } from "../../src/domain/status.ts";
 import type { NodeView, PodDevices } from "../../src/domain/view.ts";
-import { aBinding, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, REG_BASE } from "../support/builders.ts";
+import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, REG_BASE } from "../support/builders.ts";
 
 const REGISTERED = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
 
@@ -23,7 +23,7 @@ const HELD = { before: { podResources: inPods([{ namespace: "ml", pod: "train", 
 const SECURED = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
 const BROKEN = { ...SECURED, streamSecure: "No" } as const;
 const UNKNOWN = { state: "Unknown", tsm: "", bound: "No", streamSecure: "Unknown" } as const;
-const UNTRUSTED = { binding: aBinding([aUnit({ state: "Untrusted" })]) } as const;
+const UNTRUSTED = { driver: aDriver([aUnit({ state: "Untrusted" })]) } as const;
 
 interface World {
   /** What the agent saw one look earlier. */
@@ -76,7 +76,7 @@ const summary = (status: NodeStatus): Record<string, string> =>
 const TOO_OLD: World = {
   intent: anIntent({ state: "Cleared" }),
   before: { publications: [] },
-  view: { nowMs: 500_000, publications: [], binding: aBinding([aUnit()], { honoursNotAfter: false }) },
+  view: { nowMs: 500_000, publications: [], driver: aDriver([aUnit()], { honoursNotAfter: false }) },
 };
 const host = (value: Parameters<typeof aHost>[0]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost(value) } });
 const WITHOUT_CONNECT = aHostUnit({ ecap: 0x3ee9e86f050dfn });
@@ -113,37 +113,37 @@ describe("the conditions", () => {
 
   it.each([
     ["without a driver", NO_DRIVER],
-    ["with one that lists no unit", aBinding([])],
-  ])("of an ordinary machine, %s, say that it has no units and that nothing is wrong", (_what, binding) => {
-    const status = firstLook({ view: { binding, ...host({ units: [], functions: [] }) } });
+    ["with one that lists no unit", aDriver([])],
+  ])("of an ordinary machine, %s, say that it has no units and that nothing is wrong", (_what, driver) => {
+    const status = firstLook({ view: { driver, ...host({ units: [], functions: [] }) } });
     expect(summary(status)).toMatchObject({
       Supported: "False NoUnits",
       UnitsTrusted: "False NoUnits",
       Ready: "False NoUnits",
       Degraded: "False NoProblem",
     });
-    const amd = firstLook({ view: { binding, ...host({ units: [], functions: [], otherKinds: ["ivhd0"] }) } });
+    const amd = firstLook({ view: { driver, ...host({ units: [], functions: [], otherKinds: ["ivhd0"] }) } });
     expect(summary(amd)).toMatchObject({ Supported: "False NoUnits", Degraded: "False NoProblem" });
     expect(text(amd, "Supported")).toContain("of another kind: ivhd0");
     expect(amd.otherUnits).toEqual([{ kernelName: "ivhd0", reason: "OtherKind", message: "" }]);
   });
 
   it("of a machine whose driver is there and cannot be read do not take it for one without units", () => {
-    const binding = { kind: "Unreadable", why: "EACCES" } as const;
-    const status = firstLook({ view: { binding, ...host({ units: [], functions: [] }) } });
-    expect(summary(status)).toMatchObject({ Supported: "Unknown BindingUnreadable", Degraded: "True BindingUnreadable" });
+    const driver = { kind: "Unreadable", why: "EACCES" } as const;
+    const status = firstLook({ view: { driver, ...host({ units: [], functions: [] }) } });
+    expect(summary(status)).toMatchObject({ Supported: "Unknown DriverUnreadable", Degraded: "True DriverUnreadable" });
   });
 
   it("name a unit that cannot be told, and never call the host one without TDX Connect for the others' sake", () => {
     const unreadableUnits = [{ kernelName: "dmar2", why: 'address reads "garbage"' }];
     const named = { Supported: "Unknown UnitUnreadable", UnitsTrusted: "Unknown UnitUnreadable", Degraded: "True UnitUnreadable" };
-    for (const binding of [NO_DRIVER, aBinding([aUnit({ state: "Unsupported", ecap: 0n })])]) {
-      const status = report({ view: { binding, ...host({ units: [WITHOUT_CONNECT], unreadableUnits }) } });
+    for (const driver of [NO_DRIVER, aDriver([aUnit({ state: "Unsupported", ecap: 0n })])]) {
+      const status = report({ view: { driver, ...host({ units: [WITHOUT_CONNECT], unreadableUnits }) } });
       expect(summary(status)).toMatchObject({ ...named, Ready: "Unknown UnitUnreadable" });
       expect(text(status, "Degraded")).toBe('dmar2: address reads "garbage"');
       expect(status.otherUnits).toEqual([{ kernelName: "dmar2", reason: "UnitUnreadable", message: 'address reads "garbage"' }]);
     }
-    expect(summary(firstLook({ view: { binding: NO_DRIVER, ...host({ units: [], functions: [], unreadableUnits }) } }))).toMatchObject(named);
+    expect(summary(firstLook({ view: { driver: NO_DRIVER, ...host({ units: [], functions: [], unreadableUnits }) } }))).toMatchObject(named);
     const trusted = summary(report({ view: host({ unreadableUnits }) }));
     expect(trusted).toMatchObject({ Supported: "True TdxConnectPresent", UnitsTrusted: "Unknown UnitUnreadable", Ready: "False UnitUnreadable" });
     const intent = anIntent({ units: { regBases: [REG_BASE] } });
@@ -151,10 +151,10 @@ describe("the conditions", () => {
   });
 
   it.each([
-    ["with a driver", aBinding([aUnit({ state: "Unsupported", ecap: 0n })])],
+    ["with a driver", aDriver([aUnit({ state: "Unsupported", ecap: 0n })])],
     ["without any driver", { kind: "Unreadable", why: "no /dev/tdx_iommu" } as const],
-  ])("of a host without TDX Connect, %s, say so and are no error", (_what, binding) => {
-    expect(summary(report({ view: { binding, ...host({ units: [WITHOUT_CONNECT] }) } }))).toMatchObject({
+  ])("of a host without TDX Connect, %s, say so and are no error", (_what, driver) => {
+    expect(summary(report({ view: { driver, ...host({ units: [WITHOUT_CONNECT] }) } }))).toMatchObject({
       Supported: "False TdxConnectMissing",
       UnitsTrusted: "False TdxConnectMissing",
       Ready: "False TdxConnectMissing",
@@ -164,11 +164,11 @@ describe("the conditions", () => {
 
   it("count a unit without TDX Connect only when the intent names it", () => {
     const units = [aUnit(), aUnit({ regBase: "0x1000", state: "Unsupported", ecap: 0n })];
-    expect(summary(report({ view: { binding: aBinding(units) } }))).toMatchObject({ UnitsTrusted: "True AllTrusted" });
+    expect(summary(report({ view: { driver: aDriver(units) } }))).toMatchObject({ UnitsTrusted: "True AllTrusted" });
     const named = anIntent({ units: { regBases: [REG_BASE, "0x1000"] } });
-    expect(summary(report({ view: { binding: aBinding(units) }, intent: named }))).toMatchObject({ UnitsTrusted: "False SomeNotTrusted" });
+    expect(summary(report({ view: { driver: aDriver(units) }, intent: named }))).toMatchObject({ UnitsTrusted: "False SomeNotTrusted" });
     const alone = anIntent({ units: { regBases: ["0x1000"] } });
-    expect(summary(report({ view: { binding: aBinding(units) }, intent: alone }))).toMatchObject({ Ready: "False SomeNotTrusted" });
+    expect(summary(report({ view: { driver: aDriver(units) }, intent: alone }))).toMatchObject({ Ready: "False SomeNotTrusted" });
   });
 
   it.each([
@@ -189,9 +189,9 @@ describe("the conditions", () => {
   it.each([
     ["IntentInvalid", { intentProblem: "spec.units: wrong" }],
     ["HostUnreadable", { view: { host: { kind: "Unreadable", why: "EIO" } } }],
-    ["BindingUnreadable", { view: { binding: { kind: "Unreadable", why: "EIO" } } }],
-    ["PagesRetained", { view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
-    ["UnitFailed", { view: { binding: aBinding([aUnit({ state: "Unknown", tdxIommuId: 1n })]) } }],
+    ["DriverUnreadable", { view: { driver: { kind: "Unreadable", why: "EIO" } } }],
+    ["PagesRetained", { view: { driver: aDriver([aUnit({ pagesRetained: 6 })]) } }],
+    ["UnitFailed", { view: { driver: aDriver([aUnit({ state: "Unknown", tdxIommuId: 1n })]) } }],
     ["DriverTooOld", TOO_OLD],
     ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } })] }) }],
     ["CdiUnwritable", { specProblem: "EROFS" }],
@@ -208,7 +208,7 @@ describe("the conditions", () => {
     ["DevicesWithheld", HELD],
     ["LinkSecuredBeforeSetup", { view: { ...UNTRUSTED, ...host({ functions: [aFunction({ link: SECURED })] }) } }],
     // What works all the same does not hide what does not.
-    ["CdiUnwritable", { specProblem: "EROFS", view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }],
+    ["CdiUnwritable", { specProblem: "EROFS", view: { driver: aDriver([aUnit({ pagesRetained: 6 })]) } }],
   ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {
     expect(summary(report(world))["Degraded"]).toBe(`True ${reason}`);
   });
@@ -254,7 +254,7 @@ describe("devices that the spec wants and that are withheld", () => {
   });
 
   it("are none below a unit without TDX Connect", () => {
-    const view = { binding: aBinding([aUnit({ state: "Unsupported", ecap: 0n })]), ...host({ functions: [aFunction({ teeIo: "Unknown" })] }) };
+    const view = { driver: aDriver([aUnit({ state: "Unsupported", ecap: 0n })]), ...host({ functions: [aFunction({ teeIo: "Unknown" })] }) };
     expect(summary(report({ view }))["Degraded"]).toBe("False NoProblem");
   });
 
@@ -290,19 +290,19 @@ describe("a unit that the driver does not list", () => {
   it("makes a node that it is selected on degraded, and says who lists it", () => {
     const status = report({ view });
     expect(summary(status)).toMatchObject({ UnitsTrusted: "False SomeNotTrusted", Ready: "False UnitFailed", Degraded: "True UnitFailed" });
-    expect(status.summary).toBe("0x1000: NotInBinding (the kernel lists it as dmar1, simulated does not)");
+    expect(status.summary).toBe("0x1000: NotListedByDriver (the kernel lists it as dmar1, simulated does not)");
   });
 
   it("is no matter of a node whose intent leaves it out", () => {
     const status = report({ view, intent: anIntent({ units: { regBases: [REG_BASE] } }) });
     expect(summary(status)).toMatchObject({ UnitsTrusted: "True AllTrusted", Ready: "True AsIntended", Degraded: "False NoProblem" });
-    expect(status.units.map((unit) => unit.reason)).toContain("NotInBinding");
+    expect(status.units.map((unit) => unit.reason)).toContain("NotListedByDriver");
   });
 });
 
 describe("a node that has lost pages", () => {
   it("is degraded and ready: its units are trusted all the same", () => {
-    expect(summary(report({ view: { binding: aBinding([aUnit({ pagesRetained: 6 })]) } }))).toMatchObject({
+    expect(summary(report({ view: { driver: aDriver([aUnit({ pagesRetained: 6 })]) } }))).toMatchObject({
       Degraded: "True PagesRetained",
       Ready: "True AsIntended",
     });

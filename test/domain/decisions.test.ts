@@ -21,7 +21,7 @@ const RUNS = { numRuns: 3_000 };
 const world = fc.record({ view: randomView, intent: randomIntent, memory: randomMemory });
 
 function unitOf(view: NodeView, regBase: string) {
-  return view.binding.kind === "Read" ? view.binding.value.table.units.find((unit) => unit.regBase === regBase) : undefined;
+  return view.driver.kind === "Read" ? view.driver.value.table.units.find((unit) => unit.regBase === regBase) : undefined;
 }
 
 function below(view: NodeView, regBase: string): readonly PciFunction[] {
@@ -30,7 +30,7 @@ function below(view: NodeView, regBase: string): readonly PciFunction[] {
 }
 
 describe("the offer", () => {
-  it("holds only capable functions, on the bus, behind a unit that the binding lists as trusted with an id, and only while the intent is Trusted", () => {
+  it("holds only capable functions, on the bus, behind a unit that the driver lists as trusted with an id, and only while the intent is Trusted", () => {
     fc.assert(
       fc.property(world, ({ view, intent, memory }) => {
         const ground = groundFrom(view);
@@ -44,10 +44,10 @@ describe("the offer", () => {
             expect(fn?.link.state).not.toBe("Unknown");
             const unit = fn?.unit.kind === "Unit" ? unitOf(view, fn.unit.regBase) : undefined;
             expect(unit?.state).toBe("Trusted");
-            const isKernelOwned = view.binding.kind === "Read" && view.binding.value.info.kernelOwned;
+            const isKernelOwned = view.driver.kind === "Read" && view.driver.value.info.kernelOwned;
             if (!isKernelOwned) expect(unit?.tdxIommuId).not.toBeNull();
-            expect(view.binding).toMatchObject({
-              value: { info: { environment: "Ok", instance: view.binding.kind === "Read" && view.binding.value.table.instance } },
+            expect(view.driver).toMatchObject({
+              value: { info: { environment: "Ok", instance: view.driver.kind === "Read" && view.driver.value.table.instance } },
             });
           }
         }

@@ -6,15 +6,15 @@ import { groundFrom } from "../../src/domain/ground.ts";
 import { linkKey } from "../../src/domain/proofs.ts";
 import type { DeviceReason } from "../../src/domain/reason.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
-import type { Binding, Reading } from "../../src/domain/view.ts";
-import { aBinding, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, REG_BASE } from "../support/builders.ts";
+import type { DriverView, Reading } from "../../src/domain/view.ts";
+import { aDriver, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, REG_BASE } from "../support/builders.ts";
 
 const EPOCH = `${INSTANCE}/0x1`;
 
-function inputs(overrides: Partial<GateInputs> & { binding?: Reading<Binding> } = {}): GateInputs {
-  const { binding = aBinding(), ...rest } = overrides;
-  const units = binding.kind === "Read" ? groundFrom(aView({ binding })).units : null;
-  return { address: "0000:17:00.0", purpose: "List", intent: anIntent(), fn: aFunction(), units, bindingProblem: "", memory: aMemory(), ...rest };
+function inputs(overrides: Partial<GateInputs> & { driver?: Reading<DriverView> } = {}): GateInputs {
+  const { driver = aDriver(), ...rest } = overrides;
+  const units = driver.kind === "Read" ? groundFrom(aView({ driver })).units : null;
+  return { address: "0000:17:00.0", purpose: "List", intent: anIntent(), fn: aFunction(), units, driverProblem: "", memory: aMemory(), ...rest };
 }
 
 const fnWith = (overrides: Partial<PciFunction>) => inputs({ fn: aFunction(overrides) });
@@ -44,15 +44,15 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["NoUnit", fnWith({ unit: { kind: "None" } })],
   ["UnitNotSelected", inputs({ intent: anIntent({ units: { regBases: ["0x1000"] } }) })],
   ["IntentCleared", inputs({ intent: anIntent({ state: "Cleared" }) })],
-  ["BindingUnreadable", inputs({ units: null })],
-  ["LinkSecuredBeforeSetup", { ...inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) }), fn: aFunction({ link: secured }) }],
+  ["DriverUnreadable", inputs({ units: null })],
+  ["LinkSecuredBeforeSetup", { ...inputs({ driver: aDriver([aUnit({ state: "Untrusted" })]) }), fn: aFunction({ link: secured }) }],
   ["LinkSecuredBeforeSetup", fnWith({ link: secured })],
   [
     "LinkSecuredBeforeSetup",
     inputs({ fn: aFunction({ link: secured }), memory: aMemory({ checkedLinks: new Set([linkKey("0000:17:00.0", "i/0x9")]) }) }),
   ],
-  ["UnitNotTrusted", inputs({ binding: aBinding([aUnit({ state: "Untrusted" })]) })],
-  ["UnitNotTrusted", inputs({ binding: aBinding([]) })],
+  ["UnitNotTrusted", inputs({ driver: aDriver([aUnit({ state: "Untrusted" })]) })],
+  ["UnitNotTrusted", inputs({ driver: aDriver([]) })],
   ["LinkUnknown", fnWith({ link: unknownLink })],
   ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Failed", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
   ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Blocked", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
@@ -120,15 +120,15 @@ describe("the gate", () => {
   it.each(["Unknown", "Unsupported", "Untrusted", "SettingUp", "Clearing", "Failed", "Foreign"] as const)(
     "stays closed while the unit is %s",
     (state) => {
-      expect(judge(inputs({ binding: aBinding([aUnit({ state, tdxIommuId: 1n })]) })).offered).toBe(false);
+      expect(judge(inputs({ driver: aDriver([aUnit({ state, tdxIommuId: 1n })]) })).offered).toBe(false);
     },
   );
 
   it("does not believe a trusted entry without an id, of another instance, or where TDX cannot be called", () => {
-    const withoutId = aBinding([aUnit({ tdxIommuId: null })]);
-    const otherInstance = aBinding([aUnit()], { instance: "f".repeat(32) });
-    const noTdx = aBinding([aUnit()], { environment: "NotReady" });
-    for (const binding of [withoutId, otherInstance, noTdx]) expect(judge(inputs({ binding })).reason).toBe("UnitNotTrusted");
+    const withoutId = aDriver([aUnit({ tdxIommuId: null })]);
+    const otherInstance = aDriver([aUnit()], { instance: "f".repeat(32) });
+    const noTdx = aDriver([aUnit()], { environment: "NotReady" });
+    for (const driver of [withoutId, otherInstance, noTdx]) expect(judge(inputs({ driver })).reason).toBe("UnitNotTrusted");
   });
 
   it("does not say of an unreadable unit that there is no link to it, nor of specs that nobody writes that they are written", () => {

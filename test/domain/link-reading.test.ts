@@ -7,8 +7,8 @@ import { functionToJudge, hostToJudge } from "../../src/domain/link-reading.ts";
 import { type Memory, remember } from "../../src/domain/memory.ts";
 import { linkKey } from "../../src/domain/proofs.ts";
 import { usesOf } from "../../src/domain/use.ts";
-import type { Binding, Reading } from "../../src/domain/view.ts";
-import { aBinding, aFunction, aHost, aMemory, anIntent, aUnit, aView, INSTANCE } from "../support/builders.ts";
+import type { DriverView, Reading } from "../../src/domain/view.ts";
+import { aDriver, aFunction, aHost, aMemory, anIntent, aUnit, aView, INSTANCE } from "../support/builders.ts";
 
 const ADDRESS = "0000:17:00.0";
 const SECURED: Link = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" };
@@ -21,13 +21,13 @@ const blocked = (registers: string | null, isOn: boolean): Partial<PciFunction> 
 const idle = aFunction({ linkRead: read("idle") });
 
 /** One more look at a host with this function, as the agent takes it. */
-function look(memory: Memory, fn: Partial<PciFunction> | null, binding: Reading<Binding> = aBinding()) {
-  const { units } = groundFrom(aView({ binding }));
-  const raw = aView({ binding, host: { kind: "Read", value: aHost({ functions: fn === null ? [] : [aFunction(fn)] }) } });
+function look(memory: Memory, fn: Partial<PciFunction> | null, driver: Reading<DriverView> = aDriver()) {
+  const { units } = groundFrom(aView({ driver }));
+  const raw = aView({ driver, host: { kind: "Read", value: aHost({ functions: fn === null ? [] : [aFunction(fn)] }) } });
   const ground = groundFrom({ ...raw, host: hostToJudge(raw.host, { links: memory.links, units }) });
   const seen = ground.functions.get(ADDRESS) ?? null;
   const next = remember(memory, anIntent(), ground);
-  const verdict = judge({ purpose: "List", address: ADDRESS, intent: anIntent(), fn: seen, units, bindingProblem: "", memory: next });
+  const verdict = judge({ purpose: "List", address: ADDRESS, intent: anIntent(), fn: seen, units, driverProblem: "", memory: next });
   return { memory: next, seen, verdict, ground };
 }
 
@@ -63,9 +63,9 @@ describe("a link whose reading blocks", () => {
     expect(look(aMemory({ checkedLinks: new Set([linkKey("0000:17:00.0", `${INSTANCE}/0x1`)]) }), blocked("idle", false)).verdict.reason).toBe(
       "LinkUnknown",
     );
-    const later = look(look(aMemory(), idle).memory, blocked("idle", false), aBinding([aUnit({ setupSeq: 2n })]));
+    const later = look(look(aMemory(), idle).memory, blocked("idle", false), aDriver([aUnit({ setupSeq: 2n })]));
     expect(later.verdict.offered).toBe(false);
-    const untrusted = look(aMemory(), idle, aBinding([aUnit({ state: "Untrusted" })])).memory;
+    const untrusted = look(aMemory(), idle, aDriver([aUnit({ state: "Untrusted" })])).memory;
     expect(look(untrusted, blocked("idle", false)).verdict.offered).toBe(false);
     const unread = look(aMemory(), { ...idle, linkRead: read(null) }).memory;
     expect(look(unread, blocked(null, false)).verdict.reason).toBe("LinkUnknown");

@@ -18,8 +18,8 @@ import { linkKey, NOTHING_PROVEN, type Proofs } from "../../src/domain/proofs.ts
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { NodeView } from "../../src/domain/view.ts";
 import {
-  aBinding,
   aContainer,
+  aDriver,
   aFunction,
   aHost,
   aMemory,
@@ -45,7 +45,7 @@ const held = (kubeletSinceMs = 0): Partial<NodeView> => ({
 describe("holds", () => {
   it("remember the epoch of our answer, however often trust changes afterwards", () => {
     const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
-    const later = remember(answered, anIntent(), at(2_000, { ...held(), binding: aBinding([aUnit({ setupSeq: 9n })]) }));
+    const later = remember(answered, anIntent(), at(2_000, { ...held(), driver: aDriver([aUnit({ setupSeq: 9n })]) }));
     expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, pod: "ml/train", freeSinceMs: null });
   });
 
@@ -272,7 +272,7 @@ describe("the settling time", () => {
 describe("a link", () => {
   const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } });
   const shown = (nowMs: number, functions: readonly PciFunction[], seq = 1n) =>
-    at(nowMs, { host: { kind: "Read", value: aHost({ functions }) }, binding: aBinding([aUnit({ setupSeq: seq })]) });
+    at(nowMs, { host: { kind: "Read", value: aHost({ functions }) }, driver: aDriver([aUnit({ setupSeq: seq })]) });
   const checked = (memory: Memory, epoch = EPOCH, owner = DEVICE): boolean => memory.checkedLinks.has(linkKey(owner, epoch));
 
   it("that reads insecure in an epoch is checked in it, whatever is secured later", () => {

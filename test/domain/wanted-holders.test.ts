@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Memory } from "../../src/domain/memory.ts";
 import { type HolderInterest, wantsHolders } from "../../src/domain/wanted-holders.ts";
-import { aBinding, aFunction, aMemory, anIntent, aUnit } from "../support/builders.ts";
+import { aDriver, aFunction, aMemory, anIntent, aUnit } from "../support/builders.ts";
 
 const OFFERED = aFunction({ vfioCdev: "/dev/vfio/devices/vfio0" });
 const OTHER = aFunction({ address: "0000:99:00.0", vendor: "ffff", device: "ffff", class: "0200", teeIo: "No", vfioCdev: null });
@@ -10,7 +10,7 @@ const HOLDS: Memory["holds"] = new Map([[OFFERED.address, { epoch: null, resourc
 const interest = (overrides: Partial<HolderInterest> = {}): HolderInterest => ({
   intent: anIntent(),
   memory: aMemory(),
-  binding: aBinding(),
+  driver: aDriver(),
   ...overrides,
 });
 
@@ -20,13 +20,13 @@ describe("who holds a device is asked", () => {
     ["of none without an intent", { intent: null }, false],
     ["of none that is no device of a resource", { intent: anIntent({ resources: [] }) }, false],
     ["of all while a unit is to be cleared", { intent: anIntent({ state: "Cleared", resources: [] }) }, true],
-    ["of none when the unit was cleared", { intent: anIntent({ state: "Cleared" }), binding: aBinding([aUnit({ state: "Untrusted" })]) }, false],
+    ["of none when the unit was cleared", { intent: anIntent({ state: "Cleared" }), driver: aDriver([aUnit({ state: "Untrusted" })]) }, false],
     [
       "of all while a unit has an id and no trust",
-      { intent: anIntent({ resources: [] }), binding: aBinding([aUnit({ state: "Failed", tdxIommuId: 1n })]) },
+      { intent: anIntent({ resources: [] }), driver: aDriver([aUnit({ state: "Failed", tdxIommuId: 1n })]) },
       true,
     ],
-    ["of none while the binding cannot be read", { intent: anIntent({ state: "Cleared" }), binding: { kind: "Unreadable", why: "gone" } }, false],
+    ["of none while the driver cannot be read", { intent: anIntent({ state: "Cleared" }), driver: { kind: "Unreadable", why: "gone" } }, false],
     ["of one that is held, whatever the intent", { intent: null, memory: aMemory({ holds: HOLDS }) }, true],
   ])("%s", (_what, part, expected) => {
     expect(wantsHolders(interest(part))(OFFERED)).toBe(expected);

@@ -9,7 +9,7 @@ import { planUnit } from "../../src/domain/plan/plan.ts";
 import type { HostPort } from "../../src/host/port.ts";
 import { createHostReader } from "../../src/host/reader.ts";
 import type { ReadAttribute } from "../../src/host/tsm.ts";
-import { aBinding, aMemory, anIntent, aUnit, aView } from "../support/builders.ts";
+import { aDriver, aMemory, anIntent, aUnit, aView } from "../support/builders.ts";
 import { capturedSpace } from "../support/captured.ts";
 import { createScratch, type Scratch } from "../support/scratch.ts";
 
@@ -179,8 +179,8 @@ describe("functions", () => {
       reader = createHostReader({ root: host.path });
       addUnit("dmar0", "fed90000");
       addFunction(address, { unit: "dmar0", config: short });
-      const binding = aBinding([aUnit({ state: "Untrusted" })]);
-      const ground = groundFrom(aView({ binding, host: { kind: "Read", value: await reader.observe() } }));
+      const driver = aDriver([aUnit({ state: "Untrusted" })]);
+      const ground = groundFrom(aView({ driver, host: { kind: "Read", value: await reader.observe() } }));
       expect(ground.functions.get(address)).toMatchObject({ teeIo: "Yes", link: { state: "Unknown" } });
       const inputs = { intent: anIntent(), ground, memory: aMemory() };
       expect(planUnit(inputs, "0xfed90000")).toMatchObject({ reason: "LinkUnknown", step: null });
@@ -193,7 +193,7 @@ describe("functions", () => {
     addFunction("0000:01:00.0", { unit: "dmar0", config: capturedSpace("tee-io-endpoint").subarray(0, 64) });
     const fn = await observeOne("0000:01:00.0");
     const units = groundFrom(aView()).units;
-    const { reason, message } = judge({ purpose: "List", address: fn.address, intent: anIntent(), fn, units, bindingProblem: "", memory: aMemory() });
+    const { reason, message } = judge({ purpose: "List", address: fn.address, intent: anIntent(), fn, units, driverProblem: "", memory: aMemory() });
     expect(reason).toBe("CapabilityUnknown");
     expect(message).toContain("CAP_SYS_ADMIN");
   });

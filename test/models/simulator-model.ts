@@ -5,7 +5,7 @@
  * randomness passed in. It has the same port as the C behind the addon and the same control functions; `simulator-model.test.ts` compares
  * the two, so that worlds which use this one say something about the other.
  */
-import type { BindingInfo, BindingTable, CallOutcome, Environment, Leaf, RegBase } from "../../src/domain/unit.ts";
+import type { CallOutcome, DriverInfo, DriverTable, Environment, Leaf, RegBase } from "../../src/domain/unit.ts";
 import { ECAP_TDX_CONNECT } from "../../src/domain/unit.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { AppError } from "../../src/runtime/errors.ts";
@@ -51,7 +51,7 @@ export class SimulatorModel implements ModelHost {
 
   /** A port as the addon gives it. WRITER_BUSY while another writer is open. Unfinished operations go on. */
   open(options: { readonly writable: boolean } = { writable: true }): SeamcallPort {
-    if (options.writable && this.#writer !== null) throw new AppError("WRITER_BUSY", "another handle holds the binding for writing");
+    if (options.writable && this.#writer !== null) throw new AppError("WRITER_BUSY", "another handle holds the driver for writing");
     const handle = new ModelHandle(this, options.writable);
     if (options.writable) this.#writer = handle;
     return handle;
@@ -118,7 +118,7 @@ export class SimulatorModel implements ModelHost {
     };
   }
 
-  info(): BindingInfo {
+  info(): DriverInfo {
     this.refresh();
     const { environment } = this.module;
     const callable = !NEVER_CALLABLE.includes(environment);
@@ -143,7 +143,7 @@ export class SimulatorModel implements ModelHost {
     };
   }
 
-  list(): BindingTable {
+  list(): DriverTable {
     this.refresh();
     const units = this.table.units.filter((unit) => unit.present).map(shown);
     return { instance: this.#instance, generation: this.table.generation, units };

@@ -2,7 +2,7 @@
 
 /**
  * A process to be killed: SETUPs and CLEARs every unit of a simulated host in turn, for ever. Arguments: addon, state directory. Says "ready"
- * once it holds the binding.
+ * once it holds the driver.
  */
 import { loadAddon } from "../../src/native/addon.ts";
 import { openSimulated } from "../../src/seamcall/drivers.ts";

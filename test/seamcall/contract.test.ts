@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { BindingUnit, RegBase } from "../../src/domain/unit.ts";
+import type { DriverUnit, RegBase } from "../../src/domain/unit.ts";
 import { type OpenOptions, openSimulated, openTdxIommu } from "../../src/seamcall/drivers.ts";
 import type { Deadline, SeamcallPort } from "../../src/seamcall/port.ts";
 import { simulationOf } from "../../src/stand-in/module/simulation.ts";
@@ -16,7 +16,7 @@ const ways = [
   { name: "ioctl, over a stand-in for the device node", addon: loadFlavour("shim"), open: openTdxIommu },
 ];
 
-describe.each(ways)("the binding ($name)", ({ addon, open }) => {
+describe.each(ways)("the driver ($name)", ({ addon, open }) => {
   const simulation = simulationOf(addon);
   let state: StateDirectory;
   let opened: SeamcallPort[] = [];
@@ -26,7 +26,7 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     opened.push(port);
     return port;
   };
-  const unitOf = async (port: SeamcallPort, regBase: RegBase): Promise<BindingUnit> => {
+  const unitOf = async (port: SeamcallPort, regBase: RegBase): Promise<DriverUnit> => {
     const unit = (await port.list()).units.find((one) => one.regBase === regBase);
     if (unit === undefined) throw new Error(`no unit ${regBase}`);
     return unit;
@@ -152,7 +152,7 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     const port = await openHere();
     const { unit } = await port.setup(A);
     const target = { regBase: A, tdxIommuId: unit.tdxIommuId ?? 0n, setupSeq: unit.setupSeq };
-    await expect(port.clear(target, 0n as Deadline)).rejects.toMatchObject({ code: "BINDING_FAILED" });
+    await expect(port.clear(target, 0n as Deadline)).rejects.toMatchObject({ code: "DRIVER_FAILED" });
     expect((await unitOf(port, A)).state).toBe("Trusted");
   });
 
@@ -172,11 +172,11 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     const port = await openHere();
     await expect(port.setup("0x1000")).rejects.toMatchObject({ code: "UNKNOWN_UNIT", details: { errno: "ENOENT", command: "SETUP" } });
     await expect(port.clear({ regBase: A, tdxIommuId: 0n, setupSeq: 0n }, port.deadline(60_000))).rejects.toMatchObject({ code: "STALE_ID" });
-    await expect(port.clear({ regBase: A, tdxIommuId: -1n, setupSeq: 0n }, port.deadline(60_000))).rejects.toMatchObject({ code: "BINDING_FAILED" });
+    await expect(port.clear({ regBase: A, tdxIommuId: -1n, setupSeq: 0n }, port.deadline(60_000))).rejects.toMatchObject({ code: "DRIVER_FAILED" });
     await expect(openHere()).rejects.toMatchObject({ code: "WRITER_BUSY" });
     const reader = await openHere({ writable: false });
     expect((await reader.list()).units).toHaveLength(UNIT_COUNT);
-    await expect(reader.setup(A)).rejects.toMatchObject({ code: "BINDING_FAILED", details: { errno: "EBADF" } });
+    await expect(reader.setup(A)).rejects.toMatchObject({ code: "DRIVER_FAILED", details: { errno: "EBADF" } });
     await expect(open(`${state.dir}/absent`, { addon })).rejects.toMatchObject({ code: "DRIVER_MISSING" });
     const node = `${state.dir}/dev/tdx_iommu`;
     await expect(openTdxIommu(node, { addon })).rejects.toMatchObject({
@@ -254,9 +254,9 @@ describe.each(ways)("the binding ($name)", ({ addon, open }) => {
     const listing = port.list().catch((error: unknown) => error);
     await Promise.all([port.close(), port.close()]);
     await port.close();
-    expect(await listing).toMatchObject({ code: "BINDING_CLOSED" });
-    await expect(port.list()).rejects.toMatchObject({ code: "BINDING_CLOSED" });
-    await expect(port.setup(A)).rejects.toMatchObject({ code: "BINDING_CLOSED" });
+    expect(await listing).toMatchObject({ code: "DRIVER_CLOSED" });
+    await expect(port.list()).rejects.toMatchObject({ code: "DRIVER_CLOSED" });
+    await expect(port.setup(A)).rejects.toMatchObject({ code: "DRIVER_CLOSED" });
     const again = await openHere();
     expect((await again.setup(A)).outcome).toBe("Already");
   });

@@ -108,7 +108,7 @@ describe("the simulator's state and the processes that use it", () => {
     const calls = [port.setup(regBaseAt(0)), port.setup(regBaseAt(1)), port.setup(regBaseAt(0))].map((call) => call.catch((error: unknown) => error));
     await expect.poll(async () => (await port.list()).units[0]?.state).toBe("SettingUp");
     await port.close();
-    expect(await Promise.all(calls)).toEqual(calls.map(() => expect.objectContaining({ code: "BINDING_CLOSED" })));
+    expect(await Promise.all(calls)).toEqual(calls.map(() => expect.objectContaining({ code: "DRIVER_CLOSED" })));
     simulation.clearFaults(state.dir);
 
     const next = await openSimulated(state.dir, { addon });

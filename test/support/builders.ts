@@ -4,8 +4,8 @@
 import type { HostUnit, HostView, PciFunction } from "../../src/domain/device.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import { emptyMemory, type Memory } from "../../src/domain/memory.ts";
-import type { BindingInfo, BindingUnit } from "../../src/domain/unit.ts";
-import type { Binding, NodePod, NodePodsView, NodeView, PodContainer, Reading } from "../../src/domain/view.ts";
+import type { DriverInfo, DriverUnit } from "../../src/domain/unit.ts";
+import type { DriverView, NodePod, NodePodsView, NodeView, PodContainer, Reading } from "../../src/domain/view.ts";
 
 export const INSTANCE = "0123456789abcdef0123456789abcdef";
 export const ECAP = 0x7ee9e86f050dfn;
@@ -47,7 +47,7 @@ export function aHost(overrides: Partial<HostView> = {}): HostView {
 }
 
 /** Trusted unless told otherwise. */
-export function aUnit(overrides: Partial<BindingUnit> = {}): BindingUnit {
+export function aUnit(overrides: Partial<DriverUnit> = {}): DriverUnit {
   const trusted = (overrides.state ?? "Trusted") === "Trusted";
   return {
     regBase: REG_BASE,
@@ -69,7 +69,7 @@ export function aUnit(overrides: Partial<BindingUnit> = {}): BindingUnit {
   };
 }
 
-export function anInfo(overrides: Partial<BindingInfo> = {}): BindingInfo {
+export function anInfo(overrides: Partial<DriverInfo> = {}): DriverInfo {
   return {
     simulated: true,
     realSetup: false,
@@ -89,8 +89,8 @@ export function anInfo(overrides: Partial<BindingInfo> = {}): BindingInfo {
   };
 }
 
-export function aBinding(units: readonly BindingUnit[] = [aUnit()], info: Partial<BindingInfo> = {}): Reading<Binding> {
-  return { kind: "Read", value: { driver: "simulated", info: anInfo(info), table: { instance: INSTANCE, generation: 1n, units } } };
+export function aDriver(units: readonly DriverUnit[] = [aUnit()], info: Partial<DriverInfo> = {}): Reading<DriverView> {
+  return { kind: "Read", value: { name: "simulated", info: anInfo(info), table: { instance: INSTANCE, generation: 1n, units } } };
 }
 
 /** A node at rest: one trusted unit, one free device, kubelet up for long, an API server that agrees. */
@@ -98,7 +98,7 @@ export function aView(overrides: Partial<NodeView> = {}): NodeView {
   return {
     nowMs: 100_000,
     host: { kind: "Read", value: aHost() },
-    binding: aBinding(),
+    driver: aDriver(),
     podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 0 },
     pods: podsRead(),
     publications: [],

@@ -6,8 +6,8 @@ import type { HostView, Link, PciFunction } from "../../src/domain/device.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import type { Memory } from "../../src/domain/memory.ts";
 import { linkKey } from "../../src/domain/proofs.ts";
-import { type BindingUnit, ENVIRONMENTS, UNIT_STATES } from "../../src/domain/unit.ts";
-import type { Binding, NodeView, PodContainer, Reading } from "../../src/domain/view.ts";
+import { type DriverUnit, ENVIRONMENTS, UNIT_STATES } from "../../src/domain/unit.ts";
+import type { DriverView, NodeView, PodContainer, Reading } from "../../src/domain/view.ts";
 import { aFunction, aMemory, anInfo, anIntent, aUnit, ECAP, GPU, INSTANCE } from "./builders.ts";
 
 const BASES = ["0x1000", "0xfed90000", "0xd97fc000"] as const;
@@ -78,10 +78,10 @@ const host: fc.Arbitrary<HostView> = fc
     })),
   );
 
-const unit = (regBase: string): fc.Arbitrary<BindingUnit> =>
+const unit = (regBase: string): fc.Arbitrary<DriverUnit> =>
   fc
     .record({
-      state: fc.oneof(mostly<BindingUnit["state"]>("Trusted", ...UNIT_STATES), fc.constant("Untrusted" as const)),
+      state: fc.oneof(mostly<DriverUnit["state"]>("Trusted", ...UNIT_STATES), fc.constant("Untrusted" as const)),
       id: fc.constantFrom(null, 0n, 7n),
       setupSeq: fc.constantFrom(1n, 2n),
       leaf: fc.constantFrom("TDH.IOMMU.SETUP" as const, "TDH.IOMMU.CLEAR" as const, null),
@@ -96,7 +96,7 @@ const unit = (regBase: string): fc.Arbitrary<BindingUnit> =>
       return aUnit({ regBase, state, tdxIommuId: id, lastCall, ...rest });
     });
 
-const binding: fc.Arbitrary<Reading<Binding>> = reading(
+const driver: fc.Arbitrary<Reading<DriverView>> = reading(
   fc
     .record({
       bases: fc.uniqueArray(base),
@@ -108,9 +108,7 @@ const binding: fc.Arbitrary<Reading<Binding>> = reading(
       realSetup: mostly(true, false),
     })
     .chain(({ bases, ...info }) =>
-      fc
-        .tuple(...bases.map(unit))
-        .map((units) => ({ driver: "simulated", info: anInfo(info), table: { instance: INSTANCE, generation: 1n, units } })),
+      fc.tuple(...bases.map(unit)).map((units) => ({ name: "simulated", info: anInfo(info), table: { instance: INSTANCE, generation: 1n, units } })),
     ),
 );
 
@@ -125,7 +123,7 @@ const container: fc.Arbitrary<PodContainer> = fc.record({
 export const randomView: fc.Arbitrary<NodeView> = fc.record({
   nowMs: mostly(100_000, 0, 5_000),
   host: reading(host),
-  binding,
+  driver,
   podResources: fc.oneof(
     {
       weight: 6,

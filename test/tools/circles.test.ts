@@ -12,7 +12,7 @@ const LEFT: readonly (readonly string[])[] = [
     "test/world/life/agent-process.ts",
     "test/world/life/witness.ts",
     "test/world/life/world.ts",
-    "test/world/models/binding-handle.ts",
+    "test/world/models/driver-handle.ts",
     "test/world/models/kernel-owner-handle.ts",
     "test/world/models/kubelet-model.ts",
     "test/world/models/other-plugin.ts",

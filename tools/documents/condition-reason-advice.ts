@@ -11,7 +11,7 @@ export const CONDITION_REASON_ADVICE: Readonly<Record<ConditionReason, string>> 
   NoUnits: "switch on VT-d in the firmware and `intel_iommu=on` on the kernel command line, if this host should have units.",
   UnitUnreadable: "see [UnitUnreadable](#other-unit-unitunreadable).",
   EnvironmentNotReady: "see the unit reason [EnvironmentNotReady](#unit-environmentnotready).",
-  BindingUnreadable: "see the unit reason [BindingUnreadable](#unit-bindingunreadable).",
+  DriverUnreadable: "see the unit reason [DriverUnreadable](#unit-driverunreadable).",
   HostUnreadable: "see the unit reason [HostUnreadable](#unit-hostunreadable).",
   ObservationPending: "wait some seconds. If it stays, look at the agent's log.",
   AllTrusted: NOTHING,

@@ -25,8 +25,7 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   UnitUnreadable: "see the node's `otherUnits` in status: the register base of the unit above the device cannot be read. Look at `/sys/class/iommu`.",
   UnitNotSelected: "add the unit's register base to `spec.units.regBases`, or write `units: {all: true}`, if the device should be offered.",
   IntentCleared: "write `state: Trusted` if the device should be offered.",
-  BindingUnreadable:
-    "see the condition `Degraded`: the driver that issues SETUP cannot be asked. Check that `/dev/tdx_iommu` or `tdx_host` is there.",
+  DriverUnreadable: "see the condition `Degraded`: the driver that issues SETUP cannot be asked. Check that `/dev/tdx_iommu` or `tdx_host` is there.",
   LinkSecuredBeforeSetup:
     "release the link (`echo TSM > tsm/disconnect` of the function that the message names, with the name that its `tsm/connect` shows). SETUP must " +
     "come before the link.",

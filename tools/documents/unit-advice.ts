@@ -24,12 +24,11 @@ export const UNIT_ADVICE: Readonly<Record<UnitReason, string>> = {
   EnvironmentNotReady:
     "do what the message says: load `kvm_intel` with `tdx=1`, switch on TDX in the firmware, or use a kernel that opts in to TDX Connect.",
   RealSetupDisabled: "load the kernel module with `real_setup=1` after reading [its README](../native/README.md): real SETUP is experimental.",
-  BindingUnreadable:
-    "check that the driver is loaded and that the agent may open it (`/dev/tdx_iommu`, CAP_SYS_ADMIN). The message says what failed.",
+  DriverUnreadable: "check that the driver is loaded and that the agent may open it (`/dev/tdx_iommu`, CAP_SYS_ADMIN). The message says what failed.",
   HostUnreadable: "check that `/sys` and `/proc` of the host are mounted where `--host-root` says. The message names the file.",
   UnitMissing:
     "correct the register base in `spec.units.regBases`, or find out why the unit has gone (a hot-removed I/O board, another firmware setting).",
-  NotInBinding: "load the driver again, so that it reads ACPI's DMAR table anew; a unit that was hot-added is not seen by it.",
+  NotListedByDriver: "load the driver again, so that it reads ACPI's DMAR table anew; a unit that was hot-added is not seen by it.",
   ForeignOwner: "find out which software set the unit up. The agent never touches it; a reboot gives it back.",
   EvidenceIncomplete: "read the evidence in the message. Usually `tdx_host` refused the unit: the kernel log says why.",
   LoadNotWatched: "when no pod uses a device, unload `tdx_host` and load it again while the agent runs.",

@@ -23,7 +23,7 @@ const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-figures-"));
 const NVME = "0000:01:00.0";
 const NODE = "/opt/trusted-iommu/bin/node";
 /** Beside the addon. */
-const PROGRAM = "opt/trusted-iommu/dist/binding-figures.mjs";
+const PROGRAM = "opt/trusted-iommu/dist/driver-figures.mjs";
 const CALLS = 4_000;
 const ROUNDS = 10;
 const GIVE_TO_VFIO = giveToVfio(NVME);
@@ -46,7 +46,7 @@ describe.skipIf(rung.skipReason !== null)("figures on a real kernel", () => {
   let node: VmNode;
 
   beforeAll(async () => {
-    const contents = { selftest: await buildSelftest(folder), [PROGRAM]: await bundleProgram("binding-figures", folder) };
+    const contents = { selftest: await buildSelftest(folder), [PROGRAM]: await bundleProgram("driver-figures", folder) };
     ({ vm, node } = await startAgentVm(rung, folder, { devices: behindPorts(["nvme,serial=a"]), vfio: true, contents }));
     await vm.run(`${LOAD_PROJECT} && ${LOAD_VFIO} && ${GIVE_TO_VFIO}`);
   }, 3_600_000);
@@ -55,7 +55,7 @@ describe.skipIf(rung.skipReason !== null)("figures on a real kernel", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("says what a call of the binding costs, beside the same call in C", async () => {
+  it("says what a call of the driver costs, beside the same call in C", async () => {
     rung.progress(`in C: ${(await vm.run("/selftest bench", 120_000)).trim()}`);
     const output = await vm.run(`${NODE} /${PROGRAM} ${CALLS}`, 600_000);
     const { rawList, together, list, info, observe } = JSON.parse(output) as Record<string, readonly number[]>;
@@ -64,8 +64,8 @@ describe.skipIf(rung.skipReason !== null)("figures on a real kernel", () => {
         `through the addon, ${CALLS} calls each:`,
         `LIST, addon alone           ${spread(rawList)}`,
         `LIST, addon, 64 under way   ${spread(together)}`,
-        `LIST, binding               ${spread(list)}`,
-        `INFO, binding               ${spread(info)}`,
+        `LIST, driver               ${spread(list)}`,
+        `INFO, driver               ${spread(info)}`,
         `the host's files, once over ${spread(observe)}`,
       ].join("\n  "),
     );

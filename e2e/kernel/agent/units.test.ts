@@ -26,7 +26,7 @@ const sys = (file: string): string => `/sys/bus/pci/devices/${NVME}/${file}`;
 const GIVE_TO_VFIO = giveToVfio(NVME);
 const INSMOD = `insmod /more_units.ko behind=${NVME}`;
 const UNLISTED = "the kernel lists it as dmar1, tdx_iommu does not";
-const UNKNOWN_TO_THE_MODULE = { [WITH_CONNECT]: "Unknown NotInBinding", [WITHOUT_CONNECT]: "Unsupported TdxConnectMissing" };
+const UNKNOWN_TO_THE_MODULE = { [WITH_CONNECT]: "Unknown NotListedByDriver", [WITHOUT_CONNECT]: "Unsupported TdxConnectMissing" };
 
 describe.skipIf(rung.skipReason !== null)("units on a real kernel", () => {
   let vm: Vm;
@@ -69,8 +69,8 @@ describe.skipIf(rung.skipReason !== null)("units on a real kernel", () => {
     await node.startAgent();
     const status = await untilUnits("verdicts", { [REAL]: "Untrusted NotSelected", ...UNKNOWN_TO_THE_MODULE });
     expect(status.counts).toMatchObject({ unitsSelected: 1, unitsTrusted: 0, devicesOffered: 0 });
-    expect(condition(status, "UnitsTrusted")).toBe(`False SomeNotTrusted: ${WITH_CONNECT}: NotInBinding (${UNLISTED})`);
-    expect(condition(status, "Ready")).toBe(`False UnitFailed: ${WITH_CONNECT}: NotInBinding (${UNLISTED})`);
+    expect(condition(status, "UnitsTrusted")).toBe(`False SomeNotTrusted: ${WITH_CONNECT}: NotListedByDriver (${UNLISTED})`);
+    expect(condition(status, "Ready")).toBe(`False UnitFailed: ${WITH_CONNECT}: NotListedByDriver (${UNLISTED})`);
     await show("only the unit that the module does not list is meant", status);
   });
 
@@ -92,8 +92,8 @@ describe.skipIf(rung.skipReason !== null)("units on a real kernel", () => {
     const withheld = await node.until("a verdict on the device", (now) => nvme(now).reason === "UnitNotTrusted");
     expect(nvme(withheld)).toMatchObject({ regBase: WITH_CONNECT, offered: false });
     expect((await node.offers()).at(-1)).toEqual([]);
-    expect(condition(withheld, "UnitsTrusted")).toBe(`False SomeNotTrusted: ${WITH_CONNECT}: NotInBinding (${UNLISTED})`);
-    expect(condition(withheld, "Degraded")).toBe(`True UnitFailed: ${WITH_CONNECT}: NotInBinding (${UNLISTED})`);
+    expect(condition(withheld, "UnitsTrusted")).toBe(`False SomeNotTrusted: ${WITH_CONNECT}: NotListedByDriver (${UNLISTED})`);
+    expect(condition(withheld, "Degraded")).toBe(`True UnitFailed: ${WITH_CONNECT}: NotListedByDriver (${UNLISTED})`);
     await show("all units are meant, and one of three is trusted", withheld);
     rung.progress((await vm.try(`${COMMAND} explain ${NVME} --manifest /node.yaml --status /run/status.json`)).output);
   });

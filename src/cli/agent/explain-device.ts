@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createBinding } from "../../agent/binding.ts";
+import { createDriverClient } from "../../agent/driver-client.ts";
 import { observe, readHost } from "../../agent/observe.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
 import { createProofKeeper } from "../../agent/proof-keeper.ts";
@@ -37,7 +37,7 @@ export async function explainDevice(text: string, config: AgentConfig, context: 
   const built = await buildPorts({ config, context, random: Math.random, log, metrics: noMetrics, onFatal, readOnly: true });
   return await withParts(built.parts, async () => {
     const intent = await intentOf(built.ports, config, context);
-    return await verdictOn(address, { ports: built.ports, intent, settleMs: built.options.settleMs, driver: built.options.driver });
+    return await verdictOn(address, { ports: built.ports, intent, settleMs: built.options.settleMs });
   });
 }
 
@@ -52,18 +52,17 @@ interface Look {
   readonly ports: AgentPorts;
   readonly intent: Intent | null;
   readonly settleMs: number;
-  readonly driver: string;
 }
 
-async function verdictOn(address: string, { ports, intent, settleMs, driver }: Look): Promise<Verdict> {
-  const binding = createBinding({ open: ports.openSeamcall, driver, onChange: () => undefined });
+async function verdictOn(address: string, { ports, intent, settleMs }: Look): Promise<Verdict> {
+  const driver = createDriverClient({ open: ports.openSeamcall, onChange: () => undefined });
   try {
     const proofs = await createProofKeeper(ports).load(await ports.host.bootId());
     ports.loads?.believe(proofs.loads);
     const fresh = emptyMemory(ports.clock.nowMs(), settleMs, proofs);
     const view = await observe({
       ports,
-      binding: await binding.observe(),
+      driver: await driver.observe(),
       intent,
       memory: fresh,
       publications: [],
@@ -75,9 +74,9 @@ async function verdictOn(address: string, { ports, intent, settleMs, driver }: L
     if (view.host.kind !== "Read") throw new AppError("HOST_UNREADABLE", `HostUnreadable: ${view.host.why}`);
     const ground: DomainGround = groundFrom(view);
     const memory = remember(fresh, intent, ground);
-    return judge(gateInputsOn({ intent, binding: view.binding, memory }, "List")(address, ground.functions.get(address) ?? null));
+    return judge(gateInputsOn({ intent, driver: view.driver, memory }, "List")(address, ground.functions.get(address) ?? null));
   } finally {
-    await binding.close();
+    await driver.close();
   }
 }
 

@@ -13,6 +13,6 @@ export interface Ground {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly onFatal: (thrown: unknown) => void;
-  /** Nothing will be set up or cleared: the binding is not opened for writing, which only one process can. */
+  /** Nothing will be set up or cleared: the driver is not opened for writing, which only one process can. */
   readonly readOnly?: boolean;
 }

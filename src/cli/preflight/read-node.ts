@@ -3,7 +3,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
-import { createBinding } from "../../agent/binding.ts";
+import { createDriverClient } from "../../agent/driver-client.ts";
 import { readText } from "../../host/reading.ts";
 import { isAppError, messageOf } from "../../runtime/errors.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -48,14 +48,14 @@ async function readHost(config: NodeConfig, log: Log): Promise<PreflightReadings
 
 async function readDriver(config: NodeConfig): Promise<PreflightReadings["driver"]> {
   try {
-    const { open, driver } = await buildDriver(config, true);
-    const binding = createBinding({ open, driver, onChange: () => undefined });
+    const { open } = await buildDriver(config, true);
+    const driver = createDriverClient({ open, onChange: () => undefined });
     try {
-      const read = await binding.observe();
-      if (read.kind === "Read") return { kind: "Value", value: { name: read.value.driver, info: read.value.info } };
+      const read = await driver.observe();
+      if (read.kind === "Read") return { kind: "Value", value: { name: read.value.name, info: read.value.info } };
       return read.isMissing ? { kind: "Missing" } : { kind: "Unreadable", why: read.why };
     } finally {
-      await binding.close();
+      await driver.close();
     }
   } catch (thrown) {
     // A simulated host that is not there is a wrong flag, not a missing requirement.

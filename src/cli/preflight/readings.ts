@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `preflight` reads of a node before it judges: plain values, or why they cannot be read. */
 import type { HostView } from "../../domain/device.ts";
-import type { BindingInfo } from "../../domain/unit.ts";
+import type { DriverInfo } from "../../domain/unit.ts";
 
 /** Something read, that is not there, or that cannot be read. */
 export type Found<T> =
@@ -26,7 +26,7 @@ export interface PreflightReadings {
   /** Units and functions; `Unreadable` when the tree cannot be listed. */
   readonly host: Found<Pick<HostView, "units" | "functions" | "unreadableUnits">>;
   /** INFO of what issues SETUP and CLEAR; `Missing`: there is nothing of the kind. */
-  readonly driver: Found<{ readonly name: string; readonly info: BindingInfo }>;
+  readonly driver: Found<{ readonly name: string; readonly info: DriverInfo }>;
   /** `version` of the kernel's own device tdx_host: a TDX module is loaded. */
   readonly loadedModule: Found<string>;
   /** Null: no kubelet on this machine, by configuration. */

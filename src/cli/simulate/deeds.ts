@@ -129,7 +129,7 @@ export const DEEDS: readonly Deed[] = [
   {
     name: "lose-unit",
     takes: "<regBase>",
-    summary: "make a unit disappear from sysfs and from the binding",
+    summary: "make a unit disappear from sysfs and from the driver",
     teaches: "Its devices are withdrawn at once; the unit stays in the status as UnitMissing.",
     run(host, regBase = "") {
       host.loseUnit(regBaseArgument("regBase", regBase));

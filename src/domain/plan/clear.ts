@@ -41,9 +41,9 @@ export function planCleared(facts: UnitFacts): Finding {
 
 /** A CLEAR that can't be told until when its look is good could begin under a guest. */
 function olderDriver({ ground: { view } }: UnitFacts): string | null {
-  if (view.binding.kind !== "Read" || view.binding.value.info.honoursNotAfter) return null;
-  const { driver, info } = view.binding.value;
-  return `${driver} of version ${info.abiVersion} is loaded, 2 is needed: load the installed one; as it stays while a unit is trusted, reboot this node`;
+  if (view.driver.kind !== "Read" || view.driver.value.info.honoursNotAfter) return null;
+  const { name, info } = view.driver.value;
+  return `${name} of version ${info.abiVersion} is loaded, 2 is needed: load the installed one; as it stays while a unit is trusted, reboot this node`;
 }
 
 /** Calls run one after the other: this one would wait behind it, and its look would age. The end of that call wakes the agent. */

@@ -41,7 +41,7 @@ export type Finding = Omit<UnitVerdict, "regBase" | "selected">;
 export const because = (reason: UnitReason, message = ""): Finding => ({ reason, message, step: null, wakeAtMs: null });
 
 export function environmentOf({ ground }: UnitFacts): Environment {
-  return ground.view.binding.kind === "Read" ? ground.view.binding.value.info.environment : "NotReady";
+  return ground.view.driver.kind === "Read" ? ground.view.driver.value.info.environment : "NotReady";
 }
 
 /** What an environment other than Ok means, and what to do. */

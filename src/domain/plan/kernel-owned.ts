@@ -12,7 +12,7 @@ const RELOAD = "when no pod uses a device, unload tdx_host and load it again whi
 export const UNLOAD = "no pod uses a device: unload tdx_host, it clears all units";
 
 export function isKernelOwned({ ground: { view } }: UnitFacts): boolean {
-  return view.binding.kind === "Read" && view.binding.value.info.kernelOwned;
+  return view.driver.kind === "Read" && view.driver.value.info.kernelOwned;
 }
 
 export function unproven({ fact: { entry }, intent }: UnitFacts): Finding | null {

@@ -12,7 +12,7 @@ import { planCleared } from "./clear.ts";
 import { because, ENVIRONMENT_TEXT, environmentOf, type Finding, type PlanInputs, type UnitFacts, type UnitVerdict } from "./finding.ts";
 import { planTrusted } from "./setup.ts";
 
-/** Every unit that the binding or the kernel lists, that was seen before, or that the intent names. In order of address. */
+/** Every unit that the driver or the kernel lists, that was seen before, or that the intent names. In order of address. */
 export function planUnits(inputs: PlanInputs): readonly UnitVerdict[] {
   const { ground, intent, memory } = inputs;
   const bases = new Set([...ground.units.keys(), ...memory.knownUnits, ...(intent?.units.regBases ?? [])]);
@@ -25,19 +25,19 @@ export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
   return { regBase, selected, ...find() };
 
   function find(): Finding {
-    const { binding, host } = ground.view;
+    const { driver, host } = ground.view;
     const fact = ground.units.get(regBase);
     const hostUnit = (host.kind === "Read" && host.value.units.find((unit) => unit.regBase === regBase)) || null;
     // The kernel's own word is enough for no: a host without TDX Connect needs no driver to be told so.
     if (!fact && hostUnit?.ecap != null && (hostUnit.ecap & ECAP_TDX_CONNECT) === 0n)
       return because("TdxConnectMissing", `ecap 0x${hostUnit.ecap.toString(16)}`);
-    if (binding.kind !== "Read") return because("BindingUnreadable", binding.why);
-    if (!fact) return unlisted({ ...inputs, regBase, hostUnit, driver: binding.value.driver });
+    if (driver.kind !== "Read") return because("DriverUnreadable", driver.why);
+    if (!fact) return unlisted({ ...inputs, regBase, hostUnit, driver: driver.value.name });
     if (intent === null || !selected) return because("NotSelected");
     const settled = SETTLED_BY_STATE[fact.entry.state]?.(fact);
     if (settled) return settled;
     if (fact.entry.state === "Unknown" && host.kind === "Read" && !hostUnit)
-      return because("UnitMissing", `${binding.value.driver} lists it, the kernel does not`);
+      return because("UnitMissing", `${driver.value.name} lists it, the kernel does not`);
     const facts: UnitFacts = { ...inputs, intent, regBase, fact, hostUnit, below: functionsBelow(ground, regBase) };
     // While TDX cannot be called nobody can tell what became of an id, or do anything about it.
     if (environmentOf(facts) !== "Ok" && (fact.entry.state === "Unknown" || fact.entry.tdxIommuId !== null))
@@ -49,7 +49,7 @@ export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
 /** What the driver does not list: who does, if anybody, and why it is spoken of at all. */
 function unlisted(facts: PlanInputs & { readonly regBase: RegBase; readonly hostUnit: HostUnit | null; readonly driver: string }): Finding {
   const { hostUnit, driver, memory, ground, regBase } = facts;
-  if (hostUnit) return because("NotInBinding", `the kernel lists it as ${hostUnit.kernelName}, ${driver} does not`);
+  if (hostUnit) return because("NotListedByDriver", `the kernel lists it as ${hostUnit.kernelName}, ${driver} does not`);
   const nobody = ground.view.host.kind === "Read" ? `neither the kernel nor ${driver} lists it` : `${driver} does not list it`;
   return because("UnitMissing", `${nobody}; ${memory.knownUnits.has(regBase) ? "it was there before" : "spec.units.regBases names it"}`);
 }

@@ -34,7 +34,7 @@ export function repeatable(facts: UnitFacts, leaf: Leaf, reasons: Repetition): F
 
 function attemptsAt({ memory, ground: { view }, regBase }: UnitFacts, leaf: Leaf): Attempts | undefined {
   const attempts = memory.attempts.get(regBase);
-  const instance = view.binding.kind === "Read" ? view.binding.value.table.instance : "";
+  const instance = view.driver.kind === "Read" ? view.driver.value.table.instance : "";
   return attempts?.leaf === leaf && attempts.instance === instance ? attempts : undefined;
 }
 

@@ -43,7 +43,7 @@ export const SETUP_RULES: readonly SetupRule[] = [
   {
     reason: "RealSetupDisabled",
     refuses: ({ ground: { view } }) =>
-      view.binding.kind === "Read" && (view.binding.value.info.simulated || view.binding.value.info.realSetup)
+      view.driver.kind === "Read" && (view.driver.value.info.simulated || view.driver.value.info.realSetup)
         ? null
         : "load the module with real SETUP allowed",
   },
@@ -70,8 +70,8 @@ function named(found: readonly PciFunction[], namesOf: (found: readonly PciFunct
 
 /** A kernel that cannot reserve the upper half of the domain ids must be far from using it (VT-d CAP.ND; the module takes the top bit). */
 function domainIdsInUse({ ground, hostUnit }: UnitFacts): string | null {
-  const { binding } = ground.view;
-  if (binding.kind !== "Read" || !binding.value.info.didUnreserved) return null;
+  const { driver } = ground.view;
+  if (driver.kind !== "Read" || !driver.value.info.didUnreserved) return null;
   const { domainsUsed: used = null, domainsSupported: supported = null } = hostUnit ?? {};
   if (used === null || supported === null) return "domains_used or domains_supported cannot be read";
   // Not how many: their number changes all the time, and a status with it.

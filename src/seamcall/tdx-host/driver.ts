@@ -8,7 +8,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { HostUnit } from "../../domain/device.ts";
-import type { BindingInfo, BindingTable, BindingUnit } from "../../domain/unit.ts";
+import type { DriverInfo, DriverTable, DriverUnit } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { Deadline, SeamcallPort } from "../port.ts";
 import { DEVICE } from "./device.ts";
@@ -34,12 +34,12 @@ export function createTdxHost(options: TdxHostOptions): SeamcallPort {
   const { root, watch } = options;
   let isClosed = false;
   const bootId = (): string => readFileSync(join(root, "proc/sys/kernel/random/boot_id"), "utf8").trim().replaceAll("-", "");
-  const list = async (): Promise<BindingTable> => {
+  const list = async (): Promise<DriverTable> => {
     const units = await options.units();
-    if (isClosed) throw new AppError("BINDING_CLOSED", "the driver tdx_host is closed");
+    if (isClosed) throw new AppError("DRIVER_CLOSED", "the driver tdx_host is closed");
     const evidence = watch.look();
     if (evidence.tsm === null && options.isFound === true) throw new AppError("BACKEND_GONE", "the TSM of the kernel's own driver tdx_host has gone");
-    const entry = (unit: HostUnit): BindingUnit => entryOf({ ...unit, incarnation: watch.incarnationOfUnit(unit.kernelName) }, evidence);
+    const entry = (unit: HostUnit): DriverUnit => entryOf({ ...unit, incarnation: watch.incarnationOfUnit(unit.kernelName) }, evidence);
     return { instance: bootId(), generation: evidence.tsm?.incarnation ?? 0n, units: units.map(entry) };
   };
   return {
@@ -62,7 +62,7 @@ function refusal(what: string): AppError {
   return new AppError("KERNEL_OWNED", `the kernel's own driver tdx_host ${what}: it can't be asked`);
 }
 
-function entryOf(unit: ListedUnit, found: KernelEvidence): BindingUnit {
+function entryOf(unit: ListedUnit, found: KernelEvidence): DriverUnit {
   const { state, evidence, isLoadUnwatched } = conclude(unit, found);
   return {
     regBase: unit.regBase,
@@ -84,7 +84,7 @@ function entryOf(unit: ListedUnit, found: KernelEvidence): BindingUnit {
   };
 }
 
-function infoOf(root: string, instance: string): BindingInfo {
+function infoOf(root: string, instance: string): DriverInfo {
   return {
     simulated: isThere(join(root, SIMULATOR)),
     realSetup: true,
@@ -104,7 +104,7 @@ function infoOf(root: string, instance: string): BindingInfo {
 }
 
 /** `major.minor.update`; null while the kernel can't tell. */
-function versionOf(root: string): BindingInfo["module"] {
+function versionOf(root: string): DriverInfo["module"] {
   try {
     const version = readFileSync(join(root, DEVICE, "version"), "utf8").trim();
     return { version, buildNum: 0, buildDate: 0 };

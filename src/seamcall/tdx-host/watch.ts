@@ -18,7 +18,7 @@ import { linesOfLastLoad } from "./setup-lines.ts";
 import { loadFromText, textOfLoad, type WatchedLoad } from "./watched-load.ts";
 
 export interface KernelWatch extends LoadsPort {
-  /** @throws BINDING_FAILED when the driver's directory can't be read */
+  /** @throws DRIVER_FAILED when the driver's directory can't be read */
   look(): KernelEvidence;
   /** Number of the unit's directory; null when it has none or it can't be read. */
   incarnationOfUnit(kernelName: string): bigint | null;
@@ -44,7 +44,7 @@ export function createKernelWatch(options: KernelWatchOptions): KernelWatch {
       const incarnation = name === undefined ? null : incarnationOf(join(folder, name));
       return { load: incarnationOf(join(root, DEVICE)), tsm: name === undefined || incarnation === null ? null : { name, incarnation } };
     } catch (thrown) {
-      throw new AppError("BINDING_FAILED", `${DEVICE} cannot be read: ${faultOf(thrown)}`, { cause: thrown });
+      throw new AppError("DRIVER_FAILED", `${DEVICE} cannot be read: ${faultOf(thrown)}`, { cause: thrown });
     }
   };
   return {

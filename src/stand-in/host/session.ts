@@ -97,7 +97,7 @@ export function unhold(session: Session, address: Address): void {
   saveState(session.store, { ...now, holders: now.holders.filter((holder) => holder.address !== address) });
 }
 
-/** The unit disappears from sysfs and from the binding; its functions' `iommu` links lead nowhere. */
+/** The unit disappears from sysfs and from the driver; its functions' `iommu` links lead nowhere. */
 export function loseUnit(session: Session, regBase: RegBase): void {
   const unit = unitAt(session.description, regBase);
   const now = loadState(session.store);

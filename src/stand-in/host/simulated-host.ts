@@ -38,7 +38,7 @@ export interface SimulatedHost {
   unhold(address: Address): void;
   bind(address: Address, driver: string): void;
   unbind(address: Address): void;
-  /** The unit disappears, from sysfs and from the binding. */
+  /** The unit disappears, from sysfs and from the driver. */
   loseUnit(regBase: RegBase): void;
   findUnit(regBase: RegBase): void;
   loseModule(environment: Exclude<Environment, "Ok">): void;

@@ -5,7 +5,7 @@ import type { PreflightReadings } from "../../../src/cli/preflight/readings.ts";
 import type { RequirementState } from "../../../src/cli/preflight/requirement.ts";
 import { preflightJson, preflightText } from "../../../src/cli/view/preflight.ts";
 import { columns } from "../../../src/cli/view/text.ts";
-import { type BindingInfo, ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";
+import { type DriverInfo, ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";
 import { aFunction, aHostUnit, anInfo } from "../../support/builders.ts";
 
 const REAL_INFO = anInfo({ simulated: false, realSetup: true });
@@ -44,7 +44,7 @@ test("a node that has everything meets every requirement", () => {
   expect(new Set(Object.values(states(READY)))).toEqual(new Set(["Found"]));
 });
 
-const info = (change: Partial<BindingInfo>) => ({ driver: value({ name: "tdx_iommu", info: { ...REAL_INFO, ...change } }) });
+const info = (change: Partial<DriverInfo>) => ({ driver: value({ name: "tdx_iommu", info: { ...REAL_INFO, ...change } }) });
 const intel = (...flags: string[]) => value({ vendor: "GenuineIntel", flags: new Set(flags) });
 
 describe("what is not met is named alone, with what was read and what to do", () => {

@@ -9,10 +9,10 @@ import { offerFrom, verdictsFor } from "../../../src/domain/offer.ts";
 import { planUnit, planUnits } from "../../../src/domain/plan/plan.ts";
 import { repeatDelayMs } from "../../../src/domain/plan/repeat.ts";
 import { UNIT_REASONS, type UnitReason } from "../../../src/domain/reason.ts";
-import type { BindingUnit, Leaf } from "../../../src/domain/unit.ts";
+import type { DriverUnit, Leaf } from "../../../src/domain/unit.ts";
 import type { NodeView } from "../../../src/domain/view.ts";
 import {
-  aBinding,
+  aDriver,
   aFunction,
   aHost,
   aHostUnit,
@@ -39,23 +39,23 @@ const FREE = aMemory({ freeSince: new Map([[REG_BASE, 0]]) });
 const OTHER_UNIT = aUnit({ regBase: "0xfeda0000", state: "SettingUp", tdxIommuId: null });
 
 interface World {
-  readonly unit?: Partial<BindingUnit>;
+  readonly unit?: Partial<DriverUnit>;
   readonly view?: Partial<NodeView>;
   readonly intent?: Intent | null;
   readonly memory?: Memory;
 }
 
 function plan({ unit = { state: "Untrusted" }, view = {}, intent = anIntent(), memory = aMemory() }: World) {
-  const ground = groundFrom(aView({ binding: aBinding([aUnit(unit)]), ...view }));
+  const ground = groundFrom(aView({ driver: aDriver([aUnit(unit)]), ...view }));
   return planUnit({ intent, ground, memory }, REG_BASE);
 }
 
 const ended = (leaf: "TDH.IOMMU.SETUP" | "TDH.IOMMU.CLEAR", status: bigint) => ({ leaf, status, attempts: 1, durationNs: 0n });
-const setupEnded = (status: bigint, state: BindingUnit["state"] = "Untrusted"): Partial<BindingUnit> => ({
+const setupEnded = (status: bigint, state: DriverUnit["state"] = "Untrusted"): Partial<DriverUnit> => ({
   state,
   lastCall: ended("TDH.IOMMU.SETUP", status),
 });
-const clearEnded = (status: bigint): Partial<BindingUnit> => ({
+const clearEnded = (status: bigint): Partial<DriverUnit> => ({
   state: "Failed",
   tdxIommuId: 1n,
   setupSeq: 1n,
@@ -70,8 +70,8 @@ const hostUnits = (...units: ReturnType<typeof aHostUnit>[]): Partial<NodeView> 
 const published = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
 
 /** What a kernel that owns SETUP shows: no ids, no calls. */
-const owned = (...units: Partial<BindingUnit>[]): Partial<NodeView> => ({
-  binding: aBinding(
+const owned = (...units: Partial<DriverUnit>[]): Partial<NodeView> => ({
+  driver: aDriver(
     units.map((unit) => aUnit({ tdxIommuId: null, lastCall: null, evidence: "tsm0", ...unit })),
     { kernelOwned: true },
   ),
@@ -90,7 +90,7 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["NotSelected", null, { intent: null }],
   ["NotSelected", null, { intent: anIntent({ units: { regBases: ["0x1000"] } }) }],
   ["TdxConnectMissing", null, { unit: { state: "Unsupported", ecap: 0n } }],
-  ["TdxConnectMissing", null, { view: { binding: { kind: "Unreadable", why: "no driver" }, ...hostUnits(aHostUnit({ ecap: 0n })) } }],
+  ["TdxConnectMissing", null, { view: { driver: { kind: "Unreadable", why: "no driver" }, ...hostUnits(aHostUnit({ ecap: 0n })) } }],
   ["EvidenceIncomplete", null, { view: owned({ state: "Unknown", missing: "Evidence" }) }],
   ["LoadNotWatched", null, { view: owned({ state: "Unknown", missing: "WatchedLoad" }) }],
   ["KernelOwned", null, { view: owned({ state: "Untrusted" }) }],
@@ -100,16 +100,16 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   [
     "DomainIdsInUse",
     null,
-    { view: { binding: aBinding([aUnit({ state: "Untrusted" })], { didUnreserved: true }), ...hostUnits(aHostUnit({ domainsUsed: 16_384 })) } },
+    { view: { driver: aDriver([aUnit({ state: "Untrusted" })], { didUnreserved: true }), ...hostUnits(aHostUnit({ domainsUsed: 16_384 })) } },
   ],
-  ["EnvironmentNotReady", null, { view: { binding: aBinding([aUnit({ state: "Untrusted" })], { environment: "Ud" }) } }],
-  ["RealSetupDisabled", null, { view: { binding: aBinding([aUnit({ state: "Untrusted" })], { simulated: false }) } }],
-  ["BindingUnreadable", null, { view: { binding: { kind: "Unreadable", why: "EIO" } } }],
+  ["EnvironmentNotReady", null, { view: { driver: aDriver([aUnit({ state: "Untrusted" })], { environment: "Ud" }) } }],
+  ["RealSetupDisabled", null, { view: { driver: aDriver([aUnit({ state: "Untrusted" })], { simulated: false }) } }],
+  ["DriverUnreadable", null, { view: { driver: { kind: "Unreadable", why: "EIO" } } }],
   ["HostUnreadable", null, { view: { host: { kind: "Unreadable", why: "EIO" } } }],
-  ["UnitMissing", null, { view: { binding: aBinding([]), ...hostUnits() } }],
-  ["NotInBinding", null, { view: { binding: aBinding([]) } }],
+  ["UnitMissing", null, { view: { driver: aDriver([]), ...hostUnits() } }],
+  ["NotListedByDriver", null, { view: { driver: aDriver([]) } }],
   ["ForeignOwner", null, { unit: { state: "Foreign" } }],
-  ["TrustLost", null, { view: { binding: aBinding([aUnit({ state: "Unknown" })], { environment: "Ud" }) } }],
+  ["TrustLost", null, { view: { driver: aDriver([aUnit({ state: "Unknown" })], { environment: "Ud" }) } }],
   ["SetupPending", "Setup", { unit: { state: "Unknown" } }],
   ["ClearPending", "Clear", { unit: { state: "Unknown", tdxIommuId: 1n, setupSeq: 1n }, memory: FREE }],
   ["ClearPending", "Clear", { unit: { state: "Unknown", tdxIommuId: 1n, setupSeq: 1n }, memory: FREE, intent: CLEARED }],
@@ -120,8 +120,8 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["ClearPending", "Clear", { unit: {}, intent: CLEARED, memory: FREE }],
   ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { publications: [published] } }],
   ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { pods: { kind: "NotAsked" } } }],
-  ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { binding: aBinding([aUnit(), OTHER_UNIT]) } }],
-  ["DriverTooOld", null, { unit: {}, intent: CLEARED, memory: FREE, view: { binding: aBinding([aUnit()], { honoursNotAfter: false }) } }],
+  ["ClearPending", null, { unit: {}, intent: CLEARED, memory: FREE, view: { driver: aDriver([aUnit(), OTHER_UNIT]) } }],
+  ["DriverTooOld", null, { unit: {}, intent: CLEARED, memory: FREE, view: { driver: aDriver([aUnit()], { honoursNotAfter: false }) } }],
   ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: aMemory({ freeSince: new Map([[REG_BASE, 95_000]]) }) }],
   ["ClearSettling", null, { unit: {}, intent: CLEARED, memory: { ...FREE, startedMs: 95_000 } }],
   [
@@ -138,20 +138,20 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
 ];
 
 describe("a unit to clear", () => {
-  const cleared = (binding: NodeView["binding"]) => plan({ intent: CLEARED, memory: FREE, view: { binding } });
+  const cleared = (driver: NodeView["driver"]) => plan({ intent: CLEARED, memory: FREE, view: { driver } });
 
   it.each([
     ["SettingUp", "waits for SETUP of 0xfeda0000"],
     ["Clearing", "waits for CLEAR of 0xfeda0000"],
   ] as const)("waits while another one is %s", (state, message) => {
-    expect(cleared(aBinding([aUnit(), { ...OTHER_UNIT, state }]))).toMatchObject({ reason: "ClearPending", message, step: null });
-    expect(cleared(aBinding([aUnit(), { ...OTHER_UNIT, state: "Failed" }]))).toMatchObject({ step: { kind: "Clear" } });
+    expect(cleared(aDriver([aUnit(), { ...OTHER_UNIT, state }]))).toMatchObject({ reason: "ClearPending", message, step: null });
+    expect(cleared(aDriver([aUnit(), { ...OTHER_UNIT, state: "Failed" }]))).toMatchObject({ step: { kind: "Clear" } });
   });
 
   it("is told which driver is loaded when that is too old, but first who uses its devices", () => {
     const old = { honoursNotAfter: false, abiVersion: 1 };
-    expect(cleared(aBinding([aUnit()], old)).message).toMatch(/^simulated of version 1 is loaded, 2 is needed: .* reboot this node$/);
-    const view: Partial<NodeView> = { binding: aBinding([aUnit()], old), podResources: { kind: "Unreadable", why: "ENOENT" } };
+    expect(cleared(aDriver([aUnit()], old)).message).toMatch(/^simulated of version 1 is loaded, 2 is needed: .* reboot this node$/);
+    const view: Partial<NodeView> = { driver: aDriver([aUnit()], old), podResources: { kind: "Unreadable", why: "ENOENT" } };
     expect(plan({ intent: CLEARED, memory: FREE, view }).reason).toBe("ClearBlocked");
   });
 
@@ -172,8 +172,8 @@ describe("a unit to clear", () => {
 
 describe("the message of domain ids in use", () => {
   it("does not change with their number, which changes all the time", () => {
-    const binding = aBinding([aUnit({ state: "Untrusted" })], { didUnreserved: true });
-    const messages = [16_384, 16_385, 40_000].map((domainsUsed) => plan({ view: { binding, ...hostUnits(aHostUnit({ domainsUsed })) } }).message);
+    const driver = aDriver([aUnit({ state: "Untrusted" })], { didUnreserved: true });
+    const messages = [16_384, 16_385, 40_000].map((domainsUsed) => plan({ view: { driver, ...hostUnits(aHostUnit({ domainsUsed })) } }).message);
     expect(messages).toEqual(Array(3).fill("16384 or more of 65536"));
   });
 });
@@ -201,7 +201,7 @@ describe("the plan of one unit", () => {
       "neither the kernel nor simulated lists it; it was there before",
     ],
   ] as readonly (readonly [string, World, string])[])("says of a missing unit why it is spoken of: %s", (_, world, message) => {
-    expect(plan({ ...world, view: { binding: aBinding([]), ...hostUnits() } })).toMatchObject({ reason: "UnitMissing", message });
+    expect(plan({ ...world, view: { driver: aDriver([]), ...hostUnits() } })).toMatchObject({ reason: "UnitMissing", message });
   });
 
   it("says why a link cannot be told", () => {
@@ -336,7 +336,7 @@ describe("random worlds", () => {
     fc.assert(
       fc.property(randomView, randomIntent, randomMemory, (view, intent, before) => {
         const ground = groundFrom(view);
-        if (view.binding.kind !== "Read" || !view.binding.value.info.kernelOwned) return;
+        if (view.driver.kind !== "Read" || !view.driver.value.info.kernelOwned) return;
         for (const verdict of planUnits({ intent, ground, memory: remember(before, intent, ground) })) expect(verdict.step).toBeNull();
       }),
       { numRuns: 3_000 },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Random calls on a binding and random events on the host below it. */
+/** Random calls on a driver and random events on the host below it. */
 import fc from "fast-check";
 import type { AbiProfile, Environment } from "../../../src/domain/unit.ts";
 import { ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";

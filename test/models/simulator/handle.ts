@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** One opener of the model: its worker runs one operation after the other, INFO and LIST do not wait for it. */
-import type { BindingInfo, BindingTable, CallOutcome, Leaf, RegBase } from "../../../src/domain/unit.ts";
+import type { CallOutcome, DriverInfo, DriverTable, Leaf, RegBase } from "../../../src/domain/unit.ts";
 import type { Clock, Timer } from "../../../src/runtime/clock.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { CallResult, ClearTarget, Deadline, SeamcallPort } from "../../../src/seamcall/port.ts";
@@ -16,8 +16,8 @@ export interface ModelHost {
   readonly module: ModuleHalf;
   readonly table: TableHalf;
   readonly clock: Clock;
-  info(): BindingInfo;
-  list(): BindingTable;
+  info(): DriverInfo;
+  list(): DriverTable;
   refresh(): void;
   beginSetup(regBase: RegBase): CallOutcome | null;
   beginClear(target: ClearTarget): void;
@@ -45,11 +45,11 @@ export class ModelHandle implements SeamcallPort {
     this.#queue = writable ? this.#resume() : Promise.resolve();
   }
 
-  info(): Promise<BindingInfo> {
+  info(): Promise<DriverInfo> {
     return this.#answered(async () => this.#model.info());
   }
 
-  list(): Promise<BindingTable> {
+  list(): Promise<DriverTable> {
     return this.#answered(async () => this.#model.list());
   }
 
@@ -81,7 +81,7 @@ export class ModelHandle implements SeamcallPort {
 
   async close(): Promise<void> {
     this.drop();
-    const closed = new AppError("BINDING_CLOSED", "the binding was closed");
+    const closed = new AppError("DRIVER_CLOSED", "the driver was closed");
     for (const reject of this.#inFlight) reject(closed);
     this.#inFlight.clear();
   }
@@ -100,7 +100,7 @@ export class ModelHandle implements SeamcallPort {
     return this.#answered(() => {
       const turn = this.#queue.then(() => {
         if (this.#closed) throw gone();
-        if (!this.#writable) throw new AppError("BINDING_FAILED", "opened for reading only");
+        if (!this.#writable) throw new AppError("DRIVER_FAILED", "opened for reading only");
         return work();
       });
       this.#queue = turn.then(nothing, nothing);
@@ -109,7 +109,7 @@ export class ModelHandle implements SeamcallPort {
   }
 
   #answered<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new AppError("BINDING_CLOSED", "the binding was closed"));
+    if (this.#closed) return Promise.reject(new AppError("DRIVER_CLOSED", "the driver was closed"));
     return new Promise<T>((resolve, reject) => {
       this.#inFlight.add(reject);
       const settle = (then: () => void): void => {
@@ -174,7 +174,7 @@ function nsOf(ms: number): bigint {
 }
 
 function gone(): AppError {
-  return new AppError("BINDING_CLOSED", "the binding was closed");
+  return new AppError("DRIVER_CLOSED", "the driver was closed");
 }
 
 /** What follows does so whatever became of what went before; who asked for that has been told. */

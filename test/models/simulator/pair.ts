@@ -2,7 +2,7 @@
 
 /** The C simulator and its model side by side: each call goes to both, and everything that can be seen is compared. */
 import { expect } from "vitest";
-import type { BindingTable, BindingUnit, Leaf, RegBase } from "../../../src/domain/unit.ts";
+import type { DriverTable, DriverUnit, Leaf, RegBase } from "../../../src/domain/unit.ts";
 import type { Addon } from "../../../src/native/addon.ts";
 import { isAppError } from "../../../src/runtime/errors.ts";
 import { openSimulated } from "../../../src/seamcall/drivers.ts";
@@ -19,7 +19,7 @@ const HOUR_MS = 3_600_000;
 export class OutOfMemory extends Error {}
 
 /** What a call gave, comparable: durations are nobody's promise. */
-type Answer = { readonly outcome: string; readonly unit: BindingUnit } | { readonly code: string };
+type Answer = { readonly outcome: string; readonly unit: DriverUnit } | { readonly code: string };
 
 interface Parts {
   readonly simulation: Simulation;
@@ -37,7 +37,7 @@ export class SimulatorPair {
   readonly #model: SimulatorModel;
   #real: SeamcallPort;
   #modelled: SeamcallPort;
-  #before: { readonly real: BindingTable; readonly modelled: BindingTable } | null = null;
+  #before: { readonly real: DriverTable; readonly modelled: DriverTable } | null = null;
 
   private constructor(dir: string, addon: Addon, parts: Parts) {
     this.#dir = dir;
@@ -199,7 +199,7 @@ export class SimulatorPair {
   }
 }
 
-function underWay(table: BindingTable): boolean {
+function underWay(table: DriverTable): boolean {
   return table.units.some(({ state }) => state === "SettingUp" || state === "Clearing");
 }
 
@@ -213,11 +213,11 @@ function truthOf(dump: Omit<ModuleDump, "corruptedPage" | "freedTooEarly" | "pag
   return { incarnation, environment, profile, mtPageCount, calls, pagesAllocated, faults, units };
 }
 
-function withoutDuration(unit: BindingUnit): BindingUnit {
+function withoutDuration(unit: DriverUnit): DriverUnit {
   return { ...unit, lastCall: unit.lastCall === null ? null : { ...unit.lastCall, durationNs: 0n } };
 }
 
-function comparable(table: BindingTable): readonly BindingUnit[] {
+function comparable(table: DriverTable): readonly DriverUnit[] {
   return table.units.map(withoutDuration);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The driver's half of the model: what the table makes of the module's answers, from the rules of the contract. */
-import type { BindingUnit, CallOutcome, LastCall, Leaf, RegBase, UnitState } from "../../../src/domain/unit.ts";
+import type { CallOutcome, DriverUnit, LastCall, Leaf, RegBase, UnitState } from "../../../src/domain/unit.ts";
 import { ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { SimulatedUnit } from "../../../src/stand-in/module/simulation.ts";
@@ -177,7 +177,7 @@ function forget(unit: TableUnit): void {
 }
 
 /** A unit as LIST shows it. */
-export function shown(unit: TableUnit): BindingUnit {
+export function shown(unit: TableUnit): DriverUnit {
   const { regBase, segment, numaNode, cap, ecap, gsts } = unit.facts;
   const given = (set: PageSet | null, tainted: boolean): number => (set !== null && set.tainted === tainted ? set.size : 0);
   return {

@@ -69,7 +69,7 @@ describe("the driver tdx_host", () => {
     expect(table.instance).toBe("0123456789abcdef0123456789abcdef");
     expect(table.units).toMatchObject([{ regBase: REG_BASE, state: "Trusted", tdxIommuId: null, evidence: expect.stringContaining("tsm0") }]);
     await port.close();
-    await expect(port.list()).rejects.toMatchObject({ code: "BINDING_CLOSED" });
+    await expect(port.list()).rejects.toMatchObject({ code: "DRIVER_CLOSED" });
   });
 
   it("loses trust with the TSM, and takes another registration of it for another span of trust", async () => {
@@ -333,6 +333,6 @@ describe("the driver that is found", () => {
     addTsm();
     write("dev/tdx_iommu", "");
     // Not a device node: asked, it gives no answer, and nothing else is tried.
-    await expect(openFound(host()).then((port) => port.list())).rejects.toMatchObject({ code: "BINDING_FAILED" });
+    await expect(openFound(host()).then((port) => port.list())).rejects.toMatchObject({ code: "DRIVER_FAILED" });
   });
 });

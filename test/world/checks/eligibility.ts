@@ -52,7 +52,7 @@ export function objections(question: Question): readonly Objection[] {
   const fn = world.host.find(address);
   if (fn === null) return [objection("it never existed", ALWAYS)];
   object(!world.host.isReadable.value, "the host cannot be read", world.host.isReadable);
-  object(!world.isBindingReadable.value, "the binding cannot be read", world.isBindingReadable);
+  object(!world.isDriverReadable.value, "the driver cannot be read", world.isDriverReadable);
   object(!fn.isPresent.value, "it is not on the bus", fn.isPresent);
   object(!fn.isTeeCapable, "it has no TEE-I/O", ALWAYS);
   object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);

@@ -79,7 +79,7 @@ function expectedDevice(world: World, fn: HostFunction): Reason {
   if (fn.regBase === null || !fn.isUnitLinked.value) return "NoUnit";
   if (!isSelected(intent, fn.regBase)) return "UnitNotSelected";
   if (intent.state === "Cleared") return "IntentCleared";
-  if (!world.isBindingReadable.value) return "BindingUnreadable";
+  if (!world.isDriverReadable.value) return "DriverUnreadable";
   return byTrust(world, fn, taker.name);
 }
 

@@ -4,7 +4,7 @@
 import type { World } from "../life/world.ts";
 import type { KernelOwner } from "../models/kernel-owner.ts";
 
-export function ownerComplaints({ module, api, isBindingReadable, kubelet, host, shape }: World, owner: KernelOwner): readonly string[] {
+export function ownerComplaints({ module, api, isDriverReadable, kubelet, host, shape }: World, owner: KernelOwner): readonly string[] {
   const written = api.status;
   if (written === null) return ["there is no status"];
   const untrue = module.units.flatMap((unit) => {
@@ -12,7 +12,7 @@ export function ownerComplaints({ module, api, isBindingReadable, kubelet, host,
     const saysTrusted = shown?.state === "Trusted";
     if (saysTrusted && unit.trust.value === null) return [`${unit.regBase} is not trusted, the status says that it is`];
     const isOneLoad = owner.loads === 1 && owner.tsm !== null && (owner.shape.isBuiltIn || owner.shape.isNaming);
-    return isOneLoad && unit.trust.value !== null && isBindingReadable.value && shown !== undefined && !saysTrusted
+    return isOneLoad && unit.trust.value !== null && isDriverReadable.value && shown !== undefined && !saysTrusted
       ? [`${unit.regBase} is trusted, the status says ${shown.reason}`]
       : [];
   });

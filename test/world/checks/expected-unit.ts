@@ -16,14 +16,14 @@ import { specsInPlace } from "./spec-rules.ts";
 type Reason = UnitStatus["reason"];
 
 export function unitComplaints(world: World): readonly string[] {
-  const { module, api, isBindingReadable } = world;
+  const { module, api, isDriverReadable } = world;
   const written = api.status;
   if (written === null) return ["there is no status"];
   return module.units.flatMap((unit) => {
     const shown = written.units.find((one) => one.regBase === unit.regBase);
     // An agent that has seen a unit in neither view since it started does not know of it.
     if (shown === undefined) return unit.isPresent.value && isShown(world, unit) ? [`${unit.regBase} is not in the status`] : [];
-    const id = unit.id === null || !isBindingReadable.value ? "" : `0x${unit.id.toString(16)}`;
+    const id = unit.id === null || !isDriverReadable.value ? "" : `0x${unit.id.toString(16)}`;
     if (shown.tdxIommuId !== id) return [`${unit.regBase} has id "${id}", the status says "${shown.tdxIommuId}"`];
     const expected = expectedUnit(world, unit);
     if (shown.reason === expected || (isUnsure(world) && shown.reason === "ClearBlocked")) return [];
@@ -32,20 +32,20 @@ export function unitComplaints(world: World): readonly string[] {
   });
 }
 
-function isShown({ host, isBindingReadable }: World, { regBase }: ModuleUnit): boolean {
+function isShown({ host, isDriverReadable }: World, { regBase }: ModuleUnit): boolean {
   const hostUnit = host.unit(regBase);
-  return isBindingReadable.value || (host.isReadable.value && hostUnit?.isPresent.value === true && hostUnit.isReadable.value);
+  return isDriverReadable.value || (host.isReadable.value && hostUnit?.isPresent.value === true && hostUnit.isReadable.value);
 }
 
 function expectedUnit(world: World, unit: ModuleUnit): Reason {
-  const { host, module, api, isBindingReadable } = world;
+  const { host, module, api, isDriverReadable } = world;
   const { intent } = api.spec;
   const hostUnit = host.unit(unit.regBase);
   const isOnHost = host.isReadable.value && hostUnit?.isPresent.value === true && hostUnit.isReadable.value;
-  const isInTable = isBindingReadable.value && unit.isPresent.value;
+  const isInTable = isDriverReadable.value && unit.isPresent.value;
   if (!isInTable && isOnHost && !unit.canConnect) return "TdxConnectMissing";
-  if (!isBindingReadable.value) return "BindingUnreadable";
-  if (!isInTable) return isOnHost ? "NotInBinding" : "UnitMissing";
+  if (!isDriverReadable.value) return "DriverUnreadable";
+  if (!isInTable) return isOnHost ? "NotListedByDriver" : "UnitMissing";
   if (intent === null || !isSelected(intent, unit.regBase)) return "NotSelected";
   if (unit.isForeign) return "ForeignOwner";
   if (!unit.canConnect) return "TdxConnectMissing";

@@ -45,7 +45,7 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
   found.add(module.environment.value !== "Ok", CANNOT_BE_CALLED, module.environment);
   found.add(!shape.isSimulated && !shape.realSetup, "real SETUP is not allowed", EVER);
   found.add(!host.isReadable.value, "the host cannot be read", host.isReadable);
-  found.add(!world.isBindingReadable.value, "the binding cannot be read", world.isBindingReadable);
+  found.add(!world.isDriverReadable.value, "the driver cannot be read", world.isDriverReadable);
   const { lastCall } = unit;
   found.add(unit.state === "Failed" && lastCall?.leaf === SETUP_LEAF && isFatal(lastCall.status), "it failed for good", unit.settled);
   const used = host.unit(regBase)?.domainsUsed;

@@ -9,7 +9,7 @@ import { AppError } from "../../../src/runtime/errors.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import { noMetrics } from "../../../src/runtime/metrics.ts";
 import type { SeamcallPort } from "../../../src/seamcall/port.ts";
-import { BindingHandle } from "../models/binding-handle.ts";
+import { DriverHandle } from "../models/driver-handle.ts";
 import { Fact } from "../models/fact.ts";
 import { KernelOwnerHandle, KernelOwnerWatch } from "../models/kernel-owner-handle.ts";
 import { PluginModel } from "../models/plugin-model.ts";
@@ -24,7 +24,7 @@ export class AgentProcess {
   readonly intent: Fact<IntentView | null>;
   readonly agent: Agent;
   plugin: PluginModel | null = null;
-  handle: BindingHandle | null = null;
+  handle: DriverHandle | null = null;
   isStopping = false;
   readonly #world: World;
   readonly #watch: KernelOwnerWatch | null;
@@ -133,12 +133,12 @@ export class AgentProcess {
   }
 
   #open(): SeamcallPort {
-    const { module, isBindingReadable, writer, turnstile, owner } = this.#world;
-    if (!isBindingReadable.value) throw new AppError("DRIVER_MISSING", "no driver");
+    const { module, isDriverReadable, writer, turnstile, owner } = this.#world;
+    if (!isDriverReadable.value) throw new AppError("DRIVER_MISSING", "no driver");
     if (owner !== null && this.#watch !== null) return new KernelOwnerHandle(this.#world, this.number, { owner, watch: this.#watch });
     if (writer.value !== null && writer.value !== this.number) throw new AppError("WRITER_BUSY", "another process has it");
     writer.value = this.number;
-    this.handle = new BindingHandle({ process: this, module, turnstile, world: this.#world });
+    this.handle = new DriverHandle({ process: this, module, turnstile, world: this.#world });
     return this.handle;
   }
 

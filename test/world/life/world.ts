@@ -29,7 +29,7 @@ export class World {
   readonly owner: KernelOwner | null;
   readonly api: ApiModel;
   readonly kubelet: KubeletModel;
-  readonly isBindingReadable: Fact<boolean>;
+  readonly isDriverReadable: Fact<boolean>;
   readonly dice: Dice = createDice(7);
   /** The one process that may write to the driver. */
   readonly writer: { value: number | null } = { value: null };
@@ -73,7 +73,7 @@ export class World {
     this.kubelet = new KubeletModel(this.time, this.api.pods);
     this.kubelet.listDelayMs = shape.listDelayMs;
     this.kubelet.hasForeignPod = shape.hasForeignPod;
-    this.isBindingReadable = new Fact(this.time, true);
+    this.isDriverReadable = new Fact(this.time, true);
     this.specs = { areWritable: new Fact(this.time, true), names: new Set(), nodes: new Map() };
     this.proofs = { areWritable: new Fact(this.time, true), lines: null };
     this.intentDelayMs = shape.intentDelayMs;

@@ -51,7 +51,7 @@ export class HostFunction {
   /** A scan finds those who have it open: not when their descriptor is in flight over a socket. */
   readonly areOpensShown: Fact<boolean>;
   readonly isOnVfio: Fact<boolean>;
-  /** Its IOMMUFD node, while it is on vfio: a number that the kernel gives anew with each binding. */
+  /** Its IOMMUFD node, while it is on vfio: a number that the kernel gives anew with each driver. */
   readonly node: Fact<string>;
   readonly iommuGroup: string;
   readonly isConfigReadable: Fact<boolean>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { HostUnit } from "../../../src/domain/device.ts";
-import { type BindingInfo, type BindingTable, type BindingUnit, domainsFromCap, ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";
+import { type DriverInfo, type DriverTable, type DriverUnit, domainsFromCap, ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { Deadline, Driver, LoadsPort, SeamcallPort } from "../../../src/seamcall/port.ts";
 import { conclude, type KernelEvidence } from "../../../src/seamcall/tdx-host/evidence.ts";
@@ -63,7 +63,7 @@ export class KernelOwnerHandle implements SeamcallPort {
     this.#watch = parts.watch;
   }
 
-  info(): Promise<BindingInfo> {
+  info(): Promise<DriverInfo> {
     const info = { ...this.#world.module.info(), kernelOwned: true, realSetup: true, instance: this.#instance, abiVersion: 0 };
     return this.#world.turnstile.pass(this.#process, "seamcall.info", () => info);
   }
@@ -72,10 +72,10 @@ export class KernelOwnerHandle implements SeamcallPort {
     return 0n as Deadline;
   }
 
-  list(): Promise<BindingTable> {
+  list(): Promise<DriverTable> {
     return this.#world.turnstile.pass(this.#process, "seamcall.list", () => {
-      const { isBindingReadable, module } = this.#world;
-      if (!isBindingReadable.value) throw new AppError("BINDING_FAILED", "EIO");
+      const { isDriverReadable, module } = this.#world;
+      if (!isDriverReadable.value) throw new AppError("DRIVER_FAILED", "EIO");
       const found = this.#watch.look();
       const units = module.units.filter((unit) => unit.isPresent.value).map((unit) => this.#entry(unit, found));
       return { instance: this.#instance, generation: found.tsm?.incarnation ?? 0n, units };
@@ -102,7 +102,7 @@ export class KernelOwnerHandle implements SeamcallPort {
     return this.#world.host.bootId.toString(16).padStart(32, "0");
   }
 
-  #entry({ regBase, canConnect }: ModuleUnit, found: KernelEvidence): BindingUnit {
+  #entry({ regBase, canConnect }: ModuleUnit, found: KernelEvidence): DriverUnit {
     const domains = domainsFromCap(CAP);
     const unit: HostUnit = {
       regBase,

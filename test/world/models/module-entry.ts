@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** One unit's entry in the driver's table: what an operation's end makes of it, and what LIST shows of it. */
-import type { BindingUnit, CallOutcome } from "../../../src/domain/unit.ts";
+import type { CallOutcome, DriverUnit } from "../../../src/domain/unit.ts";
 import type { Verdict } from "./module-status.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 
@@ -36,7 +36,7 @@ function fails(unit: ModuleUnit, verdict: Verdict): boolean {
   return unit.isRetryable;
 }
 
-export function entryOf(unit: ModuleUnit): BindingUnit {
+export function entryOf(unit: ModuleUnit): DriverUnit {
   return {
     regBase: unit.regBase,
     segment: 0,

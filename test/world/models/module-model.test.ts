@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import type { BindingTable } from "../../../src/domain/unit.ts";
+import type { DriverTable } from "../../../src/domain/unit.ts";
 import { isAppError } from "../../../src/runtime/errors.ts";
 import type { CallResult, ClearTarget } from "../../../src/seamcall/port.ts";
 import { SimulatorModel } from "../../models/simulator-model.ts";
@@ -59,7 +59,7 @@ async function call(both: Pair, leaf: LeafName, target: ClearTarget): Promise<re
   return [answers[0] ?? "", answers[1] ?? ""];
 }
 
-function portrait(table: BindingTable) {
+function portrait(table: DriverTable) {
   return table.units.map(({ regBase, state, tdxIommuId, setupSeq, retryable, lastCall }) => {
     const last = lastCall && { leaf: lastCall.leaf, status: lastCall.status, attempts: lastCall.attempts };
     return { regBase, state, tdxIommuId, setupSeq, retryable, last };

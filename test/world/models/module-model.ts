@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { BindingInfo, BindingTable, Environment } from "../../../src/domain/unit.ts";
+import type { DriverInfo, DriverTable, Environment } from "../../../src/domain/unit.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { CallResult, ClearTarget } from "../../../src/seamcall/port.ts";
 import { Fact } from "./fact.ts";
@@ -34,7 +34,7 @@ export interface ScriptedFault {
 
 export interface ModuleShape {
   readonly units: readonly UnitShape[];
-  readonly info: Pick<BindingInfo, "simulated" | "realSetup" | "didUnreserved" | "honoursNotAfter">;
+  readonly info: Pick<DriverInfo, "simulated" | "realSetup" | "didUnreserved" | "honoursNotAfter">;
   readonly latencyMs: number;
   readonly interruptions: number;
   /** The kernel's own driver sets up and clears: the truth of trust is its model's. */
@@ -104,7 +104,7 @@ export class ModuleModel {
     return () => void this.#listeners.delete(process);
   }
 
-  info(): BindingInfo {
+  info(): DriverInfo {
     this.#refresh();
     const isOk = this.#seen.environment === "Ok";
     return {
@@ -122,7 +122,7 @@ export class ModuleModel {
     };
   }
 
-  list(): BindingTable {
+  list(): DriverTable {
     this.#refresh();
     return { instance: this.instance, generation: this.#generation, units: this.units.filter((unit) => unit.isPresent.value).map(entryOf) };
   }

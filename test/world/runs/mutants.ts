@@ -130,10 +130,10 @@ const clear: readonly Mutant[] = [
       edit(MEMORY, ["[...specUses(memory.specs, isBelow),", "[...specUses(memory.specs, isBelow).slice(0, 0),"]),
     ],
   },
-  without("CLEAR whose look is good for ever", PERFORM, ["binding.deadline(LOOK_IS_GOOD_MS)", "binding.deadline(1e9)"]),
+  without("CLEAR whose look is good for ever", PERFORM, ["driver.deadline(LOOK_IS_GOOD_MS)", "driver.deadline(1e9)"]),
   without("CLEAR whose look is good from its end on", PERFORM, [
-    "  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n  const ground = await parts.observeNow();\n",
-    "  const ground = await parts.observeNow();\n  const notAfter = parts.binding.deadline(LOOK_IS_GOOD_MS);\n",
+    "  const notAfter = parts.driver.deadline(LOOK_IS_GOOD_MS);\n  const ground = await parts.observeNow();\n",
+    "  const ground = await parts.observeNow();\n  const notAfter = parts.driver.deadline(LOOK_IS_GOOD_MS);\n",
   ]),
   without("CLEAR with a driver that is too old", PLAN_CLEAR, ["if (older !== null) return", 'if (older === "") return']),
   without("CLEAR behind another unit's call", PLAN_CLEAR, ["if (ahead !== null) return", 'if (ahead === "") return']),
@@ -293,7 +293,7 @@ const offer: readonly Mutant[] = [
     "",
   ]),
   without("specs of an earlier process kept by the first look at their devices", LOOK, [
-    "} else await keepAdopted(ports, state, await newest.readBinding());",
+    "} else await keepAdopted(ports, state, await newest.readDriver());",
     "}",
   ]),
   without("specs of an earlier process taken over under another name than is wanted now", "agent/adopt.ts", [
@@ -308,11 +308,8 @@ const offer: readonly Mutant[] = [
   without("no status", "agent/status-writer.ts", ["      await ports.status.write(status);\n", ""]),
   without("no withdrawal before the pass has ended", LOOK, ["if (state.pass) ledger.withdraw(withdrawals(state.pass, news()));", ""]),
   // Lists and specs alike: a device whose spec is gone is not listed, so that either alone is made good by the other.
-  without("lists by what a pass read earlier", LOOK, [
-    "{ binding: newest.binding(), host: newest.host(),",
-    "{ binding: newest.binding(), host: null,",
-  ]),
-  without("no wake-up by the binding", AGENT, ["onChange: () => wakes.table() });", "onChange: () => undefined });"]),
+  without("lists by what a pass read earlier", LOOK, ["{ driver: newest.driver(), host: newest.host(),", "{ driver: newest.driver(), host: null,"]),
+  without("no wake-up by the driver", AGENT, ["onChange: () => wakes.table() });", "onChange: () => undefined });"]),
   without("no wake-up by the host", AGENT, ["ports.host.onChange(wakes.host), ", ""]),
   without("no look at the host while a pass waits", WAKES, ["loops.withdrawByHost.wakeNow();", "void loops;"]),
   without("no withdrawal before kubelet has answered", LOOK, [

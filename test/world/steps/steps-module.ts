@@ -88,10 +88,10 @@ function ours(kinds: Readonly<Record<string, StepKind>>): Readonly<Record<string
 /** What happens to the TDX module, to the driver above it and to the machine. */
 export const MODULE_STEPS: Readonly<Record<string, StepKind>> = {
   ...ours(MODULE_ONLY),
-  hideBinding: {
-    weight: ({ isBindingReadable, shape }) => (isBindingReadable.value ? 0.7 * shape.unrest : 10),
+  hideFromDriver: {
+    weight: ({ isDriverReadable, shape }) => (isDriverReadable.value ? 0.7 * shape.unrest : 10),
     propose: () => ({}),
-    apply: ({ isBindingReadable }) => isBindingReadable.set(!isBindingReadable.value),
+    apply: ({ isDriverReadable }) => isDriverReadable.set(!isDriverReadable.value),
   },
   reboot: {
     weight: ({ shape }) => shape.unrest,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The port over a handle of the addon: raw values become domain values, errnos become error codes. Used for both ways of opening. */
-import type { BindingInfo, BindingTable, BindingUnit, LastCall, UnitState } from "../domain/unit.ts";
+/** The port over a handle of the addon (device node or simulator): raw values become domain values, errnos become error codes. */
+import type { DriverInfo, DriverTable, DriverUnit, LastCall, UnitState } from "../domain/unit.ts";
 import { ABI_PROFILES, ENVIRONMENTS, LEAVES, regBaseFromNumber, SETUP_OUTCOMES, UNIT_STATES } from "../domain/unit.ts";
 import type { NativeHandle, RawCall, RawInfo, RawTable, RawUnit } from "../native/addon.ts";
 import { watchChanges } from "../native/change-watch.ts";
@@ -66,9 +66,9 @@ async function translated<Raw, T>(answer: Promise<Raw>, read: (raw: Raw) => T): 
 }
 
 /** The addon gives the same array while nothing changed: then the table of last time is still true. */
-function tableReader(): (raw: RawTable) => BindingTable {
+function tableReader(): (raw: RawTable) => DriverTable {
   let lastUnits: readonly RawUnit[] | null = null;
-  let lastTable: BindingTable | null = null;
+  let lastTable: DriverTable | null = null;
   return (raw) => {
     if (lastTable !== null && raw.units === lastUnits) return lastTable;
     lastUnits = raw.units;
@@ -78,7 +78,7 @@ function tableReader(): (raw: RawTable) => BindingTable {
 }
 
 /** `struct tdx_iommu_unit` as a domain value. */
-export function unitOf(raw: RawUnit): BindingUnit {
+export function unitOf(raw: RawUnit): DriverUnit {
   return {
     regBase: regBaseFromNumber(raw.regBase),
     segment: raw.segment,
@@ -111,13 +111,12 @@ function lastCallOf(raw: RawUnit): LastCall | null {
 
 function resultOf(raw: RawCall): CallResult {
   const outcome = SETUP_OUTCOMES[raw.outcome];
-  if (outcome === undefined)
-    throw new AppError("BINDING_FAILED", `the binding answered with outcome ${raw.outcome}, which this program does not know`);
+  if (outcome === undefined) throw new AppError("DRIVER_FAILED", `the driver answered with outcome ${raw.outcome}, which this program does not know`);
   return { outcome, unit: unitOf(raw.unit) };
 }
 
 /** `struct tdx_iommu_info` as a domain value. */
-export function infoOf(raw: RawInfo): BindingInfo {
+export function infoOf(raw: RawInfo): DriverInfo {
   return {
     simulated: (raw.flags & INFO_SIMULATED) !== 0,
     realSetup: (raw.flags & INFO_REAL_SETUP) !== 0,
@@ -136,7 +135,7 @@ export function infoOf(raw: RawInfo): BindingInfo {
   };
 }
 
-function moduleOf(raw: RawInfo): BindingInfo["module"] {
+function moduleOf(raw: RawInfo): DriverInfo["module"] {
   if ((raw.valid & VALID_VERSION) === 0) return null;
   const update = String(raw.moduleUpdate).padStart(2, "0");
   return { version: `${raw.moduleMajor}.${raw.moduleMinor}.${update}`, buildNum: raw.buildNum, buildDate: raw.buildDate };

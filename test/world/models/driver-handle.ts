@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { BindingInfo, BindingTable } from "../../../src/domain/unit.ts";
+import type { DriverInfo, DriverTable } from "../../../src/domain/unit.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { CallResult, ClearTarget, Deadline, Driver, SeamcallPort } from "../../../src/seamcall/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
@@ -8,7 +8,7 @@ import type { World } from "../life/world.ts";
 import { type ModuleModel, nsOf, type Ticket } from "./module-model.ts";
 import { CLEAR_LEAF, SETUP_LEAF } from "./module-status.ts";
 
-export interface BindingHandleParts {
+export interface DriverHandleParts {
   readonly process: AgentProcess;
   readonly module: ModuleModel;
   readonly turnstile: Turnstile;
@@ -16,9 +16,9 @@ export interface BindingHandleParts {
 }
 
 /** One open of the driver by one process. */
-export class BindingHandle implements SeamcallPort {
+export class DriverHandle implements SeamcallPort {
   readonly driver: Driver;
-  readonly #parts: BindingHandleParts;
+  readonly #parts: DriverHandleParts;
   /** The driver that was opened: a driver loaded later does not know this handle. */
   readonly #instance: string;
   readonly #inFlight = new Set<(error: AppError) => void>();
@@ -26,17 +26,17 @@ export class BindingHandle implements SeamcallPort {
   readonly clearing = new Set<string>();
   #isClosed = false;
 
-  constructor(parts: BindingHandleParts) {
+  constructor(parts: DriverHandleParts) {
     this.#parts = parts;
     this.#instance = parts.module.instance;
     this.driver = parts.world.shape.isSimulated ? "simulated" : "tdx_iommu";
   }
 
-  info(): Promise<BindingInfo> {
+  info(): Promise<DriverInfo> {
     return this.#pass("seamcall.info", () => this.#parts.module.info());
   }
 
-  list(): Promise<BindingTable> {
+  list(): Promise<DriverTable> {
     return this.#pass("seamcall.list", () => this.#parts.module.list());
   }
 
@@ -64,7 +64,7 @@ export class BindingHandle implements SeamcallPort {
   close(): Promise<void> {
     const { process, turnstile, world } = this.#parts;
     this.#isClosed = true;
-    for (const reject of [...this.#inFlight]) reject(new AppError("BINDING_CLOSED", "the handle was closed"));
+    for (const reject of [...this.#inFlight]) reject(new AppError("DRIVER_CLOSED", "the handle was closed"));
     return turnstile.pass(process.number, "seamcall.close", () => {
       if (world.writer.value === process.number) world.writer.value = null;
     });
@@ -78,9 +78,9 @@ export class BindingHandle implements SeamcallPort {
   }
 
   #check(): void {
-    if (this.#isClosed) throw new AppError("BINDING_CLOSED", "the handle was closed");
+    if (this.#isClosed) throw new AppError("DRIVER_CLOSED", "the handle was closed");
     if (this.#parts.module.instance !== this.#instance) throw new AppError("BACKEND_GONE", "the driver was loaded anew");
-    if (!this.#parts.world.isBindingReadable.value) throw new AppError("BINDING_FAILED", "EIO");
+    if (!this.#parts.world.isDriverReadable.value) throw new AppError("DRIVER_FAILED", "EIO");
   }
 
   #call(point: "seamcall.setup" | "seamcall.clear", regBase: string, asked: Pick<Ticket, "target" | "notAfter">): Promise<CallResult> {

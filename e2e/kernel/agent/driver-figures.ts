@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a call of the binding costs on the machine it runs on: the device node, read-only, through the addon. `node binding-figures.js COUNT` writes
+// What a call of the driver costs on the machine it runs on: the device node, read-only, through the addon. `node driver-figures.js COUNT` writes
 // one line of JSON: microseconds of each call, by what was called.
 import { timeEach } from "../../../bench/measure/samples.ts";
 import { createHostReader } from "../../../src/host/reader.ts";

@@ -20,12 +20,12 @@ const run = promisify(execFile);
  * A LIST through the addon against the same LIST of the same backend from plain C. Alone, the addon's call also crosses to a thread and back;
  * with many under way at once that cost is shared, and what is left is the call itself.
  */
-export const bindingCall: Figure = {
-  name: "binding-call",
+export const driverCall: Figure = {
+  name: "driver-call",
   async measure(context) {
     const count = context.quick ? 2_000 : 20_000;
     const description = loadHostDescription(join(context.root, "hosts", `${HOST}.yaml`));
-    const host = createSimulatedHost(join(context.scratch("binding"), "sim"), { description, control: simulationOf() });
+    const host = createSimulatedHost(join(context.scratch("driver"), "sim"), { description, control: simulationOf() });
     const inC = spreadOf(await listInC(context, host.simulatorState, count)).p50;
     const handle = loadAddon().openSimulator(host.simulatorState, false);
     await timeEach(count / 4, () => handle.list());

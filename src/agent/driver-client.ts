@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The binding as the agent holds it: opened when it can be, opened again after its other side went away, and read as a value. */
-import type { BindingInfo, BindingTable } from "../domain/unit.ts";
-import type { Binding, Reading } from "../domain/view.ts";
+/** The driver as the agent holds it: opened when it can be, opened again after its other side went away, and read as a value. */
+import type { DriverInfo, DriverTable } from "../domain/unit.ts";
+import type { DriverView, Reading } from "../domain/view.ts";
 import { AppError, isAppError, messageOf } from "../runtime/errors.ts";
 import type { CallResult, ClearTarget, Deadline, SeamcallPort } from "../seamcall/port.ts";
 import { shareReads } from "./shared-read.ts";
 
-export interface BindingHolder {
+export interface DriverClient {
   /** INFO and LIST, now. Never rejects: what fails is Unreadable. */
-  observe(): Promise<Reading<Binding>>;
+  observe(): Promise<Reading<DriverView>>;
   /** The same for a caller in a hurry: concurrent callers share a LIST that began after the last of them arrived. */
-  observeShared(): Promise<Reading<Binding>>;
+  observeShared(): Promise<Reading<DriverView>>;
   setup(regBase: string): Promise<CallResult>;
   /** As SeamcallPort.deadline; null while nothing is open, when nothing can be issued either. */
   deadline(ms: number): Deadline | null;
@@ -19,26 +19,25 @@ export interface BindingHolder {
   close(): Promise<void>;
 }
 
-export interface BindingOptions {
+export interface DriverClientOptions {
   /** Opens the configured driver. @throws as SeamcallPort, and DRIVER_MISSING */
   readonly open: () => Promise<SeamcallPort>;
-  readonly driver: string;
   /** The table may have changed. */
   readonly onChange: () => void;
 }
 
 /** After these the handle is of no more use: the next observation opens a new one. */
-const DEAD: ReadonlySet<string> = new Set(["BACKEND_GONE", "NO_TDX_MODULE", "BINDING_CLOSED"]);
+const DEAD: ReadonlySet<string> = new Set(["BACKEND_GONE", "NO_TDX_MODULE", "DRIVER_CLOSED"]);
 
-export function createBinding(options: BindingOptions): BindingHolder {
+export function createDriverClient(options: DriverClientOptions): DriverClient {
   let port: SeamcallPort | null = null;
   let stopListening: () => void = () => undefined;
-  let info: BindingInfo | null = null;
+  let info: DriverInfo | null = null;
   let closed = false;
   // Two openers would race for the one writer.
   const opening = shareReads(async () => {
     if (port) return port;
-    if (closed) throw new AppError("BINDING_CLOSED", "the agent is stopping");
+    if (closed) throw new AppError("DRIVER_CLOSED", "the agent is stopping");
     port = await options.open();
     stopListening = port.onChange(options.onChange);
     return port;
@@ -62,11 +61,11 @@ export function createBinding(options: BindingOptions): BindingHolder {
     }
   };
 
-  const read = (withInfo: boolean) => (): Promise<Reading<Binding>> =>
+  const read = (withInfo: boolean) => (): Promise<Reading<DriverView>> =>
     use(async (current) => {
-      const table: BindingTable = await current.list();
+      const table: DriverTable = await current.list();
       if (withInfo || info?.instance !== table.instance) info = await current.info();
-      return { kind: "Read" as const, value: { driver: current.driver, info, table } };
+      return { kind: "Read" as const, value: { name: current.driver, info, table } };
     }).catch(unreadable);
 
   return {
@@ -82,7 +81,7 @@ export function createBinding(options: BindingOptions): BindingHolder {
   };
 }
 
-function unreadable(thrown: unknown): Reading<Binding> {
+function unreadable(thrown: unknown): Reading<DriverView> {
   const isMissing = isAppError(thrown) && thrown.code === "DRIVER_MISSING";
   return { kind: "Unreadable", why: messageOf(thrown), ...(isMissing && { isMissing }) };
 }
