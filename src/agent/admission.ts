@@ -40,6 +40,8 @@ export interface Asked {
   readonly resource: string;
   readonly address: Address;
   readonly purpose: Purpose;
+  /** The start of kubelet that asks. */
+  readonly kubelet: string;
 }
 
 export interface Admission {
@@ -58,12 +60,12 @@ export function createAdmission(parts: AdmissionParts): Admission {
   // The newest intent, not the last pass's: a gate that the admin has closed is closed at once.
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
 
-  const judgeNow = async (address: Address, purpose: Purpose): Promise<Judged> => {
+  const judgeNow = async ({ address, purpose, kubelet }: Asked): Promise<Judged> => {
     const [driver, read] = await Promise.all([parts.driver.observeShared(), readFunction(address)]);
     const { memory } = state;
     const units = driver.kind === "Read" ? unitFacts(driver) : null;
     const fn = read && functionToJudge(read, { links: memory.links, units });
-    const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory }, purpose)(address, fn));
+    const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory, kubelet }, purpose)(address, fn));
     const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
     return { verdict, vfioCdev: fn?.vfioCdev ?? null, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
   };
@@ -76,12 +78,13 @@ export function createAdmission(parts: AdmissionParts): Admission {
 
   return {
     refuseEarly,
-    async admit({ resource, address, purpose }, then) {
+    async admit(asked, then) {
+      const { resource, address } = asked;
       refuseEarly();
       // A device nobody has seen has no unit to lock, and the gate refuses it.
       const regBase = state.memory.lastUnits.get(address) ?? "";
       return parts.locks.shared(regBase, async () => {
-        const judged = await judgeNow(address, purpose);
+        const judged = await judgeNow(asked);
         refuseEarly();
         refuseUnlessOpen(judged, { resource, regBase });
         return await then(judged);

@@ -4,7 +4,7 @@
 import type { Address } from "../domain/device.ts";
 import { specName } from "../domain/specs.ts";
 import type { Answer } from "../domain/view.ts";
-import type { AllocatedDevice, DevicePluginHandlers, Placement } from "../kubelet/port.ts";
+import type { AllocatedDevice, DeviceCall, DevicePluginHandlers, Placement } from "../kubelet/port.ts";
 import { type Admission, type AdmissionParts, createAdmission, type Judged } from "./admission.ts";
 import { deviceEnv, deviceNodesOf } from "./given.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -25,13 +25,13 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
   const { state } = parts;
   const admission: Admission = createAdmission(parts);
 
-  const answerOf = ({ verdict, vfioCdev }: Judged, resource: string): Answer => {
-    return { address: verdict.address, resource, node: vfioCdev, atMs: parts.ports.clock.nowMs(), epoch: verdict.epoch ?? "" };
+  const answerOf = ({ verdict, vfioCdev }: Judged, { resource, kubelet }: DeviceCall): Answer => {
+    return { address: verdict.address, resource, node: vfioCdev, atMs: parts.ports.clock.nowMs(), epoch: verdict.epoch ?? "", kubelet };
   };
 
   /** Written down before it is answered: a process that is killed in between must not have given what nobody can prove. */
-  const give = async (judged: Judged, resource: string): Promise<AllocatedDevice> => {
-    const answer = answerOf(judged, resource);
+  const give = async (judged: Judged, call: DeviceCall): Promise<AllocatedDevice> => {
+    const answer = answerOf(judged, call);
     const before = state.memory.holds.get(answer.address);
     state.noteAnswer(answer);
     try {
@@ -45,17 +45,17 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
   };
 
   return {
-    async allocate(resource, ids) {
+    async allocate(call) {
       const giveOne = (address: Address): Promise<AllocatedDevice> =>
-        admission.admit({ resource, address, purpose: "Allocate" }, (judged) => give(judged, resource));
-      const answers = await Promise.all(ids.map(giveOne));
+        admission.admit({ ...call, address, purpose: "Allocate" }, (judged) => give(judged, call));
+      const answers = await Promise.all(call.ids.map(giveOne));
       parts.onAnswered();
       return answers;
     },
-    async preStart(resource, ids) {
+    async preStart(call) {
       const start = (address: Address): Promise<void> =>
-        admission.admit({ resource, address, purpose: "PreStart" }, async (judged) => state.notePreStart(answerOf(judged, resource)));
-      await Promise.all(ids.map(start));
+        admission.admit({ ...call, address, purpose: "PreStart" }, async (judged) => state.notePreStart(answerOf(judged, call)));
+      await Promise.all(call.ids.map(start));
       parts.onAnswered();
     },
     placementOf: (id) => placementOf(id, state),

@@ -74,7 +74,7 @@ export function createProofKeeper({ proofs: journal, log }: Pick<AgentPorts, "pr
         if (written === null) throw new AppError("PROOF_UNWRITABLE", "the proof file was not written yet");
         const known = written.holds.get(address);
         // Kubelet asks again: the file says it already.
-        if (known?.resource === hold.resource && known.node === hold.node && known.epoch === hold.epoch) return;
+        if (known !== undefined && holdLine(address, known) === holdLine(address, hold)) return;
         const holds = new Map(written.holds).set(address, hold);
         await append({ ...written, holds }, [holdLine(address, hold)]);
       }),

@@ -11,11 +11,23 @@ export interface GateBasis {
   readonly intent: Intent | null;
   readonly driver: Reading<DriverView>;
   readonly memory: GateInputs["memory"];
+  /** The start of kubelet that asks; without one nothing of kubelet is asked. */
+  readonly kubelet?: string;
 }
 
 /** @returns the inputs for one device, `fn` null when it is not on the bus or the host cannot be read */
-export function gateInputsOn({ intent, driver, memory }: GateBasis, purpose: Purpose): (address: Address, fn: PciFunction | null) => GateInputs {
+export function gateInputsOn(
+  { intent, driver, memory, kubelet }: GateBasis,
+  purpose: Purpose,
+): (address: Address, fn: PciFunction | null) => GateInputs {
   const isRead = driver.kind === "Read";
-  const shared = { purpose, intent, memory, units: isRead ? unitFacts(driver) : null, driverProblem: isRead ? "" : driver.why };
+  const shared = {
+    purpose,
+    intent,
+    memory,
+    kubelet: kubelet ?? null,
+    units: isRead ? unitFacts(driver) : null,
+    driverProblem: isRead ? "" : driver.why,
+  };
   return (address, fn) => ({ ...shared, address, fn });
 }

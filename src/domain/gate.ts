@@ -6,7 +6,7 @@
  */
 import { type Address, linkOwnerOf, type PciFunction, type TsmRead } from "./device.ts";
 import type { UnitFact } from "./ground.ts";
-import type { Hold } from "./holds.ts";
+import { FORGOTTEN, type Hold, isForgotten } from "./holds.ts";
 import { type Intent, type ResourceRule, selectsUnit } from "./intent.ts";
 import type { Memory } from "./memory.ts";
 import { linkKey, type SpecProof } from "./proofs.ts";
@@ -32,6 +32,8 @@ export interface GateInputs {
   /** Null: the driver cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly driverProblem: string;
+  /** The start of kubelet that asks (Allocate, PreStart); null for a list. */
+  readonly kubelet: string | null;
   readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken">;
 }
 
@@ -257,9 +259,11 @@ function isLinkChecked({ fn, fact, memory }: Facts): boolean {
 }
 
 /** Who has the device although kubelet gives it to no pod. Allocate finds every holder in the way: kubelet counts the device as free. */
-function unknownHolder({ purpose, address, fn, hold, memory }: Facts): string {
+function unknownHolder({ purpose, address, fn, hold, memory, kubelet }: Facts): string {
   const known = memory.unknownHolders.get(address) ?? (hold !== null && hold.resource === null ? "a process or a TD of no pod, a moment ago" : "");
   if (known !== "" || purpose !== "Allocate" || fn === null) return known;
+  // What an earlier kubelet gave may be in use soon: this one may have started from an older checkpoint.
+  if (isForgotten(hold, kubelet)) return FORGOTTEN;
   if (fn.holders.kind === "Unreadable") return `its holders cannot be read: ${fn.holders.why}`;
   // A TDI is bound only below a link that is connected.
   return fn.link.bound === "Unknown" && fn.link.state !== "Insecure" ? "tsm/bound cannot be read" : holderOnHost(fn);

@@ -17,6 +17,8 @@ export interface Hold {
   readonly node: string | null;
   /** `namespace/name` of the pod that podresources named; empty while no view has. */
   readonly pod: string;
+  /** The newest start of kubelet that is known to count it as given: it asked for it, or its podresources showed it. Null: none is. */
+  readonly kubelet: string | null;
   /** Since when every view shows it free (monotonic ms); null while one shows it held. */
   readonly freeSinceMs: number | null;
 }
@@ -34,13 +36,18 @@ export interface HoldMemory {
 interface Holder {
   readonly resource: string | null;
   readonly pod: string;
+  readonly kubelet: string | null;
 }
 
 /** Devices that a view shows held right now, each with all its holders: kubelet counts by name, so under two names it can give one out twice. */
 function heldNow(ground: Ground): ReadonlyMap<Address, readonly Holder[]> {
   const held = new Map<Address, readonly Holder[]>();
-  for (const { address, resource, pod } of ground.inPods) held.set(address, [...(held.get(address) ?? []), { resource, pod }]);
-  for (const fn of ground.functions.values()) if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "" }]);
+  // Read before podresources: what podresources shows, this kubelet or a later one shows.
+  const kubelets = new Map(ground.view.publications.map(({ resource, kubelet }) => [resource, kubelet]));
+  for (const { address, resource, pod } of ground.inPods)
+    held.set(address, [...(held.get(address) ?? []), { resource, pod, kubelet: kubelets.get(resource) ?? null }]);
+  for (const fn of ground.functions.values())
+    if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "", kubelet: null }]);
   return held;
 }
 
@@ -86,17 +93,29 @@ export function isStillShown({ pod, resource }: Hold, ground: Ground): boolean {
   return resource !== null && pod !== "" && ground.unmapped.has(handKey({ pod, resource }));
 }
 
+/** Who has a device that `isForgotten`. */
+export const FORGOTTEN = "a pod that it was given to before kubelet started, and that this kubelet has not shown";
+
+/**
+ * Handed out, and this start of kubelet is not known to count it as given: a kubelet that lost its checkpoint, or has an older one, gives it a second
+ * time. One of an epoch that cannot be proven is withheld for that.
+ */
+export function isForgotten(hold: Pick<Hold, "epoch" | "kubelet"> | null, kubelet: string | null): boolean {
+  return hold !== null && hold.epoch !== null && hold.kubelet !== kubelet;
+}
+
 /** How long every view must have shown a device free. */
 function settleMsOf(memory: HoldMemory, { view }: Ground): number {
   return unseenMs(memory.settleMs, view.podResources);
 }
 
 /** A holder under another name is another holder: what is known of the one says nothing of the other. */
-function holdOf({ resource, pod }: Holder, known: Hold | undefined): Hold {
-  if (known === undefined) return { epoch: null, node: null, resource, pod, freeSinceMs: null };
+function holdOf({ resource, pod, kubelet }: Holder, known: Hold | undefined): Hold {
+  if (known === undefined) return { epoch: null, node: null, resource, pod, kubelet, freeSinceMs: null };
   const isSame = known.resource === null || resource === null || known.resource === resource;
   const proven = isSame ? { epoch: known.epoch, node: known.node } : { epoch: null, node: null };
-  return { ...proven, resource: resource ?? known.resource, pod: pod === "" ? known.pod : pod, freeSinceMs: null };
+  const pods = { pod: pod === "" ? known.pod : pod, kubelet: kubelet ?? known.kubelet };
+  return { ...proven, ...pods, resource: resource ?? known.resource, freeSinceMs: null };
 }
 
 /** The holds after one more observation. */

@@ -83,8 +83,8 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
 /** What the next process may rely on. */
 export function proofsOf({ checkedLinks, holds, lastUnits, loads, podUids, served, specs }: Memory): Proofs {
   const proven = new Map(
-    [...holds].flatMap(([address, { epoch, resource, node }]) =>
-      epoch === null || resource === null ? [] : [[address, { epoch, resource, node }] as const],
+    [...holds].flatMap(([address, { epoch, resource, node, kubelet }]) =>
+      epoch === null || resource === null ? [] : [[address, { epoch, resource, node, kubelet }] as const],
     ),
   );
   return { checkedLinks, holds: proven, specs: specs.proven, names: served, lastUnits, loads, podUids };
@@ -227,10 +227,10 @@ export function noteLate(memory: Memory, { regBase, leaf, instance, problem, now
  * Memory after an answer to Allocate: the device counts as handed out in this epoch, with this node, from now on, before any view shows it. Kubelet
  * allocates only what it counts free, so a newer answer replaces what was known of an older one.
  */
-export function noteAnswer(memory: Memory, { address, epoch, resource, node, atMs }: Answer): Memory {
+export function noteAnswer(memory: Memory, { address, epoch, resource, node, kubelet, atMs }: Answer): Memory {
   const known = memory.holds.get(address);
   const isHeld = known !== undefined && known.freeSinceMs === null;
-  const hold: Hold = { epoch, resource, node, pod: isHeld ? known.pod : "", freeSinceMs: isHeld ? null : atMs };
+  const hold: Hold = { epoch, resource, node, kubelet, pod: isHeld ? known.pod : "", freeSinceMs: isHeld ? null : atMs };
   return { ...memory, holds: new Map(memory.holds).set(address, hold) };
 }
 
@@ -245,10 +245,11 @@ export function noteNotGiven(memory: Memory, { address, atMs, epoch }: Answer, b
 }
 
 /** Memory after PreStart said yes: the container may open the device at any time from now on, whatever the views show. */
-export function notePreStart(memory: Memory, { address, atMs }: Pick<Answer, "address" | "atMs">): Memory {
+export function notePreStart(memory: Memory, { address, atMs, kubelet }: Pick<Answer, "address" | "atMs" | "kubelet">): Memory {
   const known = memory.holds.get(address);
-  if (known === undefined || known.freeSinceMs === null) return memory;
-  return { ...memory, holds: new Map(memory.holds).set(address, { ...known, freeSinceMs: atMs }) };
+  if (known === undefined || (known.freeSinceMs === null && known.kubelet === kubelet)) return memory;
+  const freeSinceMs = known.freeSinceMs === null ? null : atMs;
+  return { ...memory, holds: new Map(memory.holds).set(address, { ...known, kubelet, freeSinceMs }) };
 }
 
 /** Memory with the loads of the kernel's own driver that the next process may be told of. */

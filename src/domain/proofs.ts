@@ -17,6 +17,8 @@ export interface HoldProof {
   readonly node: string | null;
   /** Epoch of the unit when it was given. */
   readonly epoch: string;
+  /** The newest start of kubelet that is known to count it as given; null when none is. */
+  readonly kubelet: string | null;
 }
 
 /** A CDI spec that names a device. */
@@ -88,8 +90,8 @@ function isSame(one: Entry | undefined, other: Entry): boolean {
 }
 
 /** The line of a hold, for a device that is about to be handed out. */
-export function holdLine(address: Address, { resource, node, epoch }: HoldProof): string {
-  return JSON.stringify(["hold", address, resource, node, epoch] satisfies Entry);
+export function holdLine(address: Address, { resource, node, epoch, kubelet }: HoldProof): string {
+  return JSON.stringify(["hold", address, resource, node, epoch, kubelet] satisfies Entry);
 }
 
 /**
@@ -121,7 +123,7 @@ const FIELDS = {
 
 const ENTRIES: Readonly<Record<Kind, (proofs: Proofs) => readonly Entry[]>> = {
   link: ({ checkedLinks }) => [...checkedLinks].map((key) => ["link", key]),
-  hold: ({ holds }) => [...holds].map(([address, { resource, node, epoch }]) => ["hold", address, resource, node, epoch]),
+  hold: ({ holds }) => [...holds].map(([address, { resource, node, epoch, kubelet }]) => ["hold", address, resource, node, epoch, kubelet]),
   spec: ({ specs }) => [...specs].map(([name, { node, epoch }]) => ["spec", name, node, epoch]),
   name: ({ names }) => [...names].map((name) => ["name", name]),
   unit: ({ lastUnits }) => [...lastUnits].map(([address, regBase]) => ["unit", address, regBase]),
@@ -139,7 +141,7 @@ function nameOf([kind, key]: Entry): string {
 }
 
 /** How many values follow the key. Those of a hold and a spec that may be null are looked at by `fromEntries`. */
-const VALUES: Readonly<Record<Kind, number>> = { link: 0, hold: 3, spec: 2, name: 0, unit: 1, load: 0, pod: 0 };
+const VALUES: Readonly<Record<Kind, number>> = { link: 0, hold: 4, spec: 2, name: 0, unit: 1, load: 0, pod: 0 };
 
 function isWithdrawal(entry: Entry): boolean {
   return entry.length === 3 && entry[2] === null;
@@ -166,9 +168,9 @@ function fromEntries(entries: Entries): Proofs | null {
   const specs = new Map<string, SpecProof>();
   const lastUnits = new Map<Address, RegBase>();
   const keys: Record<"link" | "name" | "load" | "pod", Set<string>> = { link: new Set(), name: new Set(), load: new Set(), pod: new Set() };
-  for (const [kind, key, first = null, second = null, third = null] of entries.values()) {
+  for (const [kind, key, first = null, second = null, third = null, fourth = null] of entries.values()) {
     if (kind === "link" || kind === "name" || kind === "load" || kind === "pod") keys[kind].add(key);
-    else if (kind === "hold" && first !== null && third !== null) holds.set(key, { resource: first, node: second, epoch: third });
+    else if (kind === "hold" && first !== null && third !== null) holds.set(key, { resource: first, node: second, epoch: third, kubelet: fourth });
     else if (kind === "spec" && second !== null) specs.set(key, { node: first, epoch: second });
     else if (kind === "unit" && first !== null) lastUnits.set(key, first);
     else return null;

@@ -61,7 +61,7 @@ export const DEVICE_REASONS = {
   UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
   LinkUnknown: "the state of the function's link cannot be read",
   LinkBroken: "a TSM is connected or a stream is on, but no stream can be read to be secure: the link was reset or lost; disconnect it",
-  HeldByUnknown: "a process or a TD has the device, and kubelet gives it to no pod; it is offered again when free",
+  HeldByUnknown: "a process, a TD or an earlier pod has the device, and kubelet gives it to no pod; it is offered again when free",
   HeldByOtherLedger: "a pod has been given the function by another device plugin or a DRA driver; the message names both",
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
   HeldUnderOtherName: "a pod holds the device under another resource name; it is offered under this one when free",

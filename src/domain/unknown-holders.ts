@@ -7,7 +7,7 @@
 import { accountingOf } from "./accounting.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
-import type { Hold } from "./holds.ts";
+import { FORGOTTEN, type Hold, isForgotten } from "./holds.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 
 export interface UnknownHolderInputs {
@@ -38,6 +38,11 @@ export function unnamedHolders({ settleMs, holds }: Pick<UnknownHolderInputs, "s
   for (const fn of ground.functions.values()) {
     const holder = holderOnHost(fn);
     if (holder !== "" && !named.has(fn.address)) found.set(fn.address, holder);
+  }
+  const kubelets = new Map(ground.view.publications.map(({ resource, kubelet }) => [resource, kubelet]));
+  for (const [address, hold] of holds) {
+    const kubelet = kubelets.get(hold.resource ?? "") ?? null;
+    if (kubelet !== null && isForgotten(hold, kubelet) && !named.has(address) && !found.has(address)) found.set(address, FORGOTTEN);
   }
   return found;
 }

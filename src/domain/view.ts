@@ -106,6 +106,8 @@ export interface Publication {
   readonly serving: boolean;
   /** Register succeeded and a ListAndWatch stream of it is open. */
   readonly registered: boolean;
+  /** The start of kubelet that the plugin is, or was last, registered with: the identity of kubelet's socket. Null: none yet. */
+  readonly kubelet: string | null;
   /** Allocate, PreStart and GetPreferredAllocation calls being answered. */
   readonly callsInFlight: number;
   /** Ids in the newest list handed to kubelet. */
@@ -123,6 +125,8 @@ export interface Answer {
   readonly atMs: number;
   /** Epoch (ground.ts) of the unit when the gate passed. */
   readonly epoch: string;
+  /** The start of kubelet that was answered. */
+  readonly kubelet: string;
 }
 
 export interface NodeView {

@@ -45,11 +45,19 @@ export interface Placement {
 }
 
 /** The agent's side of kubelet's calls. Each rejects with an AppError, whose code becomes the gRPC status; each is bounded by the plugin. */
+/** Kubelet names devices to a plugin. */
+export interface DeviceCall {
+  readonly resource: string;
+  readonly ids: readonly Address[];
+  /** The start of kubelet that calls, as in Publication. */
+  readonly kubelet: string;
+}
+
 export interface DevicePluginHandlers {
   /** Asks the gate again, now, for every id; idempotent; fails closed. */
-  allocate(resource: string, ids: readonly Address[]): Promise<readonly AllocatedDevice[]>;
+  allocate(call: DeviceCall): Promise<readonly AllocatedDevice[]>;
   /** Asks the gate again before each container start. */
-  preStart(resource: string, ids: readonly Address[]): Promise<void>;
+  preStart(call: DeviceCall): Promise<void>;
   /** As the last pass saw it; null for a device that it did not see. */
   placementOf(id: Address): Placement | null;
 }

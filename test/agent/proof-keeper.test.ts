@@ -6,7 +6,7 @@ import { AppError } from "../../src/runtime/errors.ts";
 import type { Journal } from "../../src/runtime/journal.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 
-const HOLD = { resource: "teeio.dev/gpu", node: "/dev/vfio/devices/vfio0", epoch: "i/0x1" };
+const HOLD = { resource: "teeio.dev/gpu", node: "/dev/vfio/devices/vfio0", epoch: "i/0x1", kubelet: "1:2:3" };
 const named = (...names: readonly string[]): Proofs => ({ ...NOTHING_PROVEN, names: new Set(names) });
 
 /** A file in memory that can be full. */

@@ -11,9 +11,9 @@ import { absentAddresses } from "../../src/domain/selector.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { Condition, NodeStatus } from "../../src/domain/status.ts";
 import type { NodeView, PodDevices } from "../../src/domain/view.ts";
-import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, REG_BASE } from "../support/builders.ts";
+import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, KUBELET, REG_BASE } from "../support/builders.ts";
 
-const REGISTERED = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
+const REGISTERED = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
 
 const HIDDEN = { kind: "Unreadable", why: "open files of process 1: EACCES" } as const;
 const inPods = (pods: readonly PodDevices[]) => ({ kind: "Read", allocatable: [], pods, kubeletSinceMs: 0 }) as const;

@@ -7,21 +7,31 @@ import { linkKey } from "../../src/domain/proofs.ts";
 import type { DeviceReason } from "../../src/domain/reason.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { DriverView, Reading } from "../../src/domain/view.ts";
-import { aDriver, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, REG_BASE } from "../support/builders.ts";
+import { aDriver, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
 
 const EPOCH = `${INSTANCE}/0x1`;
 
 function inputs(overrides: Partial<GateInputs> & { driver?: Reading<DriverView> } = {}): GateInputs {
   const { driver = aDriver(), ...rest } = overrides;
   const units = driver.kind === "Read" ? groundFrom(aView({ driver })).units : null;
-  return { address: "0000:17:00.0", purpose: "List", intent: anIntent(), fn: aFunction(), units, driverProblem: "", memory: aMemory(), ...rest };
+  return {
+    address: "0000:17:00.0",
+    purpose: "List",
+    intent: anIntent(),
+    fn: aFunction(),
+    units,
+    driverProblem: "",
+    kubelet: KUBELET,
+    memory: aMemory(),
+    ...rest,
+  };
 }
 
 const fnWith = (overrides: Partial<PciFunction>) => inputs({ fn: aFunction(overrides) });
 const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
 const unknownLink = { state: "Unknown", tsm: "", bound: "Unknown", streamSecure: "Unknown" } as const;
 const heldSince = (epoch: string | null, resource: string | null) =>
-  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, node: NODE, pod: "", freeSinceMs: null }]]) });
+  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, node: NODE, kubelet: KUBELET, pod: "", freeSinceMs: null }]]) });
 const NODE = "/dev/vfio/devices/vfio0";
 const held = heldSince(EPOCH, "teeio.dev/gpu");
 /** `aFunction`'s link, read insecure in the present epoch. */
@@ -65,6 +75,7 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: { kind: "Unreadable", why: "EACCES" } }) })],
   ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...aFunction().link, bound: "Yes" } }) })],
   ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...secured, bound: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", memory: held, kubelet: "4:5:6" })],
   ["HeldAcrossTrustLoss", inputs({ purpose: "PreStart" })],
   ["GivenNodeChanged", inputs({ purpose: "PreStart", memory: held, fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }) })],
   ["ProofUnwritable", inputs({ memory: aMemory({ proofProblem: "ENOSPC" }) })],
@@ -93,6 +104,11 @@ describe("the gate", () => {
     expect(judge(inputs({ purpose: "PreStart", memory, fn: aFunction({ holders: busy }) })).offered).toBe(true);
   });
 
+  it("gives again what this kubelet gave, and lets start what an earlier one gave", () => {
+    expect(judge(inputs({ purpose: "Allocate", memory: held })).offered).toBe(true);
+    expect(judge(inputs({ purpose: "PreStart", memory: held, kubelet: "4:5:6" })).offered).toBe(true);
+  });
+
   it("does not ask for a scan of holders to keep a device listed", () => {
     expect(judge(inputs({ fn: aFunction({ holders: { kind: "Unreadable", why: "not finished" } }) })).offered).toBe(true);
   });
@@ -107,7 +123,7 @@ describe("the gate", () => {
   });
 
   it("names the pod and the other ledger that gave it the function", () => {
-    const hold = { epoch: null, resource: "example.com/passthrough", node: null, pod: "ml/other", freeSinceMs: null };
+    const hold = { epoch: null, resource: "example.com/passthrough", node: null, kubelet: null, pod: "ml/other", freeSinceMs: null };
     const memory = aMemory({ holds: new Map([["0000:17:00.0", hold]]) });
     expect(judge(inputs({ memory })).message).toBe("held by pod ml/other as example.com/passthrough");
   });

@@ -27,7 +27,7 @@ function look(memory: Memory, fn: Partial<PciFunction> | null, driver: Reading<D
   const ground = groundFrom({ ...raw, host: hostToJudge(raw.host, { links: memory.links, units }) });
   const seen = ground.functions.get(ADDRESS) ?? null;
   const next = remember(memory, anIntent(), ground);
-  const verdict = judge({ purpose: "List", address: ADDRESS, intent: anIntent(), fn: seen, units, driverProblem: "", memory: next });
+  const verdict = judge({ purpose: "List", address: ADDRESS, intent: anIntent(), fn: seen, units, driverProblem: "", kubelet: null, memory: next });
   return { memory: next, seen, verdict, ground };
 }
 

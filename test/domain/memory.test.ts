@@ -29,6 +29,7 @@ import {
   aView,
   GPU,
   INSTANCE,
+  KUBELET,
   podsRead,
   REG_BASE,
 } from "../support/builders.ts";
@@ -38,24 +39,25 @@ const EPOCH = `${INSTANCE}/0x1`;
 const NODE = "/dev/vfio/devices/vfio0";
 const CLEARED = anIntent({ state: "Cleared" });
 const at = (nowMs: number, overrides: Partial<NodeView> = {}) => groundFrom(aView({ nowMs, ...overrides }));
+const PUBLISHED = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: [DEVICE], problem: "" };
 const held = (kubeletSinceMs = 0): Partial<NodeView> => ({
   podResources: { kind: "Read", allocatable: [], pods: [{ namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] }], kubeletSinceMs },
 });
 
 describe("holds", () => {
   it("remember the epoch of our answer, however often trust changes afterwards", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
     const later = remember(answered, anIntent(), at(2_000, { ...held(), driver: aDriver([aUnit({ setupSeq: 9n })]) }));
-    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, pod: "ml/train", freeSinceMs: null });
+    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null });
   });
 
   it("under another name than the one we answered for are not ours to vouch for", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: "teeio.dev/other", node: NODE, atMs: 1_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: "teeio.dev/other", node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
     expect(remember(answered, anIntent(), at(2_000, held())).holds.get(DEVICE)).toMatchObject({ epoch: null, resource: GPU });
   });
 
   it("of one device by two pods, under our name and under another, prove nothing", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
     const ours = { namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] };
     const other = { namespace: "ml", pod: "older", resource: "teeio.dev/other", ids: [DEVICE] };
     for (const pods of [
@@ -72,24 +74,24 @@ describe("holds", () => {
   });
 
   it("found at start take what the proof of their answer says, and nothing without one", () => {
-    const proofs = { ...NOTHING_PROVEN, holds: new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH }]]) };
+    const proofs = { ...NOTHING_PROVEN, holds: new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH, kubelet: KUBELET }]]) };
     const holdAt = (known: Proofs, view = held()) => remember(emptyMemory(0, 10_000, known), anIntent(), at(2_000, view)).holds.get(DEVICE);
-    expect(holdAt(proofs)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, pod: "ml/train", freeSinceMs: null });
+    expect(holdAt(proofs)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null });
     expect(holdAt(NOTHING_PROVEN)).toMatchObject({ epoch: null, node: null });
     // Kubelet has just started and shows no pod yet: the device is in the hands that it was given into.
     expect(holdAt(proofs, { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 1_900 } })).toMatchObject({ freeSinceMs: null });
   });
 
   it("are proven for the next process as far as this one can prove them, and no longer when they end", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
-    expect(proofsOf(answered).holds).toEqual(new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH }]]));
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    expect(proofsOf(answered).holds).toEqual(new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH, kubelet: KUBELET }]]));
     expect(proofsOf(remember(aMemory(), anIntent(), at(2_000, held()))).holds.size).toBe(0);
     const free = remember(remember(answered, anIntent(), at(20_000)), anIntent(), at(40_000));
     expect(proofsOf(free).holds.size).toBe(0);
   });
 
   it("that ended prove nothing of a process that opens the device later", () => {
-    const proofs = { ...NOTHING_PROVEN, holds: new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH }]]) };
+    const proofs = { ...NOTHING_PROVEN, holds: new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH, kubelet: KUBELET }]]) };
     const free = remember(remember(emptyMemory(0, 10_000, proofs), anIntent(), at(20_000)), anIntent(), at(40_000));
     const fn = aFunction({ holders: { kind: "Known", pids: [4711] } });
     const opened = remember(free, anIntent(), at(50_000, { host: { kind: "Read", value: aHost({ functions: [fn] }) } }));
@@ -98,17 +100,24 @@ describe("holds", () => {
   });
 
   it("of a second answer have its node: kubelet gives away only what it counts free", () => {
-    const first = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
+    const first = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
     const shown = remember(first, anIntent(), at(2_000, held()));
-    const second = noteAnswer(shown, { address: DEVICE, resource: GPU, node: "/dev/vfio/devices/vfio7", atMs: 3_000, epoch: EPOCH });
+    const second = noteAnswer(shown, {
+      address: DEVICE,
+      resource: GPU,
+      node: "/dev/vfio/devices/vfio7",
+      atMs: 3_000,
+      epoch: EPOCH,
+      kubelet: KUBELET,
+    });
     expect(second.holds.get(DEVICE)).toMatchObject({ node: "/dev/vfio/devices/vfio7", freeSinceMs: null });
   });
 
   it("that are about to end begin to settle anew when a container may start", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH });
-    expect(notePreStart(answered, { address: DEVICE, atMs: 9_000 }).holds.get(DEVICE)?.freeSinceMs).toBe(9_000);
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    expect(notePreStart(answered, { address: DEVICE, atMs: 9_000, kubelet: KUBELET }).holds.get(DEVICE)?.freeSinceMs).toBe(9_000);
     const shown = remember(answered, anIntent(), at(2_000, held()));
-    expect(notePreStart(shown, { address: DEVICE, atMs: 9_000 })).toBe(shown);
+    expect(notePreStart(shown, { address: DEVICE, atMs: 9_000, kubelet: KUBELET })).toBe(shown);
   });
 
   it("are of PCI devices only: podresources names those of every plugin", () => {
@@ -133,7 +142,7 @@ describe("holds", () => {
   });
 
   it("of the unit's present epoch do not end while podresources leaves out a pod that the API shows alive, as a kubelet does that is cut off from it", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 19_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 19_000, epoch: EPOCH, kubelet: KUBELET });
     const first = remember(remember(answered, anIntent(), at(20_000, held())), anIntent(), at(30_000));
     const blind = { pods: podsRead(aPod()) };
     expect(first.holds.get(DEVICE)).toMatchObject({ epoch: EPOCH, freeSinceMs: 30_000 });
@@ -188,7 +197,14 @@ describe("holds", () => {
   });
 
   it("end after two seconds without a settling time, which is what kubelet needs to show them, and at once without a kubelet", () => {
-    const answered = noteAnswer(aMemory({ settleMs: 0 }), { address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH });
+    const answered = noteAnswer(aMemory({ settleMs: 0 }), {
+      address: DEVICE,
+      resource: GPU,
+      node: NODE,
+      atMs: 50_000,
+      epoch: EPOCH,
+      kubelet: KUBELET,
+    });
     const isHeld = (ground: ReturnType<typeof at>): boolean => remember(answered, anIntent(), ground).holds.has(DEVICE);
     expect([isHeld(at(50_000)), isHeld(at(51_999)), isHeld(at(52_000))]).toEqual([true, true, false]);
     expect(isHeld(at(50_000, { podResources: { kind: "None" } }))).toBe(false);
@@ -210,7 +226,7 @@ describe("holds", () => {
 
 describe("an answer of ours", () => {
   it("stands against CLEAR until kubelet must have shown it, whatever is configured", () => {
-    const answers = [{ address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH }];
+    const answers = [{ address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH, kubelet: KUBELET }];
     const kinds = (nowMs: number, podResources: NodeView["podResources"] = aView().podResources): readonly string[] =>
       clearanceOf(aMemory({ settleMs: 0 }), at(nowMs, { answers, podResources }), REG_BASE).uses.map((use) => use.kind);
     expect([kinds(51_999), kinds(52_000)]).toEqual([["Answer"], []]);
@@ -223,7 +239,7 @@ describe("a CDI spec", () => {
   const specs = { ...NO_SPECS, isServed: true };
 
   it("in place keeps its unit from CLEAR like an entry in kubelet's list", () => {
-    const memory = aMemory({ specs: { ...specs, proven: new Map([[name, { node: NODE, epoch: EPOCH }]]) } });
+    const memory = aMemory({ specs: { ...specs, proven: new Map([[name, { node: NODE, epoch: EPOCH, kubelet: KUBELET }]]) } });
     expect(clearanceOf(memory, at(50_000), REG_BASE)).toEqual({ uses: [], listed: [DEVICE] });
     expect(clearanceOf(memory, at(50_000), "0x1000").listed).toEqual([]);
   });
@@ -327,6 +343,20 @@ describe("a device in use that kubelet gives to no pod", () => {
     expect(unknown(at(100_000, { host: { kind: "Read", value: aHost({ functions: [bound] }) } }))).toBe("a TD (tsm/bound)");
   });
 
+  it("has one when it was given through an earlier start of kubelet, and the present one does not show it", () => {
+    const given = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: "4:5:6" });
+    const publications = [PUBLISHED];
+    expect(unknown(at(100_000, { publications }), given)).toMatch(/given to before kubelet started/);
+    expect(unknown(at(100_000, { publications, ...held() }), given)).toBeUndefined();
+    expect(unknown(at(100_000, { publications: [{ ...PUBLISHED, kubelet: "4:5:6" }] }), given)).toBeUndefined();
+    const young = { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 99_000 } as const;
+    expect(unknown(at(100_000, { publications, podResources: young }), given)).toBeUndefined();
+    const shown = remember(given, anIntent(), at(2_000, { publications, ...held() }));
+    expect(shown.holds.get(DEVICE)?.kubelet).toBe(KUBELET);
+    expect(unknown(at(100_000, { publications }), shown)).toBeUndefined();
+    expect(notePreStart(given, { address: DEVICE, atMs: 2_000, kubelet: KUBELET }).holds.get(DEVICE)?.kubelet).toBe(KUBELET);
+  });
+
   it("keeps it while kubelet cannot be asked, and loses it when the host shows nobody", () => {
     const before = remember(aMemory(), anIntent(), open());
     for (const podResources of [
@@ -342,7 +372,7 @@ describe("a device in use that kubelet gives to no pod", () => {
     ["podresources names its pod", held()],
     ["kubelet has just started", { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 95_000 } }],
     ["podresources cannot be read", { podResources: { kind: "Unreadable", why: "ENOENT" } }],
-    ["an answer of ours is on its way", { answers: [{ address: DEVICE, resource: GPU, node: NODE, atMs: 95_000, epoch: EPOCH }] }],
+    ["an answer of ours is on its way", { answers: [{ address: DEVICE, resource: GPU, node: NODE, atMs: 95_000, epoch: EPOCH, kubelet: KUBELET }] }],
     ["a pod of ours is terminating", { pods: podsRead(aPod({ terminating: true })) }],
   ])("has none while %s", (_what, overrides) => {
     expect(unknown(open(overrides), aMemory({ resources: new Set([GPU]) }))).toBeUndefined();
@@ -351,7 +381,7 @@ describe("a device in use that kubelet gives to no pod", () => {
 
 describe("a hold of another epoch", () => {
   const stale = aMemory({
-    holds: new Map([[DEVICE, { epoch: null, resource: GPU, node: null, pod: "ml/old", freeSinceMs: 0 }]]),
+    holds: new Map([[DEVICE, { epoch: null, resource: GPU, node: null, kubelet: null, pod: "ml/old", freeSinceMs: 0 }]]),
     lastUnits: new Map([[DEVICE, REG_BASE]]),
     resources: new Set([GPU]),
   });

@@ -12,7 +12,7 @@ const setOf = fc.array(word, { maxLength: 4 }).map((all) => new Set(all));
 
 const someProofs: fc.Arbitrary<Proofs> = fc.record({
   checkedLinks: setOf,
-  holds: mapOf(fc.record({ resource: word, node, epoch: word })),
+  holds: mapOf(fc.record({ resource: word, node, epoch: word, kubelet: node })),
   specs: mapOf(fc.record({ node, epoch: word })),
   names: setOf,
   lastUnits: mapOf(word),
@@ -60,11 +60,11 @@ describe("proofs", () => {
     ["a key that is no text", '["name",7]'],
     ["too few values", '["hold","0000:17:00.0","teeio.dev/gpu",null]'],
     ["too many values", '["name","teeio.dev/gpu","x"]'],
-    ["a hold without an epoch", '["hold","0000:17:00.0","teeio.dev/gpu","/dev/vfio/devices/vfio0",null]'],
+    ["a hold without an epoch", '["hold","0000:17:00.0","teeio.dev/gpu","/dev/vfio/devices/vfio0",null,"1:2:3"]'],
     ["a spec without an epoch", '["spec","teeio.dev/gpu=0000:17:00.0",null,null]'],
     ["an empty line", ""],
   ])("with %s among their lines are void as a whole", (_what, line) => {
-    const whole = [headerLine(BOOT), holdLine("0000:18:00.0", { resource: "teeio.dev/gpu", node: null, epoch: "i/0x1" })];
+    const whole = [headerLine(BOOT), holdLine("0000:18:00.0", { resource: "teeio.dev/gpu", node: null, epoch: "i/0x1", kubelet: null })];
     expect(proofsFrom(whole, BOOT)).not.toBeNull();
     expect(proofsFrom([...whole, line], BOOT)).toBeNull();
   });

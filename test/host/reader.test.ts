@@ -193,7 +193,16 @@ describe("functions", () => {
     addFunction("0000:01:00.0", { unit: "dmar0", config: capturedSpace("tee-io-endpoint").subarray(0, 64) });
     const fn = await observeOne("0000:01:00.0");
     const units = groundFrom(aView()).units;
-    const { reason, message } = judge({ purpose: "List", address: fn.address, intent: anIntent(), fn, units, driverProblem: "", memory: aMemory() });
+    const { reason, message } = judge({
+      purpose: "List",
+      address: fn.address,
+      intent: anIntent(),
+      fn,
+      units,
+      driverProblem: "",
+      kubelet: null,
+      memory: aMemory(),
+    });
     expect(reason).toBe("CapabilityUnknown");
     expect(message).toContain("CAP_SYS_ADMIN");
   });

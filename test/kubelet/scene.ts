@@ -21,7 +21,7 @@ export function device(id: string, numaNode: number | null = 0, healthy = true):
 
 /** Handlers that say yes to everything. */
 export const yes: DevicePluginHandlers = {
-  allocate: async (_resource, ids) => ids.map(allocated),
+  allocate: async ({ ids }) => ids.map(allocated),
   preStart: async () => undefined,
   placementOf: () => null,
 };

@@ -11,6 +11,8 @@ export const INSTANCE = "0123456789abcdef0123456789abcdef";
 export const ECAP = 0x7ee9e86f050dfn;
 export const REG_BASE = "0xfed90000";
 export const GPU = "teeio.dev/gpu";
+/** The start of kubelet that runs. */
+export const KUBELET = "1:2:3";
 
 export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
   return {

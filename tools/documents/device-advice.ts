@@ -36,7 +36,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   LinkBroken:
     "disconnect the link (write the TSM's name to `tsm/disconnect`): a reset or a link error has ended the stream, and the kernel still calls it " +
     "connected. It can be connected again after that.",
-  HeldByUnknown: "end the process that has the vfio device open (`fuser -v /dev/vfio/devices/vfioN`), or shut down the TD that has the device.",
+  HeldByUnknown:
+    "end the process that has the vfio device open (`fuser -v /dev/vfio/devices/vfioN`), or shut down the TD that has the device. " +
+    "Where the message says that it was given before kubelet started, wait: the device is offered again when the pod has ended.",
   HeldByOtherLedger: "take the function out of this spec's `match`, or out of the configuration of the other device plugin or DRA driver.",
   HeldAcrossTrustLoss: "delete the pod that the status names; its controller makes a new one. The device is offered again when it is free.",
   HeldUnderOtherName: "nothing: the device is offered under the new name when the pod ends. To speed it up, delete the pod.",

@@ -33,6 +33,8 @@ export interface PluginCallsOptions {
   readonly log: Log;
   readonly metrics: Pick<PluginMetrics, "allocate">;
   readonly limits: CallLimits;
+  /** The start of kubelet that can call: the one that the plugin registered with. */
+  readonly kubelet: () => string;
   /** The list published now; null when the resource is withdrawn: every call is then refused. */
   readonly listed: () => readonly PublishedDevice[] | null;
   /** The most devices that were ever listed at once: kubelet names no more in one call. */
@@ -110,12 +112,13 @@ export class PluginCalls {
 
   async #allocate(request: AllocateRequest): Promise<AllocateResponse> {
     const { resource, handlers } = this.#options;
+    const kubelet = this.#options.kubelet();
     this.#bounded(request.containerRequests.reduce((sum, { devicesIds }) => sum + Math.max(devicesIds.length, 1), 0));
     const containerResponses = [];
     for (const { devicesIds } of request.containerRequests) {
       this.#listed();
       // The handler first, also for ids that are not listed: it knows the reason, and the reason ends up in the pod's event.
-      const allocated = await handlers.allocate(resource, devicesIds);
+      const allocated = await handlers.allocate({ resource, ids: devicesIds, kubelet });
       checkListed(devicesIds, this.#listed());
       containerResponses.push(containerAnswer(resource, devicesIds, allocated));
     }
@@ -127,7 +130,8 @@ export class PluginCalls {
     this.#listed();
     if (request.devicesIds.length === 0) throw new AppError("UNKNOWN_DEVICE", "the request names no device");
     this.#bounded(request.devicesIds.length);
-    await this.#options.handlers.preStart(this.#options.resource, request.devicesIds);
+    const { resource, handlers, kubelet } = this.#options;
+    await handlers.preStart({ resource, ids: request.devicesIds, kubelet: kubelet() });
     return {};
   }
 

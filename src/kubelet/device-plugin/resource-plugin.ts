@@ -57,6 +57,7 @@ export class ResourcePlugin {
     this.#calls = new PluginCalls({
       ...options,
       resource,
+      kubelet: () => this.#registeredWith ?? "",
       listed: () => this.#wanted?.devices ?? null,
       mostListed: () => this.#mostListed,
       onCallEnd: () => {
@@ -103,6 +104,7 @@ export class ResourcePlugin {
       resource: this.resource,
       serving: instance !== null || this.#isStarting,
       registered: this.#registeredAtMs !== null && instance?.isStreamOpen === true,
+      kubelet: this.#registeredWith,
       callsInFlight: this.#calls.inFlight,
       ids: instance?.ids() ?? [],
       problem: this.#problem,

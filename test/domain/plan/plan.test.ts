@@ -23,6 +23,7 @@ import {
   aView,
   GPU,
   INSTANCE,
+  KUBELET,
   podsRead,
   REG_BASE,
 } from "../../support/builders.ts";
@@ -67,7 +68,7 @@ const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
   host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state, tsm: "", bound: "No", streamSecure: "Unknown" } })] }) },
 });
 const hostUnits = (...units: ReturnType<typeof aHostUnit>[]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost({ units }) } });
-const published = { resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
+const published = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
 
 /** What a kernel that owns SETUP shows: no ids, no calls. */
 const owned = (...units: Partial<DriverUnit>[]): Partial<NodeView> => ({
@@ -240,7 +241,10 @@ describe("the plan of one unit", () => {
         host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state: "Insecure", tsm: "", bound: "Yes", streamSecure: "No" } })] }) },
       },
     ],
-    ["an answer younger than the settling time", { answers: [{ address: "0000:17:00.0", resource: GPU, atMs: 95_000, epoch: "" }] }],
+    [
+      "an answer younger than the settling time",
+      { answers: [{ address: "0000:17:00.0", resource: GPU, atMs: 95_000, epoch: "", kubelet: KUBELET }] },
+    ],
     ["a kubelet call in flight", { publications: [{ ...published, ids: [], callsInFlight: 1 }] }],
     ["pods that cannot be read", { pods: { kind: "Unreadable", why: "timeout" } }],
     ["an unreadable unit that may be this one", { host: { kind: "Read", value: aHost({ unreadableUnits: [{ kernelName: "dmar3", why: "EIO" }] }) } }],

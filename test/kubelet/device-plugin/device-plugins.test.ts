@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
+import { identityOf } from "../../../src/kubelet/sockets.ts";
 import { KUBELET_SOCKET } from "../../../src/kubelet/wire.ts";
 import { recordingMetrics } from "../../support/recording-metrics.ts";
 import { device, GPU, NIC, type Scene, type SceneOptions, startScene, until } from "../scene.ts";
@@ -46,7 +47,9 @@ describe("registration", () => {
       { id: A.id, healthy: true, numaNodes: [0] },
       { id: B.id, healthy: true, numaNodes: [1] },
     ]);
-    expect(s.plugins.publications()).toEqual([{ resource: GPU, serving: true, registered: true, callsInFlight: 0, ids: [A.id, B.id], problem: "" }]);
+    const kubelet = identityOf(join(s.dir, KUBELET_SOCKET));
+    const wanted = { resource: GPU, serving: true, registered: true, kubelet, callsInFlight: 0, ids: [A.id, B.id], problem: "" };
+    expect(s.plugins.publications()).toEqual([wanted]);
     expect(statSync(join(s.dir, ownSockets(s.dir)[0] ?? "")).mode & 0o777).toBe(0o600);
   });
 
@@ -171,8 +174,10 @@ describe("coming back", () => {
     await untilOffered(s);
     expect(ownSockets(s.dir)).toHaveLength(1);
     // inotify works on the new directory too: the poll alone would do as well, but slower.
+    const before = s.plugins.publications()[0]?.kubelet;
     await s.kubelet.restart();
     await untilOffered(s);
+    expect(s.plugins.publications()[0]?.kubelet).not.toBe(before);
   });
 
   it("tries again, with a new socket each time, while Register is refused", async () => {

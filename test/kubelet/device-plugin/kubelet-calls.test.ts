@@ -109,10 +109,7 @@ describe("a pod", () => {
 
   it("does not keep others out when Allocate hangs", async () => {
     const never = deferred<never>();
-    const s = await start(
-      { allocate: (_resource, ids) => (ids.includes(A.id) ? never.promise : Promise.resolve(ids.map(allocated))) },
-      { allocateMs: 100 },
-    );
+    const s = await start({ allocate: ({ ids }) => (ids.includes(A.id) ? never.promise : Promise.resolve(ids.map(allocated))) }, { allocateMs: 100 });
     const [first, second] = await Promise.all([
       s.kubelet.admitPod({ namespace: "ns", name: "a", requests: { [GPU]: 1 } }),
       s.kubelet.admitPod({ namespace: "ns", name: "b", requests: { [GPU]: 2 } }),
@@ -178,7 +175,7 @@ describe("a call of kubelet", () => {
   it("is refused for a device that is not listed, is unhealthy, or was withdrawn while the gate was asked, even if the handler agrees", async () => {
     const gate = deferred<void>();
     const s = await start({
-      allocate: async (_resource, ids) => {
+      allocate: async ({ ids }) => {
         if (ids.includes(B.id)) await gate.promise;
         return ids.map(allocated);
       },
@@ -196,7 +193,7 @@ describe("a call of kubelet", () => {
     const asked: string[] = [];
     const note = (call: string): void => void asked.push(call);
     const s = await start({
-      allocate: async (_resource, ids) => {
+      allocate: async ({ ids }) => {
         note("allocate");
         return ids.map(allocated);
       },
@@ -231,7 +228,7 @@ describe("a call of kubelet", () => {
   });
 
   it("is refused when the answer is not for the devices asked for, or two devices contradict each other", async () => {
-    const s = await start({ allocate: async (_resource, ids) => ids.map((id) => ({ ...allocated(id), env: { SAME: id } })) });
+    const s = await start({ allocate: async ({ ids }) => ids.map((id) => ({ ...allocated(id), env: { SAME: id } })) });
     await expect(allocate(s, A.id, B.id)).rejects.toMatchObject({ code: status.INTERNAL });
     await s.close();
     const other = await start({ allocate: async () => [allocated(B.id)] });
@@ -241,7 +238,7 @@ describe("a call of kubelet", () => {
   it("counts as in flight until it is answered", async () => {
     const gate = deferred<void>();
     const s = await start({
-      allocate: async (_resource, ids) => {
+      allocate: async ({ ids }) => {
         await gate.promise;
         return ids.map(allocated);
       },
@@ -259,7 +256,7 @@ describe("a call of kubelet", () => {
     const gate = deferred<void>();
     const s = await start(
       {
-        allocate: async (_resource, ids) => {
+        allocate: async ({ ids }) => {
           await gate.promise;
           return ids.map(allocated);
         },

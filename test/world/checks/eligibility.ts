@@ -61,13 +61,15 @@ export function objections(question: Question): readonly Objection[] {
   againstBlocked(question, fn, object);
   object(fn.link.value === "Broken", "its link was reset below the TSM", fn.link);
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
-  object(question.isSecuredBefore(address), "its link was secured before SETUP", fn.link);
   const wish = againstIntent(process.intent.value, { fn, resource });
   if (wish !== "") {
     const hasMoved = wish === NOT_SELECTED && fn.isPresent.sinceTick > process.intent.sinceTick;
     against.push({ ...objection(wish, hasMoved ? fn.isPresent : process.intent), isFast: !hasMoved });
   }
   const trust = world.module.find(fn.regBase ?? "")?.trust;
+  // A link that was in order is not any more when its unit is set up anew.
+  const isRenewed = trust !== undefined && trust.sinceTick > fn.link.sinceTick;
+  object(question.isSecuredBefore(address), "its link was secured before SETUP", isRenewed ? trust : fn.link);
   if (trust?.value === null) {
     // Of a function that has come back below another unit, only a look at the host tells.
     const hasMoved = fn.isPresent.sinceTick > trust.sinceTick;
@@ -146,8 +148,9 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   const since = [fn.opens, fn.areOpensShown, fn.areHoldersReadable, fn.isPresent, api.lastEnd].map(ageOf).reduce(younger);
   // A search for holders may be so old when it is listed.
   if (world.time.nowMs - since.sinceMs <= SEARCH_IS_GOOD_MS) return;
-  // For the settling time after its pod has ended, who has a device open may be what the pod left behind.
-  if (world.time.nowMs - api.lastEnd.sinceMs <= world.shape.settleMs + SEARCH_IS_GOOD_MS) return;
+  // For the settling time after its pod has ended, who has a device open may be what the pod left behind. A list counts from the look that saw the end.
+  const seenMs = purpose === "List" ? world.shape.observeEveryMs : 0;
+  if (world.time.nowMs - api.lastEnd.sinceMs <= seenMs + world.shape.settleMs + SEARCH_IS_GOOD_MS) return;
   object(!isKnown, "a process has it open, and no pod has it", { ...latest, ...since, sinceMs: Math.max(latest.sinceMs, since.sinceMs) });
 }
 

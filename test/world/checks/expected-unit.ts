@@ -110,14 +110,15 @@ function isOurs(resource: string): boolean {
 }
 
 /**
- * A pod holds something of which nobody can tell below which unit it is, or waits for a name that was ours once, or runs and kubelet without an API
+ * A pod, also one of another plugin, holds something of which nobody can tell below which unit it is, or waits for a name that was ours once, or runs and kubelet without an API
  * server has forgotten it: an agent that knows of it is blocked, one that came later is not.
  */
-function isUnsure({ api, host, shape }: World): boolean {
+function isUnsure({ api, host, kubelet, shape }: World): boolean {
   if (shape.isStandalone && api.pods.some((pod) => (pod.isTerminating || pod.isForgotten) && pod.hasProcess)) return true;
   const isHidden = (address: string): boolean => {
     const fn = host.find(address);
     return !fn?.isPresent.value || !host.showsUnitOf(fn);
   };
+  if (kubelet.others.some(({ address }) => address !== null && isHidden(address))) return true;
   return api.pods.some((pod) => (pod.stage === "Held" ? pod.ids.some(isHidden) : pod.stage === "Waiting" && pod.isAlive && isOurs(pod.resource)));
 }

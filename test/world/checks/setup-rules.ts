@@ -62,7 +62,9 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
 
 /** A function whose unit cannot be told may be below any. */
 export function mayBeBelow(world: World, fn: HostFunction, regBase: string): boolean {
-  if (!fn.isUnitLinked.value) return fn.regBase === regBase && wasPlaced(world, fn);
+  // Where the kernel shows none, and of one that is off the bus, the unit that was written down counts.
+  const isWrittenAlone = !fn.isUnitLinked.value || (!fn.isPresent.value && wasPlaced(world, fn));
+  if (isWrittenAlone) return fn.regBase === regBase && wasPlaced(world, fn);
   return fn.regBase === regBase || !world.host.showsUnitOf(fn);
 }
 

@@ -173,7 +173,8 @@ function askPlugin(
   const arrivedTick = world.time.tick;
   server.callsInFlight += 1;
   const { allocate, preStart } = server.handlers;
-  const call: Promise<Yes["given"]> = ask.call === "Allocate" ? allocate(ask.resource, ask.ids) : preStart(ask.resource, ask.ids).then(() => null);
+  const asked = { resource: ask.resource, ids: ask.ids, kubelet: String(world.kubelet.incarnation) };
+  const call: Promise<Yes["given"]> = ask.call === "Allocate" ? allocate(asked) : preStart(asked).then(() => null);
   const point = ask.call === "Allocate" ? "kubelet.allocate.answer" : "kubelet.preStart.answer";
   // The plugin answers within a bound of its own, whatever becomes of the agent's handler.
   let isOver = false;

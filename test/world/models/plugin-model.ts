@@ -35,6 +35,8 @@ export class PluginServer {
   callsInFlight = 0;
   problem = "";
   #isStarting = false;
+  /** The start of kubelet that it registered with. */
+  #kubelet: string | null = null;
 
   constructor(resource: string, parts: PluginParts, onChange: () => void) {
     this.resource = resource;
@@ -54,6 +56,7 @@ export class PluginServer {
       resource: this.resource,
       serving: this.isOpen || this.#isStarting,
       registered: this.isOpen,
+      kubelet: this.#kubelet,
       callsInFlight: this.callsInFlight,
       ids: [...new Set(lists.flatMap((list) => list.map((device) => device.id)))].sort(),
       problem: this.problem,
@@ -115,6 +118,7 @@ export class PluginServer {
       this.#onChange();
       return;
     }
+    this.#kubelet = String(this.#parts.kubelet.incarnation);
     const refusal = this.#parts.kubelet.register(this);
     this.problem = refusal ?? "";
     if (refusal === null) {

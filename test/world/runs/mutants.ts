@@ -244,6 +244,7 @@ const holds: readonly Mutant[] = [
 
 const offer: readonly Mutant[] = [
   without("specs known by name, not by content", GATE, ["specOf(facts)?.node === (facts.fn?.vfioCdev ?? null)", "specOf(facts) !== undefined"]),
+  without("Allocate of what an earlier start of kubelet was given", GATE, ["if (isForgotten(hold, kubelet)) return FORGOTTEN;", ""]),
   without("Allocate that takes a pass's word for who has a device", GATE, [
     'if (known !== "" || purpose !== "Allocate" || fn === null) return known;',
     'if (known !== "" || purpose !== null || fn === null) return known;',

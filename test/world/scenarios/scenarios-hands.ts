@@ -2,7 +2,7 @@
 
 /** Devices in hands that kubelet does not show, or shows as another plugin's. */
 import { OTHER_IDS } from "../models/other-plugin.ts";
-import { GPU, RENAMED } from "../models/shape.ts";
+import { GPU, PLAIN, RENAMED } from "../models/shape.ts";
 import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
 
 const STOPPED_POD = [...POD, step("stopContainer", { word: "pod-0" })];
@@ -106,6 +106,37 @@ export const HANDS: readonly Scenario[] = [
       step("createPod", { word: GPU, at: 1 }),
       step("admitPod", { word: "pod-1" }),
     ],
+  },
+  {
+    name: "a device is not given a second time by a kubelet with an older checkpoint before the first VM opens it",
+    needs: ["checkpoints", "slowStarts"],
+    shape: { openDelayMs: 5_000, devices: PLAIN.devices.slice(0, 1) },
+    steps: [
+      ...UP,
+      ...POD,
+      step("killKubelet"),
+      step("loseCheckpoint", { word: "rolled back" }),
+      step("startKubelet"),
+      advance(1_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-1" }),
+    ],
+  },
+  {
+    name: "a device is given to the next pod over a restart of kubelet that forgets nothing",
+    steps: [
+      ...UP,
+      ...POD,
+      advance(1_000),
+      step("killKubelet"),
+      step("startKubelet"),
+      advance(15_000),
+      step("completePod", { word: "pod-0" }),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-1" }),
+      advance(5_000),
+    ],
+    check: ({ api }) => (api.pods[1]?.stage === "Held" ? [] : [`pod-1 is ${api.pods[1]?.stage}`]),
   },
   {
     name: "no CLEAR on a node whose /proc is another namespace's",
