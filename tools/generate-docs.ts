@@ -7,12 +7,18 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { agentMetrics } from "../src/agent/metrics.ts";
+import { policySpecSchema } from "../src/api/policy.ts";
+import { specSchema } from "../src/api/spec.ts";
+import { SPEC_LEVELS } from "../src/api/spec-levels.ts";
+import { statusSchema } from "../src/api/status.ts";
+import { toStructural } from "../src/api/structural.ts";
 import { SETTINGS } from "../src/cli/config/settings.ts";
 import { METRICS_PREFIX } from "../src/cli/process/build-metrics.ts";
 import { pluginMetrics } from "../src/kubelet/device-plugin/metrics.ts";
 import { jobMetrics } from "../src/runtime/job-metrics.ts";
 import type { Metrics } from "../src/runtime/metrics.ts";
 import { withBlock } from "./documents/blocks.ts";
+import { fieldTable } from "./documents/field-table.ts";
 import { metricTable } from "./documents/metric-table.ts";
 import { conditionSections, REASON_LISTS, reasonSections } from "./documents/reason-blocks.ts";
 import { settingTable } from "./documents/setting-table.ts";
@@ -38,6 +44,11 @@ const BLOCKS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "docs/configuration.md": {
     settings: settingTable(SETTINGS),
     values: `\`\`\`yaml\n${readFileSync(join(ROOT, "charts/trusted-iommu/values.yaml"), "utf8").trim()}\n\`\`\``,
+  },
+  "docs/resources.md": {
+    spec: fieldTable(toStructural(specSchema, "spec"), SPEC_LEVELS),
+    status: fieldTable(toStructural(statusSchema, "status")),
+    policy: fieldTable(toStructural(policySpecSchema, "spec")),
   },
   "docs/metrics.md": { metrics: metricTable(METRICS_PREFIX, declareAll) },
 };

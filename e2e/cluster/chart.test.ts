@@ -12,6 +12,7 @@ import { type Cluster, startCluster } from "./cluster.ts";
 import { runCommand } from "./command.ts";
 import { openRung, rungTitle } from "./rung.ts";
 import { schemaLocation } from "./schemas.ts";
+import { tellOfTheStatusContract } from "./status-contract.ts";
 
 const rung = await openRung();
 const CHART = fileURLToPath(new URL("../../charts/trusted-iommu", import.meta.url));
@@ -80,4 +81,5 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("the chart on an API server"
   });
 
   tellOfTheChartsLife(CHART, onCluster);
+  tellOfTheStatusContract(onCluster);
 });

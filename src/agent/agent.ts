@@ -10,7 +10,7 @@
  */
 import { groundFrom } from "../domain/ground.ts";
 import { stoppedReport } from "../domain/report.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import type { ReadStatus } from "../domain/status.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Jobs, RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
@@ -72,7 +72,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   const looks = createLooks({ ports, state, newest, ledger, specs, wakeSpecs: wakes.specs });
   const status = createStatusWriter(ports, () => state.lastStatus);
 
-  const onPass = (pass: Pass, previous: NodeStatus | null): void => {
+  const onPass = (pass: Pass, previous: ReadStatus | null): void => {
     announce({ ports, metrics, logsChanges: options.logsChanges }, previous, pass.status);
     if (pass.unitVerdicts.some((verdict) => verdict.step)) wakes.steps();
     if (status.note(pass.status)) wakes.status();
@@ -87,6 +87,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     specs,
     proofs,
     plugins,
+    agent: options.agent,
     driver: options.driver,
     onPass,
     wakeSpecs: wakes.specs,

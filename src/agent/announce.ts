@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Tells people what a pass changed: in the log, as events, and as metrics. */
-import type { NodeStatus } from "../domain/status.ts";
+import type { NodeStatus, ReadStatus } from "../domain/status.ts";
 import { silentLog } from "../runtime/log.ts";
 import { countBy, eventsBetween, gateChanges } from "./changes.ts";
 import type { AgentMetrics } from "./metrics.ts";
@@ -14,7 +14,7 @@ export interface Announcing {
 }
 
 /** Log, events and counts of what this pass changed. */
-export function announce({ ports, metrics, logsChanges }: Announcing, before: NodeStatus | null, after: NodeStatus): void {
+export function announce({ ports, metrics, logsChanges }: Announcing, before: ReadStatus | null, after: NodeStatus): void {
   const log = logsChanges ? ports.log : silentLog;
   for (const event of eventsBetween(before, after)) {
     log[event.type === "Warning" ? "warn" : "info"]({ reason: event.reason, detail: event.message }, "state changed");

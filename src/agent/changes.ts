@@ -3,13 +3,13 @@
 /** What changed between two statuses, as events, log lines and counts. Pure. */
 import type { NodeEvent } from "../cluster/port.ts";
 import type { UnitReason } from "../domain/reason.ts";
-import { isGateOpen, type NodeStatus } from "../domain/status.ts";
+import { isGateOpen, type NodeStatus, type ReadStatus } from "../domain/status.ts";
 
 /** Work in progress: the status shows it, an event for each step of each unit would bury what matters. */
 const PASSING: ReadonlySet<UnitReason> = new Set(["SetupPending", "SetupRunning", "ClearPending", "ClearSettling", "ClearRunning"]);
 
 /** Events for people who run `describe`: units that changed state, and conditions that changed. */
-export function eventsBetween(before: NodeStatus | null, after: NodeStatus): readonly NodeEvent[] {
+export function eventsBetween(before: ReadStatus | null, after: NodeStatus): readonly NodeEvent[] {
   const simulated = after.simulated ? " (simulated)" : "";
   const units = after.units.flatMap((unit): NodeEvent[] => {
     const old = before?.units.find((other) => other.regBase === unit.regBase);
@@ -31,7 +31,7 @@ export function eventsBetween(before: NodeStatus | null, after: NodeStatus): rea
 
 /** Devices for which the gate opened or closed. */
 export function gateChanges(
-  before: NodeStatus | null,
+  before: ReadStatus | null,
   after: NodeStatus,
 ): { readonly opened: readonly string[]; readonly closed: readonly string[] } {
   const was = openSet(before);
@@ -39,7 +39,7 @@ export function gateChanges(
   return { opened: [...is].filter((address) => !was.has(address)), closed: [...was].filter((address) => !is.has(address)) };
 }
 
-function openSet(status: NodeStatus | null): ReadonlySet<string> {
+function openSet(status: ReadStatus | null): ReadonlySet<string> {
   return new Set((status?.devices ?? []).filter(isGateOpen).map((device) => device.address));
 }
 

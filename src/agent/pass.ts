@@ -17,7 +17,7 @@ import { reportFrom } from "../domain/report.ts";
 import { absentAddresses } from "../domain/selector.ts";
 import { settlementFrom } from "../domain/settlement.ts";
 import { NO_SPECS, specName } from "../domain/specs.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import type { AgentStatus, ReadStatus } from "../domain/status.ts";
 import type { Answer, DriverView, PodResourcesView, Reading } from "../domain/view.ts";
 import { backoffDelayMs, noJitter } from "../runtime/backoff.ts";
 import type { Pass, Wanted } from "./state.ts";
@@ -28,8 +28,9 @@ export interface DecideInputs {
   readonly intentProblem: string;
   readonly memory: Memory;
   readonly ground: Ground;
+  readonly agent: AgentStatus;
   readonly driver: string;
-  readonly previous: NodeStatus | null;
+  readonly previous: ReadStatus | null;
   readonly hasKubelet: boolean;
   readonly now: string;
   /** Verdicts of the same ground, before specs and proofs were written; null: there are none. */
@@ -49,6 +50,7 @@ export function decide(inputs: DecideInputs): Pass {
   const offer = offerFrom(intent, verdicts, { ground, memory });
   const status = reportFrom({
     ground,
+    agent: inputs.agent,
     driver: inputs.driver,
     verdicts,
     unitVerdicts,

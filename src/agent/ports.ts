@@ -2,6 +2,7 @@
 
 /** Everything the agent touches, passed in by the composition root (or by the simulated world). */
 import type { IntentPort, NodePodsPort, StatusPort } from "../cluster/port.ts";
+import type { AgentStatus } from "../domain/status.ts";
 import type { HostPort } from "../host/port.ts";
 import type { CdiPort, DevicePluginHandlers, DevicePluginPort, PodResourcesPort } from "../kubelet/port.ts";
 import type { Random } from "../runtime/backoff.ts";
@@ -36,6 +37,7 @@ export interface AgentPorts {
 }
 
 export interface AgentOptions {
+  readonly agent: AgentStatus;
   readonly driver: Driver | "auto";
   /** How long everything below a unit must be free before CLEAR. */
   readonly settleMs: number;

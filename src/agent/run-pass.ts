@@ -6,7 +6,7 @@ import { type Accounting, accountingOf } from "../domain/accounting.ts";
 import type { Ground } from "../domain/ground.ts";
 import { accountedNames } from "../domain/holds.ts";
 import { proofsOf } from "../domain/memory.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import type { AgentStatus, ReadStatus } from "../domain/status.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
 import { keepAdopted, specsToKeep } from "./adopt.ts";
@@ -28,9 +28,10 @@ export interface PassParts {
   readonly specs: SpecKeeper;
   readonly proofs: ProofKeeper;
   readonly plugins: DevicePluginPort | null;
+  readonly agent: AgentStatus;
   readonly driver: string;
   /** Calls what waits for the decisions of a pass: log, events, status, steps. `previous`: the status before it. */
-  readonly onPass: (pass: Pass, previous: NodeStatus | null) => void;
+  readonly onPass: (pass: Pass, previous: ReadStatus | null) => void;
   readonly wakeSpecs: () => void;
 }
 
@@ -114,7 +115,7 @@ async function writeDown({ ports, state, specs, proofs }: PassParts, wanted: Wan
 
 /** Decides on a ground by what is known now. */
 export function decideOn(
-  { ports, state, plugins, driver }: Pick<PassParts, "ports" | "state" | "plugins" | "driver">,
+  { ports, state, plugins, agent, driver }: Pick<PassParts, "ports" | "state" | "plugins" | "agent" | "driver">,
   asked: IntentView | null,
   known: Pick<DecideInputs, "ground" | "previous" | "wanted">,
 ): Pass {
@@ -125,6 +126,7 @@ export function decideOn(
     intent,
     generation,
     intentProblem: problem,
+    agent,
     driver,
     hasKubelet: plugins !== null,
     now: timestamp(ports),

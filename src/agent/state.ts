@@ -17,7 +17,7 @@ import type { UnitVerdict } from "../domain/plan/finding.ts";
 import type { Proofs, SpecProof } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
 import type { SpecsInPlace } from "../domain/specs.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import type { NodeStatus, ReadStatus } from "../domain/status.ts";
 import type { RegBase } from "../domain/unit.ts";
 import type { Answer } from "../domain/view.ts";
 
@@ -55,7 +55,7 @@ export interface AgentFacts {
   readonly adopted: AdoptedSpecs;
   readonly answers: readonly Answer[];
   /** Status that an earlier process left, until the first pass has its own. */
-  readonly lastStatus: NodeStatus | null;
+  readonly lastStatus: ReadStatus | null;
   readonly stopping: boolean;
 }
 
@@ -64,7 +64,7 @@ export interface AgentState extends AgentFacts {
   /** What an earlier process proved: memory begins with it. */
   noteProven(proofs: Proofs): void;
   noteAdopted(specs: AdoptedSpecs): void;
-  noteLastStatus(status: NodeStatus | null): void;
+  noteLastStatus(status: ReadStatus | null): void;
   noteLook(intent: Intent | null, ground: Ground): void;
   /** A look of a pass: answers that it must have shown are over. */
   noteAnswersSeen(ground: Ground): void;

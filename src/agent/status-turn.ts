@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** When a status may be written: not more often than who takes it wants, except when it tells that the gate has closed. */
-import type { NodeStatus } from "../domain/status.ts";
+import type { NodeStatus, ReadStatus } from "../domain/status.ts";
 import { type Bucket, FULL_BUCKET, type Rate, taken, waitMs } from "../runtime/token-bucket.ts";
 import { gateChanges } from "./changes.ts";
 
@@ -13,9 +13,9 @@ export interface StatusTurns {
 }
 
 /** `rate` null: always. `last`: what is there before the first write, asked for when it is needed. */
-export function createStatusTurns(rate: Rate | null, last: () => NodeStatus | null): StatusTurns {
+export function createStatusTurns(rate: Rate | null, last: () => ReadStatus | null): StatusTurns {
   let bucket: Bucket = FULL_BUCKET;
-  let shown: NodeStatus | null = null;
+  let shown: ReadStatus | null = null;
   return {
     take(nowMs, status) {
       if (rate === null) return 0;

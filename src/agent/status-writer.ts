@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Writes the newest status where it goes, once for each change, and not more often than it may be written. */
-import type { NodeStatus } from "../domain/status.ts";
+import type { NodeStatus, ReadStatus } from "../domain/status.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
 import type { AgentPorts } from "./ports.ts";
 import { createStatusTurns } from "./status-turn.ts";
@@ -14,7 +14,7 @@ export interface StatusWriter {
 }
 
 /** @param last what an earlier process left, asked for when it is needed */
-export function createStatusWriter(ports: Pick<AgentPorts, "clock" | "status">, last: () => NodeStatus | null): StatusWriter {
+export function createStatusWriter(ports: Pick<AgentPorts, "clock" | "status">, last: () => ReadStatus | null): StatusWriter {
   const turns = createStatusTurns(ports.status.rate, last);
   let newest: { readonly status: NodeStatus; readonly text: string } | null = null;
   let written = "";

@@ -6,7 +6,7 @@
  */
 import { API_VERSION } from "./names.ts";
 
-/** Who refuses on the API server's side. Schema: types, enums, patterns, sizes. Cel: a rule. UnknownField: strict decoding. */
+/** Who refuses on the API server's side. Schema: types, enums, sizes. Cel: a rule, also for the form of a text. UnknownField: strict decoding. */
 export type RefusedBy = "Schema" | "Cel" | "UnknownField";
 
 export type Expectation =
@@ -84,31 +84,31 @@ const REFUSED_UNITS: readonly Example[] = [
   bad("units-all-false", "state: Trusted\nunits: {all: false}", { by: "Schema", path: "spec.units.all" }),
   bad("reg-bases-empty", withRegBases("[]"), { by: "Schema", path: "spec.units.regBases" }),
   bad("reg-base-number", withRegBases("[0xfed90000]"), { by: "Schema", path: "spec.units.regBases[0]" }),
-  bad("reg-base-not-hex", withRegBases('["dmar0"]'), { by: "Schema", path: "spec.units.regBases[0]" }),
-  bad("reg-base-decimal", withRegBases('["4275634176"]'), { by: "Schema", path: "spec.units.regBases[0]" }),
-  bad("reg-base-without-0x", withRegBases('["fed90000"]'), { by: "Schema", path: "spec.units.regBases[0]" }),
-  bad("reg-base-upper-case", withRegBases('["0xFED90000"]'), { by: "Schema", path: "spec.units.regBases[0]" }),
-  bad("reg-base-leading-zeros", withRegBases('["0x00000000fed90000"]'), { by: "Schema", path: "spec.units.regBases[0]" }),
-  bad("reg-base-unaligned", withRegBases('["0xfed91000", "0xfed90800"]'), { by: "Schema", path: "spec.units.regBases[1]" }),
-  bad("reg-base-zero", withRegBases('["0x0"]'), { by: "Schema", path: "spec.units.regBases[0]" }),
-  bad("reg-base-65-bits", withRegBases('["0x1fed90000fed90000"]'), { by: "Schema", path: "spec.units.regBases[0]" }),
+  bad("reg-base-not-hex", withRegBases('["dmar0"]'), { by: "Cel", path: "spec.units.regBases[0]" }),
+  bad("reg-base-decimal", withRegBases('["4275634176"]'), { by: "Cel", path: "spec.units.regBases[0]" }),
+  bad("reg-base-without-0x", withRegBases('["fed90000"]'), { by: "Cel", path: "spec.units.regBases[0]" }),
+  bad("reg-base-upper-case", withRegBases('["0xFED90000"]'), { by: "Cel", path: "spec.units.regBases[0]" }),
+  bad("reg-base-leading-zeros", withRegBases('["0x00000000fed90000"]'), { by: "Cel", path: "spec.units.regBases[0]" }),
+  bad("reg-base-unaligned", withRegBases('["0xfed91000", "0xfed90800"]'), { by: "Cel", path: "spec.units.regBases[1]" }),
+  bad("reg-base-zero", withRegBases('["0x0"]'), { by: "Cel", path: "spec.units.regBases[0]" }),
+  bad("reg-base-65-bits", withRegBases('["0x1fed90000fed90000"]'), { by: "Cel", path: "spec.units.regBases[0]" }),
   bad("reg-base-twice", withRegBases('["0xfed90000", "0xfed91000", "0xfed90000"]'), { by: "Schema", path: "spec.units.regBases[2]" }),
 ];
 
 const REFUSED_RESOURCES: readonly Example[] = [
   bad("resource-unnamed", withResources('- {match: {vendors: ["10de"]}}'), { by: "Schema", path: `${LIST}[0].name` }),
   bad("resource-without-match", withResources("- {name: teeio.dev/gpu}"), { by: "Schema", path: `${LIST}[0].match` }),
-  bad("name-unqualified", withName("gpu"), { by: "Schema", path: `${LIST}[0].name` }),
+  bad("name-unqualified", withName("gpu"), { by: "Cel", path: `${LIST}[0].name` }),
   bad("name-of-kubernetes", withName("kubernetes.io/gpu"), { by: "Cel", path: `${LIST}[0].name` }),
   bad("name-below-kubernetes", withName("node.kubernetes.io/gpu"), { by: "Cel", path: `${LIST}[0].name` }),
   bad("name-of-quota", withName("requests.teeio.dev/gpu"), { by: "Cel", path: `${LIST}[0].name` }),
-  bad("name-two-slashes", withName("teeio.dev/gpu/one"), { by: "Schema", path: `${LIST}[0].name` }),
-  bad("name-upper-case-domain", withName("TeeIO.dev/gpu"), { by: "Schema", path: `${LIST}[0].name` }),
-  bad("name-one-letter-vendor", withName("t/gpu"), { by: "Schema", path: `${LIST}[0].name` }),
-  bad("name-one-letter-class", withName("teeio.dev/g"), { by: "Schema", path: `${LIST}[0].name` }),
-  bad("name-digit-class", withName("teeio.dev/3d"), { by: "Schema", path: `${LIST}[0].name` }),
-  bad("name-dotted-class", withName("teeio.dev/gpu.h100"), { by: "Schema", path: `${LIST}[0].name` }),
-  bad("name-long", withName(`teeio.dev/${"g".repeat(64)}`), { by: "Schema", path: `${LIST}[0].name` }),
+  bad("name-two-slashes", withName("teeio.dev/gpu/one"), { by: "Cel", path: `${LIST}[0].name` }),
+  bad("name-upper-case-domain", withName("TeeIO.dev/gpu"), { by: "Cel", path: `${LIST}[0].name` }),
+  bad("name-one-letter-vendor", withName("t/gpu"), { by: "Cel", path: `${LIST}[0].name` }),
+  bad("name-one-letter-class", withName("teeio.dev/g"), { by: "Cel", path: `${LIST}[0].name` }),
+  bad("name-digit-class", withName("teeio.dev/3d"), { by: "Cel", path: `${LIST}[0].name` }),
+  bad("name-dotted-class", withName("teeio.dev/gpu.h100"), { by: "Cel", path: `${LIST}[0].name` }),
+  bad("name-long", withName(`teeio.dev/${"g".repeat(64)}`), { by: "Cel", path: `${LIST}[0].name` }),
   bad("name-twice", withResources(`${GPU}\n- {name: teeio.dev/gpu, match: {vendors: ["1002"]}}`), {
     by: "Cel",
     path: `${LIST}[1].name`,
@@ -132,16 +132,16 @@ const REFUSED_RESOURCES: readonly Example[] = [
   bad("match-empty", withMatch("{}"), { by: "Cel", path: `${LIST}[0].match` }),
   bad("match-empty-lists", withMatch("{vendors: [], addresses: []}"), { by: "Cel", path: `${LIST}[0].match` }),
   bad("vendor-number", withMatch("{vendors: [8086]}"), { by: "Schema", path: `${LIST}[0].match.vendors[0]` }),
-  bad("vendor-upper-case", withMatch('{vendors: ["10DE"]}'), { by: "Schema", path: `${LIST}[0].match.vendors[0]` }),
-  bad("vendor-0x", withMatch('{vendors: ["0x10de"]}'), { by: "Schema", path: `${LIST}[0].match.vendors[0]` }),
-  bad("device-short", withMatch('{devices: ["233"]}'), { by: "Schema", path: `${LIST}[0].match.devices[0]` }),
-  bad("class-three-digits", withMatch('{classes: ["030"]}'), { by: "Schema", path: `${LIST}[0].match.classes[0]` }),
-  bad("class-six-digits", withMatch('{classes: ["030200"]}'), { by: "Schema", path: `${LIST}[0].match.classes[0]` }),
-  bad("address-without-segment", withMatch('{addresses: ["17:00.0"]}'), { by: "Schema", path: `${LIST}[0].match.addresses[0]` }),
-  bad("address-upper-case", withMatch('{addresses: ["0000:1A:00.0"]}'), { by: "Schema", path: `${LIST}[0].match.addresses[0]` }),
-  bad("address-segment-8-digits", withMatch('{addresses: ["00000000:01:00.0"]}'), { by: "Schema", path: `${LIST}[0].match.addresses[0]` }),
-  bad("address-device-20", withMatch('{addresses: ["0000:17:20.0"]}'), { by: "Schema", path: `${LIST}[0].match.addresses[0]` }),
-  bad("address-function-8", withMatch('{addresses: ["0000:17:00.8"]}'), { by: "Schema", path: `${LIST}[0].match.addresses[0]` }),
+  bad("vendor-upper-case", withMatch('{vendors: ["10DE"]}'), { by: "Cel", path: `${LIST}[0].match.vendors[0]` }),
+  bad("vendor-0x", withMatch('{vendors: ["0x10de"]}'), { by: "Cel", path: `${LIST}[0].match.vendors[0]` }),
+  bad("device-short", withMatch('{devices: ["233"]}'), { by: "Cel", path: `${LIST}[0].match.devices[0]` }),
+  bad("class-three-digits", withMatch('{classes: ["030"]}'), { by: "Cel", path: `${LIST}[0].match.classes[0]` }),
+  bad("class-six-digits", withMatch('{classes: ["030200"]}'), { by: "Cel", path: `${LIST}[0].match.classes[0]` }),
+  bad("address-without-segment", withMatch('{addresses: ["17:00.0"]}'), { by: "Cel", path: `${LIST}[0].match.addresses[0]` }),
+  bad("address-upper-case", withMatch('{addresses: ["0000:1A:00.0"]}'), { by: "Cel", path: `${LIST}[0].match.addresses[0]` }),
+  bad("address-segment-8-digits", withMatch('{addresses: ["00000000:01:00.0"]}'), { by: "Cel", path: `${LIST}[0].match.addresses[0]` }),
+  bad("address-device-20", withMatch('{addresses: ["0000:17:20.0"]}'), { by: "Cel", path: `${LIST}[0].match.addresses[0]` }),
+  bad("address-function-8", withMatch('{addresses: ["0000:17:00.8"]}'), { by: "Cel", path: `${LIST}[0].match.addresses[0]` }),
   bad("function-unknown", withMatch("{functions: [VF]}"), { by: "Schema", path: `${LIST}[0].match.functions[0]` }),
   bad("link-unknown", `${ALL}link: {enable: Never}`, { by: "Schema", path: "spec.link.enable" }),
 ];

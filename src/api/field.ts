@@ -36,6 +36,8 @@ export interface Field {
   readonly list?: ListKind;
   /** An object with one writer, who owns it whole: without an entry for each of its fields in managedFields. */
   readonly isWhole?: boolean;
+  /** An object that other versions write and read too, with all below it: the CRD asks for no field and closes no list of words. */
+  readonly isOpen?: boolean;
   readonly rules?: readonly Rule[];
 }
 
@@ -94,14 +96,19 @@ export function text(form: TextForm): z.ZodString {
   return field(schema, { description, instead, rules: [formRule(form), ...(form.rules ?? [])] });
 }
 
-/** The pattern once more, for the API server: its own message shows the regular expression only. */
+/** The pattern as a rule, for the API server: that a string does not match its schema's pattern it says by showing the regular expression. */
 function formRule({ pattern, instead }: TextForm): Rule {
   return {
-    cel: `self.matches(${celText(patternText(pattern))})`,
+    cel: matchesCel(pattern),
     message: `write ${instead}`,
     messageExpression: `"'" + self + "': write " + ${celText(instead)}`,
     breaches: () => [],
   };
+}
+
+/** CEL: the string matches the pattern. */
+export function matchesCel(pattern: RegExp): string {
+  return `self.matches(${celText(patternText(pattern))})`;
 }
 
 /** A CEL string literal. CEL and JSON escape the characters we use alike. */

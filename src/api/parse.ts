@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { Intent } from "../domain/intent.ts";
 
-export { parseStatus } from "./salvage.ts";
+export { parseStatus } from "./read-status.ts";
 
 import { clearedPartOf, type Refusal } from "./cleared.ts";
 import { readDocument, type Source } from "./document.ts";

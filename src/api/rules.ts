@@ -71,14 +71,19 @@ function repeated(value: unknown): { first: Named; again: Named }[] {
   });
 }
 
-/** CEL could find the name, but the API server counts the result of a filter as unbounded and refuses the expression's cost. */
-const NAMED_BY_PARSING = "";
+/** CEL of a message that names the first entry for which `isWrong` holds of `a`. The API server counts `+` with the result of a filter as unbounded. */
+function naming(isWrong: string, rest: string): string {
+  return `'%s${rest}'.format([self.filter(a, ${isWrong})[0].name])`;
+}
 
 /** Invariant I7: one ledger per resource. */
 export const oneLedgerPerName: Rule = {
   cel: "self.all(a, self.all(b, a.name != b.name || a.ledger == b.ledger))",
   message: "a resource name has two ledgers: give each name one ledger, DevicePlugin or DRA",
-  messageExpression: NAMED_BY_PARSING,
+  messageExpression: naming(
+    "self.exists(b, a.name == b.name && a.ledger != b.ledger)",
+    " has two ledgers: give each name one ledger, DevicePlugin or DRA",
+  ),
   breaches: (value): Breach[] =>
     repeated(value)
       .filter(({ first, again }) => first.ledger !== again.ledger)
@@ -95,7 +100,10 @@ const VARIABLE_OF = (name: string): string => `${name}.name.lowerAscii().replace
 export const ownVariables: Rule = {
   cel: `self.all(a, self.all(b, a.name == b.name || ${VARIABLE_OF("a")} != ${VARIABLE_OF("b")}))`,
   message: "two resource names give containers the same variable PCI_RESOURCE_*: in it upper and lower case are one, and so are /, . and _",
-  messageExpression: NAMED_BY_PARSING,
+  messageExpression: naming(
+    `self.exists(b, a.name != b.name && ${VARIABLE_OF("a")} == ${VARIABLE_OF("b")})`,
+    " and another name give containers the same variable PCI_RESOURCE_*: write another name; in it upper and lower case are one, and so are /, . and _",
+  ),
   breaches(value): Breach[] {
     const entries = named(value);
     return entries.flatMap((again) => {
@@ -111,7 +119,10 @@ export const ownVariables: Rule = {
 export const uniqueNames: Rule = {
   cel: "self.all(a, self.exists_one(b, a.name == b.name && a.ledger == b.ledger))",
   message: "a resource name stands twice: give each resource its own name, or join their matches",
-  messageExpression: NAMED_BY_PARSING,
+  messageExpression: naming(
+    "!self.exists_one(b, a.name == b.name && a.ledger == b.ledger)",
+    " stands twice: give each resource its own name, or join their matches",
+  ),
   breaches: (value): Breach[] =>
     repeated(value)
       .filter(({ first, again }) => first.ledger === again.ledger)

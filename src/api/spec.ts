@@ -7,12 +7,15 @@ import { parseRegBase } from "../domain/unit.ts";
 import { field, text } from "./field.ts";
 import { exactlyOneSelection, nonEmptyMatch, oneLedgerPerName, ownDomain, ownVariables, uniqueNames } from "./rules.ts";
 
+/** More than any of these texts has, so that the rule is asked, which says what to write: the API server says of a longer one only that it is too long. */
+const LONG_ENOUGH = 64;
+
 const lowerCase = (value: string): string => value.trim().toLowerCase();
 
 /** A register base in its one spelling: the same text in spec, status, metrics and logs, so that they can be joined by eye and by jq. */
 const regBase = text({
   pattern: /^0x[1-9a-f][0-9a-f]{0,12}000$/,
-  maxLength: 18,
+  maxLength: LONG_ENOUGH,
   description:
     "Physical address of a unit's register block (DRHD reg_base_addr), 4 KiB aligned: 0x and lower-case hex digits without leading zeros. " +
     "status.units lists the units of the node.",
@@ -43,7 +46,7 @@ export const unitsSchema = field(
 const pciId = (what: string, example: string): z.ZodString =>
   text({
     pattern: /^[0-9a-f]{4}$/,
-    maxLength: 4,
+    maxLength: LONG_ENOUGH,
     description: `${what}: four lower-case hex digits, in quotes.`,
     instead: `four lower-case hex digits in quotes: "${example}"`,
     suggest: (value) => lowerCase(value).replace(/^0x/, ""),
@@ -51,7 +54,7 @@ const pciId = (what: string, example: string): z.ZodString =>
 
 const pciClass = text({
   pattern: /^[0-9a-f]{2}([0-9a-f]{2})?$/,
-  maxLength: 4,
+  maxLength: LONG_ENOUGH,
   description:
     "PCI base class (two lower-case hex digits) or base class and sub-class (four), in quotes: 03 is any display controller, 0302 a 3D one.",
   instead: 'two or four lower-case hex digits in quotes: "0302"',
@@ -60,7 +63,7 @@ const pciClass = text({
 
 const address = text({
   pattern: ADDRESS_PATTERN,
-  maxLength: 16,
+  maxLength: LONG_ENOUGH,
   description:
     "PCI address of one function as lspci -D shows it: segment:bus:device.function in lower-case hex, the segment in four digits (more only above ffff).",
   instead: ADDRESS_FORM,
@@ -137,7 +140,7 @@ const link = field(
     enable: field(z.enum(LINK_ENABLES), {
       description:
         "Who secures a device's link (SPDM session and IDE stream) once its unit is trusted. OnPrepare: the agent, when a workload is given the device. " +
-        "External: somebody else writes tsm/connect, after the device is offered.",
+        "External: another program writes tsm/connect, after the device is offered.",
       instead: "OnPrepare or External",
     }).default("OnPrepare"),
   }),

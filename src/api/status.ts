@@ -17,6 +17,16 @@ function reason<T extends string>(description: string, meanings: Readonly<Record
   return field(z.enum(names), { description: `${description} ${explained}.` });
 }
 
+const agent = field(
+  z.strictObject({
+    version: words("Version of the agent that wrote this status."),
+    specLevel: count(
+      "Level of the spec that this agent understands: it rises with each field that is added to the spec. docs/resources.md has the level of each.",
+    ),
+  }),
+  { description: "The agent that wrote this status." },
+);
+
 const tdxModule = field(
   z.strictObject({
     version: words("Version of the TDX module, such as 2.0.18. Empty when unreadable."),
@@ -105,7 +115,7 @@ const device = field(
       z.strictObject({
         pod: words("namespace/name of the pod. Empty when the holder is not a pod, or kubelet does not name it yet."),
       }),
-      { description: "Who holds the device. Null when nobody does." },
+      { description: "The holder of the device. Null while it is free." },
     ).nullable(),
   }),
   {
@@ -134,6 +144,7 @@ const condition = field(
 /** `status` of a TrustedIommu: NodeStatus of the domain, exactly (checked below by the compiler). */
 export const statusSchema = field(
   z.strictObject({
+    agent,
     observedGeneration: count(
       "metadata.generation of the spec that this status answers. Lower than metadata.generation: the agent has not seen it yet, or refused it.",
     ),
@@ -153,7 +164,7 @@ export const statusSchema = field(
     }),
     conditions: field(z.array(condition), { description: "Conditions, by type.", list: { kind: "Map", keys: ["type"] } }),
   }),
-  { description: "What the node's agent last saw and did. Written by the agent only." },
+  { description: "What the node's agent last saw and did. Written by the agent only.", isOpen: true },
 );
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;

@@ -6,7 +6,7 @@
  */
 import type * as z from "zod";
 import { AppError } from "../runtime/errors.ts";
-import { FIELDS, type Field, type ListKind, patternText, type Rule } from "./field.ts";
+import { FIELDS, type Field, type ListKind, matchesCel, patternText, type Rule } from "./field.ts";
 
 /** A node of a structural schema, as it stands in the CRD. */
 export interface Structural {
@@ -25,18 +25,24 @@ function refuse(path: string, why: string): never {
   throw new AppError("INVARIANT_BROKEN", `${path} cannot become a structural schema: ${why}`, { details: { path } });
 }
 
-/** The structural form of `schema`. `path` names it in errors. @throws INVARIANT_BROKEN when it has none, or says too little of itself */
-export function toStructural(schema: Type, path: string): Structural {
+/** A word of an open object: of a reason, a state, a type. Empty where a field says nothing. */
+const OPEN_WORD = { type: "string", pattern: "^([A-Za-z][A-Za-z0-9]*)?$", maxLength: 63 } as const;
+
+/**
+ * The structural form of `schema`. `path` names it in errors, `isOpen` says that it belongs to an open object.
+ * @throws INVARIANT_BROKEN when it has none, or says too little of itself
+ */
+export function toStructural(schema: Type, path: string, isOpen = false): Structural {
   const def = defOf(schema);
-  if (def.type === "nullable") return { ...toStructural(def["innerType"] as Type, path), nullable: true };
-  if (def.type === "default") return { ...toStructural(def["innerType"] as Type, path), default: def["defaultValue"] };
-  if (def.type === "optional") return toStructural(def["innerType"] as Type, path);
+  if (def.type === "nullable") return { ...toStructural(def["innerType"] as Type, path, isOpen), nullable: true };
+  if (def.type === "default") return { ...toStructural(def["innerType"] as Type, path, isOpen), default: def["defaultValue"] };
+  if (def.type === "optional") return toStructural(def["innerType"] as Type, path, isOpen);
   const about = FIELDS.get(schema as z.ZodType);
   if (about === undefined || about.description.trim() === "") refuse(path, "it has no description");
   const rules = about.rules ?? [];
   if (rules.length > 0) demandBounds(schema, path);
   refuseForeignChecks(def, about, path);
-  const described: Structural = { description: about.description, ...shape({ schema, def, about, path }) };
+  const described: Structural = { description: about.description, ...shape({ schema, def, about, path, isOpen: isOpen || about.isOpen === true }) };
   return rules.length === 0 ? described : { ...described, "x-kubernetes-validations": rules.map(validation) };
 }
 
@@ -45,6 +51,7 @@ interface Node {
   readonly def: Def;
   readonly about: Field;
   readonly path: string;
+  readonly isOpen: boolean;
 }
 
 function shape(node: Node): Shape {
@@ -52,7 +59,7 @@ function shape(node: Node): Shape {
     case "object":
       return objectShape(node);
     case "record":
-      return { type: "object", additionalProperties: toStructural(node.def["valueType"] as Type, `${node.path}[*]`) };
+      return { type: "object", additionalProperties: toStructural(node.def["valueType"] as Type, `${node.path}[*]`, node.isOpen) };
     case "array":
       return arrayShape(node);
     case "string":
@@ -64,7 +71,7 @@ function shape(node: Node): Shape {
     case "boolean":
       return { type: "boolean" };
     case "enum":
-      return { type: "string", enum: Object.values(node.def["entries"] as object) };
+      return node.isOpen ? { ...OPEN_WORD } : { type: "string", enum: Object.values(node.def["entries"] as object) };
     case "literal":
       return literalShape(node);
     case "union":
@@ -74,21 +81,25 @@ function shape(node: Node): Shape {
   }
 }
 
-function objectShape({ def, about, path }: Node): Shape {
+function objectShape({ def, about, path, isOpen }: Node): Shape {
   const catchall = def["catchall"] as Type | undefined;
   if (catchall === undefined || defOf(catchall).type !== "never") {
     refuse(path, "an object must be strict; additionalProperties beside properties is not structural");
   }
   const members = Object.entries(def["shape"] as Record<string, Type>);
-  const required = members.filter(([, member]) => !["optional", "default"].includes(defOf(member).type)).map(([name]) => name);
-  const properties = Object.fromEntries(members.map(([name, member]) => [name, toStructural(member, `${path}.${name}`)]));
+  const expected = members.filter(([, member]) => !["optional", "default"].includes(defOf(member).type)).map(([name]) => name);
+  const required = isOpen ? [] : expected;
+  const properties = Object.fromEntries(members.map(([name, member]) => [name, toStructural(member, `${path}.${name}`, isOpen)]));
+  const open = isOpen ? { "x-kubernetes-preserve-unknown-fields": true } : {};
   const whole = about.isWhole === true ? { "x-kubernetes-map-type": "atomic" } : {};
-  return { type: "object", ...whole, ...(required.length > 0 && { required }), properties };
+  return { type: "object", ...whole, ...open, ...(required.length > 0 && { required }), properties };
 }
 
-function arrayShape({ def, about, path }: Node): Shape {
+function arrayShape({ def, about, path, isOpen }: Node): Shape {
   if (about.list === undefined) refuse(path, "a list must say whether it is a map, a set or atomic");
-  const items = toStructural(def["element"] as Type, `${path}[]`);
+  const items = toStructural(def["element"] as Type, `${path}[]`, isOpen);
+  // The keys of a list are required of every version.
+  if (isOpen && about.list.kind === "Map") items["required"] = [...about.list.keys];
   return { type: "array", ...listKeywords(about.list, items, path), ...lengths(def, { min: "minItems", max: "maxItems" }), items };
 }
 
@@ -120,9 +131,12 @@ function numberShape({ def, path }: Node): Shape {
   return { type: format === "safeint" ? "integer" : "number", ...(format === "safeint" && { format: "int64" }), ...Object.fromEntries(bounds) };
 }
 
-function textBounds({ def }: Node): Record<string, unknown> {
-  const patterns = checksOf(def).flatMap((check) => (check["pattern"] instanceof RegExp ? [patternText(check["pattern"])] : []));
-  return { ...(patterns[0] !== undefined && { pattern: patterns[0] }), ...lengths(def, { min: "minLength", max: "maxLength" }) };
+/** A pattern that fails keeps the API server from asking the rules, and its message is the regular expression: where a rule holds it, it is left out. */
+function textBounds({ def, about }: Node): Record<string, unknown> {
+  const ruled = new Set((about.rules ?? []).map(({ cel }) => cel));
+  const patterns = checksOf(def).flatMap((check) => (check["pattern"] instanceof RegExp ? [check["pattern"]] : []));
+  const [pattern] = patterns.filter((one) => !ruled.has(matchesCel(one))).map(patternText);
+  return { ...(pattern !== undefined && { pattern }), ...lengths(def, { min: "minLength", max: "maxLength" }) };
 }
 
 function lengths(def: Def, names: { min: string; max: string }): Record<string, unknown> {

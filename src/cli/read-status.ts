@@ -2,7 +2,7 @@
 import { readJsonOrYaml } from "../api/document.ts";
 import { parseStatus } from "../api/parse.ts";
 import { problemsText } from "../api/problem.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import type { ReadStatus } from "../domain/status.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
 import { readUserFile } from "../runtime/user-file.ts";
@@ -11,7 +11,7 @@ import { readUserFile } from "../runtime/user-file.ts";
 export interface ReportedNode {
   /** Empty when the report does not say. */
   readonly name: string;
-  readonly status: NodeStatus;
+  readonly status: ReadStatus;
 }
 
 /** Where a status is looked for. */

@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import type { NodeStatus } from "../domain/status.ts";
+import type { ReadStatus } from "../domain/status.ts";
 import { AppError } from "../runtime/errors.ts";
 import { EXIT_CODES } from "../runtime/exit-codes.ts";
 import { SETTINGS } from "./config/settings.ts";
@@ -69,7 +69,7 @@ function placeOf({ status, simulator }: StatusFlags, { workingFolder }: Context)
 }
 
 /** @throws API_UNREACHABLE · API_REFUSED · CONFIG_INVALID */
-async function statusFromCluster(node: string, flags: StatusFlags, context: Context): Promise<NodeStatus> {
+async function statusFromCluster(node: string, flags: StatusFlags, context: Context): Promise<ReadStatus> {
   const { openCluster } = await import("./agent/open-cluster.ts");
   const { silentLog } = await import("../runtime/log.ts");
   const kubeconfig = flags.kubeconfig === undefined ? null : resolve(context.workingFolder, flags.kubeconfig);

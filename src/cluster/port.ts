@@ -5,7 +5,7 @@
  * Only the cluster adapter loads the API client; standalone never does.
  */
 import type { Intent } from "../domain/intent.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import type { NodeStatus, ReadStatus } from "../domain/status.ts";
 import type { NodePodsView } from "../domain/view.ts";
 import type { Rate } from "../runtime/token-bucket.ts";
 
@@ -33,7 +33,7 @@ export interface StatusPort {
   /** How often `write` may be called by itself; null: as often as the status changes. */
   readonly rate: Rate | null;
   /** The status of an earlier run of this node's agent, null when there is none or it is unreadable. Read once, at start. */
-  readLast(): Promise<NodeStatus | null>;
+  readLast(): Promise<ReadStatus | null>;
   /** Makes `status` the published one. Idempotent. @throws API_UNREACHABLE · API_REFUSED · STATUS_UNWRITABLE, all repeatable */
   write(status: NodeStatus): Promise<void>;
   /** Tells people of a change; deduplicated and best-effort: a lost event never fails the caller. */

@@ -6,10 +6,12 @@ import type { Ground } from "./ground.ts";
 import type { Hold } from "./holds.ts";
 import type { UnitVerdict } from "./plan/finding.ts";
 import type { SpecsInPlace } from "./specs.ts";
-import type { NodeStatus } from "./status.ts";
+import type { AgentStatus, ReadStatus } from "./status.ts";
 
 export interface ReportInputs {
   readonly ground: Ground;
+  /** The agent that writes the status. */
+  readonly agent: AgentStatus;
   /** The name of the configured driver: reported while the driver cannot be read, and so cannot say which one it is. */
   readonly driver: string;
   readonly verdicts: readonly Verdict[];
@@ -29,7 +31,7 @@ export interface ReportInputs {
   readonly generation: number;
   /** Why a newer intent was refused; empty when none was. */
   readonly intentProblem: string;
-  readonly previous: NodeStatus | null;
+  readonly previous: ReadStatus | null;
   /** Wall time, RFC 3339, for conditions that change. */
   readonly now: string;
 }

@@ -29,6 +29,7 @@ export function reportFrom(inputs: ReportInputs): NodeStatus {
   const { ground } = inputs;
   const { host } = ground.view;
   const status: Omit<NodeStatus, "conditions" | "summary"> = {
+    agent: inputs.agent,
     observedGeneration: inputs.generation,
     bootId: (host.kind === "Read" && host.value.bootId) || "",
     simulated: isSimulated(inputs),

@@ -5,6 +5,7 @@ import type { RegBase, UnitState } from "./unit.ts";
 
 /** `status` of a TrustedIommu, as the agent reports it. Plain JSON: 64-bit values are hex strings, absent values are null or empty. */
 export interface NodeStatus {
+  agent: AgentStatus;
   observedGeneration: number;
   /** Of the agent that wrote this; empty when unreadable. */
   bootId: string;
@@ -20,6 +21,20 @@ export interface NodeStatus {
   devices: DeviceStatus[];
   conditions: Condition[];
 }
+
+export interface AgentStatus {
+  /** Of the program that wrote the status. */
+  version: string;
+  /** Highest level of the spec's fields that it understands (api/spec-levels.ts). */
+  specLevel: number;
+}
+
+type Loose<T> = T extends string ? string : T extends object ? { [Key in keyof T]: Loose<T[Key]> } : T;
+/** A status that may be of another version of the agent: its words may be ones that this version does not know. */
+export type ReadStatus = Loose<NodeStatus>;
+export type ReadUnit = ReadStatus["units"][number];
+export type ReadDevice = ReadStatus["devices"][number];
+export type ReadCondition = ReadStatus["conditions"][number];
 
 export interface TdxModuleStatus {
   /** `2.0.18`; empty when unreadable. */
@@ -93,7 +108,7 @@ export interface DeviceStatus {
 }
 
 /** The gate is open for the device, whether or not kubelet lists it by now. */
-export function isGateOpen({ offered, reason }: Pick<DeviceStatus, "offered" | "reason">): boolean {
+export function isGateOpen({ offered, reason }: Pick<ReadDevice, "offered" | "reason">): boolean {
   return offered || reason === "AwaitingKubelet";
 }
 

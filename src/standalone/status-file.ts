@@ -6,7 +6,7 @@ import { API_VERSION, TRUSTED_IOMMU } from "../api/names.ts";
 import { parseStatus } from "../api/parse.ts";
 import type { NodeEvent, StatusPort } from "../cluster/port.ts";
 import type { Intent } from "../domain/intent.ts";
-import type { NodeStatus } from "../domain/status.ts";
+import type { ReadStatus } from "../domain/status.ts";
 import { writeFileAtomic } from "../runtime/atomic-file.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
@@ -61,7 +61,7 @@ async function replace(path: string, text: string): Promise<void> {
 }
 
 /** The status in a file written by `createStatusFile`; null when there is no file, or nothing in it that is a status. Never rejects. */
-export async function readStatusFile(path: string, clock: Clock): Promise<NodeStatus | null> {
+export async function readStatusFile(path: string, clock: Clock): Promise<ReadStatus | null> {
   try {
     const read = readJsonOrYaml((await readUserFile(path, { clock })).text);
     return read.ok && typeof read.value === "object" && read.value !== null ? parseStatus(Reflect.get(read.value, "status")) : null;

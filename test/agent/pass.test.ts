@@ -4,6 +4,7 @@ import { decide, holderPollMs, linkPollMs, overtakenBy, withdrawals } from "../.
 import { groundFrom } from "../../src/domain/ground.ts";
 import type { DriverView, PodResourcesView, Reading } from "../../src/domain/view.ts";
 import { aDriver, aMemory, anInfo, anIntent, aUnit, aView, GPU, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
+import { AGENT } from "../support/node-status.ts";
 
 describe("holders are looked at again", () => {
   const DEVICE = "0000:17:00.0";
@@ -39,6 +40,7 @@ describe("a pass is overtaken", () => {
     intent: anIntent(),
     generation: 1,
     intentProblem: "",
+    agent: AGENT,
     driver: "simulated",
     hasKubelet: true,
     previous: null,

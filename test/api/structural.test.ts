@@ -44,16 +44,45 @@ describe("the converter", () => {
     });
   });
 
-  test("gives a string with a form its pattern, its bound and a rule that says the form in words", () => {
+  test("gives a string with a form its bound and a rule that says the form in words, and no pattern, whose refusal nobody could read", () => {
     const schema = text({ ...said, pattern: /^a\/b$/, maxLength: 3, instead: 'a/b in "quotes"' });
     expect(toStructural(schema, "spec.x")).toEqual({
       ...said,
       type: "string",
-      pattern: "^a/b$",
       maxLength: 3,
       "x-kubernetes-validations": [
         { rule: 'self.matches("^a/b$")', message: 'write a/b in "quotes"', messageExpression: '"\'" + self + "\': write " + "a/b in \\"quotes\\""' },
       ],
+    });
+  });
+
+  test("asks little of an open object: the keys of its lists, and words that look like one", () => {
+    const entry = field(z.strictObject({ key: word, mode: field(z.enum(["On", "Off"]), said) }), said);
+    const schema = field(z.strictObject({ name: word, entries: field(z.array(entry), { ...said, list: { kind: "Map", keys: ["key"] } }) }), {
+      ...said,
+      isOpen: true,
+    });
+    const open = { "x-kubernetes-preserve-unknown-fields": true };
+    expect(toStructural(schema, "status")).toEqual({
+      ...said,
+      type: "object",
+      ...open,
+      properties: {
+        name: { ...said, type: "string" },
+        entries: {
+          ...said,
+          type: "array",
+          "x-kubernetes-list-type": "map",
+          "x-kubernetes-list-map-keys": ["key"],
+          items: {
+            ...said,
+            type: "object",
+            ...open,
+            required: ["key"],
+            properties: { key: { ...said, type: "string" }, mode: { ...said, type: "string", pattern: "^([A-Za-z][A-Za-z0-9]*)?$", maxLength: 63 } },
+          },
+        },
+      },
     });
   });
 

@@ -12,6 +12,7 @@ import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { Condition, NodeStatus } from "../../src/domain/status.ts";
 import type { NodeView, PodDevices } from "../../src/domain/view.ts";
 import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, KUBELET, REG_BASE } from "../support/builders.ts";
+import { AGENT } from "../support/node-status.ts";
 
 const REGISTERED = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
 
@@ -52,6 +53,7 @@ function report({
   const memory = remember(remember(aMemory(), intent, groundFrom(aView(before))), intent, ground);
   return reportFrom({
     ground,
+    agent: AGENT,
     driver: "simulated",
     verdicts: verdictsFor(intent, ground, memory),
     unitVerdicts: planUnits({ intent, ground, memory }),

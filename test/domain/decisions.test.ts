@@ -15,6 +15,7 @@ import { CONDITION_TYPES, DEVICE_REASONS, UNIT_REASONS } from "../../src/domain/
 import { reportFrom } from "../../src/domain/report.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { NodeView } from "../../src/domain/view.ts";
+import { AGENT } from "../support/node-status.ts";
 import { randomIntent, randomMemory, randomView } from "../support/random-world.ts";
 
 const RUNS = { numRuns: 3_000 };
@@ -139,6 +140,7 @@ describe("the report", () => {
         const unitVerdicts = planUnits({ intent, ground, memory });
         const status = reportFrom({
           ground,
+          agent: AGENT,
           driver: "simulated",
           verdicts,
           unitVerdicts,

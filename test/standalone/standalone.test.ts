@@ -11,6 +11,7 @@ import { silentLog } from "../../src/runtime/log.ts";
 import { createManifestIntent, type ManifestIntent } from "../../src/standalone/manifest-intent.ts";
 import { createStatusFile, readStatusFile } from "../../src/standalone/status-file.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
+import { AGENT } from "../support/node-status.ts";
 
 const manifest = (state: string): string =>
   `apiVersion: teeio.dev/v1alpha1\nkind: TrustedIommu\nmetadata: {name: n1}\nspec:\n  state: ${state}\n  units: {all: true}\n`;
@@ -129,6 +130,7 @@ describe("the manifest", () => {
 
 describe("the status file", () => {
   const status: NodeStatus = {
+    agent: AGENT,
     observedGeneration: 1,
     bootId: "b",
     simulated: true,

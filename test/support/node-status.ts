@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../src/domain/status.ts";
+import type { AgentStatus, Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../src/domain/status.ts";
 
 /** Builders of status values for tests: defaults of a healthy simulated node, and what the test says otherwise. */
 
@@ -47,8 +47,12 @@ export function condition(over: Partial<Condition> = {}): Condition {
   };
 }
 
+/** Who wrote the status. */
+export const AGENT: AgentStatus = { version: "0.1.0", specLevel: 1 };
+
 export function nodeStatus(over: Partial<NodeStatus> = {}): NodeStatus {
   return {
+    agent: AGENT,
     observedGeneration: 1,
     bootId: "6c0e2d1c-8d0c-4a0e-9d2c-1f6a6b1f0001",
     simulated: true,

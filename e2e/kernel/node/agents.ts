@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { API_VERSION, TRUSTED_IOMMU } from "../../../src/api/names.ts";
-import { parseStatus } from "../../../src/api/parse.ts";
+import { statusSchema } from "../../../src/api/status.ts";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { type Look, met, notYet, waitUntil } from "../../cluster/waiting.ts";
@@ -76,8 +76,7 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
       wait(`${node}: ${what}`, async () => {
         const object = await cluster.kubectlJson(["get", TRUSTED_IOMMU.singular, node], OBJECT);
         if (object.status === undefined) return notYet<NodeStatus>("no status");
-        const status = parseStatus(object.status);
-        if (status === null) throw new Error(`the status of ${node} is not as this version writes it: ${JSON.stringify(object.status)}`);
+        const status = statusSchema.parse(object.status);
         const isNew = status.observedGeneration === object.metadata.generation;
         return isNew && holds(status) ? met(status) : notYet<NodeStatus>(JSON.stringify({ ...status, conditions: [] }));
       }),

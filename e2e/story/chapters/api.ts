@@ -89,8 +89,14 @@ function refusal(text: string): [string, string][] {
   return name === undefined ? [] : [[name, words ?? ""]];
 }
 
+/** What an admin would have to be an author of regular expressions for. */
+const PATTERN = /should match|\^\[|\(\?:/;
+
 function misjudged({ name, expect: expected }: Example, words: string | null): string[] {
   if (expected.ok) return words === null ? [] : [`${name}: refused: ${words}`];
   if (words === null) return [`${name}: accepted`];
-  return words.includes(expected.serverPath) ? [] : [`${name}: refused without naming ${expected.serverPath}: ${words}`];
+  if (!words.includes(expected.serverPath)) return [`${name}: refused without naming ${expected.serverPath}: ${words}`];
+  if (PATTERN.test(words)) return [`${name}: refused with a regular expression: ${words}`];
+  // What a rule refuses it says how to put right; of a type, a word or a size the API server says what it takes.
+  return expected.by === "Cel" && !/\b(write|give|join) /.test(words) ? [`${name}: refused without saying what to write: ${words}`] : [];
 }

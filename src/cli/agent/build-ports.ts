@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import type { AgentOptions, AgentPorts } from "../../agent/ports.ts";
+import { SPEC_LEVEL } from "../../api/spec-levels.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import { createJournal, type Journal } from "../../runtime/journal.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import { makePrivateFolder } from "../../runtime/private-folder.ts";
 import { proofsFolder } from "../config/node-config.ts";
+import { VERSION } from "../version.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildHost } from "./build-host.ts";
 import { buildKubelet } from "./build-kubelet.ts";
@@ -59,7 +61,12 @@ export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
       proofs: buildProofs(ground),
       onFatal,
     },
-    options: { driver: driver.driver, settleMs: config.settleMs, observeEveryMs: OBSERVE_EVERY_MS },
+    options: {
+      agent: { version: VERSION, specLevel: SPEC_LEVEL },
+      driver: driver.driver,
+      settleMs: config.settleMs,
+      observeEveryMs: OBSERVE_EVERY_MS,
+    },
     parts: [...source.parts, ...kubelet.parts],
     jobs: () => [...source.jobs(), ...kubelet.jobs()],
   };

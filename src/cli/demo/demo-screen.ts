@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the demonstration shows: the live view, or with --once the final tables. */
-import type { NodeStatus } from "../../domain/status.ts";
+import type { ReadStatus } from "../../domain/status.ts";
 import { clean } from "../../runtime/printable.ts";
 import type { OutputForm } from "../config/settings.ts";
 import { type Context, canvasOf, printLines } from "../context.ts";
@@ -22,7 +22,7 @@ export function quietScreen(context: Context, output: OutputForm): Screen {
 }
 
 /** The node once it has settled. */
-export function printSettled(context: Context, output: OutputForm, status: NodeStatus): void {
+export function printSettled(context: Context, output: OutputForm, status: ReadStatus): void {
   const tables = (): readonly string[] => nodeTables("demo", status, { ...canvasOf(context), height: null });
   printLines(context, output === "json" ? [jsonText(status)] : tables());
 }

@@ -3,7 +3,7 @@
  * Where a role tells what it does, in one form: a live view on a terminal, a line of text for each change elsewhere, or JSON lines of the log. Nothing
  * is told by two of them.
  */
-import type { NodeStatus } from "../../domain/status.ts";
+import type { ReadStatus } from "../../domain/status.ts";
 import { clean } from "../../runtime/printable.ts";
 import type { OutputForm } from "../config/settings.ts";
 import { type Context, hasColour } from "../context.ts";
@@ -17,7 +17,7 @@ export interface Screen {
   readonly isLive: boolean;
   /** Changes of the status are told here, so the log leaves them out. */
   readonly tellsChanges: boolean;
-  show(node: string, status: NodeStatus): void;
+  show(node: string, status: ReadStatus): void;
   /** A line of the log, as JSON. */
   log(json: string): void;
   /** A line for people, beside what is shown. */
@@ -62,7 +62,7 @@ function liveScreen(context: Context, footer: string): Screen {
 /** Changes on standard output and the log on standard error, alike in form, so that they may go into one file. */
 function lineScreen(context: Context): Screen {
   const { output, clock } = context;
-  let before: NodeStatus | null = null;
+  let before: ReadStatus | null = null;
   const say = (text: string): void => {
     output.write(`${timeOf(new Date(clock.wallMs()).toISOString())} ${clean(text)}\n`);
   };

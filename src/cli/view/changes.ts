@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ConditionType } from "../../domain/reason.ts";
-import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
+import type { ReadCondition, ReadDevice, ReadStatus, ReadUnit } from "../../domain/status.ts";
 import { clean } from "../../runtime/printable.ts";
 import { oneLine } from "./text.ts";
 import { deviceReason, isAlarm, reasonText, unitName } from "./words.ts";
@@ -9,7 +8,7 @@ import { deviceReason, isAlarm, reasonText, unitName } from "./words.ts";
  * What changed between two statuses, one line each, for output that is not a terminal: each change once, by what it is a change of. Conditions that only
  * sum up units and devices are left out. `before` null: everything is new. Pure.
  */
-export function changeLines(before: NodeStatus | null, after: NodeStatus): readonly string[] {
+export function changeLines(before: ReadStatus | null, after: ReadStatus): readonly string[] {
   return [
     ...changed(before?.units ?? [], after.units, { key: (unit) => unit.regBase, say: unitLine, gone: (unit) => `unit ${unitName(unit)} is gone` }),
     ...changed(before?.devices ?? [], after.devices, {
@@ -36,13 +35,13 @@ function changed<T>(before: readonly T[], after: readonly T[], speech: Speech<T>
   return [...spoken, ...before.filter((item) => !now.has(speech.key(item))).map(speech.gone)];
 }
 
-function unitLine(unit: UnitStatus, before: UnitStatus | undefined): string {
+function unitLine(unit: ReadUnit, before: ReadUnit | undefined): string {
   if (before && before.state === unit.state && before.reason === unit.reason && before.tdxIommuId === unit.tdxIommuId) return "";
   const id = unit.tdxIommuId === "" ? "" : ` id ${unit.tdxIommuId}`;
   return `unit ${unitName(unit)} ${arrow(before?.state, unit.state)}${id} ${reasonText(unit)}`;
 }
 
-function deviceLine(device: DeviceStatus, before: DeviceStatus | undefined): string {
+function deviceLine(device: ReadDevice, before: ReadDevice | undefined): string {
   const isSame = before?.offered === device.offered && before.reason === device.reason && before.usedBy?.pod === device.usedBy?.pod;
   if (isSame) return "";
   const verdict = device.offered ? `offered as ${device.resource}` : "withheld";
@@ -51,10 +50,10 @@ function deviceLine(device: DeviceStatus, before: DeviceStatus | undefined): str
 }
 
 /** Counts of what the lines of units and devices tell one by one. */
-const SUMS: ReadonlySet<ConditionType> = new Set(["UnitsTrusted", "DevicesOffered"]);
+const SUMS: ReadonlySet<string> = new Set(["UnitsTrusted", "DevicesOffered"]);
 
 /** While an alarm goes on, what it says is news. Of the others only that they begin or cease to hold: why is told by a unit, a device or an alarm. */
-function conditionLine(condition: Condition, before: Condition | undefined): string {
+function conditionLine(condition: ReadCondition, before: ReadCondition | undefined): string {
   if (SUMS.has(condition.type)) return "";
   const isOff = isAlarm(condition) ? condition.status === "False" : condition.type === "Ready" && condition.status !== "True";
   const isSame = before?.status === condition.status && (!isAlarm(condition) || isOff || before.message === condition.message);

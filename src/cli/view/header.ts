@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Condition, NodeStatus } from "../../domain/status.ts";
+import type { ReadCondition, ReadStatus } from "../../domain/status.ts";
 import { type Canvas, line, oneLine, type Span, span } from "./text.ts";
 import { conditionMark, isAlarm, reasonText, simulatedBanner } from "./words.ts";
 
 /** The top of every view of a node: who and on what, the banner of a simulation, what the conditions say, the one sentence for people. */
-export function header(node: string, status: NodeStatus, canvas: Canvas): readonly string[] {
+export function header(node: string, status: ReadStatus, canvas: Canvas): readonly string[] {
   const banner = simulatedBanner(status, canvas);
   const shown = alarms(status);
   // The summary is what Ready says, which is often what Degraded says.
@@ -18,7 +18,7 @@ export function header(node: string, status: NodeStatus, canvas: Canvas): readon
   ];
 }
 
-function identity(node: string, status: NodeStatus, canvas: Canvas): string {
+function identity(node: string, status: ReadStatus, canvas: Canvas): string {
   const { driver, version, connect, environment } = status.tdxModule;
   const module = version === "" ? "unreadable" : `${version}${connect ? "" : " (without TDX Connect)"}`;
   const pairs = [
@@ -33,12 +33,12 @@ function identity(node: string, status: NodeStatus, canvas: Canvas): string {
   );
 }
 
-function alarms(status: NodeStatus): readonly Condition[] {
+function alarms(status: ReadStatus): readonly ReadCondition[] {
   return status.conditions.filter((condition) => isAlarm(condition) && condition.status !== "False");
 }
 
 /** Conditions in as few lines as the width allows, each as mark and type. An alarm that is off is no news. */
-function conditionLines(status: NodeStatus, canvas: Canvas): readonly string[] {
+function conditionLines(status: ReadStatus, canvas: Canvas): readonly string[] {
   const lines: Span[][] = [[]];
   let used = 0;
   for (const condition of status.conditions.filter((item) => !isAlarm(item) || item.status !== "False")) {

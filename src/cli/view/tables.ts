@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
+import type { ReadDevice, ReadStatus, ReadUnit } from "../../domain/status.ts";
 import { header } from "./header.ts";
 import { type Column, table } from "./table.ts";
 import { type Canvas, line, type Span, span } from "./text.ts";
@@ -34,7 +34,7 @@ const DEVICE_COLUMNS: readonly Column[] = [
 const FRAME_LINES = 5;
 
 /** A node as two tables under a header: the live view and the final picture of `--once`. Pure. */
-export function nodeTables(node: string, status: NodeStatus, page: Page): readonly string[] {
+export function nodeTables(node: string, status: ReadStatus, page: Page): readonly string[] {
   const top = [...header(node, status, page), ""];
   const others = otherUnitLines(status, page);
   const room = page.height === null ? null : page.height - top.length - others.length - FRAME_LINES;
@@ -56,16 +56,16 @@ export function nodeTables(node: string, status: NodeStatus, page: Page): readon
   ];
 }
 
-function unitRow(unit: UnitStatus): readonly Span[] {
+function unitRow(unit: ReadUnit): readonly Span[] {
   return [span(unit.regBase), span(unit.kernelName, "dim"), unitState(unit), span(unit.tdxIommuId), span(reasonText(unit))];
 }
 
-function wideUnitRow(unit: UnitStatus): readonly Span[] {
+function wideUnitRow(unit: ReadUnit): readonly Span[] {
   const cells = unitRow(unit);
   return [...cells.slice(0, -1), span(lastCallText(unit), "dim"), ...cells.slice(-1)];
 }
 
-function deviceRow(device: DeviceStatus): readonly Span[] {
+function deviceRow(device: ReadDevice): readonly Span[] {
   return [span(device.address), span(device.regBase, "dim"), span(device.resource), offered(device), span(deviceReason(device))];
 }
 
@@ -94,7 +94,7 @@ function share(room: number | null, units: number, devices: number): readonly [n
   return [half, Math.max(2, room - half)];
 }
 
-function counts(status: NodeStatus, page: Page): string {
+function counts(status: ReadStatus, page: Page): string {
   const { unitsTrusted, unitsSelected, devicesOffered, devicesWithheld, functions } = status.counts;
   const text = `${unitsTrusted} of ${unitsSelected} units trusted, ${devicesOffered} devices offered, ${devicesWithheld} withheld, ${functions} functions on the bus`;
   return line([span(text, "dim")], page);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
+import type { ReadDevice, ReadStatus, ReadUnit } from "../../domain/status.ts";
 import { header } from "./header.ts";
 import { type Canvas, columns, line, padTo, type Span, span } from "./text.ts";
 import { deviceReason, offered, otherUnitLines, reasonText, unitName, unitState } from "./words.ts";
@@ -11,7 +11,7 @@ interface Branch {
 }
 
 /** A node as a tree, host bridge → unit → device, each with state, id and reason. A unit stands below every host bridge whose devices it serves. Pure. */
-export function nodeTree(node: string, status: NodeStatus, canvas: Canvas): readonly string[] {
+export function nodeTree(node: string, status: ReadStatus, canvas: Canvas): readonly string[] {
   const tree = bridges(status).flatMap((branch) => drawn(branch, { head: "", tail: "" }, canvas));
   return [...header(node, status, canvas), "", ...tree, ...otherUnitLines(status, canvas)];
 }
@@ -33,7 +33,7 @@ function drawn(branch: Branch, prefix: Prefix, canvas: Canvas): readonly string[
   ];
 }
 
-function bridges(status: NodeStatus): readonly Branch[] {
+function bridges(status: ReadStatus): readonly Branch[] {
   const names = [...new Set(status.devices.map((device) => device.hostBridge))].toSorted();
   const units = new Map(status.units.map((unit) => [unit.regBase, unit]));
   const used = new Set(status.devices.map((device) => device.regBase));
@@ -48,7 +48,7 @@ function bridges(status: NodeStatus): readonly Branch[] {
   return [...branches, { label: [span("units without TEE-I/O devices", "dim")], children: idle.map((unit) => unitBranch(unit, [])) }];
 }
 
-function unitBranches(devices: readonly DeviceStatus[], units: ReadonlyMap<string, UnitStatus>, width: number): readonly Branch[] {
+function unitBranches(devices: readonly ReadDevice[], units: ReadonlyMap<string, ReadUnit>, width: number): readonly Branch[] {
   const bases = [...new Set(devices.map((device) => device.regBase))];
   return bases.map((regBase) => {
     const children = devices.filter((device) => device.regBase === regBase).map((device) => deviceBranch(device, width));
@@ -57,12 +57,12 @@ function unitBranches(devices: readonly DeviceStatus[], units: ReadonlyMap<strin
   });
 }
 
-function unitBranch(unit: UnitStatus, children: readonly Branch[]): Branch {
+function unitBranch(unit: ReadUnit, children: readonly Branch[]): Branch {
   const id = unit.tdxIommuId === "" ? [] : [span(`  id ${unit.tdxIommuId}`)];
   return { label: [span(`${unitName(unit)}  `), unitState(unit), ...id, span(`  ${reasonText(unit)}`, "dim")], children };
 }
 
-function deviceBranch(device: DeviceStatus, width: number): Branch {
+function deviceBranch(device: ReadDevice, width: number): Branch {
   const link = device.link.state === "Insecure" ? "" : `  link ${device.link.state}${device.link.tsm === "" ? "" : ` by ${device.link.tsm}`}`;
   const resource = width === 0 ? "" : `${padTo(device.resource, width)}  `;
   const offer = offered(device);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { OTHER_UNIT_REASONS } from "../../domain/reason.ts";
-import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../domain/status.ts";
+import type { ReadCondition, ReadDevice, ReadStatus, ReadUnit } from "../../domain/status.ts";
 import type { UnitState } from "../../domain/unit.ts";
 import { type Canvas, line, oneLine, type Span, type Style, span } from "./text.ts";
 
 /** How the words of a status look; shared by all views so that one state has one colour everywhere. */
 
-const STATE_STYLES: Record<UnitState, Style> = {
+/** A word that another version wrote has none. */
+const STATE_STYLES: Readonly<Record<UnitState, Style>> = {
   Unknown: "warn",
   Unsupported: "dim",
   Untrusted: "plain",
@@ -17,11 +18,16 @@ const STATE_STYLES: Record<UnitState, Style> = {
   Foreign: "bad",
 };
 
-export function unitState(unit: UnitStatus): Span {
-  return span(unit.state, STATE_STYLES[unit.state]);
+/** What is known of a word of a status. */
+function lookUp<T>(known: Readonly<Record<string, T>>, word: string): T | undefined {
+  return Object.hasOwn(known, word) ? known[word] : undefined;
 }
 
-export function offered(device: DeviceStatus): Span {
+export function unitState(unit: ReadUnit): Span {
+  return span(unit.state, lookUp(STATE_STYLES, unit.state) ?? "plain");
+}
+
+export function offered(device: ReadDevice): Span {
   return device.offered ? span("offered", "good") : span("withheld", "warn");
 }
 
@@ -31,7 +37,7 @@ export function reasonText(item: { readonly reason: string; readonly message: st
 }
 
 /** A device says by whom it is used before it says anything else. */
-export function deviceReason(device: DeviceStatus): string {
+export function deviceReason(device: ReadDevice): string {
   const reason = device.offered ? "" : reasonText(device);
   const user = device.usedBy === null ? "" : `used by ${device.usedBy.pod === "" ? "someone who is not named yet" : device.usedBy.pod}`;
   return [user, reason].filter((part) => part !== "").join("; ");
@@ -45,7 +51,7 @@ const BANNERS = [
 ] as const;
 
 /** What nobody may overlook on a machine without hardware; null on a real one. */
-export function simulatedBanner(status: NodeStatus, canvas: Canvas): string | null {
+export function simulatedBanner(status: ReadStatus, canvas: Canvas): string | null {
   if (!status.simulated) return null;
   const text = BANNERS.find((banner) => banner.length <= canvas.width) ?? "SIM";
   return line([span(text, "banner")], canvas);
@@ -55,19 +61,19 @@ export function simulatedBanner(status: NodeStatus, canvas: Canvas): string | nu
 const ALARMS: ReadonlySet<string> = new Set(["Degraded", "ClearBlocked"]);
 
 /** A condition that warns: bad news when it is not False. */
-export function isAlarm({ type }: Condition): boolean {
+export function isAlarm({ type }: ReadCondition): boolean {
   return ALARMS.has(type);
 }
 
 /** ✓ as it should be, ✗ not, ? unknown. */
-export function conditionMark(condition: Condition): Span {
+export function conditionMark(condition: ReadCondition): Span {
   if (condition.status === "Unknown") return span("?", "warn");
   if (isAlarm(condition)) return condition.status === "True" ? span("✗", "bad") : span("✓", "good");
   return condition.status === "True" ? span("✓", "good") : span("✗", "warn");
 }
 
 /** The last SEAMCALL in short: `SETUP TDX_SUCCESS, 3 attempts, 21 ms`. */
-export function lastCallText({ lastCall }: UnitStatus): string {
+export function lastCallText({ lastCall }: ReadUnit): string {
   if (lastCall === null) return "";
   const { leaf, name, operand, attempts, durationMs } = lastCall;
   const times = attempts === 1 ? "" : `, ${attempts} attempts`;
@@ -75,15 +81,15 @@ export function lastCallText({ lastCall }: UnitStatus): string {
 }
 
 /** IOMMUs that are none of the units, one line each: `dmar2  UnitUnreadable: address reads "garbage"`. */
-export function otherUnitLines(status: NodeStatus, canvas: Canvas): readonly string[] {
+export function otherUnitLines(status: ReadStatus, canvas: Canvas): readonly string[] {
   return status.otherUnits.map((unit) => {
     const style = unit.reason === "UnitUnreadable" ? "warn" : "dim";
-    const message = unit.message === "" ? OTHER_UNIT_REASONS[unit.reason] : unit.message;
+    const message = unit.message === "" ? (lookUp(OTHER_UNIT_REASONS, unit.reason) ?? "") : unit.message;
     return line([span(`${unit.kernelName}  `), span(reasonText({ ...unit, message }), style)], canvas);
   });
 }
 
 /** `0xfed90000 (dmar0)`; the label is left out where the kernel gives none. */
-export function unitName(unit: UnitStatus): string {
+export function unitName(unit: ReadUnit): string {
   return unit.kernelName === "" ? unit.regBase : `${unit.regBase} (${unit.kernelName})`;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AGENT_FIELD_MANAGER, API_VERSION, TRUSTED_IOMMU } from "../../api/names.ts";
 import { parseStatus } from "../../api/parse.ts";
-import type { NodeStatus } from "../../domain/status.ts";
+import type { NodeStatus, ReadStatus } from "../../domain/status.ts";
 import { createSerialQueue } from "../../runtime/serial.ts";
 import type { ApiClient } from "../transport/api-client.ts";
 import { statusOfError } from "../transport/api-error.ts";
@@ -17,7 +17,7 @@ export interface NodeStatusOptions {
 }
 
 export interface NodeStatusWriter {
-  readLast(): Promise<NodeStatus | null>;
+  readLast(): Promise<ReadStatus | null>;
   /** Server-side apply of the whole status, one at a time; nothing is sent when the object already has it or when there is no object. */
   write(status: NodeStatus): Promise<void>;
   /** Writes the last status again when the object is another one than it was written to. */

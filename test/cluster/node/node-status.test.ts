@@ -7,12 +7,14 @@ import { type ApiClient, createApiClient } from "../../../src/cluster/transport/
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
+import { AGENT } from "../../support/node-status.ts";
 import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, type ExpectedRequest, json, type ScenarioServer, silence } from "../scenario-server.ts";
 
 const PATH = "/apis/teeio.dev/v1alpha1/trustediommus/n1";
 
 const STATUS: NodeStatus = {
+  agent: AGENT,
   observedGeneration: 1,
   bootId: "b",
   simulated: true,

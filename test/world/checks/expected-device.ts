@@ -55,9 +55,9 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
 }
 
-/** What is offered, what is undecided, and what a pod has in its hands. */
+/** What is offered, what is undecided, and what a pod has in its hands: of one that kubelet has forgotten nothing may tell, after a reboot. */
 function mustBeShown({ api }: World, fn: HostFunction, reason: Reason): boolean {
-  const isHeld = api.pods.some((pod) => pod.stage === "Held" && !pod.isTerminating && pod.ids.includes(fn.address));
+  const isHeld = api.pods.some((pod) => pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && pod.ids.includes(fn.address));
   return reason === "Offered" || reason === "CapabilityUnknown" || (reason === "DeviceMissing" && isHeld);
 }
 

@@ -42,7 +42,7 @@ export class AgentProcess {
     const { settleMs, observeEveryMs, isSimulated, kernelOwner } = world.shape;
     this.#watch = world.owner && new KernelOwnerWatch(world.owner);
     const driver = isSimulated ? "simulated" : kernelOwner ? "tdx_host" : "tdx_iommu";
-    this.agent = createAgent(this.#ports(), { driver, settleMs, observeEveryMs, logsChanges: true });
+    this.agent = createAgent(this.#ports(), { agent: { version: "0.1.0", specLevel: 1 }, driver, settleMs, observeEveryMs, logsChanges: true });
   }
 
   start(): void {
