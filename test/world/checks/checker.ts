@@ -20,7 +20,7 @@ import { objections } from "./eligibility.ts";
 import { LinkOrders } from "./link-orders.ts";
 import { ListChecks } from "./list-checks.ts";
 import { OverdueChecks } from "./overdue-checks.ts";
-import { type Age, EVER, setupObjections } from "./setup-rules.ts";
+import { type Age, EVER, mayBeBelow, setupObjections } from "./setup-rules.ts";
 
 export class Checker implements Witness {
   readonly violations: string[] = [];
@@ -105,7 +105,8 @@ export class Checker implements Witness {
     const { host, kubelet, module, time } = this.#world;
     if (view === "host") this.#links.look();
     for (const { regBase } of module.units) {
-      const below = host.below(regBase);
+      // A function that no look has ever placed below the unit shows nothing of it.
+      const below = host.functions.filter((fn) => mayBeBelow(this.#world, fn, regBase));
       const isBusyOnHost = host.isReadable.value && below.some((fn) => fn.isPresent.value && (fn.isBusyBesides || held.has(fn.address)));
       const isListed = below.some(({ address }) => kubelet.listed().some(({ ids }) => ids.includes(address)));
       if (view === "host" ? isBusyOnHost : isListed) this.#busy.set(regBase, { sinceMs: time.nowMs, sinceTick: time.tick });
