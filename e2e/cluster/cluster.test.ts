@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { z } from "zod";
-import { AGENT_IMAGE, writeAgentImage } from "../image/agent-image.ts";
+import { AGENT_IMAGE, agentImage } from "../image/agent-image.ts";
 import { BUSYBOX_IMAGE } from "../image/busybox-image.ts";
 import { SCHEMAS_FOLDER } from "./binaries.ts";
 import { planCgroupPaths } from "./cgroups.ts";
@@ -86,8 +86,7 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("a cluster of two nodes", ru
 
   test("runs the project's own image, with the node's folders, and the API server at its service address", async () => {
     noteFailure();
-    const archive = join(cluster.folder, "agent.tar");
-    await writeAgentImage(ROOT, archive);
+    const archive = await agentImage(ROOT);
     rung.progress("agent image written");
     await cluster.node("n1").importImage(archive);
     rung.progress("agent image imported");
@@ -137,7 +136,7 @@ import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
 const account = "/var/run/secrets/kubernetes.io/serviceaccount";
 const options = { ca: readFileSync(account + "/ca.crt"), headers: { authorization: "Bearer " + readFileSync(account + "/token", "utf8") } };
-const addon = typeof createRequire("/app/dist/")("../native/build/release/tdx_iommu.node");
+const addon = typeof createRequire("/app/")("./tdx_iommu.node");
 get("https://10.96.0.1/version", options, async (answer) => {
   console.log(process.version, readFileSync("/host/marker", "utf8"), (await json(answer)).gitVersion, addon);
 });

@@ -12,7 +12,7 @@ export interface DebianPackage {
 }
 
 /** What a node needs from Debian. Everything else is built from Go modules.
- *  busybox is the workload image and the pause container; the CNI plugins bring iptables with them. */
+ *  busybox is the workload image and the pause container; the CNI plugins bring iptables with them; buildah and mmdebstrap build the agent's image. */
 export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "runc", proof: "runc" },
   { name: "containernetworking-plugins", proof: "/usr/lib/cni/bridge" },
@@ -21,6 +21,8 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "util-linux", proof: "nsenter" },
   { name: "mount", proof: "mount" },
   { name: "openssl", proof: "openssl" },
+  { name: "buildah", proof: "buildah" },
+  { name: "mmdebstrap", proof: "mmdebstrap" },
 ];
 
 /** The packages that are missing on this machine. */

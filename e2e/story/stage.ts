@@ -7,7 +7,7 @@ import { type CommandResult, runCommand } from "../cluster/command.ts";
 import type { Progress } from "../cluster/progress.ts";
 import type { Rung } from "../cluster/rung.ts";
 import { type Look, met, notYet, waitUntil } from "../cluster/waiting.ts";
-import { AGENT_IMAGE_VALUES, writeAgentImage } from "../image/agent-image.ts";
+import { AGENT_IMAGE_VALUES, agentImage } from "../image/agent-image.ts";
 import { type ApiReader, createApiReader } from "./api-reader.ts";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -66,9 +66,7 @@ async function renderHosts(cluster: Cluster): Promise<void> {
 }
 
 async function importAgents(cluster: Cluster): Promise<void> {
-  const archive = join(cluster.folder, "agent.tar");
-  await writeAgentImage(ROOT, archive);
-  await cluster.importImage(archive);
+  await cluster.importImage(await agentImage(ROOT));
 }
 
 async function openReader(cluster: Cluster): Promise<ApiReader> {
@@ -84,8 +82,7 @@ async function openReader(cluster: Cluster): Promise<ApiReader> {
 }
 
 function furnish(cluster: Cluster, tell: Progress, api: ApiReader): Stage {
-  const { repository, tag, pullPolicy } = AGENT_IMAGE_VALUES;
-  const image = `image.repository=${repository},image.tag=${tag},image.pullPolicy=${pullPolicy}`;
+  const image = `image.pullPolicy=${AGENT_IMAGE_VALUES.pullPolicy}`;
   const values = ["--set", `simulator.enabled=true,agent.settleSeconds=${SETTLE_SECONDS},${image}`];
   return {
     cluster,

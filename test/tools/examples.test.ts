@@ -8,11 +8,18 @@ import { pciResourceEnvName } from "../../src/domain/env-name.ts";
 const EXAMPLES = join(import.meta.dirname, "../../examples");
 const read = (name: string) => parse(readFileSync(join(EXAMPLES, name), "utf8"));
 
-test("the pod of the examples asks for a resource that their node offers, and names the variable that it finds", () => {
-  const offered = read("node.yaml").spec.resources.map(({ name }: { name: string }) => name);
-  const [container] = read("pod.yaml").spec.containers;
-  const asked = Object.keys(container.resources.limits);
-  expect(asked).toHaveLength(1);
-  expect(offered).toContain(asked[0]);
-  expect(readFileSync(join(EXAMPLES, "pod.yaml"), "utf8")).toContain(pciResourceEnvName(asked[0] ?? ""));
+const asked = (name: string): string => {
+  const [container] = read(name).spec.containers;
+  const names = Object.keys(container.resources.limits);
+  expect(names).toHaveLength(1);
+  return names[0] ?? "";
+};
+
+test.each(["pod.yaml", "pod-kata.yaml"])("the example %s asks for a resource that the node of the examples offers", (name) => {
+  const offered = read("node.yaml").spec.resources.map((rule: { name: string }) => rule.name);
+  expect(offered).toContain(asked(name));
+});
+
+test("the pod of the examples names the variable that it finds", () => {
+  expect(readFileSync(join(EXAMPLES, "pod.yaml"), "utf8")).toContain(pciResourceEnvName(asked("pod.yaml")));
 });

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { sharedObjectsOf } from "../../image/agent-image.ts";
+import { sharedObjectsOf } from "../../image/shared-objects.ts";
 import type { Contents } from "../vm/initramfs.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));

@@ -55,8 +55,7 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
     Object.fromEntries(Object.entries(await cluster.allocatable(node)).filter(([name]) => name.startsWith(PREFIX)));
   return {
     async install() {
-      const { repository, tag, pullPolicy } = AGENT_IMAGE_VALUES;
-      const values = ["--set", `image.repository=${repository},image.tag=${tag},image.pullPolicy=${pullPolicy},agent.settleSeconds=3`];
+      const values = ["--set", `image.pullPolicy=${AGENT_IMAGE_VALUES.pullPolicy},agent.settleSeconds=3`];
       const place = ["--set-json", `agent.nodeSelector=${JSON.stringify({ "kubernetes.io/hostname": node })}`];
       await cluster.exec(["helm", "install", RELEASE, CHART, "--namespace", RELEASE, "--create-namespace", ...values, ...place]);
     },

@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:f
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "../../cluster/command.ts";
-import { sharedObjectsOf } from "../../image/agent-image.ts";
+import { sharedObjectsOf } from "../../image/shared-objects.ts";
 import { type Contents, INIT } from "../vm/initramfs.ts";
 
 const RC = fileURLToPath(new URL("rc.sh", import.meta.url));

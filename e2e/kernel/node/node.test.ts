@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A virtual machine as a node of the real cluster, beside the nodes that are namespaces, and the agent on it as on a user's machine: kernel 7.2,
 // a VT-d unit, SETUP by ioctl, devices for pods. The TDX module's half is simulated in its kernel. Told in order, on one cluster.
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from "vitest";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import { type Cluster, startCluster } from "../../cluster/cluster.ts";
 import { openRung } from "../../cluster/rung.ts";
-import { writeAgentImage } from "../../image/agent-image.ts";
+import { agentImage } from "../../image/agent-image.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
 import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, TABLE } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
@@ -53,8 +52,7 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     const [kernel] = kernels;
     const contents = await machineContents(kernel, environment, tell);
     cluster = await startCluster({ nodes: ["n1", "n2"], binaries: await clusterRung.binaries(), environment, progress: tell });
-    const image = join(cluster.folder, "agent.tar");
-    await writeAgentImage(ROOT, image);
+    const image = await agentImage(ROOT);
     const devices = behindPorts(["nvme,serial=a", "nvme,serial=b"]);
     node = await startVmNode(cluster, { name: NODE, chroot, kernel, devices, archives: [image], contents, environment, progress: tell });
     vm = node.vm;

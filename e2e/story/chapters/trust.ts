@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // From an intent to a running pod.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { BUSYBOX_IMAGE } from "../../image/busybox-image.ts";
 import { ours, untilAllocatable } from "../allocatable.ts";
 import { ACCELERATOR, ALL_OFFERED, condition, deviceIn, deviceOf, GPU, readStatus, setIntent, UNITS, untilStatus } from "../intents.ts";
 import { isRunning, untilAgent, untilPod, workload } from "../pods.ts";
-import { NODES, type Stage } from "../stage.ts";
+import { NODES, ROOT, type Stage } from "../stage.ts";
 import { callsOf, idsOf, readModule } from "../tdx-module.ts";
 
 export function tellOfTrust(onStage: () => Stage): void {
@@ -75,6 +79,23 @@ export function tellOfTrust(onStage: () => Stage): void {
       expect(stdout.split("\n")).toEqual(expect.arrayContaining([`${variable}=${device?.address}`, "TEEIO_SIMULATED=true"]));
       expect(device).toMatchObject({ offered: true, usedBy: { pod: `default/${name}` } });
     }
+  });
+
+  test("examples/pod.yaml runs as it is, but for the image's name: there is no registry here", async () => {
+    const stage = onStage();
+    const example = parse(readFileSync(join(ROOT, "examples/pod.yaml"), "utf8"));
+    const [container] = example.spec.containers;
+    await stage.cluster.apply({
+      ...example,
+      spec: { ...example.spec, containers: [{ ...container, image: BUSYBOX_IMAGE, imagePullPolicy: "Never" }] },
+    });
+    const { name } = example.metadata;
+    await untilPod(stage, name, { what: "running", holds: isRunning });
+    const status = await untilStatus(stage, "n1", { what: `${name} named`, holds: (seen) => deviceOf(seen, name) !== null });
+    const { stdout } = await stage.cluster.kubectl(["logs", name]);
+    stage.tell(`${name}: ${stdout}`);
+    expect(stdout).toContain(deviceOf(status, name)?.address);
+    await stage.cluster.kubectl(["delete", "pod", name, "--now", "--wait"]);
   });
 }
 
