@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
+import { anchorOf } from "../../tools/documents/markdown.ts";
 import { isInTree, mentionsIn } from "../../tools/documents/mentions.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -27,6 +28,31 @@ test("every relative link of a document leads to a file", () => {
   );
   expect(links.length).toBeGreaterThan(5);
   expect(links.filter(({ file, target }) => !existsSync(join(ROOT, dirname(file), target)))).toEqual([]);
+});
+
+test("every anchor of a link is a heading of its document", () => {
+  const links = FILES.filter((file) => file.endsWith(".md")).flatMap((file) =>
+    [...textOf(file).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)/g)].map(([, target = "", anchor = ""]) => ({
+      file,
+      target: target === "" ? file : join(dirname(file), target),
+      anchor,
+    })),
+  );
+  expect(links.length).toBeGreaterThan(2);
+  const isThere = ({ target, anchor }: { readonly target: string; readonly anchor: string }): boolean =>
+    textOf(target)
+      .split("\n")
+      .some((line) => /^#+ /.test(line) && anchorOf(line.replace(/^#+ /, "")) === anchor);
+  expect(links.filter((link) => !isThere(link))).toEqual([]);
+});
+
+test("every document in docs/ is linked from another document", () => {
+  const linked = new Set(
+    FILES.filter((file) => file.endsWith(".md")).flatMap((file) =>
+      [...textOf(file).matchAll(/\]\(([^)#\s:]+\.md)/g)].map(([, target = ""]) => join(dirname(file), target)),
+    ),
+  );
+  expect(FILES.filter((file) => /^docs\/.*\.md$/.test(file) && !linked.has(file))).toEqual([]);
 });
 
 test("the names are found in comments, not in code", () => {
