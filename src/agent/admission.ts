@@ -81,7 +81,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
     async admit(asked, then) {
       const { resource, address } = asked;
       refuseEarly();
-      // A device nobody has seen has no unit to lock, and the gate refuses it.
+      // A device that no look has seen has no unit to lock, and the gate refuses it.
       const regBase = state.memory.lastUnits.get(address) ?? "";
       return parts.locks.shared(regBase, async () => {
         const judged = await judgeNow(asked);

@@ -29,7 +29,7 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
     return { address: verdict.address, resource, node: vfioCdev, atMs: parts.ports.clock.nowMs(), epoch: verdict.epoch ?? "", kubelet };
   };
 
-  /** Written down before it is answered: a process that is killed in between must not have given what nobody can prove. */
+  /** Written down before it is answered: a process that is killed in between must not have given what no later process can prove. */
   const give = async (judged: Judged, call: DeviceCall): Promise<AllocatedDevice> => {
     const answer = answerOf(judged, call);
     const before = state.memory.holds.get(answer.address);

@@ -135,8 +135,8 @@ function functionsOf(host: Reading<HostView>): ReadonlyMap<Address, PciFunction>
 }
 
 /**
- * Why a pass is old news when it ends: by its last reading of the table less is listed than it offers, or somebody else answers (or nobody, or
- * somebody at last). Empty when it is not. Nothing need wake the agent for it: a list that stays as it was tells nobody.
+ * Why a pass is old news when it ends: by its last reading of the table less is listed than it offers, or another driver answers (or none, or
+ * one at last). Empty when it is not. Nothing need wake the agent for it: a list that stays as it was wakes no reader.
  */
 export function overtakenBy(pass: Pass, last: Reading<DriverView>, listed: readonly OfferedResource[]): string {
   const [before, after] = [instanceName(pass.ground.view.driver), instanceName(last)];
@@ -171,7 +171,7 @@ const SOON_MS = 2_000;
 const LATER_MS = 15_000;
 
 /**
- * When to look at holders again, since nobody tells the agent that one changed. Soon after an answer of ours, after a kubelet start (podresources
+ * When to look at holders again, since nothing tells the agent that one changed. Soon after an answer of ours, after a kubelet start (podresources
  * leaves pods out that come back by themselves), and while a hold is ending or withholds its device; later while pods just hold devices.
  */
 export function holderPollMs({ answers, memory, ground, podResources, nowMs }: HolderFacts): number | null {

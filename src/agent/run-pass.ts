@@ -39,7 +39,7 @@ export interface PassParts {
 export const WRITE_AGAIN_MS = 2_000;
 /** Soon, and not at once: a driver that comes and goes must not keep the agent busy. */
 const OVERTAKEN_LOOK_MS = 250;
-/** Kubelet writes its checkpoint as soon as it has the list. Nobody tells when a pod that it has forgotten has ended. */
+/** Kubelet writes its checkpoint as soon as it has the list. Nothing tells when a pod that it has forgotten has ended. */
 const CHECKPOINT_LOOK_MS = 2_000;
 
 export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefined> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Lets callers that come at once share one read, without ever giving anybody an answer older than the question: a caller gets a read that began
+ * Lets callers that come at once share one read, without ever giving one of them an answer older than the question: a caller gets a read that began
  * after the call arrived. At most one read runs and one waits.
  */
 export function shareReads<T>(read: () => Promise<T>): () => Promise<T> {

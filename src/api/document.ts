@@ -16,7 +16,7 @@ export interface Source {
   readonly source: (path: readonly PropertyKey[]) => string | null;
 }
 
-/** What people write has less than ten levels, Kubernetes' own objects less than 30. Deeper ones overflow the stack of whoever walks them. */
+/** What people write has less than ten levels, Kubernetes' own objects less than 30. Deeper ones overflow the stack of a reader that walks them. */
 const MOST_LEVELS = 64;
 const MOST_PROBLEMS = 10;
 

@@ -16,7 +16,7 @@ const reader = readerOf(statusSchema) as z.ZodType<ReadStatus>;
 
 /** Null when it cannot be told what it says. */
 export function parseStatus(given: unknown): ReadStatus | null {
-  // An object that nobody has written a status for says nothing.
+  // An object without a status says nothing.
   if (typeof given !== "object" || given === null || Object.keys(given).length === 0) return null;
   const read = reader.safeParse(given);
   return read.success ? read.data : null;

@@ -2,7 +2,7 @@
 
 /**
  * Since which level each field of the spec is understood. A field that is added takes the next level, and no field ever changes its own. The agent
- * writes its level into the status, so that whoever writes specs for many nodes knows which fields each of them understands.
+ * writes its level into the status, so that a controller that writes specs for many nodes knows which fields each of them understands.
  */
 
 /** By path below `spec`; `[]` stands for an entry of a list. Level 1 is the spec of the first release. */

@@ -6,7 +6,7 @@ import { cleanLines } from "../runtime/printable.ts";
 
 /**
  * An error as a person at a terminal needs it: what is wrong, where, and what to do; the code to look up. The stack only with --log-level debug,
- * except for what nobody foresaw: there it is the only lead.
+ * except for what was not foreseen: there it is the only lead.
  */
 export function errorText(thrown: unknown, withStack: boolean): string {
   if (!isAppError(thrown)) return cleanLines(`trusted-iommu: unexpected error, please report it\n${inspect(thrown)}\n`);

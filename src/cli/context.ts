@@ -34,7 +34,7 @@ export interface Context {
   readonly exit: (code: number) => void;
 }
 
-/** Width of output that nobody's terminal limits: a file or a pipe, where cutting would lose something. */
+/** Width of output that no terminal limits: a file or a pipe, where cutting would lose something. */
 const UNLIMITED_COLUMNS = 500;
 const DEFAULT_COLUMNS = 80;
 

@@ -46,7 +46,7 @@ function workingFolderOrNull(): string | null {
 
 /** Waits for its reader, as a filter does, and ends with it. */
 async function runOnce(words: readonly string[], around: Surroundings): Promise<void> {
-  // Who read our output is gone (`… | head`): there is nobody to tell, and nothing to report.
+  // Who read our output is gone (`… | head`): there is no reader to tell, and nothing to report.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(EXIT_CODES.Ok);
     throw error;
@@ -60,7 +60,7 @@ async function runOnce(words: readonly string[], around: Surroundings): Promise<
 
 async function runLasting(words: readonly string[], around: Surroundings): Promise<void> {
   const { openLastingOutputs, takeOverNodesOwnWords } = await import("./lasting-outputs.ts");
-  // A demonstration that nobody looks at any more is over; an agent is not there to be looked at.
+  // A demonstration without a reader is over; an agent is not there to be looked at.
   const onReaderGone = (): void => void (words.includes("demo") && process.kill(process.pid, "SIGTERM"));
   const { drain, ...outputs } = openLastingOutputs({ clock: around.clock, onReaderGone });
   takeOverNodesOwnWords(outputs);

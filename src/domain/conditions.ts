@@ -115,7 +115,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (unread !== "") return draft("Degraded", "True", "UnitUnreadable", unread);
   if (view.driver.kind !== "Read" && !isWithoutConnectAtAll(body) && !isWithoutUnits(inputs.ground, body))
     return draft("Degraded", "True", "DriverUnreadable", view.driver.why);
-  // What nobody selected is as good as it is; an id of ours is ours whether or not it is selected.
+  // A unit that is not selected is as good as it is; an id of ours is ours whether or not it is selected.
   const selected = new Set(inputs.unitVerdicts.filter((verdict) => verdict.selected).map((verdict) => verdict.regBase));
   const older = body.units.find((unit) => unit.reason === "DriverTooOld");
   if (older) return draft("Degraded", "True", "DriverTooOld", `${older.regBase}: ${older.message}`);

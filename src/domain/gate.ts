@@ -179,7 +179,7 @@ export const GATE_RULES: readonly Rule[] = [
     read: (facts) => unknownHolder(facts) || "no holder that kubelet does not know",
   },
   {
-    // Before the rules about our own holds: nobody can prove when another ledger gave it.
+    // Before the rules about our own holds: it cannot be proven when another ledger gave it.
     reason: "HeldByOtherLedger",
     passes: (facts) => !isHeldElsewhere(facts),
     read: ({ hold }) =>

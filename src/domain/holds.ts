@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Devices in somebody's hands: who has them, since which span of trust, and when they count as free again. */
+/** Devices that are held: by whom, since which span of trust, and when they count as free again. */
 import { accountingOf } from "./accounting.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
@@ -8,7 +8,7 @@ import { handKey } from "./in-pods.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
 
-/** A device somebody holds. `epoch` is the span of trust in which it was handed out; null when that cannot be proven. */
+/** A device that is held. `epoch` is the span of trust in which it was handed out; null when that cannot be proven. */
 export interface Hold {
   readonly epoch: string | null;
   /** The extended resource under which it was handed out; null when no view says. */
@@ -61,7 +61,7 @@ function isHiddenOnHost(fn: PciFunction | undefined): boolean {
 }
 
 /**
- * What keeps everybody from seeing that one of these devices is free, most general first; empty when all that must show it can be read. The API's
+ * What keeps every view from showing that one of these devices is free, most general first; empty when all that must show it can be read. The API's
  * pods are asked only when something hangs on them.
  */
 export function blindSpots({ view: { podResources, pods }, functions }: Ground, addresses: Iterable<Address>): readonly string[] {
@@ -144,7 +144,7 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
   return holds;
 }
 
-/** Handed out in another span of trust than the unit's present one, or nobody knows in which. */
+/** Handed out in another span of trust than the unit's present one, or it is not known in which. */
 function isStale(memory: Pick<HoldMemory, "lastUnits">, ground: Ground, address: Address, hold: Hold): boolean {
   const regBase = memory.lastUnits.get(address);
   const epoch = regBase === undefined ? null : (ground.units.get(regBase)?.epoch ?? null);

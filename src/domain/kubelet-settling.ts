@@ -7,7 +7,7 @@ export function kubeletSettleMs(settleMs: number): number {
 }
 
 /**
- * For how long what podresources does not show may be in somebody's hands all the same: kubelet shows a pod some time after it has our answer.
+ * For how long what podresources does not show may be held all the same: kubelet shows a pod some time after it has our answer.
  * Where there is no kubelet the configured time is enough.
  */
 export function unseenMs(settleMs: number, podResources: PodResourcesView): number {

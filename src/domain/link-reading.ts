@@ -59,7 +59,7 @@ export function linksAfterLook(before: LastLinks, { functions, units, view }: Gr
   return links;
 }
 
-/** True when the link of a device cannot be vouched for, or only by what was read before: nothing announces the end of that. */
+/** True when the link of a device cannot be told, or only by what was read before: nothing announces the end of that. */
 export function isLinkUnsure({ teeIo, link, linkRead }: PciFunction): boolean {
   return linkRead.tsm !== "Read" || (teeIo === "Yes" && link.state === "Unknown");
 }

@@ -187,7 +187,7 @@ export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): {
   const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
   const listed = view.publications.flatMap((p) => p.ids);
   const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
-  // A container runtime resolves a CDI name without asking anybody.
+  // A container runtime resolves a CDI name without asking kubelet or the agent.
   const specs = specsOf(memory.specs);
   return { uses, listed: [...new Set([...listed, ...kubelets, ...specs])].filter((id) => isBelow(id, true)) };
 }

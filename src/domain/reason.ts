@@ -101,7 +101,7 @@ export const CONDITION_REASONS = {
   PagesRetained: "pages that no id holds may still be the TDX module's; they are lost until the host reboots",
   LinkSecuredBeforeSetup: "a link was secured before SETUP of a selected unit, which is not issued until it is released",
   DevicesWithheld: "devices that the spec wants are withheld until a person acts; the message says why, which, and what to do",
-  LinkSecuredOutside: "a link was secured by somebody else after SETUP",
+  LinkSecuredOutside: "a link was secured by another program after SETUP",
   CdiStale: "CDI specs of devices that are withheld cannot be removed: a container runtime would still resolve them",
   ProofUnwritable: "the proof file cannot be written, so no device is handed out",
   CdiUnwritable: "CDI specs cannot be written; what has no spec yet is withheld",

@@ -112,7 +112,7 @@ function lastCallStatus(call: LastCall): NonNullable<UnitStatus["lastCall"]> {
   return { leaf: call.leaf, status: hexStatus(call.status), name, operand, attempts: call.attempts, durationMs };
 }
 
-/** Held, as far as anybody knows: shown by a view now, or handed out by us and not shown yet. */
+/** Held, as far as is known: shown by a view now, or handed out by us and not shown yet. */
 function holderOf(hold: Hold | undefined): { pod: string } | null {
   const isHeld = hold !== undefined && (hold.freeSinceMs === null || hold.pod === "");
   return isHeld ? { pod: hold.pod } : null;

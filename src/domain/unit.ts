@@ -43,7 +43,7 @@ export interface DriverUnit {
   readonly pagesDonated: number;
   /** Pages the TDX module may still own although no id holds them. */
   readonly pagesRetained: number;
-  /** What a state that nobody could ask for was concluded from, for people. Empty when the driver answers for the unit itself. */
+  /** What a state that no driver could be asked for was concluded from, for people. Empty when the driver answers for the unit itself. */
   readonly evidence: string;
   /** What is missing when such a state is Unknown: more evidence, or only that it is of the load that is there now. Null for any other state. */
   readonly missing: "Evidence" | "WatchedLoad" | null;
@@ -70,7 +70,7 @@ export interface DriverInfo {
   /** The kernel side is allowed to issue real SEAMCALLs. */
   readonly realSetup: boolean;
   /**
-   * The kernel's own driver calls SETUP and CLEAR, for all units together, when it is loaded and unloaded. It tells nobody the ids, so a unit can be
+   * The kernel's own driver calls SETUP and CLEAR, for all units together, when it is loaded and unloaded. It does not tell the ids, so a unit can be
    * trusted without one; nothing can be asked of it.
    */
   readonly kernelOwned: boolean;

@@ -59,7 +59,7 @@ export interface NodePod {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
-  /** Pending, Running, Succeeded, Failed, Unknown. Anybody with the right to write the status can set it. */
+  /** Pending, Running, Succeeded, Failed, Unknown. Every user with the right to write the status can set it. */
   readonly phase: string;
   readonly terminating: boolean;
   /** At least one of its containers, of whatever role, runs. */

@@ -57,11 +57,11 @@ function slotEvidence(facts: FunctionFacts, around: Surroundings): SlotEvidence 
   const speaker = speakerOf(facts);
   if (speaker === null) return { own: facts.capabilities, zero: "Unknown" };
   const zero = speaker === facts.address ? facts : around.factsOf(speaker);
-  // A function 0 that is itself a virtual function speaks for nobody.
+  // A function 0 that is itself a virtual function speaks for no other function.
   return { own: facts.capabilities, zero: zero === null ? null : (zero.capabilities ?? "Unknown") };
 }
 
-/** The root port above, in which the link ends. Nobody compares the registers of a slot without `tsm/`. */
+/** The root port above, in which the link ends. The registers are not compared of a slot without `tsm/`. */
 function otherEnd(facts: FunctionFacts, around: Surroundings): SlotEvidence["zero"] {
   const { place } = facts.identity;
   const speaker = speakerOf(facts);

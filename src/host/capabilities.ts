@@ -67,7 +67,7 @@ export function readCapabilities(space: ConfigSpace): Capabilities {
   return { ...extended, teeIo: "Yes", teeIoWhy: "" };
 }
 
-/** The kernel gives everybody the header, and the rest to those with the right to it. */
+/** The kernel gives every user the header, and the rest to those with the right to it. */
 function whyUnread(space: ConfigSpace): string {
   const isOpenPartOnly = space.u32(OPEN_BYTES - 4) !== null && space.u32(OPEN_BYTES) === null;
   if (isOpenPartOnly) return "only the first 64 bytes of its configuration space can be read: the agent needs CAP_SYS_ADMIN, run it as root";

@@ -24,9 +24,9 @@ export interface HolderSearch {
   readonly strays: Strays;
 }
 
-/** The host has no vfio device: nobody to look for. */
+/** The host has no vfio device: there is no holder to look for. */
 export const NOBODY_TO_FIND: HolderSearch = { scan: { kind: "Known", pidsByNode: new Map() }, strays: NO_STRAYS };
-/** Nobody was looked for, because the caller needs no answer. */
+/** No holder was looked for, because the caller needs no answer. */
 export const NOT_ASKED: HolderSearch = { scan: { kind: "Unreadable", why: "not looked for: no decision hung on it" }, strays: NO_STRAYS };
 
 /**

@@ -14,7 +14,7 @@ export interface SlotEvidence {
   readonly zero: Capabilities | null | "Unknown";
 }
 
-/** TEE-I/O of a function: function 0 of the slot answers for all. Without it nobody could set up a session, so a No of its own stays No. */
+/** TEE-I/O of a function: function 0 of the slot answers for all. Without it no session could be set up, so a No of its own stays No. */
 export function decideTeeIo({ own, zero }: SlotEvidence): Tristate {
   if (zero === "Unknown") return "Unknown";
   if (zero !== null) return zero.teeIo;
@@ -40,7 +40,7 @@ export function decideLink(evidence: SlotEvidence, tsm: TsmReading): Link {
   };
 }
 
-/** Why a function has no TEE-I/O, or why nobody can tell; empty when it has. */
+/** Why a function has no TEE-I/O, or why that cannot be told; empty when it has. */
 export function whyTeeIo(evidence: SlotEvidence): string {
   const { own, zero } = evidence;
   if (zero === null && own?.teeIo === "No") return own.teeIoWhy;

@@ -6,12 +6,12 @@
  */
 import type { Address, HostView, PciFunction } from "../domain/device.ts";
 
-/** A function before anybody has looked who holds it. */
+/** A function before its holders were looked for. */
 export type UnsearchedFunction = Omit<PciFunction, "holders">;
 
 /** What an observation must find out about holders: looking through all processes is its dearest part. */
 export interface HostLook {
-  /** Whether a decision hangs on the holders of this function. Where one does on none, nobody is looked for, and every holder is Unreadable. */
+  /** Whether a decision hangs on the holders of this function. Where one does on none, no holder is looked for, and every holder is Unreadable. */
   readonly wantsHolders: (fn: UnsearchedFunction) => boolean;
   /** `Fresh`: the search begins after the call, as CLEAR needs it. `Recent`: it may have begun up to a second earlier, where searching is dear. */
   readonly age: "Fresh" | "Recent";

@@ -200,7 +200,7 @@ function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroun
   };
 }
 
-/** @param functions all that are on the bus: a node that is open and that none of them has may be anybody's */
+/** @param functions all that are on the bus: a node that is open and that none of them has may belong to any of them */
 async function searchHolders(
   { paths }: Reader,
   functions: ReadonlyMap<Address, FunctionFacts>,

@@ -3,7 +3,7 @@ import { closeSync, lstatSync, openSync, read, readdirSync, readFileSync, readli
 
 /**
  * What came of reading one small file, link or directory. `Missing` is an answer (the kernel shows no such thing now);
- * `Unreadable` is not one: whoever decides from it must take the careful side.
+ * `Unreadable` is not one: a decision on it takes the careful side.
  */
 export type Reading<T> =
   | { readonly kind: "Value"; readonly value: T }
@@ -96,7 +96,7 @@ const ATTRIBUTE_BYTES = 512;
 
 /**
  * Like `readText` for attributes whose read may block in the kernel: the read itself runs on a worker thread. Never rejects. The promise may
- * stay open for ever; whoever waits needs a deadline.
+ * stay open for ever; a waiter needs a deadline.
  */
 export function readBlockingText(path: string): Promise<Reading<string>> {
   return new Promise((resolve) => {

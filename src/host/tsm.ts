@@ -26,7 +26,7 @@ export interface TsmReader {
 /** Threads of the pool that may be stuck in the kernel at once: the rest must stay free for everything else. */
 const MOST_STUCK = 2;
 
-/** Reads one file that may block. Is asked to give up after `deadlineMs`; whoever calls has a later deadline of its own. */
+/** Reads one file that may block. Is asked to give up after `deadlineMs`; the caller has a later deadline of its own. */
 export type ReadAttribute = (path: string, deadlineMs: number) => Promise<Reading<string>>;
 
 export interface TsmReaderOptions {

@@ -55,7 +55,7 @@ export function lstatOrNull(path: string): BigIntStats | null {
 
 export type Probe = "Listening" | "Refused" | "Absent";
 
-/** Whether somebody listens on a unix socket. What cannot be told counts as Listening. */
+/** Whether a process listens on a unix socket. What cannot be told counts as Listening. */
 export function probeSocket(path: string, clock: Clock): Promise<Probe> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -73,7 +73,7 @@ export function probeSocket(path: string, clock: Clock): Promise<Probe> {
 }
 
 /**
- * Removes sockets that an earlier run of ours left behind (kill -9): named as only we name them, ours by owner, and nobody listens. Anything else
+ * Removes sockets that an earlier run of ours left behind (kill -9): named as only we name them, ours by owner, and without a listener. Anything else
  * in the directory is left alone. A directory that cannot be read is no error here: kubelet's start wipes it anyway.
  */
 export async function removeStaleSockets(dir: string, clock: Clock, log: Log): Promise<void> {

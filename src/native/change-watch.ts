@@ -12,7 +12,7 @@ export interface ChangeWatch {
   readonly stop: () => void;
 }
 
-/** Waiting again after news that nobody listed, or after a failure: no busy loop. A failure is news too: the other side may be gone. */
+/** Waiting again after news that no LIST has taken up, or after a failure: no busy loop. A failure is news too: the other side may be gone. */
 const PAUSE_MS = 500;
 
 /**

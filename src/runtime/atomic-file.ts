@@ -25,7 +25,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
 }
 
 async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
-  // "wx": never follow or reuse what somebody else put there.
+  // "wx": never follow or reuse what another process put there.
   await usingHandle(await open(path, "wx", PRIVATE_MODE), async (handle) => {
     await handle.writeFile(content);
     // Not by open(2): the umask would take from it.

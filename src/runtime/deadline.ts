@@ -12,7 +12,7 @@ export interface DeadlineOptions {
 }
 
 /**
- * The outcome of `promise`, or a rejection when it is not there after `ms`. Bounds the wait, not the work: whoever needs the work ended passes a
+ * The outcome of `promise`, or a rejection when it is not there after `ms`. Bounds the wait, not the work: a caller that needs the work ended passes a
  * signal to it. A late rejection of `promise` is observed here, so it never becomes an unhandled one.
  * @throws DEADLINE, or `code`
  */

@@ -11,7 +11,7 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
  * Structured log. The message is a constant lower-case phrase, variables are fields. error = a person must act; warn = handled but unwanted;
- * info = a change of state somebody asked for; debug = a decision with its inputs. A healthy idle process writes nothing at info.
+ * info = a change of state that was asked for; debug = a decision with its inputs. A healthy idle process writes nothing at info.
  */
 export interface Log {
   debug(fields: LogFields, message: string): void;
@@ -123,7 +123,7 @@ function plainValue(value: unknown, withStack: boolean): unknown {
   return value instanceof Error ? plainError(value, withStack) : value;
 }
 
-/** Code, message, details and the chain of causes; the stack only where somebody asked for depth. */
+/** Code, message, details and the chain of causes; the stack only where depth was asked for. */
 function plainError(error: Error, withStack: boolean): Record<string, unknown> {
   const plain: Record<string, unknown> = { message: error.message };
   if (isAppError(error)) {

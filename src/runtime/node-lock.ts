@@ -30,7 +30,7 @@ const HELD_BY_ANOTHER: readonly unknown[] = ["EAGAIN", "EACCES"];
  * The lock must die with its holder, kill -9 included, and hold across containers that share nothing but the folder. An abstract socket is per network
  * namespace, a pid file is per pid namespace, and both a pid file and a socket path leave something behind whose removal races. A record lock is
  * freed by the kernel at process end and checked per inode, whatever the namespaces. The file stays empty; it must be on a local file system, and
- * must not be removed while it is held. Whoever can open it can lock it: it is this user's alone.
+ * must not be removed while it is held. A process that can open it can lock it: it is this user's alone.
  *
  * @throws NODE_LOCKED (with the holder's pid where /proc shows it) · NOT_PERMITTED · CONFIG_INVALID when the file can't be made or is not safe
  */

@@ -3,7 +3,7 @@
 /**
  * Locks by key, for code in which every `await` lets another call in. Shared holders go together, an exclusive one goes alone; waiters are served
  * in the order in which they came, so that a stream of shared calls never starves an exclusive one. Not re-entrant. Nested keys are taken in
- * ascending order by whoever needs two.
+ * ascending order by a caller that needs two.
  */
 export interface KeyedLocks {
   /** Runs `work` together with other shared work of `key`. Rejects as `work` does; the lock is given back in any case. */
@@ -86,7 +86,7 @@ function enter(state: KeyState, exclusive: boolean): void {
   else state.shared += 1;
 }
 
-/** Lets in waiters from the front as long as they fit: the lock is entered here, before the waiter's code runs, so nobody slips in between. */
+/** Lets in waiters from the front as long as they fit: the lock is entered here, before the waiter's code runs, so no other caller slips in between. */
 function admit(state: KeyState): void {
   for (let next = state.waiting[0]; next && canEnter(state, next.exclusive); next = state.waiting[0]) {
     state.waiting.shift();

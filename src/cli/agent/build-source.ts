@@ -41,7 +41,7 @@ async function buildStandalone(
       clock,
       node: () => intent.nodeName(),
       intent: () => intent.current()?.intent ?? null,
-      // There is nobody to tell but the log, in which the agent itself has written it.
+      // There is no place to tell it but the log, in which the agent itself has written it.
       onEvent: () => undefined,
     }),
     nodeName: () => intent.nodeName(),

@@ -70,7 +70,7 @@ async function verdictOn(address: string, { ports, intent, settleMs }: Look): Pr
       holders: "Fresh",
       readHost: (look) => readHost(ports, look),
     });
-    // No function is "not on the bus" of a host that nobody can look at.
+    // No function is "not on the bus" of a host that cannot be looked at.
     if (view.host.kind !== "Read") throw new AppError("HOST_UNREADABLE", `HostUnreadable: ${view.host.why}`);
     const ground: DomainGround = groundFrom(view);
     const memory = remember(fresh, intent, ground);

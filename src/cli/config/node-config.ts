@@ -9,7 +9,7 @@ import type { PathRole } from "./path-roles.ts";
 import { settingsFromFile, settingsFromFlags } from "./read-settings.ts";
 import { type DRIVER_CHOICES, flagOf, type OutputForm, SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 
-/** What there is on the node, whoever looks at it and for what. */
+/** What there is on the node, for every command that looks at it. */
 export interface NodeConfig {
   readonly hostRoot: string;
   readonly driver: DriverChoice;
@@ -72,7 +72,7 @@ export function proofsFolder(lock: string): string {
   return join(dirname(lock), "proofs");
 }
 
-/** A path with its use; none for a path that is not used. `isDefault`: nobody has named it. */
+/** A path with its use; none for a path that is not used. `isDefault`: it was not named. */
 export function role(use: PathRole["use"], name: string, path: string | null | undefined, isDefault = false): readonly PathRole[] {
   return path === null || path === undefined ? [] : [{ use, name, path, isDefault }];
 }

@@ -11,7 +11,7 @@ export interface PathRole {
   readonly path: string;
   /** Written: the agent replaces or locks it. Read: it is only looked at. Folder: what is in it belongs to another program or comes and goes. */
   readonly use: "Written" | "Read" | "Folder";
-  /** Nobody has named it: what is named is the one to change. */
+  /** It was not named: what is named is the one to change. */
   readonly isDefault?: boolean;
 }
 
@@ -73,7 +73,7 @@ function targetOf(path: string): string | null {
   }
 }
 
-/** Null also when it may not be looked at: whoever opens it says so. */
+/** Null also when it may not be looked at: the part that opens it says so. */
 function statOrNull(path: string): Stats | null {
   try {
     return statSync(path);

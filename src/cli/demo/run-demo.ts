@@ -20,7 +20,7 @@ import { demoScreen, printSettled, quietScreen } from "./demo-screen.ts";
 
 /** The description that shows most: 21 units, a GPU, an accelerator with virtual functions, a device that its own driver holds, two segments. */
 const DEFAULT_HOST = "tdx-connect-2s";
-/** Short, because nobody else uses the stand-in; longer than the second in which kubelet shows no pods after its start. */
+/** Short, because nothing else uses the stand-in; longer than the second in which kubelet shows no pods after its start. */
 const SETTLE_SECONDS = "1.5";
 /** So slow that a person sees a unit in SettingUp. */
 const LIVE_LATENCY_MS = 40;

@@ -36,7 +36,7 @@ function readCpu(path: string): PreflightReadings["cpu"] {
   return { kind: "Value", value: { vendor: field("vendor_id"), flags: new Set(field("flags").split(" ")) } };
 }
 
-/** Nobody's open files are searched: what holds a device is no requirement. */
+/** No open files are searched: what holds a device is no requirement. */
 async function readHost(config: NodeConfig, log: Log): Promise<PreflightReadings["host"]> {
   try {
     const host = await buildHost(config, log);

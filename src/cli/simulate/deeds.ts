@@ -123,7 +123,7 @@ export const DEEDS: readonly Deed[] = [
     teaches: "Undoes hold.",
     run(host, address = "") {
       host.unhold(address);
-      return `nobody holds ${address}`;
+      return `no process holds ${address}`;
     },
   },
   {

@@ -39,7 +39,7 @@ export function reasonText(item: { readonly reason: string; readonly message: st
 /** A device says by whom it is used before it says anything else. */
 export function deviceReason(device: ReadDevice): string {
   const reason = device.offered ? "" : reasonText(device);
-  const user = device.usedBy === null ? "" : `used by ${device.usedBy.pod === "" ? "someone who is not named yet" : device.usedBy.pod}`;
+  const user = device.usedBy === null ? "" : `used by ${device.usedBy.pod === "" ? "a holder that is not named yet" : device.usedBy.pod}`;
   return [user, reason].filter((part) => part !== "").join("; ");
 }
 
@@ -50,7 +50,7 @@ const BANNERS = [
   " SIMULATED ",
 ] as const;
 
-/** What nobody may overlook on a machine without hardware; null on a real one. */
+/** What must not be overlooked on a machine without hardware; null on a real one. */
 export function simulatedBanner(status: ReadStatus, canvas: Canvas): string | null {
   if (!status.simulated) return null;
   const text = BANNERS.find((banner) => banner.length <= canvas.width) ?? "SIM";

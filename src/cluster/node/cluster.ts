@@ -51,7 +51,7 @@ const SEND_BOUND_MS = 600_000;
 /** A status of a large node is a megabyte, and thousands of nodes write theirs. */
 const STATUS_RATE: Rate = { burst: 3, everyMs: 5_000 };
 
-/** Connects nothing by itself: the first request is made by `start`, or by whoever asks. */
+/** Connects nothing by itself: the first request is made by `start`, or by the first question. */
 export function createCluster(options: ClusterOptions): Cluster {
   const { node, clock, random, log } = options;
   const client = createApiClient(options.access, clock);

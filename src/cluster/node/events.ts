@@ -56,7 +56,7 @@ const PATH = "/apis/events.k8s.io/v1/namespaces/default/events";
 
 /**
  * For people only: nothing waits for an event, and a lost one changes nothing. The same reason about the same object is one event with a count
- * (`series`), with the first one's note, which the API lets nobody change: what is true now the status says.
+ * (`series`), with the first one's note, which the API does not let change: what is true now the status says.
  */
 export function createEventQueue(options: EventQueueOptions): EventQueue {
   const { client, clock, log } = options;

@@ -23,7 +23,7 @@ export function isNotNow(status: number): boolean {
   return status >= 500 || NOT_NOW.includes(status);
 }
 
-/** Whoever asks for more is not believed: nothing would be heard of the intent for as long. */
+/** A server that asks for more is not believed: nothing would be heard of the intent for as long. */
 const LONGEST_WAIT_MS = 60_000;
 
 /** `Retry-After` (RFC 9110 10.2.3): seconds, or a date. Null without one or when it is neither. */

@@ -39,19 +39,19 @@ export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
     if (fact.entry.state === "Unknown" && host.kind === "Read" && !hostUnit)
       return because("UnitMissing", `${driver.value.name} lists it, the kernel does not`);
     const facts: UnitFacts = { ...inputs, intent, regBase, fact, hostUnit, below: functionsBelow(ground, regBase) };
-    // While TDX cannot be called nobody can tell what became of an id, or do anything about it.
+    // While TDX cannot be called it cannot be told what became of an id, and nothing can be done about it.
     if (environmentOf(facts) !== "Ok" && (fact.entry.state === "Unknown" || fact.entry.tdxIommuId !== null))
       return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);
     return intent.state === "Trusted" ? planTrusted(facts) : planCleared(facts);
   }
 }
 
-/** What the driver does not list: who does, if anybody, and why it is spoken of at all. */
+/** What the driver does not list: whether the kernel does, and why it is reported at all. */
 function unlisted(facts: PlanInputs & { readonly regBase: RegBase; readonly hostUnit: HostUnit | null; readonly driver: string }): Finding {
   const { hostUnit, driver, memory, ground, regBase } = facts;
   if (hostUnit) return because("NotListedByDriver", `the kernel lists it as ${hostUnit.kernelName}, ${driver} does not`);
-  const nobody = ground.view.host.kind === "Read" ? `neither the kernel nor ${driver} lists it` : `${driver} does not list it`;
-  return because("UnitMissing", `${nobody}; ${memory.knownUnits.has(regBase) ? "it was there before" : "spec.units.regBases names it"}`);
+  const unlistedBy = ground.view.host.kind === "Read" ? `neither the kernel nor ${driver} lists it` : `${driver} does not list it`;
+  return because("UnitMissing", `${unlistedBy}; ${memory.knownUnits.has(regBase) ? "it was there before" : "spec.units.regBases names it"}`);
 }
 
 /** States in which the intent makes no difference. */

@@ -9,7 +9,7 @@ import { createSerialQueue } from "../../runtime/serial.ts";
 import type { CdiOutcome, CdiPort, CdiResource } from "../port.ts";
 import { cdiName, namesInSpec, renderCdiSpec } from "./cdi-spec.ts";
 
-/** Our files are those with this prefix: nobody else's spec is ever touched. */
+/** Our files are those with this prefix: no other program's spec is ever touched. */
 const PREFIX = "trusted-iommu_";
 const FILE_MODE = 0o644;
 

@@ -2,7 +2,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 
 /**
- * A level-triggered wake-up for the waits of one owner: whoever waits looks at the facts again each time it rings, so that a fact that changed
+ * A level-triggered wake-up for the waits of one owner: a waiter looks at the facts again each time it rings, so that a fact that changed
  * before, during or after the ring is seen all the same.
  */
 export interface Bell {

@@ -28,7 +28,7 @@ export interface InstanceOptions {
 /** Binding a local socket and ending local streams take milliseconds; more than this is a fault. */
 const BIND_MS = 5000;
 const CLOSE_MS = 3000;
-/** Root only, whatever the umask: a call from anybody else is nobody's business. */
+/** Root only, whatever the umask: no other user has a reason to call. */
 const SOCKET_MODE = 0o600;
 
 /**

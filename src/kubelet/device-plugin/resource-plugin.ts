@@ -191,7 +191,7 @@ export class ResourcePlugin {
     const { dir, clock, limits, log, metrics } = this.#options;
     await this.#options.ready();
     if ((await probeSocket(join(dir, KUBELET_SOCKET), clock)) !== "Listening") {
-      throw new AppError("KUBELET_ABSENT", "nobody listens on kubelet's socket");
+      throw new AppError("KUBELET_ABSENT", "no process listens on kubelet's socket");
     }
     if (this.#isUnwanted()) return;
     this.#registeredWith = kubelet;

@@ -2,7 +2,7 @@
 
 /**
  * The driver for kernels that own TDX Connect (tdx_host). It reads what the kernel shows and asks for nothing: such a kernel sets up every unit
- * when its driver is loaded and clears every one when it is unloaded, and the faux bus it is on lets nobody bind or unbind by hand
+ * when its driver is loaded and clears every one when it is unloaded, and the faux bus it is on lets no user bind or unbind by hand
  * (drivers/base/faux.c, suppress_bind_attrs).
  */
 import { readFileSync, statSync } from "node:fs";
@@ -26,7 +26,7 @@ export interface TdxHostOptions {
   readonly isFound?: boolean;
 }
 
-/** Whoever poses as the kernel's driver in tests says so by being loaded. */
+/** A module that poses as the kernel's driver in tests says so by being loaded. */
 const SIMULATOR = "sys/module/tdx_connect_sim";
 
 /** A port whose table is concluded from evidence at each LIST. */

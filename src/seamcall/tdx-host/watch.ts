@@ -91,7 +91,7 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** Its times say when somebody first looked, not when it was made. */
+/** Its times say when it was first looked at, not when it was made. */
 function inodeOf(path: string): bigint | null {
   try {
     return statSync(path, { bigint: true }).ino;

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { ADDRESS_FORM, busOf, parseAddress } from "../../domain/address.ts";
 import { ABI_PROFILES, ENVIRONMENTS, parseRegBase, regBaseFromNumber } from "../../domain/unit.ts";
 
-/** Every message says what to write instead; the path and the value found are added by whoever reports the issue. */
+/** Every message says what to write instead; the path and the value found are added where the issue is reported. */
 const hex = (digits: number, example: string) =>
   z
     .string(`write ${digits} hex digits in quotes, like "${example}"`)

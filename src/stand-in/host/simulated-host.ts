@@ -23,7 +23,7 @@ export interface SimulatedHost {
   /** Takes a function off the bus, with what is below it and its virtual functions. */
   unplug(address: Address): void;
   replug(address: Address): void;
-  /** Secures the link of a function 0 as somebody else would: stream registers, `tsm/connect` and the TDX module's table. */
+  /** Secures the link of a function 0 as another program would: stream registers, `tsm/connect` and the TDX module's table. */
   secureLink(address: Address): void;
   releaseLink(address: Address): void;
   /** A function-level reset: the stream registers are cleared; the TSM stays connected. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** A simulated host's own two files, as they are read back: what is in them becomes file names and contents, and the folder may be anybody's. */
+/** A simulated host's own two files, as they are read back: what is in them becomes file names and contents, and any user may have written the folder. */
 import * as z from "zod";
 import { isPciAddress } from "../../domain/address.ts";
 import { ABI_PROFILES, ENVIRONMENTS } from "../../domain/unit.ts";

@@ -68,7 +68,7 @@ export function openTree(root: string, scratch: string, nodes: DeviceNodes): Tre
   return tree;
 }
 
-/** Makes all entries below `at`, which need not exist. Not atomic: for trees that nobody reads yet. */
+/** Makes all entries below `at`, which need not exist. Not atomic: for trees without a reader yet. */
 export function makeTree(at: string, entries: Entries, nodes: DeviceNodes): void {
   const made = new Set<string>();
   const makeParent = (path: string): void => {

@@ -29,7 +29,7 @@ export class PluginClient implements PluginEndpoint {
     this.#clock = options.clock;
   }
 
-  /** Dials for up to 10 s (again and again while nobody listens) and reads the plugin's options. */
+  /** Dials for up to 10 s (again and again while no plugin listens) and reads the plugin's options. */
   async dial(signal: AbortSignal): Promise<DevicePluginOptionsMessage> {
     const endMs = this.#clock.nowMs() + DIAL_MS;
     for (;;) {

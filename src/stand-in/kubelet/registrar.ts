@@ -112,7 +112,7 @@ export class Registrar {
     setImmediate(() => void this.#run(client));
   }
 
-  /** runClient: what it disconnects is whoever is registered under the pair by then, if anybody. */
+  /** runClient: it disconnects the plugin that is registered under the pair by then, if there is one. */
   async #run(client: PluginClient): Promise<void> {
     const { manager, onChange } = this.#options;
     await client.run((message) => {

@@ -72,7 +72,7 @@ class StandIn implements KubeletStandIn {
     if (startMs.podResources > 0) await sleep(clock, startMs.podResources);
     process.servers.push(await listenUnix(podResourcesSocket, this.#podResourcesWire.lister, this.#podResourcesHandlers(process)));
     if (startMs.plugins > 0) await sleep(clock, startMs.plugins);
-    // CleanupPluginDirectory: every socket directly in it, whoever's it is; files and folders stay.
+    // CleanupPluginDirectory: every socket directly in it, of whatever plugin; files and folders stay.
     for (const name of readdirSync(dir)) {
       if (lstatSync(join(dir, name)).isSocket()) rmSync(join(dir, name), { force: true });
     }

@@ -5,7 +5,7 @@ import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceI
 
 /** A gRPC server on a unix socket that dies as a killed process does. */
 export interface UnixServer {
-  /** Breaks every connection; the socket stays on disk, with nobody behind it. */
+  /** Breaks every connection; the socket stays on disk, with no listener behind it. */
   kill(): Promise<void>;
 }
 
