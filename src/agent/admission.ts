@@ -5,8 +5,9 @@
  * not let through. Every way to give a device away asks here. Fails closed.
  */
 import type { Address } from "../domain/device.ts";
-import { judge, type Purpose, type Verdict } from "../domain/gate.ts";
-import { gateInputsOn } from "../domain/gate-basis.ts";
+import { gateInputsOn } from "../domain/gate/basis.ts";
+import { judge } from "../domain/gate/gate.ts";
+import type { Purpose, Verdict } from "../domain/gate/inputs.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { functionToJudge } from "../domain/link-reading.ts";

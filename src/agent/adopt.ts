@@ -5,8 +5,9 @@
  * by them. A container runtime resolves the specs in place all the while, so that all others go before anything slow is read.
  */
 import type { PciFunction } from "../domain/device.ts";
-import { DEVICE_AND_INTENT_RULES, DEVICE_RULES, judge } from "../domain/gate.ts";
-import { gateInputsOn } from "../domain/gate-basis.ts";
+import { gateInputsOn } from "../domain/gate/basis.ts";
+import { judge } from "../domain/gate/gate.ts";
+import { DEVICE_AND_INTENT_RULES, DEVICE_RULES } from "../domain/gate/rules.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { functionToJudge } from "../domain/link-reading.ts";

@@ -2,8 +2,10 @@
 
 /** The pure middle of a pass: one observation becomes verdicts, plan, offer, report and settlement. */
 import type { Address, HostView, PciFunction } from "../domain/device.ts";
-import { type GateInputs, judge, SPEC_RULES } from "../domain/gate.ts";
-import { gateInputsOn } from "../domain/gate-basis.ts";
+import { gateInputsOn } from "../domain/gate/basis.ts";
+import { judge } from "../domain/gate/gate.ts";
+import type { GateInputs } from "../domain/gate/inputs.ts";
+import { SPEC_RULES } from "../domain/gate/rules.ts";
 import { type Ground, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";

@@ -5,7 +5,7 @@
  * is what must be known over time and is safe to lose, `pass` is the newest decisions, `answers` are our own answers that kubelet may not show yet.
  */
 import type { PciFunction } from "../domain/device.ts";
-import type { Verdict } from "../domain/gate.ts";
+import type { Verdict } from "../domain/gate/inputs.ts";
 import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";

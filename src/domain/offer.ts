@@ -4,8 +4,9 @@
 import { accountingOf } from "./accounting.ts";
 import { compareAddress } from "./address.ts";
 import type { Address } from "./device.ts";
-import { judge, type Verdict } from "./gate.ts";
-import { gateInputsOn } from "./gate-basis.ts";
+import { gateInputsOn } from "./gate/basis.ts";
+import { judge } from "./gate/gate.ts";
+import type { Verdict } from "./gate/inputs.ts";
 import type { Ground } from "./ground.ts";
 import { accountedNames } from "./holds.ts";
 import type { Intent } from "./intent.ts";

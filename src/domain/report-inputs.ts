@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What a status is made from: the decisions of one pass, and the status before. */
-import type { Verdict } from "./gate.ts";
+import type { Verdict } from "./gate/inputs.ts";
 import type { Ground } from "./ground.ts";
 import type { Hold } from "./holds.ts";
 import type { UnitVerdict } from "./plan/finding.ts";

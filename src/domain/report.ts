@@ -2,7 +2,7 @@
 
 /** The report: a NodeStatus from one observation and the decisions made on it. Pure; the conditions are in conditions.ts. */
 import { conditionsFrom } from "./conditions.ts";
-import type { Verdict } from "./gate.ts";
+import type { Verdict } from "./gate/inputs.ts";
 import type { Ground } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
 import { atMostThree, releasable } from "./link-names.ts";

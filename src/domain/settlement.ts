@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Whether the node has come to rest, and which units failed the intent: what `--once` waits for and exits with. */
-import type { Verdict } from "./gate.ts";
+import type { Verdict } from "./gate/inputs.ts";
 import type { Intent } from "./intent.ts";
 import type { OfferedResource } from "./offer.ts";
 import type { UnitVerdict } from "./plan/finding.ts";

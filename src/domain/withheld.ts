@@ -2,7 +2,7 @@
 
 /** Devices that the spec wants and that stay withheld until a person acts. Pure. */
 import type { PciFunction } from "./device.ts";
-import type { Verdict } from "./gate.ts";
+import type { Verdict } from "./gate/inputs.ts";
 import type { Ground } from "./ground.ts";
 import { atMostThree, releasable } from "./link-names.ts";
 import type { DeviceReason } from "./reason.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import type { Link, LinkRead, PciFunction } from "../../src/domain/device.ts";
-import { judge } from "../../src/domain/gate.ts";
+import { judge } from "../../src/domain/gate/gate.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import { functionToJudge, hostToJudge } from "../../src/domain/link-reading.ts";
 import { type Memory, remember } from "../../src/domain/memory.ts";

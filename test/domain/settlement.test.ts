@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import type { Verdict } from "../../src/domain/gate.ts";
+import type { Verdict } from "../../src/domain/gate/inputs.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import { type SettlementInputs, settlementFrom } from "../../src/domain/settlement.ts";
 import { anIntent } from "../support/builders.ts";

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PciFunction } from "../../src/domain/device.ts";
-import { judge } from "../../src/domain/gate.ts";
+import { judge } from "../../src/domain/gate/gate.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import { planUnit } from "../../src/domain/plan/plan.ts";
 import type { HostPort } from "../../src/host/port.ts";

@@ -56,7 +56,7 @@ test("every document in docs/ is linked from another document", () => {
 });
 
 test("the names are found in comments, not in code", () => {
-  const text = '/** See memory.ts and `domain/gate.ts`. */\nimport { a } from "./gone.ts"; // of unit.ts\nconst url = "https://x.ts";';
-  expect(mentionsIn("a.ts", text)).toEqual(["memory.ts", "domain/gate.ts", "unit.ts"]);
+  const text = '/** See memory.ts and `domain/unit.ts`. */\nimport { a } from "./gone.ts"; // of unit.ts\nconst url = "https://x.ts";';
+  expect(mentionsIn("a.ts", text)).toEqual(["memory.ts", "domain/unit.ts", "unit.ts"]);
   expect(mentionsIn("a.md", "`src/x.ts` and CHANGELOG.md")).toEqual(["src/x.ts", "CHANGELOG.md"]);
 });

@@ -3,7 +3,7 @@ import { DEVICE_REASONS } from "../../domain/reason.ts";
 import { table } from "./table.ts";
 import { type Canvas, jsonText, line, oneLine, type Span, span } from "./text.ts";
 
-/** A verdict of the gate, as far as it is explained (domain/gate.ts Verdict fits). */
+/** A verdict of the gate, as far as it is explained (Verdict of domain/gate/inputs.ts fits). */
 export interface Explained {
   readonly address: string;
   readonly offered: boolean;

@@ -4,7 +4,7 @@
  * The agent with one rule taken out, for each rule: what the invariants must notice. A mutant is an edit of the source; `find` occurs exactly once,
  * so that a rule that is written anew must be taken out anew here.
  */
-import { GATE_RULES } from "../../../src/domain/gate.ts";
+import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
 import { SETUP_RULES } from "../../../src/domain/plan/setup.ts";
 import type { Edit } from "./edits.ts";
 
@@ -14,7 +14,8 @@ export interface Mutant {
   readonly edits: readonly Edit[];
 }
 
-const GATE = "domain/gate.ts";
+const GATE = "domain/gate/gate.ts";
+const GATE_RULE = "domain/gate/rules.ts";
 const PLAN = "domain/plan/plan.ts";
 const PLAN_SETUP = "domain/plan/setup.ts";
 const PLAN_CLEAR = "domain/plan/clear.ts";
@@ -176,7 +177,7 @@ const setup: readonly Mutant[] = [
     'owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));',
     'owner?.link.state !== "Secure") checked.add(linkKey(linkOwnerOf(fn), fact.epoch));',
   ]),
-  without("links checked in any epoch", GATE, ["memory.checkedLinks.has(linkKey(linkOwnerOf(fn), fact.epoch))", "memory.checkedLinks.size > 0"]),
+  without("links checked in any epoch", GATE_RULE, ["memory.checkedLinks.has(linkKey(linkOwnerOf(fn), fact.epoch))", "memory.checkedLinks.size > 0"]),
 ];
 
 const holds: readonly Mutant[] = [
@@ -189,7 +190,7 @@ const holds: readonly Mutant[] = [
     "for (const holder of holders) holds.set",
     'for (const holder of holders) if (address === "") holds.set',
   ]),
-  without("holds proven by nothing", GATE, [
+  without("holds proven by nothing", GATE_RULE, [
     "hold.epoch === (fact?.epoch ?? null) && hold.epoch !== null",
     "hold.epoch === null || hold.epoch === fact?.epoch",
   ]),
@@ -233,19 +234,22 @@ const holds: readonly Mutant[] = [
   {
     name: "PreStart that knows nothing of the hold",
     edits: [
-      edit(GATE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
-      edit(GATE, ['purpose !== "PreStart" || hold?.node === fn?.vfioCdev', 'purpose !== "PreStart" || hold === null || hold.node === fn?.vfioCdev']),
+      edit(GATE_RULE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
+      edit(GATE_RULE, [
+        'purpose !== "PreStart" || hold?.node === fn?.vfioCdev',
+        'purpose !== "PreStart" || hold === null || hold.node === fn?.vfioCdev',
+      ]),
     ],
   },
-  without("PreStart that asks nobody", HANDLERS, ["await Promise.all(ids.map(start));", "void start;"]),
-  without("PreStart that is no answer", HANDLERS, ["async (judged) => state.notePreStart(answerOf(judged, resource))", "async () => undefined"]),
+  without("PreStart that does not ask the gate", HANDLERS, ["await Promise.all(call.ids.map(start));", "void start;"]),
+  without("PreStart that is no answer", HANDLERS, ["async (judged) => state.notePreStart(answerOf(judged, call))", "async () => undefined"]),
   without("answers that nobody remembers", STATE, ["memory: memories.noteAnswer(facts.memory, answer)", "memory: facts.memory"]),
 ];
 
 const offer: readonly Mutant[] = [
-  without("specs known by name, not by content", GATE, ["specOf(facts)?.node === (facts.fn?.vfioCdev ?? null)", "specOf(facts) !== undefined"]),
-  without("Allocate of what an earlier start of kubelet was given", GATE, ["if (isForgotten(hold, kubelet)) return FORGOTTEN;", ""]),
-  without("Allocate that takes a pass's word for who has a device", GATE, [
+  without("specs known by name, not by content", GATE_RULE, ["specOf(facts)?.node === (facts.fn?.vfioCdev ?? null)", "specOf(facts) !== undefined"]),
+  without("Allocate of what an earlier start of kubelet was given", GATE_RULE, ["if (isForgotten(hold, kubelet)) return FORGOTTEN;", ""]),
+  without("Allocate that takes a pass's word for who has a device", GATE_RULE, [
     'if (known !== "" || purpose !== "Allocate" || fn === null) return known;',
     'if (known !== "" || purpose !== null || fn === null) return known;',
   ]),

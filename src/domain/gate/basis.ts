@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** On what the gate is asked: one builder of its inputs for lists, CDI specs, kubelet's calls and `explain`. Pure. */
-import type { Address, PciFunction } from "./device.ts";
-import type { GateInputs, Purpose } from "./gate.ts";
-import { unitFacts } from "./ground.ts";
-import type { Intent } from "./intent.ts";
-import type { DriverView, Reading } from "./view.ts";
+import type { Address, PciFunction } from "../device.ts";
+import { unitFacts } from "../ground.ts";
+import type { Intent } from "../intent.ts";
+import type { DriverView, Reading } from "../view.ts";
+import type { GateInputs, Purpose } from "./inputs.ts";
 
 export interface GateBasis {
   readonly intent: Intent | null;

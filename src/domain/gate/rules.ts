@@ -1,77 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/**
- * The gate: the only place that says whether a device may be offered (I1). The device plugin's list, Allocate, PreStart, the status and `explain`
- * all ask it. Unknown is never yes, and no timeout opens it.
- */
-import { type Address, linkOwnerOf, type PciFunction, type TsmRead } from "./device.ts";
-import type { UnitFact } from "./ground.ts";
-import { FORGOTTEN, type Hold, isForgotten } from "./holds.ts";
-import { type Intent, type ResourceRule, selectsUnit } from "./intent.ts";
-import type { Memory } from "./memory.ts";
-import { linkKey, type SpecProof } from "./proofs.ts";
-import type { DeviceReason } from "./reason.ts";
-import { domainOf, domainsOf } from "./resource-name.ts";
-import { resourceFor } from "./selector.ts";
-import { specName } from "./specs.ts";
-import type { RegBase } from "./unit.ts";
-import { holderOnHost } from "./unknown-holders.ts";
-
-/**
- * What is asked for. List: may kubelet and container runtimes know of the device? Allocate: may it be given to a pod that kubelet counts as new?
- * PreStart: may a container start with what its pod was given before?
- */
-export type Purpose = "List" | "Allocate" | "PreStart";
-
-export interface GateInputs {
-  readonly address: Address;
-  readonly purpose: Purpose;
-  readonly intent: Intent | null;
-  /** Null: not on the bus now, or the host cannot be read. */
-  readonly fn: PciFunction | null;
-  /** Null: the driver cannot be read; the message says why. */
-  readonly units: ReadonlyMap<RegBase, UnitFact> | null;
-  readonly driverProblem: string;
-  /** The start of kubelet that asks (Allocate, PreStart); null for a list. */
-  readonly kubelet: string | null;
-  readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken">;
-}
-
-/** One rule of the gate, applied. */
-export interface RuleResult {
-  /** The reason with which a device is withheld when this rule fails. */
-  readonly reason: Exclude<DeviceReason, "Offered">;
-  readonly passed: boolean;
-  /** The values the rule read, for `explain`. */
-  readonly read: string;
-}
-
-export interface Verdict {
-  readonly address: Address;
-  readonly offered: boolean;
-  readonly reason: DeviceReason;
-  /** Empty when offered. */
-  readonly message: string;
-  /** The resource that takes the function, offered or not. */
-  readonly resource: ResourceRule | null;
-  /** Epoch of the unit above; null when it is not proven trusted. */
-  readonly epoch: string | null;
-  readonly rules: readonly RuleResult[];
-}
-
-/** What the rules look at: the inputs, and what follows from them. */
-interface Facts extends GateInputs {
-  readonly resource: ResourceRule | null;
-  readonly regBase: RegBase | null;
-  readonly fact: UnitFact | null;
-  readonly hold: Hold | null;
-}
-
-interface Rule {
-  readonly reason: Exclude<DeviceReason, "Offered">;
-  passes(facts: Facts): boolean;
-  read(facts: Facts): string;
-}
+/** The gate's rules, in order, and which of them speak of what. */
+import { linkOwnerOf, type PciFunction, type TsmRead } from "../device.ts";
+import { FORGOTTEN, isForgotten } from "../holds.ts";
+import { type Intent, selectsUnit } from "../intent.ts";
+import { linkKey, type SpecProof } from "../proofs.ts";
+import type { DeviceReason } from "../reason.ts";
+import { domainOf, domainsOf } from "../resource-name.ts";
+import { specName } from "../specs.ts";
+import { holderOnHost } from "../unknown-holders.ts";
+import type { Facts, Rule } from "./inputs.ts";
 
 function teeIoText(fn: PciFunction | null): string {
   return fn === null ? "TEE-I/O unread" : `TEE-I/O ${fn.teeIo}${because(fn.teeIoWhy)}`;
@@ -284,34 +222,4 @@ function selectionText(intent: Intent | null): string {
   // Of a refused object that says Cleared.
   if (intent !== null && intent.units.regBases === undefined) return "spec.units cannot be read";
   return `spec.units.regBases ${(intent?.units.regBases ?? []).join(" ") || "none"}`;
-}
-
-/** Judges one device: the first rule that fails decides. `explain` shows all of them. */
-export function judge(inputs: GateInputs, rules: readonly Rule[] = GATE_RULES): Verdict {
-  const facts = factsFrom(inputs);
-  const failed = rules.find((rule) => !rule.passes(facts));
-  return {
-    address: inputs.address,
-    offered: failed === undefined,
-    reason: failed?.reason ?? "Offered",
-    message: failed?.read(facts) ?? "",
-    resource: facts.resource,
-    epoch: facts.fact?.epoch ?? null,
-    // Made when it is looked at: for thousands of functions on every pass, the texts were half of all garbage.
-    get rules() {
-      return rules.map((rule) => ({ reason: rule.reason, passed: rule.passes(facts), read: rule.read(facts) }));
-    },
-  };
-}
-
-function factsFrom(inputs: GateInputs): Facts {
-  const { fn, intent, units } = inputs;
-  const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
-  return {
-    ...inputs,
-    resource: fn && intent ? resourceFor(intent, fn) : null,
-    regBase,
-    fact: (regBase !== null && units?.get(regBase)) || null,
-    hold: inputs.memory.holds.get(inputs.address) ?? null,
-  };
 }

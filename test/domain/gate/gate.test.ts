@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import type { PciFunction } from "../../src/domain/device.ts";
-import { GATE_RULES, type GateInputs, judge } from "../../src/domain/gate.ts";
-import { groundFrom } from "../../src/domain/ground.ts";
-import { linkKey } from "../../src/domain/proofs.ts";
-import type { DeviceReason } from "../../src/domain/reason.ts";
-import { NO_SPECS } from "../../src/domain/specs.ts";
-import type { DriverView, Reading } from "../../src/domain/view.ts";
-import { aDriver, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
+import type { PciFunction } from "../../../src/domain/device.ts";
+import { judge } from "../../../src/domain/gate/gate.ts";
+import type { GateInputs } from "../../../src/domain/gate/inputs.ts";
+import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
+import { groundFrom } from "../../../src/domain/ground.ts";
+import { linkKey } from "../../../src/domain/proofs.ts";
+import type { DeviceReason } from "../../../src/domain/reason.ts";
+import { NO_SPECS } from "../../../src/domain/specs.ts";
+import type { DriverView, Reading } from "../../../src/domain/view.ts";
+import { aDriver, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, KUBELET, REG_BASE } from "../../support/builders.ts";
 
 const EPOCH = `${INSTANCE}/0x1`;
 
