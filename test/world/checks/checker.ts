@@ -10,6 +10,7 @@ import type { ClearTarget } from "../../../src/seamcall/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
 import type { Witness, Yes } from "../life/witness.ts";
 import type { World } from "../life/world.ts";
+import type { Age } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
 import { has } from "../runs/capabilities.ts";
@@ -20,9 +21,9 @@ import { objections } from "./eligibility.ts";
 import { LinkOrders } from "./link-orders.ts";
 import { ListChecks } from "./list-checks.ts";
 import { OverdueChecks } from "./overdue-checks.ts";
-import { type Age, EVER, mayBeBelow, setupObjections } from "./setup-rules.ts";
+import { EVER, mayBeBelow, setupObjections } from "./setup-rules.ts";
 
-export class Checker implements Witness {
+export class Checker implements Witness<AgentProcess> {
   readonly violations: string[] = [];
   readonly checked: Record<CheckName, number>;
   readonly #world: World;

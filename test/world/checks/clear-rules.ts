@@ -3,14 +3,15 @@
 /** What speaks against CLEAR (I4, I5, I6): the checker's own statement, from the models' truth. */
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
+import { knownToBeTaken } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
+import type { Age } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { CLEAR_LEAF, isFatal } from "../models/module-status.ts";
 import type { ModuleUnit } from "../models/module-unit.ts";
-import { knownToBeTaken } from "../models/other-plugin.ts";
 import type { Pod } from "../models/pod.ts";
 import { has } from "../runs/capabilities.ts";
-import { type Age, CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow, youngest } from "./setup-rules.ts";
+import { CANNOT_BE_CALLED, EVER, isSelected, type Known, mayBeBelow, Objections, sinceBelow, youngest } from "./setup-rules.ts";
 import { specsInPlace } from "./spec-rules.ts";
 
 export interface ClearEvidence {

@@ -6,12 +6,12 @@
  */
 import type { IntentView } from "../../../src/cluster/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
+import { knownToBeTaken } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
-import type { Fact } from "../models/fact.ts";
+import type { Age, Fact } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
-import { knownToBeTaken } from "../models/other-plugin.ts";
 import { has } from "../runs/capabilities.ts";
-import { type Age, youngest as younger } from "./setup-rules.ts";
+import { youngest as younger } from "./setup-rules.ts";
 
 /** Something that speaks against the offer, and since when. */
 export interface Objection {

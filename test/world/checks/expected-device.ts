@@ -2,9 +2,9 @@
 
 /** What the status and kubelet's lists of a quiet node must say of its devices: the checker's own statement, from the models' truth. */
 import type { DeviceStatus } from "../../../src/domain/status.ts";
+import { takenByOther } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
-import { takenByOther } from "../models/other-plugin.ts";
 import { isSelected } from "./setup-rules.ts";
 
 type Reason = DeviceStatus["reason"];

@@ -5,10 +5,10 @@
  * is never the end.
  */
 import type { UnitStatus } from "../../../src/domain/status.ts";
+import { takenByOther } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
 import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "../models/module-status.ts";
 import type { ModuleUnit } from "../models/module-unit.ts";
-import { takenByOther } from "../models/other-plugin.ts";
 import { isOverForAll } from "./clear-rules.ts";
 import { isSelected, isUnplaced, MANY_DOMAIN_IDS, mayBeBelow } from "./setup-rules.ts";
 import { specsInPlace } from "./spec-rules.ts";

@@ -3,12 +3,9 @@
 /** What speaks against SETUP (I3, I6): the checker's own statement, from the models' truth. */
 import type { AgentProcess } from "../life/agent-process.ts";
 import type { World } from "../life/world.ts";
-import type { Fact } from "../models/fact.ts";
+import type { Age } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { isFatal, SETUP_LEAF } from "../models/module-status.ts";
-
-/** How old something is. */
-export type Age = Pick<Fact<unknown>, "sinceTick" | "sinceMs">;
 
 export interface Known extends Age {
   readonly why: string;

@@ -13,7 +13,7 @@ import { DriverHandle } from "../models/driver-handle.ts";
 import { Fact } from "../models/fact.ts";
 import { KernelOwnerHandle, KernelOwnerWatch } from "../models/kernel-owner-handle.ts";
 import { PluginModel } from "../models/plugin-model.ts";
-import type { World } from "./world.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** One life of the agent: the real agent over ports that lead into the world, until it is killed or stopped. */
 export class AgentProcess {
@@ -24,16 +24,16 @@ export class AgentProcess {
   readonly intent: Fact<IntentView | null>;
   readonly agent: Agent;
   plugin: PluginModel | null = null;
-  handle: DriverHandle | null = null;
+  handle: DriverHandle<AgentProcess> | null = null;
   isStopping = false;
-  readonly #world: World;
+  readonly #world: Surroundings<AgentProcess>;
   readonly #watch: KernelOwnerWatch | null;
   readonly #intentListeners = new Set<() => void>();
   #kubelet = { incarnation: 0, sinceMs: 0 };
   /** The last search through all processes: searching is always dear here. */
   #search: { readonly atMs: number; readonly found: ReadonlyMap<Address, Holders> } | null = null;
 
-  constructor(world: World, number: number) {
+  constructor(world: Surroundings<AgentProcess>, number: number) {
     this.#world = world;
     this.number = number;
     this.startedMs = world.time.nowMs;

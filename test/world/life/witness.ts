@@ -3,7 +3,6 @@ import type { AllocatedDevice, PublishedResource } from "../../../src/kubelet/po
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
-import type { AgentProcess } from "./agent-process.ts";
 
 /** A yes of the agent to kubelet: what was asked, and when the question arrived. */
 export interface Yes {
@@ -16,24 +15,24 @@ export interface Yes {
   readonly given: readonly AllocatedDevice[] | null;
 }
 
-/** What the models tell the checker, at the moment at which it happens. */
-export interface Witness {
+/** What the models tell the checker, at the moment at which it happens. `Process`: one life of the agent. */
+export interface Witness<Process> {
   /** The agent has called SETUP; nothing has happened yet. */
-  setupIssued(process: AgentProcess, regBase: string): void;
+  setupIssued(process: Process, regBase: string): void;
   /** The SEAMCALL begins; by the kernel's own doing without any agent. */
-  setupBegins(process: AgentProcess | null, regBase: string): void;
-  clearIssued(process: AgentProcess, target: ClearTarget): void;
+  setupBegins(process: Process | null, regBase: string): void;
+  clearIssued(process: Process, target: ClearTarget): void;
   /** The SEAMCALL begins, however long it has waited for its turn. */
-  clearBegins(process: AgentProcess, target: ClearTarget): void;
-  published(process: AgentProcess, resources: readonly PublishedResource[]): void;
-  answered(process: AgentProcess, yes: Yes): void;
+  clearBegins(process: Process, target: ClearTarget): void;
+  published(process: Process, resources: readonly PublishedResource[]): void;
+  answered(process: Process, yes: Yes): void;
   /** A runtime has made a pod's sandbox from the CDI specs in place; its VM has these open now. */
   resolved(pod: Pod, functions: readonly HostFunction[]): void;
   /**
    * The host's whole tree, or podresources, was read by the agent; `held`: functions that it was shown open, or whose holders could not be read, by a
    * search that may be a second old.
    */
-  looked(process: AgentProcess, view: "host" | "podresources", held: ReadonlySet<string>): void;
+  looked(process: Process, view: "host" | "podresources", held: ReadonlySet<string>): void;
   /** The program says that it is broken. */
   fatal(thrown: unknown): void;
 }

@@ -12,6 +12,7 @@ import type { WorldShape } from "../models/shape.ts";
 import { WORLD, WorldTime } from "../models/world-time.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { createDice, type Dice } from "./dice.ts";
+import type { Surroundings } from "./surroundings.ts";
 import { type Point, settle, Turnstile } from "./turnstile.ts";
 import type { Witness } from "./witness.ts";
 
@@ -19,7 +20,7 @@ import type { Witness } from "./witness.ts";
 const CALLS_WITHOUT_REST = 3_000;
 
 /** The whole node: the models, at most one agent process, and the time they share. */
-export class World {
+export class World implements Surroundings<AgentProcess> {
   readonly shape: WorldShape;
   readonly time = new WorldTime();
   readonly turnstile = new Turnstile(this.time);
@@ -38,7 +39,7 @@ export class World {
   /** The proof file; it outlives processes, and here reboots, too: it must be known to be another boot's. */
   readonly proofs: { areWritable: Fact<boolean>; lines: readonly string[] | null };
   readonly intentDelayMs: number;
-  readonly witness: Witness;
+  readonly witness: Witness<AgentProcess>;
   process: AgentProcess | null = null;
   /** When an agent was last stopped or let go on. */
   thawedMs = 0;
@@ -53,7 +54,7 @@ export class World {
   /** When the agent last had nothing left to do, and the number of what had happened by then. */
   quiet = { tick: 0, ms: 0 };
 
-  constructor(shape: WorldShape, witnessOf: (world: World) => Witness) {
+  constructor(shape: WorldShape, witnessOf: (world: World) => Witness<AgentProcess>) {
     this.shape = shape;
     this.host = new HostModel(this.time, { units: shape.units, devices: shape.devices });
     this.module = new ModuleModel(this.time, {

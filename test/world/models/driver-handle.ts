@@ -2,23 +2,22 @@
 import type { DriverInfo, DriverTable } from "../../../src/domain/unit.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { CallResult, ClearTarget, Deadline, Driver, SeamcallPort } from "../../../src/seamcall/port.ts";
-import type { AgentProcess } from "../life/agent-process.ts";
+import type { Surroundings } from "../life/surroundings.ts";
 import type { Turnstile } from "../life/turnstile.ts";
-import type { World } from "../life/world.ts";
 import { type ModuleModel, nsOf, type Ticket } from "./module-model.ts";
 import { CLEAR_LEAF, SETUP_LEAF } from "./module-status.ts";
 
-export interface DriverHandleParts {
-  readonly process: AgentProcess;
+export interface DriverHandleParts<Process> {
+  readonly process: Process;
   readonly module: ModuleModel;
   readonly turnstile: Turnstile;
-  readonly world: World;
+  readonly world: Pick<Surroundings<Process>, "shape" | "time" | "witness" | "writer" | "isDriverReadable">;
 }
 
 /** One open of the driver by one process. */
-export class DriverHandle implements SeamcallPort {
+export class DriverHandle<Process extends { readonly number: number }> implements SeamcallPort {
   readonly driver: Driver;
-  readonly #parts: DriverHandleParts;
+  readonly #parts: DriverHandleParts<Process>;
   /** The driver that was opened: a driver loaded later does not know this handle. */
   readonly #instance: string;
   readonly #inFlight = new Set<(error: AppError) => void>();
@@ -26,7 +25,7 @@ export class DriverHandle implements SeamcallPort {
   readonly clearing = new Set<string>();
   #isClosed = false;
 
-  constructor(parts: DriverHandleParts) {
+  constructor(parts: DriverHandleParts<Process>) {
     this.#parts = parts;
     this.#instance = parts.module.instance;
     this.driver = parts.world.shape.isSimulated ? "simulated" : "tdx_iommu";

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { WorldTime } from "./world-time.ts";
 
+/** How old something is. */
+export type Age = Pick<Fact<unknown>, "sinceTick" | "sinceMs">;
+
 /**
  * One thing that is true of the world, and since when. The checker asks "was it so already before the agent last came to rest?": what is older
  * than that, an agent that reads before it acts must know; what is younger may be a race that nobody can win.

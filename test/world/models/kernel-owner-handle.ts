@@ -7,7 +7,7 @@ import { conclude, type KernelEvidence } from "../../../src/seamcall/tdx-host/ev
 import { believe, type Past, remember, watchedLoad } from "../../../src/seamcall/tdx-host/past.ts";
 import { linesOfLastLoad } from "../../../src/seamcall/tdx-host/setup-lines.ts";
 import { loadFromText, textOfLoad, type WatchedLoad } from "../../../src/seamcall/tdx-host/watched-load.ts";
-import type { World } from "../life/world.ts";
+import type { Surroundings } from "../life/surroundings.ts";
 import type { KernelOwner } from "./kernel-owner.ts";
 import type { ModuleUnit } from "./module-unit.ts";
 
@@ -48,15 +48,17 @@ export class KernelOwnerWatch implements LoadsPort {
   }
 }
 
+type OwnerWorld = Pick<Surroundings<unknown>, "module" | "turnstile" | "host" | "isDriverReadable">;
+
 /** The driver tdx_host, as a port: it concludes from evidence, and can be asked for nothing. */
 export class KernelOwnerHandle implements SeamcallPort {
   readonly driver: Driver = "tdx_host";
-  readonly #world: World;
+  readonly #world: OwnerWorld;
   readonly #process: number;
   readonly #owner: KernelOwner;
   readonly #watch: KernelOwnerWatch;
 
-  constructor(world: World, process: number, parts: { readonly owner: KernelOwner; readonly watch: KernelOwnerWatch }) {
+  constructor(world: OwnerWorld, process: number, parts: { readonly owner: KernelOwner; readonly watch: KernelOwnerWatch }) {
     this.#world = world;
     this.#process = process;
     this.#owner = parts.owner;

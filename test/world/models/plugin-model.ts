@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DevicePluginHandlers, DevicePluginPort, Publication, PublishedDevice, PublishedResource } from "../../../src/kubelet/port.ts";
 import type { Turnstile } from "../life/turnstile.ts";
-import type { KubeletModel } from "./kubelet-model.ts";
 import type { WorldTime } from "./world-time.ts";
+
+/** Kubelet, as a plugin's server sees it. */
+export interface KubeletSide {
+  readonly incarnation: number;
+  readonly isRunning: boolean;
+  /** Why it is refused; null when the server is the resource's now. */
+  register(server: PluginServer): string | null;
+  deliver(server: PluginServer): void;
+  takeAll(server: PluginServer, last: readonly PublishedDevice[]): void;
+  streamEnded(server: PluginServer): void;
+}
 
 export interface PluginParts {
   readonly process: number;
   readonly time: WorldTime;
   readonly turnstile: Turnstile;
-  readonly kubelet: KubeletModel;
+  readonly kubelet: KubeletSide;
   readonly handlers: DevicePluginHandlers;
   readonly onPublish: (resources: readonly PublishedResource[]) => void;
 }

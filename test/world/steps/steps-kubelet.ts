@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { forget } from "../life/pod-life.ts";
-import { OTHER_IDS, otherTakes } from "../models/other-plugin.ts";
+import { otherTakes } from "../life/taken.ts";
+import { OTHER_IDS } from "../models/other-plugin.ts";
 import { GPU } from "../models/shape.ts";
 import { has } from "../runs/capabilities.ts";
 import type { StepKind } from "./step.ts";
