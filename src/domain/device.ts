@@ -86,11 +86,6 @@ export interface PciFunction {
   readonly holders: Holders;
 }
 
-/** Whose link the function's is: function 0 of its slot, or of its physical function's. */
-export function linkOwnerOf(fn: Pick<PciFunction, "address" | "physicalFunction">): Address {
-  return `${(fn.physicalFunction ?? fn.address).slice(0, -1)}0`;
-}
-
 /** One unit as `/sys/class/iommu/dmarN` shows it. */
 export interface HostUnit {
   readonly regBase: RegBase;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Names of links for people: a link belongs to an endpoint, and only there it can be released. Pure. */
-import { type Address, linkOwnerOf, type PciFunction } from "./device.ts";
+import type { PciFunction } from "./device.ts";
+import { linkOwnerOf, type Slot, slotsOf } from "./slot.ts";
 
 /** Base class 06, sub-class 04: root ports and switch ports carry the other end of a link. */
 const PCI_BRIDGE = "0604";
@@ -16,9 +17,9 @@ export function releasable(functions: readonly PciFunction[], onBus: Iterable<Pc
   const named = new Set<string>(endpoints.map(linkOwnerOf));
   const ports = functions.filter(isPort);
   if (ports.length === 0) return [...named];
-  const behind = behindPorts(onBus, isPort);
+  const slots = slotsOf([...onBus].filter((fn) => !isPort(fn)));
   for (const port of ports) {
-    const owners = behind.get(port.address) ?? [];
+    const owners = slots.filter((slot) => isBehind(slot, port)).map(({ owner }) => owner);
     if (owners.length === 0 && isRootPort(port)) named.add(`the device behind root port ${port.address}, which is not on the bus`);
     if (!owners.some((owner) => named.has(owner))) for (const owner of owners) named.add(owner);
   }
@@ -32,15 +33,8 @@ function isRootPort(port: PciFunction): boolean {
   return port.rootPort === null;
 }
 
-function behindPorts(onBus: Iterable<PciFunction>, isPort: (fn: PciFunction) => boolean): ReadonlyMap<Address, readonly Address[]> {
-  const behind = new Map<Address, Address[]>();
-  for (const fn of onBus) {
-    if (fn.rootPort === null || isPort(fn)) continue;
-    const owners = behind.get(fn.rootPort) ?? [];
-    if (!owners.includes(linkOwnerOf(fn))) owners.push(linkOwnerOf(fn));
-    behind.set(fn.rootPort, owners);
-  }
-  return behind;
+function isBehind({ rootPort }: Slot, port: PciFunction): boolean {
+  return rootPort === port.address;
 }
 
 /** At most three of them, in the order given: a text that is bounded, and the same for the same names. */

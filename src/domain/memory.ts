@@ -5,13 +5,14 @@
  * side: settling begins anew, a device found held without proof of when is withheld until it is free, and a secured link without proof that it was
  * insecure after SETUP withholds its device.
  */
-import { type Address, linkOwnerOf } from "./device.ts";
+import type { Address } from "./device.ts";
 import type { Ground, UnitFact } from "./ground.ts";
 import { accountedNames, type Hold, type HoldMemory, holdsAfter, isStillShown } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
+import { linkOwnerOf } from "./slot.ts";
 import { NO_SPECS, type SpecsInPlace, specsOf, specUses } from "./specs.ts";
 import { takenNames } from "./taken-names.ts";
 import type { Leaf, RegBase } from "./unit.ts";

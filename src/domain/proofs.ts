@@ -53,7 +53,7 @@ export const NOTHING_PROVEN: Proofs = {
   podUids: new Set(),
 };
 
-/** Names the link of one owner (device.ts `linkOwnerOf`) in one epoch. */
+/** Names the link of one owner (slot.ts `linkOwnerOf`) in one epoch. */
 export function linkKey(owner: Address, epoch: string): string {
   return `${owner} ${epoch}`;
 }

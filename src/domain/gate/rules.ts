@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The gate's rules, in order, and which of them speak of what. */
-import { linkOwnerOf, type PciFunction, type TsmRead } from "../device.ts";
+import type { PciFunction, TsmRead } from "../device.ts";
 import { FORGOTTEN, isForgotten } from "../holds.ts";
 import { type Intent, selectsUnit } from "../intent.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
 import type { DeviceReason } from "../reason.ts";
 import { domainOf, domainsOf } from "../resource-name.ts";
+import { linkOwnerOf } from "../slot.ts";
 import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import type { Facts, Rule } from "./inputs.ts";
