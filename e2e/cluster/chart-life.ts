@@ -7,9 +7,11 @@ import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { API_VERSION, GROUP, TRUSTED_IOMMU, TRUSTED_IOMMU_POLICY } from "../../src/api/names.ts";
 import type { Cluster } from "./cluster.ts";
+import { removeCrds } from "./remove-crds.ts";
 import { met, notYet, waitUntil } from "./waiting.ts";
 
-const CRDS = [TRUSTED_IOMMU_POLICY, TRUSTED_IOMMU].map(({ plural }) => `${plural}.${GROUP}`);
+const PLURALS = [TRUSTED_IOMMU_POLICY, TRUSTED_IOMMU].map(({ plural }) => plural);
+const CRDS = PLURALS.map((plural) => `${plural}.${GROUP}`);
 
 /** As an admin would who knows what belongs to whom (charts/trusted-iommu/README.md). */
 const TAKE_OVER = ["--take-ownership", "--force-conflicts"];
@@ -59,10 +61,10 @@ export function tellOfTheChartsLife(chart: string, onCluster: () => Cluster): vo
   const objects = async () => (await onCluster().kubectl(["get", TRUSTED_IOMMU.plural, "-o", "name"])).stdout.trim();
   const KEPT = `${TRUSTED_IOMMU.singular}.${GROUP}/kept`;
 
-  const removeCrds = async () => void (await onCluster().kubectl(["delete", "crd", ...CRDS, "--ignore-not-found"]));
+  const removeAll = () => removeCrds(onCluster(), PLURALS);
 
   describe("its CRDs", () => {
-    afterAll(removeCrds);
+    afterAll(removeAll);
 
     test("come with a release and are upgraded with it, whatever their descriptions hold", async () => {
       await helm("install", "first", chart);
@@ -102,7 +104,7 @@ export function tellOfTheChartsLife(chart: string, onCluster: () => Cluster): vo
     });
 
     test("that Helm installed from the crds/ folder of an older chart are taken over by an upgrade", async () => {
-      await removeCrds();
+      await removeAll();
       await helm("install", "older", olderChart(onCluster(), chart));
       expect(await crds()).toEqual(all(null, { isLater: false }));
       await makeObject();
@@ -114,7 +116,7 @@ export function tellOfTheChartsLife(chart: string, onCluster: () => Cluster): vo
     });
 
     test.each(["--server-side=true", "--server-side=false"])("that kubectl apply %s made are taken over by an installation", async (how) => {
-      await removeCrds();
+      await removeAll();
       await onCluster().kubectl(["apply", how, "-f", join(chart, "../../crds")]);
       await helm("install", "third", laterChart(onCluster(), chart), ...TAKE_OVER);
       expect(await crds()).toEqual(all("third", { isLater: true }));

@@ -9,6 +9,7 @@ import { parseStatus } from "../../src/api/parse.ts";
 import { BASELINE_FILE } from "../../test/api/baseline.ts";
 import { deviceStatus, nodeStatus, unitStatus } from "../../test/support/node-status.ts";
 import type { Cluster } from "./cluster.ts";
+import { removeCrds } from "./remove-crds.ts";
 import { met, notYet, waitUntil } from "./waiting.ts";
 
 const CRD_NAME = `${TRUSTED_IOMMU.plural}.${GROUP}`;
@@ -40,7 +41,7 @@ export function tellOfTheStatusContract(onCluster: () => Cluster): void {
   const statusOf = async (name: string) => (await onCluster().kubectlJson(["get", TRUSTED_IOMMU.singular, name], OBJECT)).status;
 
   describe("the status of a later agent, in the CRD of the first release", () => {
-    afterAll(async () => void (await onCluster().kubectl(["delete", "crd", CRD_NAME, "--ignore-not-found"])));
+    afterAll(() => removeCrds(onCluster(), [TRUSTED_IOMMU.plural]));
 
     test("is taken and read back whole", async () => {
       await onCluster().apply(parse(readFileSync(BASELINE_FILE, "utf8")));

@@ -127,6 +127,8 @@ describe("the status", () => {
     held = present("u1", STATUS);
     expect(await status.readLast()).toEqual(STATUS);
     held = present("u1", { summary: "of another version" });
+    expect(await status.readLast()).toMatchObject({ summary: "of another version", units: [], devices: [] });
+    held = present("u1", { units: "not a list" });
     expect(await status.readLast()).toBe(null);
     held = null;
     server.expect({ method: "GET", path: PATH }, json(200, { status: STATUS }));
