@@ -10,7 +10,7 @@ import { judge } from "../domain/gate/gate.ts";
 import type { Purpose, Verdict } from "../domain/gate/inputs.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
-import { functionToJudge } from "../domain/link-reading.ts";
+import { toJudge } from "../domain/link-reading.ts";
 import type { RegBase } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
@@ -65,10 +65,11 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const [driver, read] = await Promise.all([parts.driver.observeShared(), readFunction(address)]);
     const { memory } = state;
     const units = driver.kind === "Read" ? unitFacts(driver) : null;
-    const fn = read && functionToJudge(read, { links: memory.links, units });
-    const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory, kubelet }, purpose)(address, fn));
-    const regBase = fn?.unit.kind === "Unit" ? fn.unit.regBase : null;
-    return { verdict, vfioCdev: fn?.vfioCdev ?? null, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
+    const seen = read && toJudge(read, { links: memory.links, units });
+    const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory, kubelet }, purpose)(address, seen));
+    const { unit = null, vfioCdev = null } = seen?.fn ?? {};
+    const regBase = unit?.kind === "Unit" ? unit.regBase : null;
+    return { verdict, vfioCdev, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
   };
 
   const refuseEarly = (): void => {

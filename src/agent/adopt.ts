@@ -4,15 +4,15 @@
  * What a new process takes over from an earlier one before it has looked at the whole node: the proofs of this boot, and the CDI specs that still hold
  * by them. A container runtime resolves the specs in place all the while, so that all others go before anything slow is read.
  */
-import type { PciFunction } from "../domain/device.ts";
 import { gateInputsOn } from "../domain/gate/basis.ts";
 import { judge } from "../domain/gate/gate.ts";
 import { DEVICE_AND_INTENT_RULES, DEVICE_RULES } from "../domain/gate/rules.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
-import { functionToJudge } from "../domain/link-reading.ts";
+import { toJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { SpecProof } from "../domain/proofs.ts";
+import type { FunctionInSlot } from "../domain/slot.ts";
 import { addressOfSpec, resourceOfSpec } from "../domain/specs.ts";
 import type { DriverView, Reading } from "../domain/view.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -33,9 +33,9 @@ export async function specsToKeep(
   specs: ReadonlyMap<string, SpecProof>,
   against: HeldAgainst,
 ): Promise<AdoptedSpecs> {
-  const observe = (name: string): Promise<PciFunction | null> => ports.host.observeFunction(addressOfSpec(name)).catch(() => null);
-  const read = await Promise.all([...specs].map(async ([name, proof]) => ({ name, proof, fn: await observe(name) })));
-  const there = read.flatMap(({ name, proof, fn }) => (fn === null ? [] : [[name, { proof, fn }] as const]));
+  const observe = (name: string): Promise<FunctionInSlot | null> => ports.host.observeFunction(addressOfSpec(name)).catch(() => null);
+  const read = await Promise.all([...specs].map(async ([name, proof]) => ({ name, proof, seen: await observe(name) })));
+  const there = read.flatMap(({ name, proof, seen }) => (seen === null ? [] : [[name, { proof, seen }] as const]));
   return new Map(there.filter(([name, spec]) => isAsWritten(name, spec, against)));
 }
 
@@ -55,13 +55,14 @@ export function specsAllowed(adopted: AdoptedSpecs, against: HeldAgainst): Reado
 }
 
 /** Unit, epoch and node are as they were when the spec was written, and the gate is open as far as it can be judged before the first whole look. */
-function isAsWritten(name: string, { proof, fn: read }: AdoptedSpec, { driver, memory, asked }: HeldAgainst): boolean {
+function isAsWritten(name: string, { proof, seen }: AdoptedSpec, { driver, memory, asked }: HeldAgainst): boolean {
   const address = addressOfSpec(name);
   const units = unitFacts(driver);
-  const fn = functionToJudge(read, { links: memory.links, units });
+  const judged = toJudge(seen, { links: memory.links, units });
+  const { fn } = judged;
   const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : null;
   if (proof.node === null || fn.vfioCdev !== proof.node || regBase !== memory.lastUnits.get(address)) return false;
   const inputs = gateInputsOn({ intent: asked?.intent ?? null, driver, memory }, "List");
-  const { offered, epoch, resource } = judge(inputs(address, fn), asked === null ? DEVICE_RULES : DEVICE_AND_INTENT_RULES);
+  const { offered, epoch, resource } = judge(inputs(address, judged), asked === null ? DEVICE_RULES : DEVICE_AND_INTENT_RULES);
   return offered && epoch === proof.epoch && (asked === null || resource?.name === resourceOfSpec(name));
 }

@@ -5,8 +5,8 @@
  * the CDI specs. It never adds. Table and intent do not wait for a host that is slow to read, and the host not for kubelet or the API.
  */
 import type { IntentView } from "../cluster/port.ts";
-import type { HostView } from "../domain/device.ts";
 import { type Ground, groundFrom } from "../domain/ground.ts";
+import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import type { Reading } from "../domain/view.ts";
 import { wantsHolders } from "../domain/wanted-holders.ts";

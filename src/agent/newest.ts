@@ -4,7 +4,7 @@
  * The newest readings of the table and of the host, in one place: several jobs read them side by side, and whatever lists or judges does so by these.
  * Newer is what began later: a slow reading that began before another one ended must not take its place.
  */
-import type { HostView } from "../domain/device.ts";
+import type { HostView } from "../domain/host.ts";
 import type { DriverView, Reading } from "../domain/view.ts";
 import type { HostLook } from "../host/port.ts";
 

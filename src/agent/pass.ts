@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The pure middle of a pass: one observation becomes verdicts, plan, offer, report and settlement. */
-import type { Address, HostView, PciFunction } from "../domain/device.ts";
+import type { Address } from "../domain/device.ts";
 import { gateInputsOn } from "../domain/gate/basis.ts";
 import { judge } from "../domain/gate/gate.ts";
 import type { GateInputs } from "../domain/gate/inputs.ts";
 import { SPEC_RULES } from "../domain/gate/rules.ts";
-import { type Ground, unitFacts } from "../domain/ground.ts";
+import { type Ground, indexed, inSlot, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale } from "../domain/holds.ts";
+import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
@@ -128,12 +129,8 @@ function gateOn(pass: Wanted, { driver, host, intent, memory }: News): (address:
   const table = driver ?? pass.ground.view.driver;
   const inputs = gateInputsOn({ intent, driver: table, memory }, "List");
   const units = table.kind === "Read" ? unitFacts(table) : null;
-  const functions = host === null ? pass.ground.functions : functionsOf(hostToJudge(host, { links: memory.links, units }));
-  return (address) => inputs(address, functions.get(address) ?? null);
-}
-
-function functionsOf(host: Reading<HostView>): ReadonlyMap<Address, PciFunction> {
-  return new Map((host.kind === "Read" ? host.value.functions : []).map((fn) => [fn.address, fn]));
+  const seen = host === null ? pass.ground : indexed(hostToJudge(host, { links: memory.links, units }));
+  return (address) => inputs(address, inSlot(seen, address));
 }
 
 /**

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { type Ground, groundFrom } from "../domain/ground.ts";
 /**
  * perform: carries out the plan's steps, one SEAMCALL at a time. A plan is old by the time its turn comes, so each step is planned again on a view
  * taken now, and is only issued when the same pure function still asks for it. Results are never believed: the loop observes again.
  */
-import type { HostView } from "../domain/device.ts";
-import { type Ground, groundFrom } from "../domain/ground.ts";
+import type { HostView } from "../domain/host.ts";
 import type { CallEnd } from "../domain/memory.ts";
 import type { Step } from "../domain/plan/finding.ts";
 import { planUnit } from "../domain/plan/plan.ts";

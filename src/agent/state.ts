@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/**
- * The agent's only mutable state, and its only writer: who has something to remember calls one of the `note…` methods. Nothing in it is truth. `memory`
- * is what must be known over time and is safe to lose, `pass` is the newest decisions, `answers` are our own answers that kubelet may not show yet.
- */
-import type { PciFunction } from "../domain/device.ts";
 import type { Verdict } from "../domain/gate/inputs.ts";
 import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
@@ -16,6 +11,11 @@ import type { OfferedResource } from "../domain/offer.ts";
 import type { UnitVerdict } from "../domain/plan/finding.ts";
 import type { Proofs, SpecProof } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
+/**
+ * The agent's only mutable state, and its only writer: who has something to remember calls one of the `note…` methods. Nothing in it is truth. `memory`
+ * is what must be known over time and is safe to lose, `pass` is the newest decisions, `answers` are our own answers that kubelet may not show yet.
+ */
+import type { FunctionInSlot } from "../domain/slot.ts";
 import type { SpecsInPlace } from "../domain/specs.ts";
 import type { NodeStatus, ReadStatus } from "../domain/status.ts";
 import type { RegBase } from "../domain/unit.ts";
@@ -24,7 +24,7 @@ import type { Answer } from "../domain/view.ts";
 /** A CDI spec of an earlier process, with its device as this process has read it. */
 export interface AdoptedSpec {
   readonly proof: SpecProof;
-  readonly fn: PciFunction;
+  readonly seen: FunctionInSlot;
 }
 
 /** By CDI name. */

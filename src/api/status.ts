@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from "zod";
-import { LINK_STATES } from "../domain/device.ts";
 import { CONDITION_REASONS, CONDITION_TYPES, DEVICE_REASONS, OTHER_UNIT_REASONS, UNIT_REASONS } from "../domain/reason.ts";
+import { LINK_STATES } from "../domain/slot.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import { UNIT_STATES } from "../domain/unit.ts";
 import { field } from "./field.ts";

@@ -19,37 +19,11 @@ export type UnitOfFunction =
   | { readonly kind: "None" }
   | { readonly kind: "Unreadable"; readonly why: string };
 
-export const LINK_STATES = ["Insecure", "Secure", "Unknown"] as const;
-export type LinkState = (typeof LINK_STATES)[number];
-
 /**
- * The link of a function, from tsm sysfs and IDE registers together (its own, and those of its slot's function 0).
- * Secure as soon as one of them says so: a TSM is connected, or any IDE stream is enabled or in state secure (2).
- */
-export interface Link {
-  readonly state: LinkState;
-  /** Content of `tsm/connect`, empty when not connected or when no `tsm/` group exists. */
-  readonly tsm: string;
-  /** `tsm/bound` is not empty: a TDI is bound to a TD. No `tsm/` group: No. */
-  readonly bound: Tristate;
-  /** At least one IDE stream of the function, or of its slot's function 0, is enabled and in state secure (registers). */
-  readonly streamSecure: Tristate;
-}
-
-/**
- * How the reading of a link ended. `Failed`: a file of `tsm/` gave an error. `Blocked`: none in time; the kernel has one lock for all devices, so the
+ * How reading files of `tsm/` ended. `Failed`: a file gave an error. `Blocked`: none in time; the kernel has one lock for all devices, so the
  * connect or disconnect of any of them does that. `Stands`: blocked, and what this process read before is still to be taken (link-reading.ts).
  */
 export type TsmRead = "Read" | "Failed" | "Blocked" | "Stands";
-
-export interface LinkRead {
-  readonly tsm: TsmRead;
-  /**
-   * Control and status of every IDE stream of both ends (the function, function 0 of its slot, the root port above), for comparison only; null when
-   * one of them cannot be read. They are read after `tsm/`, and block on nothing.
-   */
-  readonly registers: string | null;
-}
 
 /** Who has the function's vfio device open. Unreadable counts as held. */
 export type Holders = { readonly kind: "Known"; readonly pids: readonly number[] } | { readonly kind: "Unreadable"; readonly why: string };
@@ -73,8 +47,11 @@ export interface PciFunction {
   readonly teeIoWhy: string;
   /** Number of selective IDE streams of the slot's function 0; null when there is no IDE capability or it is unreadable. */
   readonly ideStreams: number | null;
-  readonly link: Link;
-  readonly linkRead: LinkRead;
+  /** `tsm/bound` is not empty: a TDI is bound to a TD. No `tsm/` group: No. */
+  readonly bound: Tristate;
+  readonly boundRead: TsmRead;
+  /** Its own IDE registers are known; also when it has none. */
+  readonly isIdeRead: boolean;
   /** Why its capabilities or IDE registers, or those of its slot's function 0, are unknown, for people; empty when they are not. */
   readonly configProblem: string;
   /** Kernel name of the host bridge, `pci0000:16`; null when it cannot be told. */
@@ -84,28 +61,4 @@ export interface PciFunction {
   /** IOMMUFD cdev, `/dev/vfio/devices/vfio3` as seen on the host; null when not bound to a vfio driver or without IOMMUFD. */
   readonly vfioCdev: string | null;
   readonly holders: Holders;
-}
-
-/** One unit as `/sys/class/iommu/dmarN` shows it. */
-export interface HostUnit {
-  readonly regBase: RegBase;
-  /** `dmarN`: a label, never a key. */
-  readonly kernelName: string;
-  readonly cap: bigint | null;
-  readonly ecap: bigint | null;
-  readonly domainsSupported: number | null;
-  readonly domainsUsed: number | null;
-}
-
-/** One reading of the host's tree. */
-export interface HostView {
-  readonly bootId: string | null;
-  /** In address order of regBase. */
-  readonly units: readonly HostUnit[];
-  /** Units whose `address` could not be read: they can't be keyed, so nothing below them is offered. */
-  readonly unreadableUnits: readonly { readonly kernelName: string; readonly why: string }[];
-  /** IOMMUs that are no VT-d units (AMD `ivhd0`), by kernel name: they have no register base, and no TDX Connect. */
-  readonly otherKinds: readonly string[];
-  /** In order of address. */
-  readonly functions: readonly PciFunction[];
 }

@@ -2,7 +2,9 @@
 
 /** A view indexed by unit, built once per pass so that the decisions stay linear in the number of functions. */
 import type { Address, PciFunction } from "./device.ts";
+import type { HostView } from "./host.ts";
 import { type FunctionInPod, functionsInPods, unmappedInPods } from "./in-pods.ts";
+import { bySlot, type FunctionInSlot, type Slot, slotOwnerOf } from "./slot.ts";
 import type { DriverTable, DriverUnit, RegBase } from "./unit.ts";
 import type { DriverView, NodeView, Reading } from "./view.ts";
 
@@ -17,6 +19,10 @@ export interface Ground {
   /** What the driver lists; empty when it cannot be read. */
   readonly units: ReadonlyMap<RegBase, UnitFact>;
   readonly functions: ReadonlyMap<Address, PciFunction>;
+  /** By owner. */
+  readonly slots: ReadonlyMap<Address, Slot>;
+  /** Functions of each slot, by owner, virtual ones included. */
+  readonly onSlot: ReadonlyMap<Address, readonly PciFunction[]>;
   /** Functions whose DMA goes through the unit. */
   readonly below: ReadonlyMap<RegBase, readonly PciFunction[]>;
   /** Functions whose unit cannot be read: each may be below any unit. */
@@ -42,12 +48,31 @@ export function groundFrom(view: NodeView): Ground {
   return {
     view,
     units: unitFacts(view.driver),
-    functions: new Map(functions.map((fn) => [fn.address, fn])),
+    ...indexed(view.host),
+    onSlot: bySlot(functions),
     below,
     strays,
     inPods,
     unmapped: unmappedInPods(view.podResources, inPods),
   };
+}
+
+/** Functions by address, and slots by owner; empty when the host cannot be read. */
+export function indexed(host: Reading<HostView>): Pick<Ground, "functions" | "slots"> {
+  const { functions, slots } = host.kind === "Read" ? host.value : { functions: [], slots: [] };
+  return { functions: new Map(functions.map((fn) => [fn.address, fn])), slots: new Map(slots.map((slot) => [slot.owner, slot])) };
+}
+
+/** The function with its slot; null when it is not on the bus. */
+export function inSlot({ functions, slots }: Pick<Ground, "functions" | "slots">, address: Address): FunctionInSlot | null {
+  const fn = functions.get(address);
+  const slot = fn && slots.get(slotOwnerOf(fn));
+  return fn && slot ? { fn, slot } : null;
+}
+
+/** The slots of functions, each once, in order of their first ones. */
+export function slotsOf({ slots }: Pick<Ground, "slots">, functions: readonly PciFunction[]): readonly Slot[] {
+  return [...new Set(functions.map(slotOwnerOf))].flatMap((owner) => slots.get(owner) ?? []);
 }
 
 /** Every function that is, or may be, below the unit. */

@@ -52,12 +52,12 @@ function heldNow(ground: Ground): ReadonlyMap<Address, readonly Holder[]> {
 }
 
 function isHeldOnHost(fn: PciFunction): boolean {
-  return fn.link.bound === "Yes" || (fn.holders.kind === "Known" && fn.holders.pids.length > 0);
+  return fn.bound === "Yes" || (fn.holders.kind === "Known" && fn.holders.pids.length > 0);
 }
 
 /** A holder that cannot be read may be there. A function that is not on the bus has nothing to hide. */
 function isHiddenOnHost(fn: PciFunction | undefined): boolean {
-  return fn !== undefined && (fn.holders.kind === "Unreadable" || fn.link.bound === "Unknown");
+  return fn !== undefined && (fn.holders.kind === "Unreadable" || fn.bound === "Unknown");
 }
 
 /**
@@ -71,7 +71,7 @@ export function blindSpots({ view: { podResources, pods }, functions }: Ground, 
   for (const address of addresses) {
     const fn = functions.get(address);
     if (fn?.holders.kind === "Unreadable") found.push(`${address} vfio holders: ${fn.holders.why}`);
-    if (fn?.link.bound === "Unknown" && fn.linkRead.tsm !== "Stands") found.push(`${address} tsm/bound`);
+    if (fn?.bound === "Unknown" && fn.boundRead !== "Stands") found.push(`${address} tsm/bound`);
   }
   return found;
 }

@@ -5,19 +5,24 @@
  * host is being connected or disconnected: then the last value stands, as long as it is of this process and epoch and no register of either end has
  * changed since. From the first that differs it is unknown until it is read again.
  */
-import type { Address, HostView, Link, PciFunction } from "./device.ts";
+import type { Address, PciFunction, Tristate } from "./device.ts";
 import type { Ground, UnitFact } from "./ground.ts";
+import type { HostView } from "./host.ts";
+import { bySlot, type FunctionInSlot, type Link, type Slot, slotOwnerOf } from "./slot.ts";
 import type { RegBase } from "./unit.ts";
 import type { Reading } from "./view.ts";
 
-/** The last whole reading of a link. */
+/** The last whole reading of a slot's link. */
 export interface LastLink {
   readonly link: Link;
   readonly registers: string;
+  /** `tsm/bound` of those of its functions of which it could be read. */
+  readonly bound: ReadonlyMap<Address, Tristate>;
   /** Epoch of the unit above when it was read. */
   readonly epoch: string;
 }
 
+/** By owner of the slot. */
 export type LastLinks = ReadonlyMap<Address, LastLink>;
 
 /** What a link is judged by besides its own reading. */
@@ -28,42 +33,79 @@ export interface LinkContext {
 }
 
 /** The function with the link to judge. The gate, the lists and kubelet's calls all ask here. */
-export function functionToJudge(fn: PciFunction, { links, units }: LinkContext): PciFunction {
-  const { tsm, registers } = fn.linkRead;
-  if (tsm !== "Blocked") return fn;
-  const last = links.get(fn.address);
-  const epoch = epochOf(fn, units);
-  if (last === undefined || epoch === null || last.epoch !== epoch || last.registers !== registers) return fn;
-  // It stands for the gate. For what frees something, a TDI may have been bound meanwhile.
-  const bound = last.link.bound === "Yes" ? "Yes" : "Unknown";
-  return { ...fn, link: { ...last.link, bound }, linkRead: { tsm: "Stands", registers } };
+export function toJudge({ fn, slot }: FunctionInSlot, context: LinkContext): FunctionInSlot {
+  const last = standing(slot, [fn], context);
+  return last === null ? { fn, slot } : { fn: withBound(fn, last), slot: withLink(slot, last) };
 }
 
 /** The host with the links to judge. */
 export function hostToJudge(host: Reading<HostView>, context: LinkContext): Reading<HostView> {
-  if (host.kind !== "Read" || !host.value.functions.some((fn) => fn.linkRead.tsm === "Blocked")) return host;
-  return { kind: "Read", value: { ...host.value, functions: host.value.functions.map((fn) => functionToJudge(fn, context)) } };
+  if (host.kind !== "Read" || !isAnyBlocked(host.value)) return host;
+  const members = bySlot(host.value.functions);
+  const lasts = new Map(host.value.slots.map((slot) => [slot.owner, standing(slot, members.get(slot.owner) ?? [], context)]));
+  const functions = host.value.functions.map((fn) => withBound(fn, lasts.get(slotOwnerOf(fn)) ?? null));
+  const slots = host.value.slots.map((slot) => withLink(slot, lasts.get(slot.owner) ?? null));
+  return { kind: "Read", value: { ...host.value, functions, slots } };
 }
 
 /** The last links after one more look at the host. What did not stand once does not stand later, though its registers come back. */
-export function linksAfterLook(before: LastLinks, { functions, units, view }: Ground): LastLinks {
+export function linksAfterLook(before: LastLinks, { slots, onSlot: members, units, view }: Ground): LastLinks {
   if (view.host.kind !== "Read") return before;
   const links = new Map<Address, LastLink>();
-  for (const fn of functions.values()) {
-    const { tsm, registers } = fn.linkRead;
-    const last = before.get(fn.address);
-    const epoch = fn.teeIo === "Yes" ? epochOf(fn, units) : null;
-    if (tsm === "Stands" && last !== undefined) links.set(fn.address, last);
-    else if (tsm === "Read" && registers !== null && epoch !== null) links.set(fn.address, { link: fn.link, registers, epoch });
+  for (const { owner, link, linkRead } of slots.values()) {
+    const onSlot = members.get(owner) ?? [];
+    const epoch = epochOf(onSlot, units);
+    const last = before.get(owner);
+    if (epoch === null) continue;
+    if (linkRead.tsm === "Stands" && last !== undefined) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
+    else if (linkRead.tsm === "Read" && linkRead.registers !== null)
+      links.set(owner, { link, registers: linkRead.registers, bound: boundOf(onSlot, last), epoch });
   }
   return links;
 }
 
 /** True when the link of a device cannot be told, or only by what was read before: nothing announces the end of that. */
-export function isLinkUnsure({ teeIo, link, linkRead }: PciFunction): boolean {
-  return linkRead.tsm !== "Read" || (teeIo === "Yes" && link.state === "Unknown");
+export function isAnyLinkUnsure({ slots, functions }: Pick<Ground, "slots" | "functions">): boolean {
+  const isUnsure = ({ teeIo, boundRead, ...fn }: PciFunction): boolean =>
+    boundRead !== "Read" || (teeIo === "Yes" && slots.get(slotOwnerOf(fn))?.link.state === "Unknown");
+  return [...slots.values()].some(({ linkRead }) => linkRead.tsm !== "Read") || [...functions.values()].some(isUnsure);
 }
 
-function epochOf({ unit }: PciFunction, units: LinkContext["units"]): string | null {
-  return (unit.kind === "Unit" && units?.get(unit.regBase)?.epoch) || null;
+function isAnyBlocked({ functions, slots }: HostView): boolean {
+  return slots.some(({ linkRead }) => linkRead.tsm === "Blocked") || functions.some(({ boundRead }) => boundRead === "Blocked");
+}
+
+/** What stands for the slot: of this process, of the epoch of the unit above, and with the registers that are read now. */
+function standing(slot: Slot, onSlot: readonly PciFunction[], { links, units }: LinkContext): LastLink | null {
+  const last = links.get(slot.owner);
+  const isSame = last !== undefined && last.epoch === epochOf(onSlot, units) && last.registers === slot.linkRead.registers;
+  return isSame ? last : null;
+}
+
+function withLink(slot: Slot, last: LastLink | null): Slot {
+  if (slot.linkRead.tsm !== "Blocked" || last === null) return slot;
+  return { ...slot, link: last.link, linkRead: { ...slot.linkRead, tsm: "Stands" } };
+}
+
+/** It stands for the gate. For what frees something, a TDI may have been bound meanwhile. */
+function withBound(fn: PciFunction, last: LastLink | null): PciFunction {
+  const bound = last?.bound.get(fn.address);
+  if (fn.boundRead !== "Blocked" || bound === undefined) return fn;
+  return { ...fn, bound: bound === "Yes" ? "Yes" : "Unknown", boundRead: "Stands" };
+}
+
+function boundOf(onSlot: readonly PciFunction[], last: LastLink | undefined): LastLink["bound"] {
+  const bound = new Map<Address, Tristate>();
+  for (const { address, boundRead, ...fn } of onSlot) {
+    const value = boundRead === "Read" ? fn.bound : boundRead === "Stands" ? last?.bound.get(address) : undefined;
+    if (value !== undefined) bound.set(address, value);
+  }
+  return bound;
+}
+
+/** Of the unit above the devices of a slot; null when it has none, when they are below several, or when a unit has no epoch. */
+function epochOf(onSlot: readonly PciFunction[], units: LinkContext["units"]): string | null {
+  const devices = onSlot.filter(({ teeIo }) => teeIo === "Yes");
+  const epochs = new Set(devices.map(({ unit }) => (unit.kind === "Unit" && units?.get(unit.regBase)?.epoch) || null));
+  return epochs.size === 1 ? ([...epochs][0] ?? null) : null;
 }

@@ -5,14 +5,14 @@
  * side: settling begins anew, a device found held without proof of when is withheld until it is free, and a secured link without proof that it was
  * insecure after SETUP withholds its device.
  */
-import type { Address } from "./device.ts";
+import type { Address, PciFunction } from "./device.ts";
 import type { Ground, UnitFact } from "./ground.ts";
 import { accountedNames, type Hold, type HoldMemory, holdsAfter, isStillShown } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
-import { isLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
+import { isAnyLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
-import { linkOwnerOf } from "./slot.ts";
+
 import { NO_SPECS, type SpecsInPlace, specsOf, specUses } from "./specs.ts";
 import { takenNames } from "./taken-names.ts";
 import type { Leaf, RegBase } from "./unit.ts";
@@ -102,7 +102,7 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const podUids = podUidsAfter(memory, ground);
   const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
-  const unsureLooks = [...ground.functions.values()].some(isLinkUnsure) ? memory.unsureLooks + 1 : 0;
+  const unsureLooks = isAnyLinkUnsure(ground) ? memory.unsureLooks + 1 : 0;
   return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground) };
 }
 
@@ -138,13 +138,20 @@ function checkedLinksAfter(memory: Memory, ground: Ground): ReadonlySet<string> 
     for (const key of checked) if (!epochs.has(key.slice(key.indexOf(" ") + 1))) checked.delete(key);
   }
   if (host.kind !== "Read") return sameOr(memory.checkedLinks, checked);
-  for (const fn of ground.functions.values()) {
-    const fact = fn.unit.kind === "Unit" ? ground.units.get(fn.unit.regBase) : undefined;
-    if (fact?.epoch == null || memory.verifying.has(fact.entry.regBase)) continue;
-    const owner = ground.functions.get(linkOwnerOf(fn));
-    if (fn.link.state === "Insecure" && owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));
+  for (const slot of ground.slots.values()) {
+    if (slot.link.state !== "Insecure" || !ground.functions.has(slot.owner)) continue;
+    for (const fn of ground.onSlot.get(slot.owner) ?? []) {
+      const epoch = verifiedEpoch(memory, ground, fn);
+      if (epoch !== null) checked.add(linkKey(slot.owner, epoch));
+    }
   }
   return sameOr(memory.checkedLinks, checked);
+}
+
+/** Epoch of the unit above, once its links were read again after SETUP. */
+function verifiedEpoch({ verifying }: Pick<Memory, "verifying">, { units }: Ground, { unit }: PciFunction): string | null {
+  const fact = unit.kind === "Unit" ? units.get(unit.regBase) : undefined;
+  return fact === undefined || verifying.has(fact.entry.regBase) ? null : fact.epoch;
 }
 
 /** The set of before when nothing in it has changed. */

@@ -7,7 +7,7 @@ import type { Address } from "./device.ts";
 import { gateInputsOn } from "./gate/basis.ts";
 import { judge } from "./gate/gate.ts";
 import type { Verdict } from "./gate/inputs.ts";
-import type { Ground } from "./ground.ts";
+import { type Ground, inSlot } from "./ground.ts";
 import { accountedNames } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import type { Memory } from "./memory.ts";
@@ -22,7 +22,7 @@ export interface OfferedResource {
 export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
   const inputs = gateInputsOn({ intent, memory, driver: ground.view.driver }, "List");
   const missing = [...memory.holds.keys()].filter((address) => !ground.functions.has(address));
-  const verdicts = [...ground.functions.values()].map((fn) => judge(inputs(fn.address, fn)));
+  const verdicts = [...ground.functions.keys()].map((address) => judge(inputs(address, inSlot(ground, address))));
   if (missing.length === 0) return verdicts;
   verdicts.push(...missing.map((address) => judge(inputs(address, null))));
   return verdicts.sort((a, b) => compareAddress(a.address, b.address));
@@ -31,7 +31,7 @@ export function verdictsFor(intent: Intent | null, ground: Ground, memory: Memor
 /** The same verdicts when only what is written has changed since: those rules come last, so that what was withheld before them stays so. */
 export function verdictsAgain(before: readonly Verdict[], intent: Intent | null, ground: Ground, memory: Memory): readonly Verdict[] {
   const inputs = gateInputsOn({ intent, memory, driver: ground.view.driver }, "List");
-  return before.map((verdict) => (verdict.offered ? judge(inputs(verdict.address, ground.functions.get(verdict.address) ?? null)) : verdict));
+  return before.map((verdict) => (verdict.offered ? judge(inputs(verdict.address, inSlot(ground, verdict.address))) : verdict));
 }
 
 /**

@@ -3,7 +3,7 @@
 /** The report: a NodeStatus from one observation and the decisions made on it. Pure; the conditions are in conditions.ts. */
 import { conditionsFrom } from "./conditions.ts";
 import type { Verdict } from "./gate/inputs.ts";
-import type { Ground } from "./ground.ts";
+import { type Ground, inSlot } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
 import { atMostThree, releasable } from "./link-names.ts";
 import type { UnitVerdict } from "./plan/finding.ts";
@@ -128,7 +128,7 @@ function isListed({ address, resource }: Verdict, { ground, hasKubelet }: Report
 function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
   const { ground, holds } = inputs;
   const isAwaited = verdict.offered && !isListed(verdict, inputs);
-  const fn = ground.functions.get(verdict.address);
+  const { fn, slot } = inSlot(ground, verdict.address) ?? {};
   const hold = holds.get(verdict.address);
   return {
     address: verdict.address,
@@ -139,16 +139,16 @@ function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
     message: messageOf(verdict, ground),
     resource: verdict.resource?.name ?? hold?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
-    link: { state: fn?.link.state ?? "Unknown", tsm: fn?.link.tsm ?? "" },
+    link: { state: slot?.link.state ?? "Unknown", tsm: slot?.link.tsm ?? "" },
     usedBy: holderOf(hold),
   };
 }
 
 /** A link is released where it belongs to, and that may be another function. */
 function messageOf(verdict: Verdict, ground: Ground): string {
-  const fn = ground.functions.get(verdict.address);
-  if (verdict.reason !== "LinkSecuredBeforeSetup" || !fn) return heldMessage(verdict, ground);
-  return `${verdict.message}; release the link of ${atMostThree(releasable([fn], ground.functions.values()))}`;
+  const slot = inSlot(ground, verdict.address)?.slot;
+  if (verdict.reason !== "LinkSecuredBeforeSetup" || !slot) return heldMessage(verdict, ground);
+  return `${verdict.message}; release the link of ${atMostThree(releasable([slot], ground.slots.values()))}`;
 }
 
 /** A held device waits until it is free. Who cannot see that says so, or it would wait for ever without a word. */

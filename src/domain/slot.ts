@@ -1,31 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Slots: what a link belongs to. A TSM connects function 0 of a slot, and what it secures is the link of the slot, with all functions on it. Pure. */
-import type { Address, PciFunction } from "./device.ts";
+/**
+ * Slots: what a link belongs to. A TSM connects function 0 of a slot, and what it secures is the link of the slot, with all functions on it. A bridge
+ * (root port, switch port) is a slot of its own: several root ports may be functions of one device, each with a link below it. Pure.
+ */
+import type { Address, PciFunction, Tristate, TsmRead } from "./device.ts";
 
-/** The device on one PCIe link. */
+export const LINK_STATES = ["Insecure", "Secure", "Unknown"] as const;
+export type LinkState = (typeof LINK_STATES)[number];
+
+/**
+ * The link of a slot, from tsm sysfs and IDE registers together. Secure as soon as one of them says so: a TSM is connected, or any IDE stream of any of
+ * its functions is enabled or in state secure (2).
+ */
+export interface Link {
+  readonly state: LinkState;
+  /** Content of `tsm/connect`, empty when not connected or when no `tsm/` group exists. */
+  readonly tsm: string;
+  /** At least one IDE stream of function 0 is enabled and in state secure (registers); of any function while function 0 is not on the bus. */
+  readonly streamSecure: Tristate;
+}
+
+export interface LinkRead {
+  /** How `tsm/connect` was read. */
+  readonly tsm: TsmRead;
+  /**
+   * Control and status of every IDE stream of both ends (the slot's functions, the root port above), for comparison only; null when those of function 0
+   * or of the root port cannot be read. They are read after `tsm/`, and block on nothing.
+   */
+  readonly registers: string | null;
+  /** Why the IDE registers that speak for the slot are not all known, for people; empty when they are. */
+  readonly problem: string;
+}
+
+/** The device on one PCIe link, or the bridge on one. Which functions it has follows from these (`slotOwnerOf`). */
 export interface Slot {
   /** Whose `tsm/` and IDE registers speak for it: function 0, on the bus or not. */
   readonly owner: Address;
-  /** Its functions on the bus, virtual ones included, in the order in which they were given. */
-  readonly functions: readonly Address[];
+  /** Kernel name of the host bridge, `pci0000:16`; null when it cannot be told. */
+  readonly hostBridge: string | null;
+  /** A root port or a switch port: it has the other end of a link, and nothing to release. */
+  readonly isBridge: boolean;
   /** The root port in which the link ends; null on the root bus. */
   readonly rootPort: Address | null;
+  readonly link: Link;
+  readonly linkRead: LinkRead;
 }
 
-/** Whose link the function's is: function 0 of its slot, or of its physical function's. */
-export function linkOwnerOf(fn: Pick<PciFunction, "address" | "physicalFunction">): Address {
-  return `${(fn.physicalFunction ?? fn.address).slice(0, -1)}0`;
+/** A function with the slot that it is on: what one question about a device is answered from. */
+export interface FunctionInSlot {
+  readonly fn: PciFunction;
+  readonly slot: Slot;
 }
 
-/** The slots of `functions`, in the order of their first functions. */
-export function slotsOf(functions: Iterable<Pick<PciFunction, "address" | "physicalFunction" | "rootPort">>): readonly Slot[] {
-  const slots = new Map<Address, { owner: Address; functions: Address[]; rootPort: Address | null }>();
+/** Base class 06, sub-class 04: root ports and switch ports carry the other end of a link. */
+const PCI_BRIDGE = "0604";
+
+export function isBridge({ class: code }: Pick<PciFunction, "class">): boolean {
+  return code.startsWith(PCI_BRIDGE);
+}
+
+/** The owner of the function's slot. A virtual function whose physical one cannot be told is on a slot of its own, of which nothing is known. */
+export function slotOwnerOf(fn: Pick<PciFunction, "address" | "class" | "functionType" | "physicalFunction">): Address {
+  const isAlone = isBridge(fn) || (fn.functionType === "Virtual" && fn.physicalFunction === null);
+  return isAlone ? fn.address : functionZeroOf(fn.physicalFunction ?? fn.address);
+}
+
+/** Function 0 of the function's slot, which carries the TEE-I/O, IDE and DOE capabilities for all of them (Linux `pf0_dev_get`). */
+export function functionZeroOf(address: Address): Address {
+  return `${address.slice(0, -1)}0`;
+}
+
+/** The functions of each slot, by owner, in the order given. */
+export function bySlot(functions: Iterable<PciFunction>): ReadonlyMap<Address, readonly PciFunction[]> {
+  const slots = new Map<Address, PciFunction[]>();
   for (const fn of functions) {
-    const owner = linkOwnerOf(fn);
-    const slot = slots.get(owner) ?? { owner, functions: [], rootPort: fn.rootPort };
-    slot.functions.push(fn.address);
-    slots.set(owner, slot);
+    const owner = slotOwnerOf(fn);
+    const members = slots.get(owner);
+    if (members) members.push(fn);
+    else slots.set(owner, [fn]);
   }
-  return [...slots.values()];
+  return slots;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Address, LinkState } from "./device.ts";
+import type { Address } from "./device.ts";
 import type { ConditionReason, ConditionType, DeviceReason, OtherUnitReason, UnitReason } from "./reason.ts";
+import type { LinkState } from "./slot.ts";
 import type { RegBase, UnitState } from "./unit.ts";
 
 /** `status` of a TrustedIommu, as the agent reports it. Plain JSON: 64-bit values are hex strings, absent values are null or empty. */

@@ -19,8 +19,8 @@ export interface UnknownHolderInputs {
 }
 
 /** Who has the function, as far as the host shows it: empty when no process and no TD does. */
-export function holderOnHost({ holders, link }: PciFunction): string {
-  if (link.bound === "Yes") return "a TD (tsm/bound)";
+export function holderOnHost({ holders, bound }: PciFunction): string {
+  if (bound === "Yes") return "a TD (tsm/bound)";
   if (holders.kind === "Known" && holders.pids.length > 0) return `pid ${holders.pids[0]}`;
   return "";
 }

@@ -7,7 +7,7 @@
 import { accountingOf } from "./accounting.ts";
 import { isPciAddress } from "./address.ts";
 import type { Address, PciFunction } from "./device.ts";
-import { functionsBelow, type Ground } from "./ground.ts";
+import { functionsBelow, type Ground, inSlot } from "./ground.ts";
 import { unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
 
@@ -41,8 +41,8 @@ export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
   if (view.host.kind !== "Read") uses.push(unreadable(`host: ${view.host.why}`));
   else if (view.host.value.unreadableUnits.length > 0)
     uses.push(...view.host.value.unreadableUnits.map((u) => unreadable(`${u.kernelName}: ${u.why}`)));
-  for (const fn of functionsBelow(ground, regBase)) uses.push(...usesOfFunction(fn));
-  for (const fn of detached(inputs, regBase)) uses.push(...usesOfFunction(fn));
+  for (const fn of functionsBelow(ground, regBase)) uses.push(...usesOfFunction(fn, ground));
+  for (const fn of detached(inputs, regBase)) uses.push(...usesOfFunction(fn, ground));
   uses.push(...podResourcesUses(inputs, isBelow));
   const answerMs = unseenMs(inputs.settleMs, view.podResources);
   for (const answer of view.answers) {
@@ -83,13 +83,16 @@ function detached({ ground, lastUnits }: UseInputs, regBase: RegBase): readonly 
   return [...ground.functions.values()].filter((fn) => fn.unit.kind === "None" && lastUnits.get(fn.address) === regBase);
 }
 
-function usesOfFunction(fn: PciFunction): readonly Use[] {
+const UNREAD = { state: "Unknown", tsm: "" } as const;
+
+function usesOfFunction(fn: PciFunction, ground: Ground): readonly Use[] {
   const uses: Use[] = [];
-  const { address, link, holders } = fn;
+  const { address, bound, holders } = fn;
+  const link = inSlot(ground, address)?.slot.link ?? UNREAD;
   if (link.state === "Secure") uses.push({ address, kind: "Link", by: link.tsm === "" ? "an IDE stream" : `TSM ${link.tsm}` });
-  if (link.state === "Unknown") uses.push({ address, kind: "Unreadable", by: "its link" });
-  if (link.bound === "Yes") uses.push({ address, kind: "Bound", by: "a TD (tsm/bound)" });
-  if (link.bound === "Unknown") uses.push({ address, kind: "Unreadable", by: "tsm/bound" });
+  if (link.state === "Unknown" || !fn.isIdeRead) uses.push({ address, kind: "Unreadable", by: "its link" });
+  if (bound === "Yes") uses.push({ address, kind: "Bound", by: "a TD (tsm/bound)" });
+  if (bound === "Unknown") uses.push({ address, kind: "Unreadable", by: "tsm/bound" });
   if (holders.kind === "Unreadable") uses.push({ address, kind: "Unreadable", by: `vfio holders: ${holders.why}` });
   else uses.push(...holders.pids.map((pid): Use => ({ address, kind: "Holder", by: `pid ${pid}` })));
   return uses;

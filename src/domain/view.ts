@@ -4,7 +4,8 @@
  * One observation of the node, as plain values: what every decision is made from. Nothing in it is remembered; what must be known over time
  * is in memory.ts.
  */
-import type { Address, HostView } from "./device.ts";
+import type { Address } from "./device.ts";
+import type { HostView } from "./host.ts";
 import type { DriverInfo, DriverTable } from "./unit.ts";
 
 /**

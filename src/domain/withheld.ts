@@ -3,7 +3,7 @@
 /** Devices that the spec wants and that stay withheld until a person acts. Pure. */
 import type { PciFunction } from "./device.ts";
 import type { Verdict } from "./gate/inputs.ts";
-import type { Ground } from "./ground.ts";
+import { type Ground, slotsOf } from "./ground.ts";
 import { atMostThree, releasable } from "./link-names.ts";
 import type { DeviceReason } from "./reason.ts";
 import type { RegBase } from "./unit.ts";
@@ -76,7 +76,7 @@ export function withheldText({ verdicts, ground, selected }: WithheldInputs): st
 }
 
 function namesOf(reason: DeviceReason, fns: readonly PciFunction[], ground: Ground): readonly string[] {
-  return OF_A_LINK.has(reason) ? releasable(fns, ground.functions.values()) : fns.map((fn) => fn.address);
+  return OF_A_LINK.has(reason) ? releasable(slotsOf(ground, fns), ground.slots.values()) : fns.map((fn) => fn.address);
 }
 
 /** A function whose unit cannot be read may be below a selected one. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address, PciFunction, UnitOfFunction } from "../domain/device.ts";
+import { functionZeroOf, isBridge, type Slot, slotOwnerOf } from "../domain/slot.ts";
+import type { Capabilities } from "./capabilities.ts";
 import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { type HolderSearch, holdersOf } from "./holders.ts";
 import { selectiveStreamsOf } from "./ide.ts";
-import { decideLink, decideLinkRead, decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./link.ts";
+import { decideBound, decideLink, decideLinkRead, isIdeRead, type LinkEnd } from "./link.ts";
 import { valueOrNull } from "./reading.ts";
-import { functionZeroOf } from "./topology.ts";
+import { decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./tee-io.ts";
 import { NO_TSM, type TsmReading } from "./tsm.ts";
 
 /** Everything of one reading that one function's entry depends on. */
@@ -27,7 +29,6 @@ export function speakerOf(facts: BareFacts): Address | null {
 export function assembleFunction(facts: FunctionFacts, around: Surroundings, search: HolderSearch): PciFunction {
   const { identity } = facts;
   const evidence = slotEvidence(facts, around);
-  const tsm = slotTsm(facts, around);
   const zero = evidence.zero === null || evidence.zero === "Unknown" ? null : evidence.zero;
   return {
     address: facts.address,
@@ -42,8 +43,8 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings, sea
     teeIo: decideTeeIo(evidence),
     teeIoWhy: whyTeeIo(evidence),
     ideStreams: zero === null ? null : selectiveStreamsOf(zero.ide),
-    link: decideLink(evidence, tsm),
-    linkRead: decideLinkRead(evidence, otherEnd(facts, around), tsm),
+    ...decideBound((around.tsmOf(facts.address) ?? NO_TSM).bound),
+    isIdeRead: isIdeRead(facts.capabilities),
     configProblem: problemOf(evidence),
     hostBridge: identity.place.hostBridge,
     rootPort: identity.place.rootPort,
@@ -61,20 +62,47 @@ function slotEvidence(facts: FunctionFacts, around: Surroundings): SlotEvidence 
   return { own: facts.capabilities, zero: zero === null ? null : (zero.capabilities ?? "Unknown") };
 }
 
-/** The root port above, in which the link ends. The registers are not compared of a slot without `tsm/`. */
-function otherEnd(facts: FunctionFacts, around: Surroundings): SlotEvidence["zero"] {
-  const { place } = facts.identity;
-  const speaker = speakerOf(facts);
-  if (around.tsmOf(facts.address) === null && (speaker === null || around.tsmOf(speaker) === null)) return "Unknown";
-  if (place.hostBridge === null) return "Unknown";
-  if (place.rootPort === null) return null;
-  return around.factsOf(place.rootPort)?.capabilities ?? "Unknown";
+/** The owner of the slot that the function is on. */
+export function ownerOf({ address, identity }: BareFacts): Address {
+  const { class: code, physicalFunction: physical } = identity;
+  return slotOwnerOf({
+    address,
+    class: code,
+    functionType: physical.kind === "Missing" ? "Physical" : "Virtual",
+    physicalFunction: valueOrNull(physical),
+  });
 }
 
-/** Function 0 is the one that a TSM connects; a TDI is bound function by function. */
-function slotTsm(facts: FunctionFacts, around: Surroundings): TsmReading {
-  const own = around.tsmOf(facts.address) ?? NO_TSM;
-  const speaker = speakerOf(facts);
-  const zero = speaker === null ? null : around.tsmOf(speaker);
-  return { connect: zero?.connect ?? own.connect, bound: own.bound };
+/** A slot's entry in the view, from the files of the functions on it (at least one) and of the root port above. Pure. */
+export function assembleSlot(owner: Address, members: readonly FunctionFacts[], around: Surroundings): Slot {
+  const physical = members.filter(({ capabilities }) => capabilities !== null);
+  const end: LinkEnd = {
+    zero: zeroOf(owner, members, around),
+    others: physical.flatMap(({ address, capabilities }) => (address === owner || capabilities === null ? [] : [capabilities])),
+  };
+  const first = members.find(({ address }) => address === owner) ?? physical[0] ?? members[0];
+  const { hostBridge, rootPort } = first?.identity.place ?? { hostBridge: null, rootPort: null };
+  const connects = [owner, ...members.map(({ address }) => address)].flatMap((address) => around.tsmOf(address)?.connect ?? []);
+  const connect = connects.find(({ kind }) => kind !== "Missing") ?? NO_TSM.connect;
+  // The registers are compared of a slot with `tsm/` only.
+  const port = connects.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : portOf(rootPort, around);
+  return {
+    owner,
+    isBridge: first !== undefined && isBridge(first.identity),
+    hostBridge,
+    rootPort,
+    link: decideLink(end, connect),
+    linkRead: decideLinkRead(end, port, connect),
+  };
+}
+
+function zeroOf(owner: Address, members: readonly FunctionFacts[], around: Surroundings): LinkEnd["zero"] {
+  const zero = members.find(({ address }) => address === owner);
+  if (zero !== undefined) return zero.capabilities ?? "Unknown";
+  // What has its address is on another slot: a virtual function.
+  return around.factsOf(owner) === null ? null : "Unknown";
+}
+
+function portOf(rootPort: Address, around: Surroundings): Capabilities | "Unknown" {
+  return around.factsOf(rootPort)?.capabilities ?? "Unknown";
 }

@@ -25,7 +25,7 @@ export interface HolderSearch {
 }
 
 /** The host has no vfio device: there is no holder to look for. */
-export const NOBODY_TO_FIND: HolderSearch = { scan: { kind: "Known", pidsByNode: new Map() }, strays: NO_STRAYS };
+export const NO_HOLDER_TO_FIND: HolderSearch = { scan: { kind: "Known", pidsByNode: new Map() }, strays: NO_STRAYS };
 /** No holder was looked for, because the caller needs no answer. */
 export const NOT_ASKED: HolderSearch = { scan: { kind: "Unreadable", why: "not looked for: no decision hung on it" }, strays: NO_STRAYS };
 
@@ -37,12 +37,12 @@ export const NOT_ASKED: HolderSearch = { scan: { kind: "Unreadable", why: "not l
 export function holdersOf(one: HeldFunction, { scan, strays }: HolderSearch): Holders {
   const pids = scan.kind === "Known" ? pidsOf(one, scan.pidsByNode) : [];
   if (pids.length > 0) return { kind: "Known", pids };
-  if (one.driver.kind === "Value" && !isVfioDriver(one.driver.value)) return NOBODY;
+  if (one.driver.kind === "Value" && !isVfioDriver(one.driver.value)) return NO_HOLDERS;
   const why = whyUnreadable(one, scan) ?? strayOf(one, strays);
-  return why === null ? NOBODY : { kind: "Unreadable", why };
+  return why === null ? NO_HOLDERS : { kind: "Unreadable", why };
 }
 
-const NOBODY: Holders = { kind: "Known", pids: [] };
+const NO_HOLDERS: Holders = { kind: "Known", pids: [] };
 
 function pidsOf({ address, vfioName, iommuGroup }: HeldFunction, pidsByNode: ReadonlyMap<string, readonly number[]>): readonly number[] {
   // Thousands of functions are asked about, and nearly always nothing is open.

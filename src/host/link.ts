@@ -1,87 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Link, LinkRead, Tristate } from "../domain/device.ts";
+import type { Tristate, TsmRead } from "../domain/device.ts";
+import type { Link, LinkRead } from "../domain/slot.ts";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "./capabilities.ts";
-import { anyStream, streamRegistersOf } from "./ide.ts";
-import type { TsmReading, TsmText } from "./tsm.ts";
+import { anyStream, type Ide, streamRegistersOf } from "./ide.ts";
+import type { TsmText } from "./tsm.ts";
 
-/**
- * The functions whose files decide about one function: its own capabilities (null for a virtual function, which has none of its own) and those
- * of function 0 of its (or its physical function's) slot. `zero` is null when that function is not on the bus, `"Unknown"` when it cannot be told
- * which function it is.
- */
-export interface SlotEvidence {
-  readonly own: Capabilities | null;
+/** The functions of a slot on the bus whose registers speak for its link. */
+export interface LinkEnd {
+  /** Function 0: null when it is not on the bus, `"Unknown"` when it has no registers of its own, or when it cannot be told which function it is. */
   readonly zero: Capabilities | null | "Unknown";
-}
-
-/** TEE-I/O of a function: function 0 of the slot answers for all. Without it no session could be set up, so a No of its own stays No. */
-export function decideTeeIo({ own, zero }: SlotEvidence): Tristate {
-  if (zero === "Unknown") return "Unknown";
-  if (zero !== null) return zero.teeIo;
-  return own?.teeIo === "No" ? "No" : "Unknown";
+  /** The other physical ones, in order of address. PCIe r6.1 7.9.26 has the IDE capability in function 0 alone; what they show counts all the same. */
+  readonly others: readonly Capabilities[];
 }
 
 /**
- * The link of a function. Secure as soon as a TSM is connected or a stream is enabled or secure; Unknown when nothing says so and something
+ * The link of a slot. Secure as soon as a TSM is connected or a stream is enabled or secure; Unknown when nothing says so and something of function 0
  * could not be read. After a function-level reset the registers read insecure while the TSM is still connected: that is Secure, so that nothing
  * is set up or cleared below it, and `streamSecure` No, so that the gate does not take it for secured.
  */
-export function decideLink(evidence: SlotEvidence, tsm: TsmReading): Link {
-  const spaces = spacesOf(evidence);
-  const streamSecure = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled && stream.secure)));
-  const streamOn = strongest(spaces.map((space) => anyStream(space.ide, (stream) => stream.enabled || stream.secure)));
-  const name = tsm.connect.kind === "Value" ? tsm.connect.value : "";
-  const unsure = streamOn === "Unknown" || isUnread(tsm.connect);
-  return {
-    state: name !== "" || streamOn === "Yes" ? "Secure" : unsure ? "Unknown" : "Insecure",
-    tsm: name,
-    bound: decideBound(tsm.bound),
-    streamSecure,
-  };
-}
-
-/** Why a function has no TEE-I/O, or why that cannot be told; empty when it has. */
-export function whyTeeIo(evidence: SlotEvidence): string {
-  const { own, zero } = evidence;
-  if (zero === null && own?.teeIo === "No") return own.teeIoWhy;
-  if (zero === null || zero === "Unknown") return problemOf(evidence);
-  return zero.teeIoWhy === "" || own === zero ? zero.teeIoWhy : `function 0 of its slot: ${zero.teeIoWhy}`;
-}
-
-/** Why not all of it is known; function 0 speaks first. Empty when it is. */
-export function problemOf({ own, zero }: SlotEvidence): string {
-  if (zero === "Unknown") return "its physical function cannot be told";
-  if (zero === null) return "function 0 of its slot is not on the bus";
-  return zero.problem === "" ? (own?.problem ?? "") : `${own === zero ? "" : "function 0 of its slot: "}${zero.problem}`;
-}
-
-function spacesOf({ own, zero }: SlotEvidence): Capabilities[] {
-  const spaces = own === null ? [] : [own];
-  if (zero === "Unknown") spaces.push(UNREADABLE_CAPABILITIES);
-  else if (zero !== null && zero !== own) spaces.push(zero);
-  return spaces.length === 0 ? [UNREADABLE_CAPABILITIES] : spaces;
+export function decideLink(end: LinkEnd, connect: TsmText): Link {
+  const speaking = speakersOf(end);
+  const streamSecure = strongest(speaking.map((ide) => anyStream(ide, (stream) => stream.enabled && stream.secure)));
+  const on = [...speaking, ...end.others.map(({ ide }) => ide)].map((ide) => anyStream(ide, (stream) => stream.enabled || stream.secure));
+  const name = connect.kind === "Value" ? connect.value : "";
+  const isUnsure = isUnread(connect) || on.slice(0, speaking.length).includes("Unknown");
+  return { state: name !== "" || on.includes("Yes") ? "Secure" : isUnsure ? "Unknown" : "Insecure", tsm: name, streamSecure };
 }
 
 /**
- * How reading the link ended. `rootPort` is the other end: null when the function has none (it is on the root bus), `"Unknown"` when that cannot be
+ * How reading the link ended. `rootPort` is the other end: null when there is none (the slot is on the root bus), `"Unknown"` when that cannot be
  * told or the root port is not on the bus.
  */
-export function decideLinkRead(evidence: SlotEvidence, rootPort: Capabilities | null | "Unknown", { connect, bound }: TsmReading): LinkRead {
-  const both = [connect.kind, bound.kind];
-  const tsm = both.includes("Unreadable") ? "Failed" : both.includes("Blocked") ? "Blocked" : "Read";
-  if (rootPort === "Unknown") return { tsm, registers: null };
-  const ends = [...spacesOf(evidence), ...(rootPort === null ? [] : [rootPort])];
-  const texts = ends.map(({ ide }) => streamRegistersOf(ide));
-  return { tsm, registers: texts.includes(null) ? null : texts.join("; ") };
+export function decideLinkRead(end: LinkEnd, rootPort: Capabilities | null | "Unknown", connect: TsmText): LinkRead {
+  return { tsm: readOf(connect), registers: registersOf(end, rootPort), problem: problemOfEnd(end) };
 }
 
-function isUnread({ kind }: TsmText): boolean {
-  return kind === "Unreadable" || kind === "Blocked";
+/** Whether a TDI of a function is bound, and how reading that ended. */
+export function decideBound(bound: TsmText): { readonly bound: Tristate; readonly boundRead: TsmRead } {
+  const isBound = bound.kind === "Value" && bound.value !== "";
+  return { bound: isUnread(bound) ? "Unknown" : isBound ? "Yes" : "No", boundRead: readOf(bound) };
 }
 
-function decideBound(bound: TsmText): Tristate {
-  if (isUnread(bound)) return "Unknown";
-  return bound.kind === "Value" && bound.value !== "" ? "Yes" : "No";
+/** The IDE registers of a function can be told, or it has none. */
+export function isIdeRead(own: Capabilities | null): boolean {
+  return own === null || anyStream(own.ide, () => false) !== "Unknown";
+}
+
+/** Function 0 speaks for the slot; while it is not on the bus, whichever is there. */
+function speakersOf({ zero, others }: LinkEnd): readonly Ide[] {
+  if (zero === "Unknown") return [UNREADABLE_CAPABILITIES.ide];
+  if (zero !== null) return [zero.ide];
+  return others.length === 0 ? [UNREADABLE_CAPABILITIES.ide] : others.map(({ ide }) => ide);
+}
+
+function registersOf({ zero, others }: LinkEnd, rootPort: Capabilities | null | "Unknown"): string | null {
+  const ends = [zero, rootPort];
+  if (ends.includes("Unknown") || (zero === null && others.length === 0)) return null;
+  const texts = ends.flatMap((one) => (one === null || one === "Unknown" ? [] : [streamRegistersOf(one.ide)]));
+  if (texts.includes(null)) return null;
+  // One without IDE says nothing, read or not.
+  const rest = others.filter(({ ide }) => ide.kind !== "Absent").map(({ ide }) => streamRegistersOf(ide) ?? "unread");
+  return [...texts, ...rest].join("; ");
+}
+
+function problemOfEnd({ zero, others }: LinkEnd): string {
+  if (zero === "Unknown") return "its physical function cannot be told";
+  if (zero !== null) return zero.problem;
+  return others.find(({ problem }) => problem !== "")?.problem ?? "function 0 of its slot is not on the bus";
+}
+
+function readOf({ kind }: TsmText): TsmRead {
+  return kind === "Unreadable" ? "Failed" : kind === "Blocked" ? "Blocked" : "Read";
+}
+
+function isUnread(text: TsmText): boolean {
+  return readOf(text) !== "Read";
 }
 
 function strongest(answers: readonly Tristate[]): Tristate {

@@ -4,7 +4,9 @@
  * What the host's own files say: units, functions, capabilities, links, holders. One reader for real and simulated hosts: a simulated host is a
  * tree of files. Shaped so that it can sit behind a socket (hostd) without a change above it: plain values, no handles.
  */
-import type { Address, HostView, PciFunction } from "../domain/device.ts";
+import type { Address, PciFunction } from "../domain/device.ts";
+import type { HostView } from "../domain/host.ts";
+import type { FunctionInSlot } from "../domain/slot.ts";
 
 /** A function before its holders were looked for. */
 export type UnsearchedFunction = Omit<PciFunction, "holders">;
@@ -24,10 +26,10 @@ export interface HostPort {
    */
   observe(look?: HostLook): Promise<HostView>;
   /**
-   * Reads one function again, now; null when it is gone. Cheap: called for every Allocate. `holders` are from a search that began at
+   * Reads one function and its slot again, now; null when it is gone. Cheap: called for every Allocate. `holders` are from a search that began at
    * most a second ago; Unreadable when none is finished within 50 ms.
    */
-  observeFunction(address: Address): Promise<PciFunction | null>;
+  observeFunction(address: Address): Promise<FunctionInSlot | null>;
   /** `/proc/sys/kernel/random/boot_id`; null when it cannot be read. */
   bootId(): Promise<string | null>;
   /** Calls `listener` when something may have changed (uevent, file watch). Lossy; the agent's timer bounds what is missed. Returns the way to stop. */

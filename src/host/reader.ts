@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdir } from "node:fs/promises";
 import { compareAddress, isPciAddress } from "../domain/address.ts";
-import type { Address, HostView, PciFunction, UnitOfFunction } from "../domain/device.ts";
+import type { Address, PciFunction, UnitOfFunction } from "../domain/device.ts";
+import type { HostView } from "../domain/host.ts";
+import type { FunctionInSlot, Slot } from "../domain/slot.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
-import { assembleFunction, type Surroundings, speakerOf } from "./assemble.ts";
+import { assembleFunction, assembleSlot, ownerOf, type Surroundings, speakerOf } from "./assemble.ts";
 import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
 import { type BareFacts, type FactsCache, type FunctionFacts, isVfioDriver, readFunction, withCapabilities } from "./functions.ts";
-import { type HolderScan, type HolderSearch, holdersOf, NOBODY_TO_FIND, NOT_ASKED } from "./holders.ts";
+import { type HolderScan, type HolderSearch, holdersOf, NO_HOLDER_TO_FIND, NOT_ASKED } from "./holders.ts";
 import { type HostPaths, hostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
 import type { HostLook, HostPort } from "./port.ts";
 import { type ScanDevices, scanHolders } from "./processes.ts";
@@ -103,12 +105,15 @@ async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   const isWanted = look === undefined || functions.some(look.wantsHolders);
   const scan = look?.age === "Recent" ? reader.scan.thrifty : reader.scan.fresh;
   const search = isWanted ? await searchHolders(reader, facts, scan) : NOT_ASKED;
+  const slots: Slot[] = [];
+  const members = Map.groupBy(facts.values(), ownerOf);
+  await inSlices(members, ([owner, on]) => slots.push(assembleSlot(owner, on, around)), slices);
   const held = functions.map((fn): PciFunction => {
     const own = facts.get(fn.address);
     return own === undefined ? fn : { ...fn, holders: holdersOf(own, search) };
   });
   const { regBaseOf: _, ...listed } = units;
-  return { bootId, ...listed, functions: held };
+  return { bootId, ...listed, functions: held, slots };
 }
 
 function bootIdOf({ paths }: Pick<Reader, "paths">): string | null {
@@ -116,16 +121,18 @@ function bootIdOf({ paths }: Pick<Reader, "paths">): string | null {
   return reading.kind === "Value" ? reading.value : null;
 }
 
-async function observeFunction(reader: Reader, address: Address): Promise<PciFunction | null> {
+async function observeFunction(reader: Reader, address: Address): Promise<FunctionInSlot | null> {
   if (!isPciAddress(address)) return null; // Kubelet's word becomes a path below: nothing but an address may.
   // For one function, looking for its `tsm/` group costs less than asking the class.
   const source = { directory: reader.paths.functions, cache: reader.cache, tsmRegistered: true };
   const own = readFunction(source, address);
   if (own === null) return null;
+  const owner = ownerOf(own);
   const bare = new Map([[address, own]]);
-  const speaker = speakerOf(own);
-  const zero = speaker === null || speaker === address ? null : readFunction(source, speaker);
-  if (zero !== null) bare.set(zero.address, zero);
+  for (const other of [speakerOf(own), ...siblingsWithIde(reader, owner)]) {
+    const one = other === null || bare.has(other) ? null : readFunction(source, other);
+    if (one !== null) bare.set(one.address, one);
+  }
   const tsm = await readTsm(reader, { facts: bare, wanted: [own], bound: "WhenConnected" });
   const { rootPort } = own.identity.place;
   // Of the root port only the registers count.
@@ -134,8 +141,20 @@ async function observeFunction(reader: Reader, address: Address): Promise<PciFun
   const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one)]));
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) });
   const search = hasOtherDriver(own) ? NOT_ASKED : await searchHolders(reader, reader.cache, () => reader.scan.recent(FUNCTION_SCAN_MS));
-  return assembleFunction(facts.get(address) ?? withCapabilities(source, own), around, search);
+  const fn = assembleFunction(facts.get(address) ?? withCapabilities(source, own), around, search);
+  const members = [...facts.values()].filter((one) => ownerOf(one) === owner).sort((a, b) => compareAddress(a.address, b.address));
+  return { fn, slot: assembleSlot(owner, members, around) };
 }
+
+/** Other functions of the slot that the last look found with IDE registers, or could not read. There are none where the specification is kept. */
+function siblingsWithIde({ cache }: Reader, owner: Address): readonly Address[] {
+  return FUNCTION_NUMBERS.map((number) => `${owner.slice(0, -1)}${number}`).filter((address) => {
+    const known = cache.get(address);
+    return known?.capabilities != null && known.capabilities.ide.kind !== "Absent" && ownerOf(known) === owner;
+  });
+}
+
+const FUNCTION_NUMBERS = [0, 1, 2, 3, 4, 5, 6, 7];
 
 async function listFunctions(directory: string): Promise<Address[]> {
   try {
@@ -206,7 +225,7 @@ async function searchHolders(
   functions: ReadonlyMap<Address, FunctionFacts>,
   scan: () => Promise<HolderScan>,
 ): Promise<HolderSearch> {
-  if (!isAnyOnVfio(functions) && !mayHaveVfio(paths)) return NOBODY_TO_FIND;
+  if (!isAnyOnVfio(functions) && !mayHaveVfio(paths)) return NO_HOLDER_TO_FIND;
   const found = await scan();
   return { scan: found, strays: findStrays(paths, functions.values(), found) };
 }

@@ -20,8 +20,3 @@ export function placeOf(devicePath: string): Place {
   const below = bridge < 0 ? [] : parts.slice(bridge + 1).filter(isPciAddress);
   return { hostBridge: parts[bridge] ?? null, rootPort: below.length > 1 ? (below[0] ?? null) : null };
 }
-
-/** Function 0 of the function's slot, which carries the TEE-I/O, IDE and DOE capabilities for all of them (Linux `pf0_dev_get`). */
-export function functionZeroOf(address: Address): Address {
-  return `${address.slice(0, -1)}0`;
-}

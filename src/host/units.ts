@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { HostUnit, HostView } from "../domain/device.ts";
+import type { HostUnit, HostView } from "../domain/host.ts";
 import { compareRegBase, parseRegBase, type RegBase } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
 import { type Reading, readNames, readText } from "./reading.ts";

@@ -5,17 +5,20 @@ import type { AgentPorts } from "../../src/agent/ports.ts";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { emptyMemory } from "../../src/domain/memory.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "../../src/domain/proofs.ts";
-import { aDriver, aFunction, anIntent, aUnit, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
+import type { FunctionInSlot, Slot } from "../../src/domain/slot.ts";
+import { aDriver, aFunction, anIntent, aSlot, aUnit, GPU, INSTANCE, REG_BASE } from "../support/builders.ts";
 
 const DEVICE = "0000:17:00.0";
 const NAME = `${GPU}=${DEVICE}`;
 const SPEC = { node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
 const proofs: Proofs = { ...NOTHING_PROVEN, specs: new Map([[NAME, SPEC]]), lastUnits: new Map([[DEVICE, REG_BASE]]) };
-const keptOf = async (observe: () => Promise<PciFunction | null>, driver = aDriver(), known = proofs) => {
+const keptOf = async (observe: () => Promise<FunctionInSlot | null>, driver = aDriver(), known = proofs) => {
   const host = { observeFunction: observe } as unknown as AgentPorts["host"];
   return [...(await specsToKeep({ host }, known.specs, { driver, memory: emptyMemory(0, 10_000, known), asked: null })).keys()];
 };
-const kept = (fn: Partial<PciFunction>, driver = aDriver(), known = proofs) => keptOf(async () => aFunction(fn), driver, known);
+const kept = (fn: Partial<PciFunction>, driver = aDriver(), known = proofs) =>
+  keptOf(async () => ({ fn: aFunction(fn), slot: aSlot() }), driver, known);
+const keptOn = (slot: Partial<Slot>, known = proofs) => keptOf(async () => ({ fn: aFunction(), slot: aSlot(slot) }), aDriver(), known);
 
 test("a spec is kept while unit, epoch and node are as they were when it was written", async () => {
   expect(await kept({})).toEqual([NAME]);
@@ -34,13 +37,14 @@ test("a spec goes when its device is below another unit by now, or below none", 
 });
 
 test("a spec goes when the link of its device cannot be read, is broken, or is secured without a proof that it was not at SETUP", async () => {
-  const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
-  expect(await kept({ linkRead: { tsm: "Blocked", registers: "idle" } })).toEqual([]);
-  expect(await kept({ linkRead: { tsm: "Failed", registers: null } })).toEqual([]);
-  expect(await kept({ link: secured })).toEqual([]);
+  const secured = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } as const;
+  expect(await keptOn({ linkRead: { tsm: "Blocked", registers: "idle", problem: "" } })).toEqual([]);
+  expect(await keptOn({ linkRead: { tsm: "Failed", registers: null, problem: "" } })).toEqual([]);
+  expect(await kept({ bound: "Unknown", boundRead: "Failed" })).toEqual([]);
+  expect(await keptOn({ link: secured })).toEqual([]);
   const checked = { ...proofs, checkedLinks: new Set([linkKey(DEVICE, SPEC.epoch)]) };
-  expect(await kept({ link: secured }, aDriver(), checked)).toEqual([NAME]);
-  expect(await kept({ link: { ...secured, streamSecure: "No" } }, aDriver(), checked)).toEqual([]);
+  expect(await keptOn({ link: secured }, checked)).toEqual([NAME]);
+  expect(await keptOn({ link: { ...secured, streamSecure: "No" } }, checked)).toEqual([]);
 });
 
 test.each([
@@ -57,7 +61,7 @@ test("a spec of a device whose unit was never noted goes", async () => {
 });
 
 test("an intent that is known, and does not want the device under that name, takes its spec away before the first pass", () => {
-  const adopted = new Map([[NAME, { proof: SPEC, fn: aFunction() }]]);
+  const adopted = new Map([[NAME, { proof: SPEC, seen: { fn: aFunction(), slot: aSlot() } }]]);
   const against = { driver: aDriver(), memory: emptyMemory(0, 10_000, proofs) };
   const allowed = (asked: HeldAgainst["asked"]) => [...specsAllowed(adopted, { ...against, asked }).keys()];
   expect(allowed(null)).toEqual([NAME]);
@@ -78,7 +82,7 @@ test("an intent that is known, and does not want the device under that name, tak
 });
 
 test("a table that is read anew takes the spec of a lost unit away before the first pass", () => {
-  const adopted = new Map([[NAME, { proof: SPEC, fn: aFunction() }]]);
+  const adopted = new Map([[NAME, { proof: SPEC, seen: { fn: aFunction(), slot: aSlot() } }]]);
   const driver = aDriver([aUnit({ state: "Untrusted" })]);
   expect(specsAllowed(adopted, { driver, memory: emptyMemory(0, 10_000, proofs), asked: null }).size).toBe(0);
 });

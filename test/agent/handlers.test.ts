@@ -8,7 +8,7 @@ import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import { AppError } from "../../src/runtime/errors.ts";
 import { createKeyedLocks } from "../../src/runtime/serial.ts";
-import { aDriver, aFunction, anIntent, aUnit, aView, GPU, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
+import { aDriver, aFunction, anIntent, aSlot, aUnit, aView, GPU, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
 
 const DEVICE = "0000:17:00.0";
 const OTHER_BASE = "0xd97fc000";
@@ -27,7 +27,7 @@ function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => P
   const { state = aState() } = parts;
   const ports = {
     clock: { nowMs: () => 200_000 },
-    host: { observeFunction: async () => parts.fn ?? aFunction() },
+    host: { observeFunction: async () => ({ fn: parts.fn ?? aFunction(), slot: aSlot() }) },
     intent: { current: () => ({ intent: anIntent(), generation: 1, problem: "" }) },
     cdi: null,
   } as unknown as AgentPorts;

@@ -8,10 +8,11 @@ import { verdictsFor } from "../../src/domain/offer.ts";
 import { planUnits } from "../../src/domain/plan/plan.ts";
 import { reportFrom, stoppedReport } from "../../src/domain/report.ts";
 import { absentAddresses } from "../../src/domain/selector.ts";
+import type { Link } from "../../src/domain/slot.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { Condition, NodeStatus } from "../../src/domain/status.ts";
 import type { NodeView, PodDevices } from "../../src/domain/view.ts";
-import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, KUBELET, REG_BASE } from "../support/builders.ts";
+import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, KUBELET, linked, REG_BASE } from "../support/builders.ts";
 import { AGENT } from "../support/node-status.ts";
 
 const REGISTERED = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
@@ -21,9 +22,10 @@ const inPods = (pods: readonly PodDevices[]) => ({ kind: "Read", allocatable: []
 /** A pod was seen to hold the device, and nobody knows since when. */
 const HELD = { before: { podResources: inPods([{ namespace: "ml", pod: "train", resource: GPU, ids: ["0000:17:00.0"] }]) } };
 
-const SECURED = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
-const BROKEN = { ...SECURED, streamSecure: "No" } as const;
-const UNKNOWN = { state: "Unknown", tsm: "", bound: "No", streamSecure: "Unknown" } as const;
+const SECURED: Link = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" };
+const INSECURE: Link = { state: "Insecure", tsm: "", streamSecure: "No" };
+const BROKEN: Link = { ...SECURED, streamSecure: "No" };
+const UNKNOWN: Link = { state: "Unknown", tsm: "", streamSecure: "Unknown" };
 const UNTRUSTED = { driver: aDriver([aUnit({ state: "Untrusted" })]) } as const;
 
 interface World {
@@ -195,7 +197,7 @@ describe("the conditions", () => {
     ["PagesRetained", { view: { driver: aDriver([aUnit({ pagesRetained: 6 })]) } }],
     ["UnitFailed", { view: { driver: aDriver([aUnit({ state: "Unknown", tdxIommuId: 1n })]) } }],
     ["DriverTooOld", TOO_OLD],
-    ["LinkSecuredOutside", { view: host({ functions: [aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } })] }) }],
+    ["LinkSecuredOutside", { view: host(linked({ state: "Secure", tsm: "tsm0", streamSecure: "Yes" })) }],
     ["CdiUnwritable", { specProblem: "EROFS" }],
     ["CdiStale", { specProblem: "EROFS", staleSpecs: ["teeio.dev/gpu=0000:17:00.0"] }],
     ["ProofUnwritable", { proofProblem: "ENOSPC" }],
@@ -203,12 +205,12 @@ describe("the conditions", () => {
     ["ViewUnreadable", { view: { podResources: { kind: "Unreadable", why: "no kubelet" } } }],
     ["ViewUnreadable", { view: { pods: { kind: "Unreadable", why: "timeout" } } }],
     ["ViewUnreadable", { ...HELD, view: host({ functions: [aFunction({ holders: HIDDEN })] }) }],
-    ["DevicesWithheld", { view: host({ functions: [aFunction({ link: BROKEN })] }) }],
-    ["DevicesWithheld", { view: host({ functions: [aFunction({ link: UNKNOWN })] }) }],
+    ["DevicesWithheld", { view: host(linked(BROKEN)) }],
+    ["DevicesWithheld", { view: host(linked(UNKNOWN)) }],
     ["DevicesWithheld", { view: host({ functions: [aFunction({ teeIo: "Unknown" })] }) }],
     ["DevicesWithheld", { view: host({ functions: [aFunction({ unit: { kind: "Unreadable", why: "EIO" } })] }) }],
     ["DevicesWithheld", HELD],
-    ["LinkSecuredBeforeSetup", { view: { ...UNTRUSTED, ...host({ functions: [aFunction({ link: SECURED })] }) } }],
+    ["LinkSecuredBeforeSetup", { view: { ...UNTRUSTED, ...host(linked(SECURED)) } }],
     // What works all the same does not hide what does not.
     ["CdiUnwritable", { specProblem: "EROFS", view: { driver: aDriver([aUnit({ pagesRetained: 6 })]) } }],
   ] as readonly (readonly [string, World])[])("are degraded by %s", (reason, world) => {
@@ -226,13 +228,20 @@ describe("a unit that the loaded driver is too old to clear", () => {
 
 describe("devices that the spec wants and that are withheld", () => {
   const addresses = ["17", "18", "19", "1a"].map((bus) => `0000:${bus}:00.0`);
-  const withheld = (functions: readonly PciFunction[], intent = anIntent()): Condition | undefined =>
-    report({ view: host({ functions }), intent }).conditions.find(({ type }) => type === "Degraded");
+  const withheld = (functions: readonly PciFunction[], intent = anIntent(), link = BROKEN): Condition | undefined =>
+    report({ view: host(linked(link, functions)), intent }).conditions.find(({ type }) => type === "Degraded");
 
   it("keep the node from being ready, and the message says why, which, and what to do, in bounds", () => {
-    const broken = addresses.map((address) => aFunction({ address, link: BROKEN }));
+    const broken = linked(
+      BROKEN,
+      addresses.map((address) => aFunction({ address })),
+    );
+    const unknown = linked(UNKNOWN, [aFunction({ address: "0000:1b:00.0" })]);
     const before = host({ functions: addresses.map((address) => aFunction({ address })) });
-    const status = report({ before, view: host({ functions: [...broken, aFunction({ address: "0000:1b:00.0", link: UNKNOWN })] }) });
+    const status = report({
+      before,
+      view: host({ functions: [...broken.functions, ...unknown.functions], slots: [...broken.slots, ...unknown.slots] }),
+    });
     expect(summary(status)).toMatchObject({ Ready: "False DevicesWithheld", Degraded: "True DevicesWithheld" });
     expect(status.summary).toBe(
       "LinkUnknown: 0000:1b:00.0 (its IDE registers or tsm/connect cannot be read); " +
@@ -241,18 +250,18 @@ describe("devices that the spec wants and that are withheld", () => {
   });
 
   it("are named by the link that a person can release, once", () => {
-    const functions = ["0000:17:00.0", "0000:17:00.1", "0000:17:00.2"].map((address) => aFunction({ address, link: BROKEN }));
+    const functions = ["0000:17:00.0", "0000:17:00.1", "0000:17:00.2"].map((address) => aFunction({ address }));
     expect(withheld(functions)?.message).toBe("LinkBroken: 0000:17:00.0 (disconnect the link, it was reset or lost)");
   });
 
-  it.each<[string, Partial<PciFunction>, Partial<Intent>]>([
-    ["that no resource matches", { vendor: "8086", link: BROKEN }, {}],
-    ["below a unit that is not selected", { link: BROKEN }, { units: { regBases: ["0x1000"] } }],
-    ["while the intent is Cleared", { link: BROKEN }, { state: "Cleared" }],
-    ["that another driver has", { vfioCdev: null }, {}],
-    ["that cannot do TEE-I/O", { teeIo: "No", link: BROKEN }, {}],
-  ])("are none %s", (_what, changed, intent) => {
-    expect(withheld([aFunction(changed)], anIntent(intent))?.reason).not.toBe("DevicesWithheld");
+  it.each<[string, Partial<PciFunction>, Partial<Intent>, Link?]>([
+    ["that no resource matches", { vendor: "8086" }, {}],
+    ["below a unit that is not selected", {}, { units: { regBases: ["0x1000"] } }],
+    ["while the intent is Cleared", {}, { state: "Cleared" }],
+    ["that another driver has", { vfioCdev: null }, {}, INSECURE],
+    ["that cannot do TEE-I/O", { teeIo: "No" }, {}],
+  ])("are none %s", (_what, changed, intent, link = BROKEN) => {
+    expect(withheld([aFunction(changed)], anIntent(intent), link)?.reason).not.toBe("DevicesWithheld");
   });
 
   it("are none below a unit without TDX Connect", () => {
@@ -266,11 +275,11 @@ describe("devices that the spec wants and that are withheld", () => {
 });
 
 describe("a link that was secured before SETUP", () => {
-  const port = aFunction({ address: "0000:16:01.0", vendor: "8086", class: "0604", rootPort: null, teeIo: "No", link: SECURED });
-  const virtual = aFunction({ address: "0000:17:00.4", functionType: "Virtual", physicalFunction: "0000:17:00.0", link: SECURED });
+  const port = aFunction({ address: "0000:16:01.0", vendor: "8086", class: "0604", rootPort: null, teeIo: "No" });
+  const virtual = aFunction({ address: "0000:17:00.4", functionType: "Virtual", physicalFunction: "0000:17:00.0" });
 
   it("is named by the endpoint that can release it, and not by its root port", () => {
-    const status = report({ view: { ...UNTRUSTED, ...host({ functions: [port, aFunction({ link: SECURED }), virtual] }) } });
+    const status = report({ view: { ...UNTRUSTED, ...host(linked(SECURED, [port, aFunction(), virtual])) } });
     expect(status.units).toMatchObject([{ reason: "LinkSecuredBeforeSetup", message: "0000:17:00.0" }]);
     expect(status.conditions.find(({ type }) => type === "Degraded")?.message).toBe(`${REG_BASE}: release the link of 0000:17:00.0`);
     expect(status.devices.map(({ message }) => message)).toEqual([
@@ -280,8 +289,8 @@ describe("a link that was secured before SETUP", () => {
   });
 
   it("is a matter of Degraded also when the spec wants no device behind it", () => {
-    const other = aFunction({ vendor: "8086", link: SECURED });
-    expect(summary(report({ view: { ...UNTRUSTED, ...host({ functions: [other] }) } }))["Degraded"]).toBe("True LinkSecuredBeforeSetup");
+    const other = linked(SECURED, [aFunction({ vendor: "8086" })]);
+    expect(summary(report({ view: { ...UNTRUSTED, ...host(other) } }))["Degraded"]).toBe("True LinkSecuredBeforeSetup");
   });
 });
 

@@ -13,6 +13,7 @@ import { offerFrom, verdictsFor } from "../../src/domain/offer.ts";
 import { planUnits } from "../../src/domain/plan/plan.ts";
 import { CONDITION_TYPES, DEVICE_REASONS, UNIT_REASONS } from "../../src/domain/reason.ts";
 import { reportFrom } from "../../src/domain/report.ts";
+import { type Slot, slotOwnerOf } from "../../src/domain/slot.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { NodeView } from "../../src/domain/view.ts";
 import { AGENT } from "../support/node-status.ts";
@@ -30,6 +31,10 @@ function below(view: NodeView, regBase: string): readonly PciFunction[] {
   return functions.filter((fn) => fn.unit.kind === "Unreadable" || (fn.unit.kind === "Unit" && fn.unit.regBase === regBase));
 }
 
+function slotOf(view: NodeView, fn: PciFunction): Slot | undefined {
+  return view.host.kind === "Read" ? view.host.value.slots.find((slot) => slot.owner === slotOwnerOf(fn)) : undefined;
+}
+
 describe("the offer", () => {
   it("holds only capable functions, on the bus, behind a unit that the driver lists as trusted with an id, and only while the intent is Trusted", () => {
     fc.assert(
@@ -42,7 +47,7 @@ describe("the offer", () => {
               .concat(view.host.kind === "Read" ? view.host.value.functions : [])
               .find((other) => other.address === id);
             expect(fn).toMatchObject({ teeIo: "Yes", unit: { kind: "Unit" }, vfioCdev: expect.any(String) });
-            expect(fn?.link.state).not.toBe("Unknown");
+            expect(fn && slotOf(view, fn)?.link.state).not.toBe("Unknown");
             const unit = fn?.unit.kind === "Unit" ? unitOf(view, fn.unit.regBase) : undefined;
             expect(unit?.state).toBe("Trusted");
             const isKernelOwned = view.driver.kind === "Read" && view.driver.value.info.kernelOwned;
@@ -81,7 +86,7 @@ describe("the plan", () => {
           const unit = unitOf(view, step.regBase);
           expect(["Untrusted", "Failed", "Unknown"]).toContain(unit?.state);
           expect(unit?.tdxIommuId).toBeNull();
-          expect(below(view, step.regBase).filter((fn) => fn.link.state !== "Insecure")).toEqual([]);
+          expect(below(view, step.regBase).filter((fn) => slotOf(view, fn)?.link.state !== "Insecure" || !fn.isIdeRead)).toEqual([]);
         }
       }),
       RUNS,
@@ -100,7 +105,8 @@ describe("the plan", () => {
           if (intent?.state !== "Cleared") expect(["Failed", "Unknown"]).toContain(unit?.state);
           expect(view.host.kind === "Read" && view.host.value.unreadableUnits).toEqual([]);
           for (const fn of below(view, step.regBase)) {
-            expect(fn).toMatchObject({ link: { state: "Insecure", bound: "No" }, holders: { kind: "Known", pids: [] } });
+            expect(fn).toMatchObject({ bound: "No", isIdeRead: true, holders: { kind: "Known", pids: [] } });
+            expect(slotOf(view, fn)?.link.state).toBe("Insecure");
           }
           expect(view.podResources.kind).not.toBe("Unreadable");
           expect(view.pods.kind).not.toBe("Unreadable");

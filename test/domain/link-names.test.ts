@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import { atMostThree, releasable } from "../../src/domain/link-names.ts";
-import { aFunction } from "../support/builders.ts";
+import { aSlot } from "../support/builders.ts";
 
-const PORT = aFunction({ address: "0000:16:01.0", class: "0604", rootPort: null, vendor: "8086", device: "352a" });
-const GPU = aFunction();
-const AUDIO = aFunction({ address: "0000:17:00.1" });
-const VIRTUAL = aFunction({ address: "0000:17:02.4", functionType: "Virtual", physicalFunction: "0000:17:00.1" });
-const ALL = [PORT, GPU, AUDIO, VIRTUAL];
+const PORT = aSlot({ owner: "0000:16:01.0", isBridge: true, rootPort: null });
+const GPU = aSlot();
+const ALL = [PORT, GPU];
 
 describe("what is to be released", () => {
-  it("is function 0 of the slot, once, whichever of its functions show the link", () => {
-    expect(releasable([GPU, AUDIO, VIRTUAL], ALL)).toEqual(["0000:17:00.0"]);
-    expect(releasable([VIRTUAL], ALL)).toEqual(["0000:17:00.0"]);
+  it("is function 0 of the device", () => {
+    expect(releasable([GPU], ALL)).toEqual(["0000:17:00.0"]);
   });
 
   it("is never a root port, which has nothing to release", () => {
@@ -22,13 +19,13 @@ describe("what is to be released", () => {
   });
 
   it("is only the endpoint that shows the link, when the port has more behind it", () => {
-    const other = aFunction({ address: "0000:18:00.0" });
+    const other = aSlot({ owner: "0000:18:00.0" });
     expect(releasable([PORT, other], [...ALL, other])).toEqual(["0000:18:00.0"]);
     expect(releasable([PORT], [...ALL, other])).toEqual(["0000:17:00.0", "0000:18:00.0"]);
   });
 
   it("is below a switch port when nothing else shows a link", () => {
-    const downstream = aFunction({ address: "0000:18:02.0", class: "0604" });
+    const downstream = aSlot({ owner: "0000:18:02.0", isBridge: true });
     expect(releasable([downstream], [downstream])).toEqual(["the device below port 0000:18:02.0"]);
     expect(releasable([downstream, GPU], [downstream, GPU])).toEqual(["0000:17:00.0"]);
   });

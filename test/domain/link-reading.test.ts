@@ -1,33 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import type { Link, LinkRead, PciFunction } from "../../src/domain/device.ts";
+import type { Tristate, TsmRead } from "../../src/domain/device.ts";
+import { gateInputsOn } from "../../src/domain/gate/basis.ts";
 import { judge } from "../../src/domain/gate/gate.ts";
-import { groundFrom } from "../../src/domain/ground.ts";
-import { functionToJudge, hostToJudge } from "../../src/domain/link-reading.ts";
+import { groundFrom, inSlot } from "../../src/domain/ground.ts";
+import { hostToJudge, toJudge } from "../../src/domain/link-reading.ts";
 import { type Memory, remember } from "../../src/domain/memory.ts";
 import { linkKey } from "../../src/domain/proofs.ts";
+import type { FunctionInSlot, Link } from "../../src/domain/slot.ts";
 import { usesOf } from "../../src/domain/use.ts";
 import type { DriverView, Reading } from "../../src/domain/view.ts";
-import { aDriver, aFunction, aHost, aMemory, anIntent, aUnit, aView, INSTANCE } from "../support/builders.ts";
+import { aDriver, aFunction, aHost, aMemory, anIntent, aSlot, aUnit, aView, INSTANCE } from "../support/builders.ts";
 
 const ADDRESS = "0000:17:00.0";
-const SECURED: Link = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" };
-const read = (registers: string | null): LinkRead => ({ tsm: "Read", registers });
-/** What the reader gives for a link whose `tsm/` files block: the registers alone. */
-const blocked = (registers: string | null, isOn: boolean): Partial<PciFunction> => ({
-  link: { state: isOn ? "Secure" : "Unknown", tsm: "", bound: "Unknown", streamSecure: isOn ? "Yes" : "No" },
-  linkRead: { tsm: "Blocked", registers },
-});
-const idle = aFunction({ linkRead: read("idle") });
+const SECURED: Link = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" };
+const INSECURE: Link = { state: "Insecure", tsm: "", streamSecure: "No" };
+const UNREAD: Link = { state: "Unknown", tsm: "", streamSecure: "No" };
 
-/** One more look at a host with this function, as the agent takes it. */
-function look(memory: Memory, fn: Partial<PciFunction> | null, driver: Reading<DriverView> = aDriver()) {
+/** What a look shows of the device: the link, how it was read, and `tsm/bound`. */
+interface Shown {
+  readonly link: Link;
+  readonly tsm: TsmRead;
+  readonly registers: string | null;
+  readonly bound?: Tristate;
+}
+
+const read = (link: Link, registers: string | null, bound: Tristate = "No"): Shown => ({ link, tsm: "Read", registers, bound });
+const idle = read(INSECURE, "idle");
+const on = read(SECURED, "on");
+/** What the reader gives for a link whose `tsm/` files block: the registers alone. */
+const blocked = (registers: string | null, isOn: boolean): Shown => {
+  const link: Link = isOn ? { state: "Secure", tsm: "", streamSecure: "Yes" } : UNREAD;
+  return { link, tsm: "Blocked", registers, bound: "Unknown" };
+};
+const inSlotAs = ({ link, tsm, registers, bound = "No" }: Shown): FunctionInSlot => ({
+  fn: aFunction({ bound, boundRead: tsm }),
+  slot: aSlot({ link, linkRead: { tsm, registers, problem: "" } }),
+});
+
+/** One more look at a host with this device, as the agent takes it. */
+function look(memory: Memory, shown: Shown | null, driver: Reading<DriverView> = aDriver()) {
   const { units } = groundFrom(aView({ driver }));
-  const raw = aView({ driver, host: { kind: "Read", value: aHost({ functions: fn === null ? [] : [aFunction(fn)] }) } });
+  const there = shown === null ? [] : [inSlotAs(shown)];
+  const value = aHost({ functions: there.map(({ fn }) => fn), slots: there.map(({ slot }) => slot) });
+  const raw = aView({ driver, host: { kind: "Read", value } });
   const ground = groundFrom({ ...raw, host: hostToJudge(raw.host, { links: memory.links, units }) });
-  const seen = ground.functions.get(ADDRESS) ?? null;
+  const seen = inSlot(ground, ADDRESS);
   const next = remember(memory, anIntent(), ground);
-  const verdict = judge({ purpose: "List", address: ADDRESS, intent: anIntent(), fn: seen, units, driverProblem: "", kubelet: null, memory: next });
+  const verdict = judge(gateInputsOn({ intent: anIntent(), driver, memory: next }, "List")(ADDRESS, seen));
   return { memory: next, seen, verdict, ground };
 }
 
@@ -35,10 +55,10 @@ describe("a link whose reading blocks", () => {
   it("stands as this process read it in this epoch", () => {
     const before = look(aMemory(), idle).memory;
     const { seen, verdict } = look(before, blocked("idle", false));
-    expect(seen).toMatchObject({ link: { state: "Insecure", tsm: "" }, linkRead: { tsm: "Stands" } });
+    expect(seen).toMatchObject({ slot: { link: { state: "Insecure", tsm: "" }, linkRead: { tsm: "Stands" } }, fn: { boundRead: "Stands" } });
     expect(verdict.reason).toBe("Offered");
     expect(verdict.rules.find((rule) => rule.reason === "LinkUnknown")?.read).toContain("the last reading stands");
-    const secured = look(look(aMemory(), idle).memory, { link: SECURED, linkRead: read("on") }).memory;
+    const secured = look(look(aMemory(), idle).memory, on).memory;
     expect(look(secured, blocked("on", true)).verdict.offered).toBe(true);
   });
 
@@ -52,7 +72,7 @@ describe("a link whose reading blocks", () => {
   });
 
   it("is unknown from the first register that differs, also when it is as before again", () => {
-    const secured = look(look(aMemory(), idle).memory, { link: SECURED, linkRead: read("on") }).memory;
+    const secured = look(look(aMemory(), idle).memory, on).memory;
     const changed = look(secured, blocked("off", false));
     expect(changed.verdict.reason).toBe("LinkUnknown");
     expect(look(changed.memory, blocked("on", true)).verdict.reason).toBe("LinkUnknown");
@@ -67,14 +87,14 @@ describe("a link whose reading blocks", () => {
     expect(later.verdict.offered).toBe(false);
     const untrusted = look(aMemory(), idle, aDriver([aUnit({ state: "Untrusted" })])).memory;
     expect(look(untrusted, blocked("idle", false)).verdict.offered).toBe(false);
-    const unread = look(aMemory(), { ...idle, linkRead: read(null) }).memory;
+    const unread = look(aMemory(), read(INSECURE, null)).memory;
     expect(look(unread, blocked(null, false)).verdict.reason).toBe("LinkUnknown");
   });
 
   it("of a function that was off the bus meanwhile, or gave an error meanwhile, is unknown", () => {
     const gone = look(look(aMemory(), idle).memory, null).memory;
     expect(look(gone, blocked("idle", false)).verdict.reason).toBe("LinkUnknown");
-    const failed = look(look(aMemory(), idle).memory, { link: idle.link, linkRead: { tsm: "Failed", registers: "idle" } });
+    const failed = look(look(aMemory(), idle).memory, { link: INSECURE, tsm: "Failed", registers: "idle" });
     expect(failed.verdict.reason).toBe("LinkUnknown");
     expect(look(failed.memory, blocked("idle", false)).verdict.reason).toBe("LinkUnknown");
   });
@@ -83,17 +103,19 @@ describe("a link whose reading blocks", () => {
     const { ground, memory } = look(look(aMemory(), idle).memory, blocked("idle", false));
     const uses = usesOf({ ground, lastUnits: memory.lastUnits, ours: new Set(), accounted: new Set(), settleMs: 0 }, "0xfed90000");
     expect(uses).toEqual([{ address: ADDRESS, kind: "Unreadable", by: "tsm/bound" }]);
-    const bound = look(aMemory(), { ...idle, link: { ...SECURED, bound: "Yes" } }).memory;
-    expect(look(bound, blocked("idle", true)).seen?.link.bound).toBe("Yes");
+    const bound = look(aMemory(), read(SECURED, "idle", "Yes")).memory;
+    expect(look(bound, blocked("idle", true)).seen?.fn.bound).toBe("Yes");
   });
 
   it("is the same for one function as for the whole host", () => {
     const { memory } = look(aMemory(), idle);
     const context = { links: memory.links, units: groundFrom(aView()).units };
-    const [raw] = [aFunction(blocked("idle", false))];
-    const host = hostToJudge({ kind: "Read", value: aHost({ functions: [raw] }) }, context);
-    expect(host).toMatchObject({ value: { functions: [functionToJudge(raw, context)] } });
-    expect(functionToJudge(raw, { ...context, units: null })).toBe(raw);
+    const raw = inSlotAs(blocked("idle", false));
+    const host = hostToJudge({ kind: "Read", value: aHost({ functions: [raw.fn], slots: [raw.slot] }) }, context);
+    const judged = toJudge(raw, context);
+    expect(host).toMatchObject({ value: { functions: [judged.fn], slots: [judged.slot] } });
+    expect(judged).not.toEqual(raw);
+    expect(toJudge(raw, { ...context, units: null })).toEqual(raw);
   });
 });
 
@@ -101,14 +123,9 @@ describe("looks that leave a link unsure", () => {
   it("are counted in a row", () => {
     const counts: number[] = [];
     let memory = aMemory();
-    for (const fn of [
-      idle,
-      blocked("x", false),
-      blocked("x", false),
-      { link: idle.link, linkRead: { tsm: "Failed", registers: null } } as const,
-      idle,
-    ]) {
-      ({ memory } = look(memory, fn));
+    const failed: Shown = { link: INSECURE, tsm: "Failed", registers: null };
+    for (const shown of [idle, blocked("x", false), blocked("x", false), failed, idle]) {
+      ({ memory } = look(memory, shown));
       counts.push(memory.unsureLooks);
     }
     expect(counts).toEqual([0, 1, 2, 3, 0]);

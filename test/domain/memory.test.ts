@@ -15,6 +15,7 @@ import {
   remember,
 } from "../../src/domain/memory.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "../../src/domain/proofs.ts";
+import type { Link } from "../../src/domain/slot.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { NodeView } from "../../src/domain/view.ts";
 import {
@@ -30,6 +31,7 @@ import {
   GPU,
   INSTANCE,
   KUBELET,
+  linked,
   podsRead,
   REG_BASE,
 } from "../support/builders.ts";
@@ -286,41 +288,43 @@ describe("the settling time", () => {
 });
 
 describe("a link", () => {
-  const secure = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } });
-  const shown = (nowMs: number, functions: readonly PciFunction[], seq = 1n) =>
-    at(nowMs, { host: { kind: "Read", value: aHost({ functions }) }, driver: aDriver([aUnit({ setupSeq: seq })]) });
+  const SECURE: Link = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" };
+  const INSECURE: Link = { state: "Insecure", tsm: "", streamSecure: "No" };
+  const device = aFunction();
+  const shown = (nowMs: number, link: Link, functions: readonly PciFunction[] = [device], seq = 1n) =>
+    at(nowMs, { host: { kind: "Read", value: aHost(linked(link, functions)) }, driver: aDriver([aUnit({ setupSeq: seq })]) });
   const checked = (memory: Memory, epoch = EPOCH, owner = DEVICE): boolean => memory.checkedLinks.has(linkKey(owner, epoch));
 
   it("that reads insecure in an epoch is checked in it, whatever is secured later", () => {
     const first = remember(aMemory(), anIntent(), at(1_000));
     expect(checked(first)).toBe(true);
-    expect(checked(remember(first, anIntent(), shown(2_000, [secure])))).toBe(true);
+    expect(checked(remember(first, anIntent(), shown(2_000, SECURE)))).toBe(true);
   });
 
   it.each(["Secure", "Unknown"] as const)("that is %s when its epoch is first seen is not checked until it reads insecure", (state) => {
-    const first = remember(aMemory(), anIntent(), shown(1_000, [aFunction({ link: { ...secure.link, state } })]));
+    const first = remember(aMemory(), anIntent(), shown(1_000, { ...SECURE, state }));
     expect(checked(first)).toBe(false);
     expect(checked(remember(first, anIntent(), at(2_000)))).toBe(true);
   });
 
   it("that was off the bus in the epoch's first looks and comes back secure is not checked", () => {
     const other = aFunction({ address: "0000:18:00.0" });
-    const gone = remember(aMemory(), anIntent(), shown(1_000, [other]));
-    expect(checked(remember(gone, anIntent(), shown(2_000, [other, secure])))).toBe(false);
+    const gone = remember(aMemory(), anIntent(), shown(1_000, INSECURE, [other]));
+    expect(checked(remember(gone, anIntent(), shown(2_000, SECURE, [other, device])))).toBe(false);
   });
 
   it("is its owner's: a virtual function has its physical function's, and nothing is checked while the owner is not on the bus", () => {
     const virtual = aFunction({ address: "0000:17:10.4", functionType: "Virtual", physicalFunction: "0000:17:00.1" });
-    expect(checked(remember(aMemory(), anIntent(), shown(1_000, [virtual])))).toBe(false);
-    expect(checked(remember(aMemory(), anIntent(), shown(1_000, [secure, virtual])))).toBe(false);
-    expect(checked(remember(aMemory(), anIntent(), shown(1_000, [aFunction(), virtual])))).toBe(true);
+    expect(checked(remember(aMemory(), anIntent(), shown(1_000, INSECURE, [virtual])))).toBe(false);
+    expect(checked(remember(aMemory(), anIntent(), shown(1_000, SECURE, [device, virtual])))).toBe(false);
+    expect(checked(remember(aMemory(), anIntent(), shown(1_000, INSECURE, [device, virtual])))).toBe(true);
   });
 
   it("is checked anew in each epoch, and the next process of this boot knows it", () => {
     const first = remember(aMemory(), anIntent(), at(1_000));
-    const next = remember(first, anIntent(), shown(2_000, [secure], 2n));
+    const next = remember(first, anIntent(), shown(2_000, SECURE, [device], 2n));
     expect([checked(next), checked(next, `${INSTANCE}/0x2`)]).toEqual([false, false]);
-    const restarted = remember(emptyMemory(0, 10_000, proofsOf(first)), anIntent(), shown(1_000, [secure]));
+    const restarted = remember(emptyMemory(0, 10_000, proofsOf(first)), anIntent(), shown(1_000, SECURE));
     expect(checked(restarted)).toBe(true);
   });
 
@@ -339,7 +343,7 @@ describe("a device in use that kubelet gives to no pod", () => {
   const unknown = (ground: ReturnType<typeof at>, memory = aMemory()) => remember(memory, anIntent(), ground).unknownHolders.get(DEVICE);
   it("has an unknown holder: a process, or a TD", () => {
     expect(unknown(open())).toBe("pid 4711");
-    const bound = aFunction({ link: { state: "Secure", tsm: "tsm0", bound: "Yes", streamSecure: "Yes" } });
+    const bound = aFunction({ bound: "Yes" });
     expect(unknown(at(100_000, { host: { kind: "Read", value: aHost({ functions: [bound] }) } }))).toBe("a TD (tsm/bound)");
   });
 

@@ -3,13 +3,15 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PciFunction } from "../../src/domain/device.ts";
+import { gateInputsOn } from "../../src/domain/gate/basis.ts";
 import { judge } from "../../src/domain/gate/gate.ts";
-import { groundFrom } from "../../src/domain/ground.ts";
+import { groundFrom, indexed, inSlot } from "../../src/domain/ground.ts";
 import { planUnit } from "../../src/domain/plan/plan.ts";
+import type { Slot } from "../../src/domain/slot.ts";
 import type { HostPort } from "../../src/host/port.ts";
 import { createHostReader } from "../../src/host/reader.ts";
 import type { ReadAttribute } from "../../src/host/tsm.ts";
-import { aDriver, aMemory, anIntent, aUnit, aView } from "../support/builders.ts";
+import { aDriver, aMemory, anIntent, aSlot, aUnit, aView } from "../support/builders.ts";
 import { capturedSpace } from "../support/captured.ts";
 import { createScratch, type Scratch } from "../support/scratch.ts";
 
@@ -52,13 +54,13 @@ function addFunction(address: string, options: { unit?: string; config?: Uint8Ar
   return directory;
 }
 
-async function observeOne(address: string): Promise<PciFunction> {
-  const view = await reader.observe();
-  const found = view.functions.find((one) => one.address === address);
-  if (found === undefined) throw new Error(`${address} is not in the view`);
+/** The function, and the link of its slot. */
+async function observeOne(address: string): Promise<PciFunction & Pick<Slot, "link">> {
+  const found = inSlot(indexed({ kind: "Read", value: await reader.observe() }), address);
+  if (found === null) throw new Error(`${address} is not in the view`);
   // Both ways of reading agree; the second has the holders of the same search.
   expect(await reader.observeFunction(address)).toEqual(found);
-  return found;
+  return { ...found.fn, link: found.slot.link };
 }
 
 const PLAIN = new Uint8Array(256);
@@ -71,6 +73,7 @@ describe("a host without units or functions", () => {
       unreadableUnits: [],
       otherKinds: [],
       functions: [],
+      slots: [],
     });
   });
 
@@ -181,7 +184,7 @@ describe("functions", () => {
       addFunction(address, { unit: "dmar0", config: short });
       const driver = aDriver([aUnit({ state: "Untrusted" })]);
       const ground = groundFrom(aView({ driver, host: { kind: "Read", value: await reader.observe() } }));
-      expect(ground.functions.get(address)).toMatchObject({ teeIo: "Yes", link: { state: "Unknown" } });
+      expect(inSlot(ground, address)).toMatchObject({ fn: { teeIo: "Yes" }, slot: { link: { state: "Unknown" } } });
       const inputs = { intent: anIntent(), ground, memory: aMemory() };
       expect(planUnit(inputs, "0xfed90000")).toMatchObject({ reason: "LinkUnknown", step: null });
       expect(planUnit(inputs, "0xfed90000").message).toContain(`${address} (the kernel shows only 256 bytes`);
@@ -192,17 +195,8 @@ describe("functions", () => {
     addUnit("dmar0", "fed90000");
     addFunction("0000:01:00.0", { unit: "dmar0", config: capturedSpace("tee-io-endpoint").subarray(0, 64) });
     const fn = await observeOne("0000:01:00.0");
-    const units = groundFrom(aView()).units;
-    const { reason, message } = judge({
-      purpose: "List",
-      address: fn.address,
-      intent: anIntent(),
-      fn,
-      units,
-      driverProblem: "",
-      kubelet: null,
-      memory: aMemory(),
-    });
+    const inputs = gateInputsOn({ intent: anIntent(), driver: aDriver(), memory: aMemory() }, "List");
+    const { reason, message } = judge(inputs(fn.address, { fn, slot: aSlot() }));
     expect(reason).toBe("CapabilityUnknown");
     expect(message).toContain("CAP_SYS_ADMIN");
   });
@@ -262,25 +256,25 @@ describe("links", () => {
   const setSpace = (address: string, space: Uint8Array): void => host.file(`sys/devices/pci0000:00/${address}/config`, space);
   const readerWith = (readAttribute: ReadAttribute): HostPort => createHostReader({ root: host.path, readAttribute });
   const links = async (port: HostPort) => {
-    const { functions } = await port.observe();
-    const seen = functions.find((one) => one.address === ENDPOINT);
+    const seen = inSlot(indexed({ kind: "Read", value: await port.observe() }), ENDPOINT);
     expect(await port.observeFunction(ENDPOINT)).toEqual(seen);
-    return seen;
+    return { ...seen?.slot, fn: seen?.fn };
   };
 
   it("whose tsm files give an error are failed, and those that give nothing in time blocked, with the registers of both ends", async () => {
     addLink(off);
     const free = await links(readerWith(async () => ({ kind: "Value", value: "" })));
-    expect(free?.linkRead.tsm).toBe("Read");
+    expect(free.linkRead?.tsm).toBe("Read");
     const failed = await links(readerWith(async () => ({ kind: "Unreadable", why: "EIO" })));
-    expect(failed).toMatchObject({ link: { state: "Unknown", bound: "Unknown" }, linkRead: { tsm: "Failed" } });
+    const unknown = { link: { state: "Unknown" }, fn: { bound: "Unknown" } };
+    expect(failed).toMatchObject({ ...unknown, linkRead: { tsm: "Failed" } });
     const stuck = readerWith(async () => ({ kind: "Unreadable", why: "ETIMEDOUT" }));
-    expect(await links(stuck)).toMatchObject({ link: { state: "Unknown", bound: "Unknown" }, linkRead: { ...free?.linkRead, tsm: "Blocked" } });
+    expect(await links(stuck)).toMatchObject({ ...unknown, linkRead: { ...free.linkRead, tsm: "Blocked" } });
     setSpace(ROOT_PORT, on);
     const changed = await links(stuck);
-    expect(changed?.linkRead.registers).not.toBe(free?.linkRead.registers);
+    expect(changed.linkRead?.registers).not.toBe(free.linkRead?.registers);
     setSpace(ROOT_PORT, off.subarray(0, 64));
-    expect((await links(stuck))?.linkRead.registers).toBeNull();
+    expect((await links(stuck)).linkRead?.registers).toBeNull();
   });
 
   it("have their registers read after tsm/connect: one that is being released shows no stream without a TSM", async () => {
@@ -289,9 +283,9 @@ describe("links", () => {
       setSpace(ENDPOINT, off);
       return { kind: "Value", value: "" };
     });
-    expect((await releasing.observe()).functions.find((one) => one.address === ENDPOINT)?.link).toMatchObject({ state: "Insecure" });
+    expect((await releasing.observe()).slots.find((slot) => slot.owner === ENDPOINT)?.link).toMatchObject({ state: "Insecure" });
     setSpace(ENDPOINT, on);
-    expect((await releasing.observeFunction(ENDPOINT))?.link).toMatchObject({ state: "Insecure" });
+    expect((await releasing.observeFunction(ENDPOINT))?.slot.link).toMatchObject({ state: "Insecure" });
   });
 });
 
@@ -396,7 +390,9 @@ describe("a look that needs no holders", () => {
     expect((await look(true)).functions).toMatchObject([{ holders: { kind: "Known", pids: [20] } }]);
     expect(asked).toEqual(["0000:01:00.0", "0000:01:00.0"]);
     // A call of kubelet looks by itself, or uses what was found just before.
-    expect(await createHostReader({ root: host.path }).observeFunction("0000:01:00.0")).toMatchObject({ holders: { kind: "Known", pids: [20] } });
+    expect(await createHostReader({ root: host.path }).observeFunction("0000:01:00.0")).toMatchObject({
+      fn: { holders: { kind: "Known", pids: [20] } },
+    });
   });
 });
 
@@ -405,7 +401,7 @@ describe("the machine this runs on", () => {
     const real = createHostReader({ root: "/" });
     const view = await real.observe();
     for (const one of view.functions) expect(one.vendor).toMatch(/^[0-9a-f]{4}$/);
-    const first = view.functions[0];
-    if (first !== undefined) expect(await real.observeFunction(first.address)).toEqual(first);
+    const first = inSlot(indexed({ kind: "Read", value: view }), view.functions[0]?.address ?? "");
+    if (first !== null) expect(await real.observeFunction(first.fn.address)).toEqual(first);
   });
 });

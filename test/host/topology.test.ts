@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { functionZeroOf, placeOf } from "../../src/host/topology.ts";
+import { placeOf } from "../../src/host/topology.ts";
 
 describe("the place of a function", () => {
   it("is read from its resolved path", () => {
@@ -19,11 +19,5 @@ describe("the place of a function", () => {
 
   it("is unknown when the path names no host bridge", () => {
     expect(placeOf("")).toEqual({ hostBridge: null, rootPort: null });
-  });
-});
-
-describe("addresses", () => {
-  it("have function 0 of their slot", () => {
-    expect(functionZeroOf("0000:17:04.3")).toBe("0000:17:04.0");
   });
 });

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** One builder per value of the domain: a whole, healthy default, and overrides. */
-import type { HostUnit, HostView, PciFunction } from "../../src/domain/device.ts";
+import type { PciFunction } from "../../src/domain/device.ts";
+import type { HostUnit, HostView } from "../../src/domain/host.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import { emptyMemory, type Memory } from "../../src/domain/memory.ts";
+import { bySlot, isBridge, type Link, type Slot } from "../../src/domain/slot.ts";
 import type { DriverInfo, DriverUnit } from "../../src/domain/unit.ts";
 import type { DriverView, NodePod, NodePodsView, NodeView, PodContainer, Reading } from "../../src/domain/view.ts";
 
@@ -28,8 +30,9 @@ export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
     teeIo: "Yes",
     teeIoWhy: "",
     ideStreams: 1,
-    link: { state: "Insecure", tsm: "", bound: "No", streamSecure: "No" },
-    linkRead: { tsm: "Read", registers: "idle" },
+    bound: "No",
+    boundRead: "Read",
+    isIdeRead: true,
     configProblem: "",
     hostBridge: "pci0000:16",
     rootPort: "0000:16:01.0",
@@ -44,8 +47,41 @@ export function aHostUnit(overrides: Partial<HostUnit> = {}): HostUnit {
   return { regBase: REG_BASE, kernelName: "dmar0", cap: 0x19ed008c40780c66n, ecap: ECAP, domainsSupported: 65536, domainsUsed: 8, ...overrides };
 }
 
+/** The slot of `aFunction`, insecure. */
+export function aSlot(overrides: Partial<Slot> = {}): Slot {
+  return {
+    owner: "0000:17:00.0",
+    isBridge: false,
+    hostBridge: "pci0000:16",
+    rootPort: "0000:16:01.0",
+    link: { state: "Insecure", tsm: "", streamSecure: "No" },
+    linkRead: { tsm: "Read", registers: "idle", problem: "" },
+    ...overrides,
+  };
+}
+
+/** The slots of functions, where all but the owner is as in `overrides`. */
+export function slotsFor(functions: readonly PciFunction[], overrides: Partial<Slot> = {}): readonly Slot[] {
+  return [...bySlot(functions)].map(([owner, [first]]) =>
+    aSlot({
+      isBridge: first !== undefined && isBridge(first),
+      hostBridge: first?.hostBridge ?? null,
+      rootPort: first?.rootPort ?? null,
+      ...overrides,
+      owner,
+    }),
+  );
+}
+
+/** Functions whose slots have this link: `aFunction` unless others are given. */
+export function linked(link: Link, functions: readonly PciFunction[] = [aFunction()]): Pick<HostView, "functions" | "slots"> {
+  return { functions, slots: slotsFor(functions, { link }) };
+}
+
+/** With a slot for each of its functions, unless `slots` are given. */
 export function aHost(overrides: Partial<HostView> = {}): HostView {
-  return { bootId: "b7d2", units: [aHostUnit()], unreadableUnits: [], otherKinds: [], functions: [aFunction()], ...overrides };
+  const { functions = [aFunction()], slots = slotsFor(functions) } = overrides;
+  return { bootId: "b7d2", units: [aHostUnit()], unreadableUnits: [], otherKinds: [], ...overrides, functions, slots };
 }
 
 /** Trusted unless told otherwise. */

@@ -2,13 +2,15 @@
 
 /** Random nodes for property tests of the decisions: small, and every field takes each of its values, the unreadable ones included. */
 import fc from "fast-check";
-import type { HostView, Link, PciFunction } from "../../src/domain/device.ts";
+import type { PciFunction, TsmRead } from "../../src/domain/device.ts";
+import type { HostView } from "../../src/domain/host.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import type { Memory } from "../../src/domain/memory.ts";
 import { linkKey } from "../../src/domain/proofs.ts";
+import { bySlot, type Link, type Slot } from "../../src/domain/slot.ts";
 import { type DriverUnit, ENVIRONMENTS, UNIT_STATES } from "../../src/domain/unit.ts";
 import type { DriverView, NodeView, PodContainer, Reading } from "../../src/domain/view.ts";
-import { aFunction, aMemory, anInfo, anIntent, aUnit, ECAP, GPU, INSTANCE } from "./builders.ts";
+import { aFunction, aMemory, anInfo, anIntent, aSlot, aUnit, ECAP, GPU, INSTANCE } from "./builders.ts";
 
 const BASES = ["0x1000", "0xfed90000", "0xd97fc000"] as const;
 const ADDRESSES = ["0000:17:00.0", "0000:17:00.1", "0000:18:00.0", "0001:01:00.0"] as const;
@@ -40,9 +42,13 @@ function reading<T>(value: fc.Arbitrary<T>): fc.Arbitrary<Reading<T>> {
 const link: fc.Arbitrary<Link> = fc.record({
   state: mostly<Link["state"]>("Insecure", "Secure", "Unknown"),
   tsm: fc.constantFrom("", "tsm0"),
-  bound: mostly<Link["bound"]>("No", "Yes", "Unknown"),
   streamSecure: fc.constantFrom("No", "Yes", "Unknown"),
 });
+
+const slotAt = (owner: string): fc.Arbitrary<Slot> =>
+  fc
+    .record({ link, tsm: mostly<TsmRead>("Read", "Failed", "Blocked", "Stands"), registers: mostly<string | null>("idle", "on", null) })
+    .map((drawn) => aSlot({ owner, link: drawn.link, linkRead: { tsm: drawn.tsm, registers: drawn.registers, problem: "" } }));
 
 const functionAt = (at: string): fc.Arbitrary<PciFunction> =>
   fc
@@ -54,7 +60,9 @@ const functionAt = (at: string): fc.Arbitrary<PciFunction> =>
         { weight: 12, arbitrary: base.map((regBase) => ({ kind: "Unit" as const, regBase, kernelName: `dmar-${regBase}` })) },
         { weight: 1, arbitrary: fc.constantFrom({ kind: "None" as const }, { kind: "Unreadable" as const, why: "ELOOP" }) },
       ),
-      link,
+      bound: mostly<PciFunction["bound"]>("No", "Yes", "Unknown"),
+      boundRead: mostly<TsmRead>("Read", "Failed", "Blocked", "Stands"),
+      isIdeRead: mostly(true, false),
       vfioCdev: mostly<string | null>("/dev/vfio/devices/vfio0", null),
       holders: mostly<PciFunction["holders"]>({ kind: "Known", pids: [] }, { kind: "Known", pids: [4711] }, { kind: "Unreadable", why: "EACCES" }),
     })
@@ -69,13 +77,16 @@ const host: fc.Arbitrary<HostView> = fc
     unreadable: mostly<HostView["unreadableUnits"]>([], [{ kernelName: "dmar9", why: "EACCES" }]),
   })
   .chain(({ bases, addresses, ecap, domainsUsed, unreadable }) =>
-    fc.tuple(...addresses.toSorted().map(functionAt)).map((functions) => ({
-      bootId: "b7d2",
-      units: bases.map((regBase) => ({ regBase, kernelName: `dmar-${regBase}`, cap: 0n, ecap, domainsSupported: 65536, domainsUsed })),
-      unreadableUnits: unreadable,
-      otherKinds: [],
-      functions,
-    })),
+    fc.tuple(...addresses.toSorted().map(functionAt)).chain((functions) =>
+      fc.tuple(...[...bySlot(functions).keys()].map(slotAt)).map((slots) => ({
+        bootId: "b7d2",
+        units: bases.map((regBase) => ({ regBase, kernelName: `dmar-${regBase}`, cap: 0n, ecap, domainsSupported: 65536, domainsUsed })),
+        unreadableUnits: unreadable,
+        otherKinds: [],
+        functions,
+        slots,
+      })),
+    ),
   );
 
 const unit = (regBase: string): fc.Arbitrary<DriverUnit> =>

@@ -10,7 +10,7 @@ import type { Address } from "../../domain/device.ts";
 import { gateInputsOn } from "../../domain/gate/basis.ts";
 import { judge } from "../../domain/gate/gate.ts";
 import type { Verdict } from "../../domain/gate/inputs.ts";
-import { type Ground as DomainGround, groundFrom } from "../../domain/ground.ts";
+import { type Ground as DomainGround, groundFrom, inSlot } from "../../domain/ground.ts";
 import type { Intent } from "../../domain/intent.ts";
 import { emptyMemory, remember } from "../../domain/memory.ts";
 import { AppError } from "../../runtime/errors.ts";
@@ -75,7 +75,7 @@ async function verdictOn(address: string, { ports, intent, settleMs }: Look): Pr
     if (view.host.kind !== "Read") throw new AppError("HOST_UNREADABLE", `HostUnreadable: ${view.host.why}`);
     const ground: DomainGround = groundFrom(view);
     const memory = remember(fresh, intent, ground);
-    return judge(gateInputsOn({ intent, driver: view.driver, memory }, "List")(address, ground.functions.get(address) ?? null));
+    return judge(gateInputsOn({ intent, driver: view.driver, memory }, "List")(address, inSlot(ground, address)));
   } finally {
     await driver.close();
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `preflight` reads of a node before it judges: plain values, or why they cannot be read. */
-import type { HostView } from "../../domain/device.ts";
+import type { HostView } from "../../domain/host.ts";
 import type { DriverInfo } from "../../domain/unit.ts";
 
 /** Something read, that is not there, or that cannot be read. */

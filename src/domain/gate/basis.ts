@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** On what the gate is asked: one builder of its inputs for lists, CDI specs, kubelet's calls and `explain`. Pure. */
-import type { Address, PciFunction } from "../device.ts";
+import type { Address } from "../device.ts";
 import { unitFacts } from "../ground.ts";
 import type { Intent } from "../intent.ts";
+import type { FunctionInSlot } from "../slot.ts";
 import type { DriverView, Reading } from "../view.ts";
 import type { GateInputs, Purpose } from "./inputs.ts";
 
@@ -15,11 +16,11 @@ export interface GateBasis {
   readonly kubelet?: string;
 }
 
-/** @returns the inputs for one device, `fn` null when it is not on the bus or the host cannot be read */
+/** @returns the inputs for one device, `seen` null when it is not on the bus or the host cannot be read */
 export function gateInputsOn(
   { intent, driver, memory, kubelet }: GateBasis,
   purpose: Purpose,
-): (address: Address, fn: PciFunction | null) => GateInputs {
+): (address: Address, seen: FunctionInSlot | null) => GateInputs {
   const isRead = driver.kind === "Read";
   const shared = {
     purpose,
@@ -29,5 +30,5 @@ export function gateInputsOn(
     units: isRead ? unitFacts(driver) : null,
     driverProblem: isRead ? "" : driver.why,
   };
-  return (address, fn) => ({ ...shared, address, fn });
+  return (address, seen) => ({ ...shared, address, fn: seen?.fn ?? null, slot: seen?.slot ?? null });
 }

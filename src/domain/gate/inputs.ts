@@ -7,6 +7,7 @@ import type { Hold } from "../holds.ts";
 import type { Intent, ResourceRule } from "../intent.ts";
 import type { Memory } from "../memory.ts";
 import type { DeviceReason } from "../reason.ts";
+import type { Slot } from "../slot.ts";
 import type { RegBase } from "../unit.ts";
 
 /**
@@ -21,6 +22,8 @@ export interface GateInputs {
   readonly intent: Intent | null;
   /** Null: not on the bus now, or the host cannot be read. */
   readonly fn: PciFunction | null;
+  /** The slot that it is on; null with `fn`. */
+  readonly slot: Slot | null;
   /** Null: the driver cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly driverProblem: string;

@@ -7,7 +7,7 @@ import { type Intent, selectsUnit } from "../intent.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
 import type { DeviceReason } from "../reason.ts";
 import { domainOf, domainsOf } from "../resource-name.ts";
-import { linkOwnerOf } from "../slot.ts";
+import type { Slot } from "../slot.ts";
 import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import type { Facts, Rule } from "./inputs.ts";
@@ -21,8 +21,8 @@ function unitText(fn: PciFunction | null): string {
   return fn?.unit.kind === "Unreadable" ? `iommu link to a unit that cannot be told: ${fn.unit.why}` : "no iommu link";
 }
 
-function linkText(fn: PciFunction | null): string {
-  return `link ${fn?.link.state ?? "unread"}, tsm/connect "${fn?.link.tsm ?? ""}", stream secure ${fn?.link.streamSecure ?? "unread"}`;
+function linkText(slot: Slot | null): string {
+  return `link ${slot?.link.state ?? "unread"}, tsm/connect "${slot?.link.tsm ?? ""}", stream secure ${slot?.link.streamSecure ?? "unread"}`;
 }
 
 function because(problem: string): string {
@@ -85,10 +85,10 @@ export const GATE_RULES: readonly Rule[] = [
   {
     reason: "LinkSecuredBeforeSetup",
     // Once secure, a link proves nothing about its beginning: an earlier reading must have found it insecure in this epoch.
-    passes: (facts) => facts.fn !== null && (facts.fn.link.state !== "Secure" || isLinkChecked(facts)),
+    passes: (facts) => facts.slot !== null && (facts.slot.link.state !== "Secure" || isLinkChecked(facts)),
     read: (facts) => {
       const seen = isLinkChecked(facts) ? "read insecure after SETUP" : "not read insecure since SETUP";
-      return `link ${facts.fn?.link.state ?? "unread"}, ${seen}, unit ${facts.fact?.entry.state ?? "not in the driver"}`;
+      return `link ${facts.slot?.link.state ?? "unread"}, ${seen}, unit ${facts.fact?.entry.state ?? "not in the driver"}`;
     },
   },
   {
@@ -101,15 +101,20 @@ export const GATE_RULES: readonly Rule[] = [
   },
   {
     reason: "LinkUnknown",
-    passes: ({ fn }) => fn !== null && fn.link.state !== "Unknown" && (fn.linkRead.tsm === "Read" || fn.linkRead.tsm === "Stands"),
-    read: ({ fn }) =>
-      `${linkText(fn)}${fn ? TSM_TEXT[fn.linkRead.tsm] : ""}${fn?.link.state === "Unknown" && fn.linkRead.tsm === "Read" ? because(fn.configProblem) : ""}`,
+    passes: ({ fn, slot }) =>
+      fn?.isIdeRead === true && slot !== null && slot.link.state !== "Unknown" && isTaken(slot.linkRead.tsm) && isTaken(fn.boundRead),
+    read: ({ fn, slot }) => {
+      const tsm = [slot?.linkRead.tsm, fn?.boundRead].find((read) => read !== undefined && read !== "Read") ?? "Read";
+      const isUnread = tsm === "Read" && (slot?.link.state === "Unknown" || fn?.isIdeRead === false);
+      const problem = isUnread ? (fn?.configProblem ?? "") : "";
+      return `${linkText(slot)}${TSM_TEXT[tsm]}${because(problem)}`;
+    },
   },
   {
     // The core takes no notice of a reset: tsm/connect still names the TSM when the stream is off.
     reason: "LinkBroken",
-    passes: ({ fn }) => fn !== null && (fn.link.state !== "Secure" || fn.link.streamSecure === "Yes"),
-    read: ({ fn }) => linkText(fn),
+    passes: ({ slot }) => slot !== null && (slot.link.state !== "Secure" || slot.link.streamSecure === "Yes"),
+    read: ({ slot }) => linkText(slot),
   },
   {
     // At PreStart the holder may be the pod's own virtual machine monitor.
@@ -193,19 +198,24 @@ export const DEVICE_AND_INTENT_RULES: readonly Rule[] = GATE_RULES.filter(({ rea
 /** What a CDI spec follows from: all but whether it is in place. */
 export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter((rule) => rule.reason !== "CdiUnwritable");
 
-function isLinkChecked({ fn, fact, memory }: Facts): boolean {
-  return fn !== null && fact?.epoch != null && memory.checkedLinks.has(linkKey(linkOwnerOf(fn), fact.epoch));
+/** Read, or what was read before is still to be taken. */
+function isTaken(read: TsmRead): boolean {
+  return read === "Read" || read === "Stands";
+}
+
+function isLinkChecked({ slot, fact, memory }: Facts): boolean {
+  return slot !== null && fact?.epoch != null && memory.checkedLinks.has(linkKey(slot.owner, fact.epoch));
 }
 
 /** Who has the device although kubelet gives it to no pod. Allocate finds every holder in the way: kubelet counts the device as free. */
-function unknownHolder({ purpose, address, fn, hold, memory, kubelet }: Facts): string {
+function unknownHolder({ purpose, address, fn, slot, hold, memory, kubelet }: Facts): string {
   const known = memory.unknownHolders.get(address) ?? (hold !== null && hold.resource === null ? "a process or a TD of no pod, a moment ago" : "");
   if (known !== "" || purpose !== "Allocate" || fn === null) return known;
   // What an earlier kubelet gave may be in use soon: this one may have started from an older checkpoint.
   if (isForgotten(hold, kubelet)) return FORGOTTEN;
   if (fn.holders.kind === "Unreadable") return `its holders cannot be read: ${fn.holders.why}`;
   // A TDI is bound only below a link that is connected.
-  return fn.link.bound === "Unknown" && fn.link.state !== "Insecure" ? "tsm/bound cannot be read" : holderOnHost(fn);
+  return fn.bound === "Unknown" && slot?.link.state !== "Insecure" ? "tsm/bound cannot be read" : holderOnHost(fn);
 }
 
 function specOf({ address, resource, memory }: Facts): SpecProof | undefined {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What the plan says of one unit, and what it says it by. */
-import type { HostUnit, PciFunction } from "../device.ts";
+import type { PciFunction } from "../device.ts";
 import type { Ground, UnitFact } from "../ground.ts";
+import type { HostUnit } from "../host.ts";
 import type { Intent } from "../intent.ts";
 import type { Memory } from "../memory.ts";
 import type { UnitReason } from "../reason.ts";
+import type { Slot } from "../slot.ts";
 import type { Environment, RegBase } from "../unit.ts";
 
 export type Step =
@@ -34,7 +36,9 @@ export interface UnitFacts extends PlanInputs {
   readonly intent: Intent;
   readonly fact: UnitFact;
   readonly hostUnit: HostUnit | null;
+  /** Functions that are, or may be, below the unit, and the slots that they are on. */
   readonly below: readonly PciFunction[];
+  readonly slots: readonly Slot[];
 }
 
 export type Finding = Omit<UnitVerdict, "regBase" | "selected">;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { functionsBelow, slotsOf, type UnitFact } from "../ground.ts";
 /**
  * The plan: for every unit, what is to be done now, or why nothing is. Pure: the same inputs give the same plan, and a plan is only ever carried
  * out after the same function has said so again on a fresher view (agent/perform.ts).
  */
-import type { HostUnit } from "../device.ts";
-import { functionsBelow, type UnitFact } from "../ground.ts";
+import type { HostUnit } from "../host.ts";
 import { selectsUnit } from "../intent.ts";
 import { compareRegBase, ECAP_TDX_CONNECT, type RegBase } from "../unit.ts";
 import { planCleared } from "./clear.ts";
@@ -38,7 +38,8 @@ export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {
     if (settled) return settled;
     if (fact.entry.state === "Unknown" && host.kind === "Read" && !hostUnit)
       return because("UnitMissing", `${driver.value.name} lists it, the kernel does not`);
-    const facts: UnitFacts = { ...inputs, intent, regBase, fact, hostUnit, below: functionsBelow(ground, regBase) };
+    const below = functionsBelow(ground, regBase);
+    const facts: UnitFacts = { ...inputs, intent, regBase, fact, hostUnit, below, slots: slotsOf(ground, below) };
     // While TDX cannot be called it cannot be told what became of an id, and nothing can be done about it.
     if (environmentOf(facts) !== "Ok" && (fact.entry.state === "Unknown" || fact.entry.tdxIommuId !== null))
       return because("TrustLost", ENVIRONMENT_TEXT[environmentOf(facts)]);

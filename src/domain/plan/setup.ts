@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The plan of a unit that is to be trusted. */
-import type { PciFunction } from "../device.ts";
+import type { Address } from "../device.ts";
 import { atMostThree, releasable } from "../link-names.ts";
 import { isStranded } from "../memory.ts";
 import type { UnitReason } from "../reason.ts";
+import { type LinkState, type Slot, slotOwnerOf } from "../slot.ts";
 import { planCleared } from "./clear.ts";
 import { because, ENVIRONMENT_TEXT, environmentOf, type Finding, type Step, type UnitFacts } from "./finding.ts";
 import { hasConnect, isKernelOwned, LOAD, partOfUnits, unproven } from "./kernel-owned.ts";
@@ -49,22 +50,33 @@ export const SETUP_RULES: readonly SetupRule[] = [
   },
   {
     reason: "LinkSecuredBeforeSetup",
-    refuses: ({ below, ground }) => named(inState(below, "Secure"), (fns) => releasable(fns, ground.functions.values())),
+    refuses: ({ ground, slots }) => named(inState(slots, "Secure"), (found) => releasable(found, ground.slots.values())),
   },
-  { reason: "LinkUnknown", refuses: ({ below }) => named(inState(below, "Unknown"), (fns) => fns.map(withProblem)) },
+  { reason: "LinkUnknown", refuses: (facts) => named(unreadLinks(facts), (found) => found) },
   { reason: "DomainIdsInUse", refuses: domainIdsInUse },
 ];
 
-function inState(below: readonly PciFunction[], state: PciFunction["link"]["state"]): readonly PciFunction[] {
-  return below.filter((fn) => fn.link.state === state);
+function inState(slots: readonly Slot[], state: LinkState): readonly Slot[] {
+  return slots.filter(({ link }) => link.state === state);
 }
 
-function withProblem({ address, configProblem, linkRead }: PciFunction): string {
-  const problem = linkRead.tsm === "Failed" ? "tsm/ cannot be read" : linkRead.tsm === "Blocked" ? "reading tsm/ blocks" : configProblem;
-  return problem === "" ? address : `${address} (${problem})`;
+function unreadLinks({ slots, below }: UnitFacts): readonly string[] {
+  const unknown = inState(slots, "Unknown");
+  const owners = new Set(unknown.map(({ owner }) => owner));
+  const unread = below.filter((fn) => !fn.isIdeRead && !owners.has(slotOwnerOf(fn)));
+  return [...unknown.map(withProblem), ...unread.map(({ address, configProblem }) => withWhy(address, configProblem))];
 }
 
-function named(found: readonly PciFunction[], namesOf: (found: readonly PciFunction[]) => readonly string[]): string | null {
+function withProblem({ owner, linkRead: { tsm, problem } }: Slot): string {
+  const why = tsm === "Failed" ? "tsm/ cannot be read" : tsm === "Blocked" ? "reading tsm/ blocks" : problem;
+  return withWhy(owner, why);
+}
+
+function withWhy(address: Address, why: string): string {
+  return why === "" ? address : `${address} (${why})`;
+}
+
+function named<T>(found: readonly T[], namesOf: (found: readonly T[]) => readonly string[]): string | null {
   return found.length === 0 ? null : atMostThree(namesOf(found));
 }
 

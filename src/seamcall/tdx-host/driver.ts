@@ -7,7 +7,7 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { HostUnit } from "../../domain/device.ts";
+import type { HostUnit } from "../../domain/host.ts";
 import type { DriverInfo, DriverTable, DriverUnit } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { Deadline, SeamcallPort } from "../port.ts";

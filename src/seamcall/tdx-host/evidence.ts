@@ -4,7 +4,7 @@
  * What can be concluded about units on a kernel that owns SETUP. It shows no state and no id: its driver sets up all units, then registers a TSM.
  * Pure.
  */
-import type { HostUnit } from "../../domain/device.ts";
+import type { HostUnit } from "../../domain/host.ts";
 import { domainsFromCap, ECAP_TDX_CONNECT, type UnitState } from "../../domain/unit.ts";
 import type { SetupLine } from "./setup-lines.ts";
 

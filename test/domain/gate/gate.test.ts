@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import type { PciFunction } from "../../../src/domain/device.ts";
+import type { PciFunction, TsmRead } from "../../../src/domain/device.ts";
 import { judge } from "../../../src/domain/gate/gate.ts";
 import type { GateInputs } from "../../../src/domain/gate/inputs.ts";
 import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
 import { linkKey } from "../../../src/domain/proofs.ts";
 import type { DeviceReason } from "../../../src/domain/reason.ts";
+import type { Link } from "../../../src/domain/slot.ts";
 import { NO_SPECS } from "../../../src/domain/specs.ts";
 import type { DriverView, Reading } from "../../../src/domain/view.ts";
-import { aDriver, aFunction, aMemory, anIntent, aUnit, aView, INSTANCE, KUBELET, REG_BASE } from "../../support/builders.ts";
+import { aDriver, aFunction, aMemory, anIntent, aSlot, aUnit, aView, INSTANCE, KUBELET, REG_BASE } from "../../support/builders.ts";
 
 const EPOCH = `${INSTANCE}/0x1`;
 
@@ -21,6 +22,7 @@ function inputs(overrides: Partial<GateInputs> & { driver?: Reading<DriverView> 
     purpose: "List",
     intent: anIntent(),
     fn: aFunction(),
+    slot: aSlot(),
     units,
     driverProblem: "",
     kubelet: KUBELET,
@@ -30,8 +32,9 @@ function inputs(overrides: Partial<GateInputs> & { driver?: Reading<DriverView> 
 }
 
 const fnWith = (overrides: Partial<PciFunction>) => inputs({ fn: aFunction(overrides) });
-const secured = { state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" } as const;
-const unknownLink = { state: "Unknown", tsm: "", bound: "Unknown", streamSecure: "Unknown" } as const;
+const secured: Link = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" };
+const unknownLink: Link = { state: "Unknown", tsm: "", streamSecure: "Unknown" };
+const linkRead = (tsm: TsmRead) => ({ tsm, registers: "on", problem: "" });
 const heldSince = (epoch: string | null, resource: string | null) =>
   aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, node: NODE, kubelet: KUBELET, pod: "", freeSinceMs: null }]]) });
 const NODE = "/dev/vfio/devices/vfio0";
@@ -45,7 +48,7 @@ const busy = { kind: "Known", pids: [4711] } as const;
 
 /** One world per reason in which exactly that rule says no. */
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
-  ["DeviceMissing", inputs({ fn: null })],
+  ["DeviceMissing", inputs({ fn: null, slot: null })],
   ["CapabilityUnknown", fnWith({ teeIo: "Unknown" })],
   ["NotTeeCapable", fnWith({ teeIo: "No" })],
   ["NoIntent", inputs({ intent: null })],
@@ -57,26 +60,32 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["UnitNotSelected", inputs({ intent: anIntent({ units: { regBases: ["0x1000"] } }) })],
   ["IntentCleared", inputs({ intent: anIntent({ state: "Cleared" }) })],
   ["DriverUnreadable", inputs({ units: null })],
-  ["LinkSecuredBeforeSetup", { ...inputs({ driver: aDriver([aUnit({ state: "Untrusted" })]) }), fn: aFunction({ link: secured }) }],
-  ["LinkSecuredBeforeSetup", fnWith({ link: secured })],
+  ["LinkSecuredBeforeSetup", inputs({ driver: aDriver([aUnit({ state: "Untrusted" })]), slot: aSlot({ link: secured }) })],
+  ["LinkSecuredBeforeSetup", inputs({ slot: aSlot({ link: secured }) })],
   [
     "LinkSecuredBeforeSetup",
-    inputs({ fn: aFunction({ link: secured }), memory: aMemory({ checkedLinks: new Set([linkKey("0000:17:00.0", "i/0x9")]) }) }),
+    inputs({ slot: aSlot({ link: secured }), memory: aMemory({ checkedLinks: new Set([linkKey("0000:17:00.0", "i/0x9")]) }) }),
   ],
   ["UnitNotTrusted", inputs({ driver: aDriver([aUnit({ state: "Untrusted" })]) })],
   ["UnitNotTrusted", inputs({ driver: aDriver([]) })],
-  ["LinkUnknown", fnWith({ link: unknownLink })],
-  ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Failed", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
-  ["LinkUnknown", inputs({ fn: aFunction({ link: secured, linkRead: { tsm: "Blocked", registers: "on" } }), memory: aMemory({ checkedLinks }) })],
-  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
-  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
-  ["LinkBroken", inputs({ fn: aFunction({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkUnknown", inputs({ slot: aSlot({ link: unknownLink }) })],
+  ["LinkUnknown", fnWith({ isIdeRead: false })],
+  ["LinkUnknown", fnWith({ boundRead: "Failed", bound: "Unknown" })],
+  ["LinkUnknown", fnWith({ boundRead: "Blocked", bound: "Unknown" })],
+  ["LinkUnknown", inputs({ slot: aSlot({ link: secured, linkRead: linkRead("Failed") }), memory: aMemory({ checkedLinks }) })],
+  ["LinkUnknown", inputs({ slot: aSlot({ link: secured, linkRead: linkRead("Blocked") }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
   ["HeldByUnknown", inputs({ memory: aMemory({ unknownHolders }) })],
   ["HeldByUnknown", inputs({ memory: heldSince(EPOCH, null) })],
   ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: busy }) })],
   ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: { kind: "Unreadable", why: "EACCES" } }) })],
-  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...aFunction().link, bound: "Yes" } }) })],
-  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ link: { ...secured, bound: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
+  ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ bound: "Yes" }) })],
+  [
+    "HeldByUnknown",
+    inputs({ purpose: "Allocate", fn: aFunction({ bound: "Unknown" }), slot: aSlot({ link: secured }), memory: aMemory({ checkedLinks }) }),
+  ],
   ["HeldByUnknown", inputs({ purpose: "Allocate", memory: held, kubelet: "4:5:6" })],
   ["HeldAcrossTrustLoss", inputs({ purpose: "PreStart" })],
   ["GivenNodeChanged", inputs({ purpose: "PreStart", memory: held, fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio1" }) })],
@@ -98,7 +107,7 @@ describe("the gate", () => {
 
   it("offers a secure link that was read insecure in this epoch, a device held by its pod, and one whose spec in place is right", () => {
     for (const memory of [aMemory({ checkedLinks }), held, specs(NODE)])
-      expect(judge(inputs({ memory, fn: aFunction(memory.checkedLinks.size > 0 ? { link: secured } : {}) })).reason).toBe("Offered");
+      expect(judge(inputs({ memory, slot: aSlot(memory.checkedLinks.size > 0 ? { link: secured } : {}) })).reason).toBe("Offered");
   });
 
   it("lets a container start whose own virtual machine monitor has the device open", () => {
@@ -131,7 +140,7 @@ describe("the gate", () => {
   });
 
   it("goes on offering a device whose link was secured after SETUP, and one held since this epoch", () => {
-    expect(judge(inputs({ fn: aFunction({ link: secured }), memory: aMemory({ checkedLinks }) })).offered).toBe(true);
+    expect(judge(inputs({ slot: aSlot({ link: secured }), memory: aMemory({ checkedLinks }) })).offered).toBe(true);
     expect(judge(inputs({ memory: heldSince(EPOCH, "teeio.dev/gpu") })).offered).toBe(true);
   });
 

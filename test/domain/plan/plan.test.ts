@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PciFunction } from "../../../src/domain/device.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
 import { type Memory, noteCall, noteLate, remember } from "../../../src/domain/memory.ts";
@@ -9,6 +8,7 @@ import { offerFrom, verdictsFor } from "../../../src/domain/offer.ts";
 import { planUnit, planUnits } from "../../../src/domain/plan/plan.ts";
 import { repeatDelayMs } from "../../../src/domain/plan/repeat.ts";
 import { UNIT_REASONS, type UnitReason } from "../../../src/domain/reason.ts";
+import type { Link, LinkRead } from "../../../src/domain/slot.ts";
 import type { DriverUnit, Leaf } from "../../../src/domain/unit.ts";
 import type { NodeView } from "../../../src/domain/view.ts";
 import {
@@ -24,8 +24,10 @@ import {
   GPU,
   INSTANCE,
   KUBELET,
+  linked,
   podsRead,
   REG_BASE,
+  slotsFor,
 } from "../../support/builders.ts";
 import { randomIntent, randomMemory, randomView } from "../../support/random-world.ts";
 
@@ -65,7 +67,7 @@ const clearEnded = (status: bigint): Partial<DriverUnit> => ({
 const attempted = (lastMs: number, leaf: Leaf = "TDH.IOMMU.SETUP") =>
   aMemory({ attempts: new Map([[REG_BASE, { leaf, instance: INSTANCE, count: 1, lastMs, problem: "" }]]), freeSince: new Map([[REG_BASE, 0]]) });
 const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
-  host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state, tsm: "", bound: "No", streamSecure: "Unknown" } })] }) },
+  host: { kind: "Read", value: aHost(linked({ state, tsm: "", streamSecure: "Unknown" })) },
 });
 const hostUnits = (...units: ReturnType<typeof aHostUnit>[]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost({ units }) } });
 const published = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
@@ -206,12 +208,16 @@ describe("the plan of one unit", () => {
   });
 
   it("says why a link cannot be told", () => {
-    const unknown = { link: { state: "Unknown", tsm: "", bound: "Unknown", streamSecure: "Unknown" } } as const;
-    const message = (fn: Partial<PciFunction>): string =>
-      plan({ view: { host: { kind: "Read", value: aHost({ functions: [aFunction({ ...unknown, ...fn })] }) } } }).message;
-    expect(message({ configProblem: "EIO" })).toBe("0000:17:00.0 (EIO)");
-    expect(message({ linkRead: { tsm: "Failed", registers: "" } })).toBe("0000:17:00.0 (tsm/ cannot be read)");
-    expect(message({ linkRead: { tsm: "Blocked", registers: "" } })).toBe("0000:17:00.0 (reading tsm/ blocks)");
+    const message = (link: Link, linkRead: Partial<LinkRead>, functions = [aFunction()]): string => {
+      const slots = slotsFor(functions, { link, linkRead: { tsm: "Read", registers: null, problem: "", ...linkRead } });
+      return plan({ view: { host: { kind: "Read", value: aHost({ functions, slots }) } } }).message;
+    };
+    const unknown: Link = { state: "Unknown", tsm: "", streamSecure: "Unknown" };
+    expect(message(unknown, { problem: "EIO" })).toBe("0000:17:00.0 (EIO)");
+    expect(message(unknown, { tsm: "Failed" })).toBe("0000:17:00.0 (tsm/ cannot be read)");
+    expect(message(unknown, { tsm: "Blocked" })).toBe("0000:17:00.0 (reading tsm/ blocks)");
+    const unread = [aFunction(), aFunction({ address: "0000:17:00.1", isIdeRead: false, configProblem: "EIO" })];
+    expect(message({ ...unknown, state: "Insecure" }, {}, unread)).toBe("0000:17:00.1 (EIO)");
   });
 
   it("says of a SETUP that the unit's registers forbid that nobody was asked", () => {
@@ -238,7 +244,7 @@ describe("the plan of one unit", () => {
     [
       "a TD",
       {
-        host: { kind: "Read", value: aHost({ functions: [aFunction({ link: { state: "Insecure", tsm: "", bound: "Yes", streamSecure: "No" } })] }) },
+        host: { kind: "Read", value: aHost({ functions: [aFunction({ bound: "Yes" })] }) },
       },
     ],
     [

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HostUnit } from "../../../src/domain/device.ts";
+import type { HostUnit } from "../../../src/domain/host.ts";
 import { openFound } from "../../../src/seamcall/drivers.ts";
 import type { SeamcallPort } from "../../../src/seamcall/port.ts";
 import { createTdxHost, type TdxHostOptions } from "../../../src/seamcall/tdx-host/driver.ts";

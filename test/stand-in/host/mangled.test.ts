@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { HostView } from "../../../src/domain/device.ts";
+import type { HostView } from "../../../src/domain/host.ts";
 import { createHostReader } from "../../../src/host/reader.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { createSimulatedHost } from "../../../src/stand-in/host/create.ts";
@@ -48,11 +48,12 @@ function damage(path: string, kind: (typeof DAMAGES)[number]): void {
 /** What no damage may lead to. */
 function check(view: HostView): void {
   const units = new Set(view.units.map((unit) => unit.regBase));
+  // Nothing in this host is secured.
+  for (const { link } of view.slots) expect(link.state).not.toBe("Secure");
   for (const one of view.functions) {
     if (one.unit.kind === "Unit") expect(units).toContain(one.unit.regBase);
     expect(one.vendor).toMatch(/^([0-9a-f]{4})?$/);
-    // Nothing in this host is secured, and only the endpoints are capable: damage makes things unknown, not different.
-    expect(one.link.state).not.toBe("Secure");
+    // Only the endpoints are capable: damage makes things unknown, not different.
     if (one.teeIo === "Yes") expect(one.address).toMatch(/^0000:0[12]:00\.0$/);
   }
 }

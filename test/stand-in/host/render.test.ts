@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { HostUnit, PciFunction } from "../../../src/domain/device.ts";
+import type { PciFunction } from "../../../src/domain/device.ts";
+import type { HostUnit } from "../../../src/domain/host.ts";
+import { type Slot, slotOwnerOf } from "../../../src/domain/slot.ts";
 import { createHostReader } from "../../../src/host/reader.ts";
 import { expandHost } from "../../../src/stand-in/host/expand.ts";
 import type { FunctionDescription, HostDescription, UnitDescription } from "../../../src/stand-in/host/host-description.ts";
@@ -73,7 +75,7 @@ function expectedUnit(unit: UnitDescription): HostUnit {
 function expectedFunction(
   host: HostDescription,
   one: FunctionDescription,
-): Omit<PciFunction, "vfioCdev" | "linkRead" | "configProblem" | "teeIoWhy"> {
+): Omit<PciFunction, "vfioCdev" | "configProblem" | "teeIoWhy"> & Pick<Slot, "link"> {
   const zero = host.functions.find((other) => other.address === (one.physicalFunction ?? one.address)) ?? one;
   const unit = host.units.find((other) => other.name === one.unit);
   const readable = zero.configBytes > 64;
@@ -95,9 +97,11 @@ function expectedFunction(
     link: {
       state: zero.secured ? "Secure" : extended ? "Insecure" : "Unknown",
       tsm: zero.secured ? (host.tsm ?? "") : "",
-      bound: "No",
       streamSecure,
     },
+    bound: "No",
+    boundRead: "Read",
+    isIdeRead: one.physicalFunction !== null || one.configBytes === 4096,
     hostBridge: one.hostBridge,
     rootPort: one.bridge,
     driver: one.driver,
@@ -118,7 +122,12 @@ describe("a rendered host", () => {
           expect(view.units).toEqual([host.units[1], host.units[0]].flatMap((unit) => (unit === undefined ? [] : [expectedUnit(unit)])));
           const byAddress = (a: { address: string }, b: { address: string }): number => (a.address < b.address ? -1 : 1);
           const expected = host.functions.map((one) => expectedFunction(host, one)).sort(byAddress);
-          expect(view.functions.map(({ vfioCdev: _, linkRead: __, configProblem: ___, teeIoWhy: ____, ...rest }) => rest)).toEqual(expected);
+          const links = new Map(view.slots.map(({ owner, link }) => [owner, link]));
+          const seen = view.functions.map(({ vfioCdev: _, configProblem: __, teeIoWhy: ___, ...fn }) => ({
+            ...fn,
+            link: links.get(slotOwnerOf(fn)),
+          }));
+          expect(seen).toEqual(expected);
           const cdevs = view.functions.flatMap((one) => (one.vfioCdev === null ? [] : [one.vfioCdev]));
           expect(cdevs).toHaveLength(host.iommufd ? host.functions.filter((one) => one.driver === "vfio-pci").length : 0);
           expect(new Set(cdevs).size).toBe(cdevs.length);

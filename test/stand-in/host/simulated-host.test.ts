@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { PciFunction } from "../../../src/domain/device.ts";
+import { indexed, inSlot } from "../../../src/domain/ground.ts";
+import type { FunctionInSlot } from "../../../src/domain/slot.ts";
 import type { HostPort } from "../../../src/host/port.ts";
 import { createHostReader } from "../../../src/host/reader.ts";
 import { createSimulatedHost, openSimulatedHost } from "../../../src/stand-in/host/create.ts";
@@ -40,16 +41,15 @@ function create(directory = "sim"): SimulatedHost {
   return createSimulatedHost(join(scratch.path, directory), { description: { ...DESCRIPTION, functions }, control });
 }
 
-async function read(address: string): Promise<PciFunction | undefined> {
-  const view = await reader.observe();
-  const found = view.functions.find((one) => one.address === address);
-  expect(await reader.observeFunction(address)).toEqual(found ?? null);
+async function read(address: string): Promise<FunctionInSlot | null> {
+  const found = inSlot(indexed({ kind: "Read", value: await reader.observe() }), address);
+  expect(await reader.observeFunction(address)).toEqual(found);
   return found;
 }
 
 async function states(...addresses: string[]): Promise<unknown[]> {
-  const { functions } = await reader.observe();
-  return addresses.map((address) => functions.find((one) => one.address === address)?.link.state ?? "absent");
+  const seen = indexed({ kind: "Read", value: await reader.observe() });
+  return addresses.map((address) => inSlot(seen, address)?.slot.link.state ?? "absent");
 }
 
 describe("a link", () => {
@@ -58,7 +58,7 @@ describe("a link", () => {
     host.secureLink(GPU);
     host.secureLink(GPU);
     expect(await states(GPU, GPU_AUDIO, PHYSICAL)).toEqual(["Secure", "Secure", "Insecure"]);
-    expect((await read(GPU_AUDIO))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "Yes" });
+    expect(await read(GPU_AUDIO)).toMatchObject({ slot: { link: { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } }, fn: { bound: "No" } });
     host.releaseLink(GPU);
     expect(await states(GPU, GPU_AUDIO)).toEqual(["Insecure", "Insecure"]);
     expect(control.calls.filter((call) => call.startsWith("setLink"))).toEqual([
@@ -70,16 +70,16 @@ describe("a link", () => {
   it("of a physical function secures its virtual ones; a TDI is bound one by one", async () => {
     host.secureLink(PHYSICAL);
     host.bindTdi(VIRTUAL);
-    expect((await read(VIRTUAL))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "Yes", streamSecure: "Yes" });
-    expect((await read("0000:16:04.1"))?.link.bound).toBe("No");
+    expect(await read(VIRTUAL)).toMatchObject({ slot: { link: { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } }, fn: { bound: "Yes" } });
+    expect((await read("0000:16:04.1"))?.fn.bound).toBe("No");
     host.unbindTdi(VIRTUAL);
-    expect((await read(VIRTUAL))?.link.bound).toBe("No");
+    expect((await read(VIRTUAL))?.fn.bound).toBe("No");
   });
 
   it("after a function-level reset has a TSM and no stream", async () => {
     host.secureLink(GPU);
     host.resetFunction(GPU);
-    expect((await read(GPU))?.link).toEqual({ state: "Secure", tsm: "tsm0", bound: "No", streamSecure: "No" });
+    expect((await read(GPU))?.slot.link).toEqual({ state: "Secure", tsm: "tsm0", streamSecure: "No" });
   });
 
   it("that the TDX module refuses to secure leaves the files as they were", async () => {
@@ -108,48 +108,48 @@ describe("a function", () => {
 
   it("unplugged alone leaves the others", async () => {
     host.unplug(VIRTUAL);
-    expect(await read(VIRTUAL)).toBeUndefined();
-    expect(await read(PHYSICAL)).toMatchObject({ teeIo: "Yes" });
+    expect(await read(VIRTUAL)).toBeNull();
+    expect(await read(PHYSICAL)).toMatchObject({ fn: { teeIo: "Yes" } });
     host.replug(VIRTUAL);
-    expect(await read(VIRTUAL)).toMatchObject({ teeIo: "Yes", functionType: "Virtual" });
+    expect(await read(VIRTUAL)).toMatchObject({ fn: { teeIo: "Yes", functionType: "Virtual" } });
   });
 
   it("is bound, unbound and bound again, and keeps its vfio number", async () => {
     const before = await read(GPU);
-    expect(before?.vfioCdev).toMatch(/^\/dev\/vfio\/devices\/vfio\d+$/);
+    expect(before?.fn.vfioCdev).toMatch(/^\/dev\/vfio\/devices\/vfio\d+$/);
     host.unbind(GPU);
-    expect(await read(GPU)).toMatchObject({ driver: null, vfioCdev: null });
+    expect(await read(GPU)).toMatchObject({ fn: { driver: null, vfioCdev: null } });
     host.bind(GPU, "vfio-pci");
     expect(await read(GPU)).toEqual(before);
-    expect(await read(NIC)).toMatchObject({ driver: "mlx5_core", vfioCdev: null });
+    expect(await read(NIC)).toMatchObject({ fn: { driver: "mlx5_core", vfioCdev: null } });
     host.bind(NIC, "vfio-pci");
-    expect((await read(NIC))?.vfioCdev).toMatch(/vfio\d+$/);
+    expect((await read(NIC))?.fn.vfioCdev).toMatch(/vfio\d+$/);
   });
 
   it("held open shows the holder, and no other driver is bound meanwhile", async () => {
     const first = host.hold(GPU);
     const second = host.hold(GPU);
-    expect((await read(GPU))?.holders).toEqual({ kind: "Known", pids: [first, second] });
-    expect((await read(PHYSICAL))?.holders).toEqual({ kind: "Known", pids: [] });
+    expect((await read(GPU))?.fn.holders).toEqual({ kind: "Known", pids: [first, second] });
+    expect((await read(PHYSICAL))?.fn.holders).toEqual({ kind: "Known", pids: [] });
     expect(() => host.bind(GPU, "nvidia")).toThrow(/held open by process/);
     host.unhold(GPU);
-    expect((await read(GPU))?.holders).toEqual({ kind: "Known", pids: [] });
+    expect((await read(GPU))?.fn.holders).toEqual({ kind: "Known", pids: [] });
     expect(() => host.hold(NIC)).toThrow(/not bound to a vfio driver/);
   });
 
   it("unbound while it is held open is held until it is let go", async () => {
     const pid = host.hold(GPU);
-    const name = (await read(GPU))?.vfioCdev?.split("/").at(-1);
+    const name = (await read(GPU))?.fn.vfioCdev?.split("/").at(-1);
     host.unbind(GPU);
-    expect(await read(GPU)).toMatchObject({
+    expect((await read(GPU))?.fn).toMatchObject({
       driver: null,
       vfioCdev: null,
       holders: { kind: "Unreadable", why: `pid ${pid} holds ${name}, which no function has` },
     });
-    expect((await read(NIC))?.holders).toEqual({ kind: "Known", pids: [] });
+    expect((await read(NIC))?.fn.holders).toEqual({ kind: "Known", pids: [] });
     expect(() => host.bind(GPU, "vfio-pci")).toThrow(/held open by process/);
     host.unhold(GPU);
-    expect((await read(GPU))?.holders).toEqual({ kind: "Known", pids: [] });
+    expect((await read(GPU))?.fn.holders).toEqual({ kind: "Known", pids: [] });
   });
 });
 
@@ -159,7 +159,7 @@ describe("a unit", () => {
     host.loseUnit(GPU_UNIT);
     const without = await reader.observe();
     expect(without.units.some((unit) => unit.regBase === GPU_UNIT)).toBe(false);
-    expect((await read(GPU))?.unit).toMatchObject({ kind: "Unreadable" });
+    expect((await read(GPU))?.fn.unit).toMatchObject({ kind: "Unreadable" });
     host.findUnit(GPU_UNIT);
     expect(await reader.observe()).toEqual(before);
     expect(control.calls.slice(1)).toEqual([`removeUnit ${GPU_UNIT}`, `restoreUnit ${GPU_UNIT}`]);
@@ -208,7 +208,7 @@ describe("a directory", () => {
     const again = create();
     const { bootId, ...rest } = await createHostReader({ root: again.hostRoot }).observe();
     expect(bootId).not.toBe(before.bootId);
-    expect(rest).toEqual({ units: before.units, unreadableUnits: [], otherKinds: [], functions: before.functions });
+    expect(rest).toEqual({ units: before.units, unreadableUnits: [], otherKinds: [], functions: before.functions, slots: before.slots });
   });
 
   it("with anything else in it is refused and left alone", () => {

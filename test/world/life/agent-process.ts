@@ -2,7 +2,8 @@
 import { type Agent, createAgent } from "../../../src/agent/agent.ts";
 import type { AgentPorts } from "../../../src/agent/ports.ts";
 import type { IntentView } from "../../../src/cluster/port.ts";
-import type { Address, Holders, HostView, PciFunction } from "../../../src/domain/device.ts";
+import type { Address, Holders, PciFunction } from "../../../src/domain/device.ts";
+import type { HostView } from "../../../src/domain/host.ts";
 import type { HostLook } from "../../../src/host/port.ts";
 import type { DevicePluginHandlers, PodResourcesView } from "../../../src/kubelet/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";

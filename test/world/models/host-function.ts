@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Link, LinkRead, PciFunction, UnitOfFunction } from "../../../src/domain/device.ts";
+import type { PciFunction, UnitOfFunction } from "../../../src/domain/device.ts";
+import { type FunctionInSlot, type Link, type LinkRead, slotOwnerOf } from "../../../src/domain/slot.ts";
 import { Fact } from "./fact.ts";
 import type { WorldTime } from "./world-time.ts";
 
@@ -106,7 +107,20 @@ export class HostFunction {
     return this.#link().state === "Secure";
   }
 
-  show(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): PciFunction {
+  show(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): FunctionInSlot {
+    const fn = this.#fn(above);
+    const slot = {
+      owner: slotOwnerOf(fn),
+      isBridge: false,
+      hostBridge: fn.hostBridge,
+      rootPort: fn.rootPort,
+      link: this.#link(),
+      linkRead: this.#linkRead(),
+    };
+    return { fn, slot };
+  }
+
+  #fn(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): PciFunction {
     return {
       address: this.address,
       vendor: this.vendor,
@@ -120,8 +134,10 @@ export class HostFunction {
       teeIo: !this.isConfigReadable.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
       teeIoWhy: this.isConfigReadable.value ? "" : "EIO",
       ideStreams: 1,
-      link: this.#link(),
-      linkRead: this.#linkRead(),
+      bound: !this.isBoundReadable.value || !this.isTsmFree.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
+      boundRead: !this.isBoundReadable.value ? "Failed" : this.isTsmFree.value ? "Read" : "Blocked",
+      // The registers are its slot's function 0's.
+      isIdeRead: this.linkOwner !== null || this.isLinkReadable.value,
       configProblem: this.isConfigReadable.value && this.isLinkReadable.value ? "" : "EIO",
       hostBridge: "pci0000:16",
       rootPort: null,
@@ -148,16 +164,16 @@ export class HostFunction {
     return {
       state: this.#isStreamOn ? "Secure" : !isTsmRead ? "Unknown" : link === "Off" ? "Insecure" : "Secure",
       tsm: isTsmRead && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
-      bound: !this.isBoundReadable.value || !this.isTsmFree.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
       streamSecure: !isReadable ? "Unknown" : this.#isStreamOn ? "Yes" : "No",
     };
   }
 
   #linkRead(): LinkRead {
-    const isReadable = this.isLinkReadable.value && this.isBoundReadable.value;
+    const isReadable = this.isLinkReadable.value;
     return {
       tsm: !isReadable ? "Failed" : this.isTsmFree.value ? "Read" : "Blocked",
-      registers: this.isLinkReadable.value ? this.link.value : null,
+      registers: isReadable ? this.link.value : null,
+      problem: isReadable ? "" : "EIO",
     };
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { HostUnit, HostView, PciFunction } from "../../../src/domain/device.ts";
+import type { HostUnit, HostView } from "../../../src/domain/host.ts";
+import type { FunctionInSlot } from "../../../src/domain/slot.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import { Fact } from "./fact.ts";
 import { type DeviceShape, HostFunction, type LinkTruth } from "./host-function.ts";
@@ -120,16 +121,18 @@ export class HostModel {
     if (!this.isReadable.value) throw new AppError("HOST_UNREADABLE", "EIO");
     if (this.isTsmFree.value) for (const fn of this.functions) if (fn.isLinkReadable.value) fn.linkBeforeBlock = fn.link.value;
     const units = this.units.filter((unit) => unit.isPresent.value);
+    const shown = this.functions.filter((fn) => fn.isPresent.value).map((fn) => this.#shown(fn));
     return {
       bootId: `boot-${this.bootId}`,
       units: units.filter((unit) => unit.isReadable.value).map(hostUnitOf),
       unreadableUnits: units.filter((unit) => !unit.isReadable.value).map(({ kernelName }) => ({ kernelName, why: "EACCES" })),
       otherKinds: [],
-      functions: this.functions.filter((fn) => fn.isPresent.value).map((fn) => this.#shown(fn)),
+      functions: shown.map(({ fn }) => fn),
+      slots: [...new Map(shown.map(({ slot }) => [slot.owner, slot])).values()],
     };
   }
 
-  viewOf(address: string): PciFunction | null {
+  viewOf(address: string): FunctionInSlot | null {
     if (!this.isReadable.value) throw new AppError("HOST_UNREADABLE", "EIO");
     const fn = this.find(address);
     return fn?.isPresent.value ? this.#shown(fn) : null;
@@ -141,7 +144,7 @@ export class HostModel {
     return fn.isUnitReadable.value && (fn.regBase === null || unit === null || (unit.isPresent.value && unit.isReadable.value));
   }
 
-  #shown(fn: HostFunction): PciFunction {
+  #shown(fn: HostFunction): FunctionInSlot {
     const kernelName = this.unit(fn.regBase ?? "")?.kernelName ?? "dmar9";
     return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn) });
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { HostUnit } from "../../../src/domain/device.ts";
+import type { HostUnit } from "../../../src/domain/host.ts";
 import { type DriverInfo, type DriverTable, type DriverUnit, domainsFromCap, ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { Deadline, Driver, LoadsPort, SeamcallPort } from "../../../src/seamcall/port.ts";

@@ -15,6 +15,7 @@ export interface Mutant {
 }
 
 const GATE = "domain/gate/gate.ts";
+const LINK_READING = "domain/link-reading.ts";
 const GATE_RULE = "domain/gate/rules.ts";
 const PLAN = "domain/plan/plan.ts";
 const PLAN_SETUP = "domain/plan/setup.ts";
@@ -170,14 +171,14 @@ const setup: readonly Mutant[] = [
   // Not here: devices that wait until their links are read again. A list rests on a table that was read before the host, and a link that is secure rests
   // on a reading insecure in the same epoch, so that this rule changes nothing but the reason while it lasts.
   without("links that are secure at first sight", MEMORY, [
-    'if (fn.link.state === "Insecure" && owner?.link.state === "Insecure") checked',
-    "if (owner !== undefined) checked",
+    'if (slot.link.state !== "Insecure" || !ground.functions.has(slot.owner)) continue;',
+    "if (!ground.functions.has(slot.owner)) continue;",
   ]),
   without("links checked by a look at other functions of the slot", MEMORY, [
-    'owner?.link.state === "Insecure") checked.add(linkKey(owner.address, fact.epoch));',
-    'owner?.link.state !== "Secure") checked.add(linkKey(linkOwnerOf(fn), fact.epoch));',
+    'if (slot.link.state !== "Insecure" || !ground.functions.has(slot.owner)) continue;',
+    'if (slot.link.state !== "Insecure") continue;',
   ]),
-  without("links checked in any epoch", GATE_RULE, ["memory.checkedLinks.has(linkKey(linkOwnerOf(fn), fact.epoch))", "memory.checkedLinks.size > 0"]),
+  without("links checked in any epoch", GATE_RULE, ["memory.checkedLinks.has(linkKey(slot.owner, fact.epoch))", "memory.checkedLinks.size > 0"]),
 ];
 
 const holds: readonly Mutant[] = [
@@ -277,14 +278,18 @@ const offer: readonly Mutant[] = [
     "    if (verdict.offered && verdict.resource && verdict.epoch !== null)",
     "    if (verdict.resource && verdict.epoch !== null)",
   ]),
-  without("a link that stands although its registers differ", "domain/link-reading.ts", [
-    "last.epoch !== epoch || last.registers !== registers)",
-    "last.epoch !== epoch)",
-  ]),
-  without("a link that stands without ever having been read", "domain/link-reading.ts", [
-    "  if (last === undefined || epoch === null",
-    '  if (last === undefined) return { ...fn, link: { ...fn.link, state: "Insecure" }, linkRead: { tsm: "Stands", registers } };\n  if (epoch === null',
-  ]),
+  without("a link that stands although its registers differ", LINK_READING, [" && last.registers === slot.linkRead.registers;", ";"]),
+  {
+    name: "a link that stands without ever having been read",
+    edits: [
+      edit(LINK_READING, [
+        '  if (slot.linkRead.tsm !== "Blocked" || last === null) return slot;',
+        '  if (slot.linkRead.tsm !== "Blocked") return slot;\n' +
+          '  if (last === null) return { ...slot, link: { ...slot.link, state: "Insecure" }, linkRead: { ...slot.linkRead, tsm: "Stands" } };',
+      ]),
+      edit(LINK_READING, ['  if (fn.boundRead !== "Blocked" || bound === undefined) return fn;', '  if (fn.boundRead !== "Blocked") return fn;']),
+    ],
+  },
   without("specs of an earlier process taken over unseen", "agent/adopt.ts", [
     "return offered && epoch === proof.epoch &&",
     "return (offered || asked === null) &&",
