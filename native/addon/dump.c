@@ -89,7 +89,7 @@ static napi_value units_value(napi_env env, const struct store *store)
 	return array;
 }
 
-/* The module owns them, and the host would give them to somebody else. */
+/* The module owns them, and the host would give them to another user. */
 static napi_value freed_too_early_value(napi_env env, const struct store *store)
 {
 	napi_value array = NULL;

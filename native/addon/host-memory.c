@@ -66,7 +66,7 @@ static int seamcall(void *ctx, struct tdx_call *call)
 	rc = store_begin(store);
 	if (rc)
 		return rc;
-	/* The host may have booted while we waited: this call is then nobody's. */
+	/* The host may have booted while we waited: no caller waits for this call then. */
 	if (!tdx_table_expects(&store->table, call)) {
 		store_abort(store);
 		return -EIO;

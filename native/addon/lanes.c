@@ -60,7 +60,7 @@ static void post(struct handle *handle, struct request *request)
 		request_free(request);
 }
 
-/* Under the lock: gives the answer to JavaScript, or frees it when nobody is there. */
+/* Under the lock: gives the answer to JavaScript, or frees it when its caller is gone. */
 static void deliver(struct handle *handle, struct request *request)
 {
 	if (handle->closing || request->kind == REQUEST_RESUME)
@@ -69,7 +69,7 @@ static void deliver(struct handle *handle, struct request *request)
 		post(handle, request);
 }
 
-/* In a call that nobody can interrupt. */
+/* In a call that cannot be interrupted. */
 static bool is_stuck(const struct handle *handle, int lane)
 {
 	return lane == LANE_ORDERED && handle->backend->ops->blocking && handle->lanes[lane].calling;

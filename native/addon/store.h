@@ -4,7 +4,7 @@
  *
  *   state        everything but page contents; replaced by rename, so that a reader always sees one whole step and needs no lock
  *   memory       the contents of the simulated host's pages, sparse
- *   state.lock   held (flock) around each step by whoever changes something
+ *   state.lock   held (flock) around each step by the process that changes something
  *   writer.lock  held by the one opener that may SETUP and CLEAR
  *
  * No mmap: watchers of the directory see every change.

@@ -18,7 +18,7 @@
 
 struct connect_sim connect_sim;
 
-/* The version of a module that exists, so that nobody takes it for a newer one. */
+/* The version of a module that exists, so that it is not taken for a newer one. */
 static const struct tdx_identity version = {
 	.environment = TDX_IOMMU_ENV_OK,
 	.module_major = 2,

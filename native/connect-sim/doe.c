@@ -82,7 +82,7 @@ static void authenticate(struct doe *doe)
 	}
 }
 
-/* An object of another length than it says, or that nobody here understands, is dropped. */
+/* An object of another length than it says, or of an unknown kind, is dropped. */
 static void go(struct doe *doe)
 {
 	u32 header = doe->request[0], written = doe->written;

@@ -33,7 +33,7 @@ struct link {
 	u64 reg_base; /* the unit that was told of the session */
 };
 
-static struct platform_device *own; /* NULL below somebody else's device */
+static struct platform_device *own; /* NULL below another owner's device */
 static struct tsm_dev *tsm;
 
 static struct link *link_of(struct pci_dev *pdev)

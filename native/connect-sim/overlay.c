@@ -45,7 +45,7 @@ static void remove_below(struct pci_dev *port)
 
 	if (!port->subordinate)
 		return;
-	/* A port without children would go to sleep, and nobody would answer behind it. */
+	/* A port without children would go to sleep, and no device behind it would answer. */
 	pm_runtime_get_sync(&port->dev);
 	/* Backwards: a physical function takes its virtual ones with it, which are behind it. */
 	list_for_each_entry_safe_reverse(pdev, next, &port->subordinate->devices, bus_list)

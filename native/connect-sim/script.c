@@ -6,7 +6,7 @@
  *	[keep_pages=1] [list=]`, list being enum sim_list; `clear` empties the script
  * environment: ok, ud, gp, vmfailinvalid, not_ready, not_opted_in; `lost` is a module loaded anew,
  *	which knows nothing
- * detached: 1: nobody answers any more
+ * detached: 1: it does not answer any more
  * latency_ms, interruptions: of every call
  * link_auth_fails, link_remove_ms, link_before_setup: see link in sim.h
  * link_exchanges: read only; see there

@@ -22,7 +22,7 @@ struct connect_sim {
 	struct sim_head head;
 	struct sim_memory memory;
 	spinlock_t lock; /* the model */
-	bool detached; /* answers nobody any more: -EIO */
+	bool detached; /* does not answer any more: -EIO */
 	/* Of links; scripted by tests. */
 	struct {
 		u32 auth_fails; /* so many connects fail: an endpoint answers ERROR */

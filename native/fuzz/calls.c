@@ -88,7 +88,7 @@ void call_revive(struct world *world)
 	host_restart(host);
 	rc = tdx_table_resume(&host->table);
 	if (rc == -ECANCELED)
-		violated("resuming was called off by nobody");
+		violated("resuming was called off without a caller that asked for it");
 	if (rc)
 		check_errno(rc);
 }

@@ -31,7 +31,7 @@ static void check_pages_of(const struct world *world, const struct tdx_unit *uni
 			 tdx_pages_given(&unit->held));
 }
 
-/* Nobody touches it while it is somebody else's. */
+/* It is not touched while it has another owner. */
 static void check_foreign(struct world *world, const struct tdx_unit *unit, const struct sim_unit *truth)
 {
 	__u32 at = (__u32)(unit - world->host.now.units), calls = (__u32)(truth->setup_calls + truth->clear_calls);

@@ -124,7 +124,7 @@ static int is_given_up(const struct set *set, const struct host *host, const __u
 	for (i = 0; i < set->pages; i++)
 		up += host->now.used[set->page[i]] && !held[set->page[i]];
 	if (up && up != set->pages)
-		violated("a set is torn: %u of %u pages are held by nobody and not free", up, set->pages);
+		violated("a set is torn: %u of %u pages have no holder and are not free", up, set->pages);
 	return up != 0;
 }
 

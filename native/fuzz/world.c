@@ -7,7 +7,7 @@
 
 static const __u64 units[] = { UNIT_A, UNIT_B, UNIT_C };
 
-/* Those with a meaning of their own to the table or the module, and some that nobody knows. */
+/* Those with a meaning of their own to the table or the module, and some that have none. */
 static const __u64 statuses[] = {
 	TDX_INTERRUPTED_RESUMABLE,
 	TDX_INTERRUPTED_RESUMABLE | 1,

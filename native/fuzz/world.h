@@ -44,7 +44,7 @@ struct world {
 	__u64 max_seq; /* of what was recorded for good */
 	struct snapshot during; /* before the last attempt */
 	__u64 calls; /* SEAMCALLs of the operation under way */
-	__u32 foreign_calls[HOST_UNITS]; /* SEAMCALLs for the unit until it was found to be somebody else's */
+	__u32 foreign_calls[HOST_UNITS]; /* SEAMCALLs for the unit until it was found to have another owner */
 	__u32 foreign; /* bit by bit: it was */
 	struct tdx_table_ops ops;
 };

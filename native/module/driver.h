@@ -4,7 +4,7 @@
  *
  *   chardev.c --> worker.c --> table/ --> ops.c --> seamcall.c --> the registered backend | the CPU
  *
- * Lock order: PCI/TSM's semaphore (held by whoever calls into a backend's link TSM), then
+ * Lock order: PCI/TSM's semaphore (held by the caller of a backend's link TSM), then
  * driver.change, then driver.lock. Nothing here ever takes PCI/TSM's semaphore.
  */
 #ifndef TDX_IOMMU_DRIVER_H

@@ -5,15 +5,15 @@
  */
 #include "driver.h"
 
-/* Never a status of the module: nobody answered. */
-#define NOBODY U64_MAX
+/* Never a status of the module: the backend did not answer. */
+#define NO_ANSWER U64_MAX
 
 static u64 read_field(struct tdx_driver *driver, u64 field, u64 *value)
 {
 	struct tdx_seamcall_regs regs = { .rax = TDX_LEAF_SYS_RD, .rdx = field };
 
 	if (tdx_seamcall(driver, &regs))
-		return NOBODY;
+		return NO_ANSWER;
 	*value = regs.r8;
 	return regs.rax;
 }
@@ -72,7 +72,7 @@ void tdx_identity_read(struct tdx_driver *driver, struct tdx_identity *identity)
 	lockdep_assert_held(&driver->lock);
 	*identity = (struct tdx_identity){ .environment = TDX_IOMMU_ENV_NOT_READY };
 	status = read_field(driver, TDX_FIELD_FEATURES0, &features0);
-	driver->backend_gone = status == NOBODY;
+	driver->backend_gone = status == NO_ANSWER;
 	identity->environment = environment_of(status);
 	if (identity->environment != TDX_IOMMU_ENV_OK)
 		return;

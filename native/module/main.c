@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tdx_iommu.ko: puts VT-d units into TDX mode and takes them out of it, for whoever holds
+ * tdx_iommu.ko: puts VT-d units into TDX mode and takes them out of it, for the holder of
  * /dev/tdx_iommu. See native/README.md.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

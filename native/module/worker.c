@@ -2,7 +2,7 @@
 /*
  * SETUP and CLEAR, one at a time, on a worker of their own. A caller that is killed goes; an
  * operation that has begun goes on, and the same request made again while it runs waits for it
- * instead of issuing another. One whose turn had not come is dropped: nobody who looks at the table
+ * instead of issuing another. One whose turn had not come is dropped: no reader of the table
  * could know of it, and a CLEAR that comes out of the past may find a guest on the unit.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -54,7 +54,7 @@ static bool is_later(u64 not_after, u64 than)
 }
 
 /*
- * A caller that joined meanwhile may have given it more time. False: nobody has, and nobody can
+ * A caller that joined meanwhile may have given it more time. False: none has, and none can
  * join it from now on.
  */
 static bool has_more_time(struct request *request)
@@ -92,7 +92,7 @@ static int carry_out_request(struct tdx_driver *driver, struct request *request)
 	return rc == -ECANCELED ? -EIO : rc;
 }
 
-/* Its turn has come. False: nobody waits for it any more, and nobody can join it from now on. */
+/* Its turn has come. False: no caller waits for it any more, and none can join it from now on. */
 static bool begins(struct request *request)
 {
 	bool wanted;

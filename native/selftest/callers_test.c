@@ -76,7 +76,7 @@ void killed_caller(void)
 	close(again);
 }
 
-/* A call whose turn has not come when its caller is killed never happens: nobody could see it coming. */
+/* A call whose turn has not come when its caller is killed never happens: it was not visible in the table before. */
 void dropped_caller(void)
 {
 	int fd = must_open(O_RDWR);

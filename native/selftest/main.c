@@ -57,7 +57,7 @@ static const struct test_case cases[] = {
 	{ "another load of the simulator is another instance, and every profile of CLEAR works", other_backends },
 	{ "without a backend units are unsupported and real SETUP is off, and finds no module when on", no_backend },
 	{ "a unit that does not answer any more is not trusted, and keeps its id", gone_registers },
-	{ "a SETUP that the unit's registers forbid is recorded as refused, and nobody is asked", forbidden_setup },
+	{ "a SETUP that the unit's registers forbid is recorded as refused, and no call is issued", forbidden_setup },
 	{ "a unit in TDX mode without an id of ours is never touched", foreign_unit },
 	{ "a unit that has left TDX mode by itself is not trusted", lost_mode },
 	{ "retained pages are counted, stay, and pin the modules", retained_pages },

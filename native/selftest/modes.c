@@ -95,7 +95,7 @@ static bool seamcall_has_failed(void)
 	return knob_value(DRIVER_FOLDER, "fail_seamcall") == 0;
 }
 
-/* The module itself gives a status that nobody expects, and may or may not have done something. */
+/* The module itself gives an unexpected status, and may or may not have done something. */
 static void arm_status(unsigned int n)
 {
 	script("leaf=any unit=any status=0x%llx skip=%u", TDX_IOMMU_ECMD_ERROR, n - 1);

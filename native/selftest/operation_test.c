@@ -47,7 +47,7 @@ void setup_and_clear(void)
 	CHECK_EQ(set_up(fd, reg_base ^ 0x1000), ERRNO(ENOENT));
 	CHECK_EQ(set_up(fd, reg_base + 1), ERRNO(ENOENT));
 	close(fd);
-	/* Units outlive whoever opened the device. */
+	/* Units outlive the process that opened the device. */
 	fd = must_open(O_RDWR);
 	CHECK_EQ(unit_now(fd).state, TDX_IOMMU_TRUSTED);
 	close(fd);

@@ -48,7 +48,7 @@ void gone_registers(void)
 	close(fd);
 }
 
-/* As the module would refuse it, but nobody was asked. */
+/* As the module would refuse it, but no call was issued. */
 void forbidden_setup(void)
 {
 	int fd = must_open(O_RDWR);

@@ -138,7 +138,7 @@ void pinned_modules(void)
 	CHECK(is_refused(unload_module("tdx_iommu")));
 	fd = must_open(O_RDWR);
 	CHECK_EQ(unit_now(fd).state, TDX_IOMMU_TRUSTED);
-	/* In transition, and nobody has the device open. */
+	/* In transition, and no process has the device open. */
 	script("leaf=clear unit=any delay_ms=4000");
 	child = fork();
 	if (!child)
@@ -218,7 +218,7 @@ void other_backends(void)
 	close(fd);
 }
 
-/* Nobody stands in for the TDX module: on this machine there is none, and QEMU's unit is an ordinary one. */
+/* There is no TDX module on this machine, real or simulated, and QEMU's unit is an ordinary one. */
 void no_backend(void)
 {
 	int fd = must_open(O_RDONLY);

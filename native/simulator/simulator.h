@@ -5,7 +5,7 @@
  * memory that the caller keeps; pages are reached through struct sim_memory.
  *
  * It writes a pattern into each page it owns and looks at it at every later call, so that a page
- * which the host freed too early and gave to somebody else is found.
+ * which the host freed too early and gave to another user is found.
  */
 #ifndef TDX_SIMULATOR_H
 #define TDX_SIMULATOR_H
@@ -23,7 +23,7 @@ enum sim_phase {
 	SIM_CONFIGURING = 1, /* pages taken, SETUP not finished */
 	SIM_CONFIGURED = 2,
 	SIM_CLEARING = 3, /* CLEAR begun, pages still owned */
-	SIM_FOREIGN = 4, /* in TDX mode for somebody else */
+	SIM_FOREIGN = 4, /* in TDX mode by another owner */
 };
 
 struct sim_unit {

@@ -68,7 +68,7 @@ int tdx_table_expects(struct tdx_table *table, const struct tdx_call *call)
 	return 0;
 }
 
-/* The backend is gone for good: what it did with the pages nobody can say. */
+/* The backend is gone for good: what it did with the pages cannot be known. */
 static int give_up(struct tdx_table *table, __u64 reg_base, const struct tdx_call *call, int error)
 {
 	struct tdx_unit *unit;
@@ -154,7 +154,7 @@ static int attempt(struct tdx_table *table, __u64 reg_base, struct tdx_run *run)
 	if (is_same_operation(table, unit, &call))
 		rc = settle(table, unit, &call, run);
 	else
-		/* A boot, or the unit's removal, came between: the answer is nobody's. */
+		/* A boot, or the unit's removal, came between: the answer belongs to no caller. */
 		rc = unit->flags & TDX_UNIT_PRESENT ? -EIO : -ENOENT;
 	table->ops->unlock(table->ctx);
 	tdx_pages_release(table, &run->ending.freed);

@@ -32,7 +32,7 @@ static __u32 unsupported(struct tdx_table *table, struct tdx_unit *unit)
 
 /*
  * What the unit's own registers forbid is recorded as the module would refuse it, but without an
- * attempt: nobody was asked, and pages kept for a repeat stay as they are.
+ * attempt: no call was issued, and pages kept for a repeat stay as they are.
  */
 static __u32 forbidden(struct tdx_table *table, struct tdx_unit *unit)
 {

@@ -57,7 +57,7 @@ struct tdx_table_ops {
 	 */
 	__u64 (*pages_alloc)(void *ctx, __s32 numa_node, __u32 order);
 	/*
-	 * The pages keep their content and are given to nobody before commit: until then the step
+	 * The pages keep their content and are not given away before commit: until then the step
 	 * may not have happened.
 	 */
 	void (*pages_free)(void *ctx, __u64 address, __u32 order);

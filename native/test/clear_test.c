@@ -125,7 +125,7 @@ static void clear_with_list(__u32 profile, __u32 list, __u32 lax, int believed)
 	CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNTRUSTED);
 	CHECK_EQ(host_unit(&host, UNIT_A).pages_retained, believed ? 0 : GIVEN);
 	CHECK_EQ(host_pages_used(&host), believed ? 0 : SET_PAGES);
-	/* Whoever gets a page next that the module still owns, overwrites it. */
+	/* The next user of a page that the module still owns overwrites it. */
 	CHECK_EQ(host_setup(&host, UNIT_B), TDX_IOMMU_DONE);
 	CHECK_EQ(host_setup(&host, UNIT_C), TDX_IOMMU_DONE);
 	host_check(&host);
@@ -192,7 +192,7 @@ static void write_backs(void)
 void clear_tests(void)
 {
 	TEST(turn_comes_too_late, "a CLEAR whose turn comes after not_after is not issued and leaves the unit as it was");
-	TEST(what_has_begun_goes_on, "a CLEAR that has begun goes on, however long it takes and whoever finishes it");
+	TEST(what_has_begun_goes_on, "a CLEAR that has begun goes on, however long it takes and whichever caller finishes it");
 	TEST(info_tells_of_it, "INFO says that CLEAR honours not_after");
 	TEST(released_lists, "pages are freed only when the module's list of them is whole, in whatever order, or may be none");
 	TEST(write_backs, "each released page is written back, but for the newest module");

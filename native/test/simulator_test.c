@@ -175,6 +175,6 @@ void simulator_tests(void)
 	TEST(operands, "units are refused by the operand that is wrong");
 	TEST(resumption_with_other_pages, "a SETUP under way is resumed with the same root page only");
 	TEST(secured_links, "a secured link below the unit refuses SETUP and CLEAR");
-	TEST(overwritten_pages, "a page that was freed too early and given to somebody else is found");
+	TEST(overwritten_pages, "a page that was freed too early and given to another user is found");
 	TEST(scripts, "scripted faults wait, answer as often as told, and end");
 }

@@ -41,7 +41,7 @@ static void environments(void)
 		host_refresh(&host);
 		CHECK_EQ(host_unit(&host, UNIT_A).state, TDX_IOMMU_UNKNOWN);
 		CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_OUT_FAILED);
-		/* Nobody was asked: a second SETUP could lose the id. */
+		/* No call was issued: a second SETUP could lose the id. */
 		CHECK_EQ(host_unit(&host, UNIT_A).attempts, 1);
 		CHECK_EQ(host_unit(&host, UNIT_A).status, TDX_SUCCESS);
 		CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_DONE);

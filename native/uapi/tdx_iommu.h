@@ -18,7 +18,7 @@
  *   ESTALE      CLEAR: the id or the sequence number is not the unit's
  *   ENOMEM      no pages on any node
  *   EINTR       the caller was killed; an operation that has begun goes on, and a repeat joins it;
- *               one that waits for its turn is dropped, unless somebody else waits for it, too
+ *               one that waits for its turn is dropped, unless another caller waits for it, too
  *   EOPNOTSUPP  SETUP and CLEAR with real SEAMCALLs are not enabled
  *   EIO         the SEAMCALL backend is gone, or went while the operation ran
  *   ETIME       CLEAR: its turn came after @not_after, and nothing was issued

@@ -102,7 +102,7 @@ export class Instance {
     return this.#isSocketGone;
   }
 
-  /** Looks whether the socket is still in the directory: unlinking it breaks no stream and tells nobody. */
+  /** Looks whether the socket is still in the directory: unlinking it breaks no stream and notifies no process. */
   checkSocket(): void {
     if (!lstatOrNull(this.#path)?.isSocket()) this.#isSocketGone = true;
   }
