@@ -35,6 +35,13 @@ export function busOf(address: Address): string {
   return address.slice(0, address.lastIndexOf(":"));
 }
 
+/** Its requester ID within its segment: bus in bits 15:8, device in 7:3, function in 2:0. PCIe r6.1 2.2.6.2. */
+export function requesterIdOf(address: Address): number {
+  const [bus = "", rest = ""] = address.split(":").slice(-2);
+  const [device = "", fn = ""] = rest.split(".");
+  return (Number.parseInt(bus, 16) << 8) | (Number.parseInt(device, 16) << 3) | Number.parseInt(fn, 16);
+}
+
 /** By segment, bus, device and function. */
 export function compareAddress(a: Address, b: Address): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);

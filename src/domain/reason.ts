@@ -60,7 +60,10 @@ export const DEVICE_REASONS = {
   LinkSecuredBeforeSetup: "the function's link was secured before SETUP of its unit",
   UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
   LinkUnknown: "the state of the function's link cannot be read",
-  LinkBroken: "a TSM is connected or a stream is on, but no stream can be read to be secure: the link was reset or lost; disconnect it",
+  LinkBroken:
+    "a TSM is connected or a stream is on, but no stream that the kernel names reads secure at both ends: the link was reset or lost; disconnect it",
+  LinkNotCovering:
+    "the link is secured, and its stream does not cover the function: a kernel has function 0 and the virtual functions that are there when it connects; connect it again for others",
   HeldByUnknown: "a process, a TD or an earlier pod has the device, and kubelet gives it to no pod; it is offered again when free",
   HeldByOtherLedger: "a pod has been given the function by another device plugin or a DRA driver; the message names both",
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",

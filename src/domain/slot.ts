@@ -17,15 +17,24 @@ export interface Link {
   readonly state: LinkState;
   /** Content of `tsm/connect`, empty when not connected or when no `tsm/` group exists. */
   readonly tsm: string;
-  /** At least one IDE stream of function 0 is enabled and in state secure (registers); of any function while function 0 is not on the bus. */
+  /**
+   * At least one IDE stream that the kernel names for function 0 (`streamH.R.E`) is enabled and in state secure at both ends: in block E of function 0
+   * and in block R of the root port. A stream on another block proves nothing.
+   */
   readonly streamSecure: Tristate;
+}
+
+/** Requester IDs, both ends included. */
+export interface RidRange {
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface LinkRead {
   /** How `tsm/connect` was read. */
   readonly tsm: TsmRead;
   /**
-   * Control and status of every IDE stream of both ends (the slot's functions, the root port above), for comparison only; null when those of function 0
+   * Control, status and requester IDs of every IDE stream of both ends (the slot's functions, the root port above), for comparison only; null when those of function 0
    * or of the root port cannot be read. They are read after `tsm/`, and block on nothing.
    */
   readonly registers: string | null;
@@ -44,6 +53,8 @@ export interface Slot {
   /** The root port in which the link ends; null on the root bus. */
   readonly rootPort: Address | null;
   readonly link: Link;
+  /** Requester IDs that the root port associates with the streams that are secure: a function with another one is not secured by them. */
+  readonly covers: readonly RidRange[];
   readonly linkRead: LinkRead;
 }
 

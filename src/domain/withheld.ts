@@ -9,7 +9,7 @@ import type { DeviceReason } from "./reason.ts";
 import type { RegBase } from "./unit.ts";
 
 /** For these the link's owner is named: one link may withhold many functions. */
-const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkSecuredBeforeSetup"]);
+const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkNotCovering", "LinkSecuredBeforeSetup"]);
 
 /**
  * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
@@ -38,6 +38,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   UnitNotTrusted: null,
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",
   LinkBroken: "disconnect the link, it was reset or lost",
+  LinkNotCovering: "connect the link again, its stream does not cover virtual functions that were made later",
   HeldByUnknown: "end the process or TD that has it, kubelet gives it to no pod",
   HeldByOtherLedger: "take the function out of this spec, or from the other device plugin or DRA driver that gave it to a pod",
   HeldAcrossTrustLoss: "end the pod, which has had it since before the present SETUP",
@@ -64,7 +65,7 @@ export function withheldText({ verdicts, ground, selected }: WithheldInputs): st
   const byReason = new Map<DeviceReason, PciFunction[]>();
   for (const { address, reason, resource } of verdicts) {
     const fn = ground.functions.get(address);
-    if (fn === undefined || resource === null || reason === "Offered" || ADVICE[reason] === null || !mayBeSelected(fn, selected)) continue;
+    if (fn === undefined || resource === null || reason === "Offered" || !canBeActedOn(reason, fn) || !mayBeSelected(fn, selected)) continue;
     byReason.set(reason, [...(byReason.get(reason) ?? []), fn]);
   }
   return Object.entries(ADVICE)
@@ -73,6 +74,11 @@ export function withheldText({ verdicts, ground, selected }: WithheldInputs): st
       return fns ? [`${reason}: ${atMostThree(namesOf(reason as DeviceReason, fns, ground))} (${advice})`] : [];
     })
     .join("; ");
+}
+
+/** No kernel covers a physical function but function 0. */
+function canBeActedOn(reason: keyof typeof ADVICE, { functionType }: PciFunction): boolean {
+  return ADVICE[reason] !== null && (reason !== "LinkNotCovering" || functionType === "Virtual");
 }
 
 function namesOf(reason: DeviceReason, fns: readonly PciFunction[], ground: Ground): readonly string[] {

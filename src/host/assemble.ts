@@ -4,17 +4,22 @@ import { functionZeroOf, isBridge, type Slot, slotOwnerOf } from "../domain/slot
 import type { Capabilities } from "./capabilities.ts";
 import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { type HolderSearch, holdersOf } from "./holders.ts";
+import type { Ide } from "./ide.ts";
 import { selectiveStreamsOf } from "./ide.ts";
-import { decideBound, decideLink, decideLinkRead, isIdeRead, type LinkEnd } from "./link.ts";
-import { valueOrNull } from "./reading.ts";
+import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, tsmOf } from "./link.ts";
+import { type Reading, valueOrNull } from "./reading.ts";
+import { judgeStreams, type NamedStream } from "./streams.ts";
 import { decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./tee-io.ts";
-import { NO_TSM, type TsmReading } from "./tsm.ts";
+import { NOWHERE } from "./topology.ts";
+import { NO_TSM, type TsmReading, type TsmText } from "./tsm.ts";
 
 /** Everything of one reading that one function's entry depends on. */
 export interface Surroundings {
   readonly factsOf: (address: Address) => FunctionFacts | null;
   readonly tsmOf: (address: Address) => TsmReading | null;
   readonly unitOf: (facts: FunctionFacts) => UnitOfFunction;
+  /** IDE streams that the kernel names at a host bridge. */
+  readonly streamsOf: (bridgePath: string | null) => Reading<readonly NamedStream[]>;
   readonly vfioCdevOf: (facts: FunctionFacts) => string | null;
 }
 
@@ -81,7 +86,7 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
     others: physical.flatMap(({ address, capabilities }) => (address === owner || capabilities === null ? [] : [capabilities])),
   };
   const first = members.find(({ address }) => address === owner) ?? physical[0] ?? members[0];
-  const { hostBridge, rootPort } = first?.identity.place ?? { hostBridge: null, rootPort: null };
+  const { hostBridge, rootPort, bridgePath } = first?.identity.place ?? NOWHERE;
   const connects = [owner, ...members.map(({ address }) => address)].flatMap((address) => around.tsmOf(address)?.connect ?? []);
   const connect = connects.find(({ kind }) => kind !== "Missing") ?? NO_TSM.connect;
   // The registers are compared of a slot with `tsm/` only.
@@ -91,9 +96,33 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
     isBridge: first !== undefined && isBridge(first.identity),
     hostBridge,
     rootPort,
-    link: decideLink(end, connect),
+    ...linkOf(end, { owner, port, connect, streams: () => around.streamsOf(bridgePath) }),
     linkRead: decideLinkRead(end, port, connect),
   };
+}
+
+interface LinkParts {
+  readonly owner: Address;
+  readonly port: Capabilities | null | "Unknown";
+  readonly connect: TsmText;
+  /** Streams of the host bridge: read only where a link is secured. */
+  readonly streams: () => Reading<readonly NamedStream[]>;
+}
+
+function linkOf(end: LinkEnd, { owner, port, connect, streams }: LinkParts): Pick<Slot, "link" | "covers"> {
+  const state = decideState(end, connect);
+  const tsm = tsmOf(connect);
+  if (state !== "Secure") return { link: { state, tsm, streamSecure: state === "Unknown" ? "Unknown" : "No" }, covers: [] };
+  const named = streams();
+  if (named.kind === "Unreadable") return { link: { state, tsm, streamSecure: "Unknown" }, covers: [] };
+  const own = (valueOrNull(named) ?? []).filter(({ endpoint }) => endpoint === owner);
+  const { secure, covers } = judgeStreams(own, { endpoint: ideOf(end.zero), rootPort: ideOf(port) });
+  return { link: { state, tsm, streamSecure: secure }, covers };
+}
+
+/** Null: cannot be told. What is not there has no stream. */
+function ideOf(one: Capabilities | null | "Unknown"): Ide | null {
+  return one === "Unknown" ? null : (one?.ide ?? { kind: "Absent" });
 }
 
 function zeroOf(owner: Address, members: readonly FunctionFacts[], around: Surroundings): LinkEnd["zero"] {

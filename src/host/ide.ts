@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Tristate } from "../domain/device.ts";
+import type { RidRange } from "../domain/slot.ts";
 import type { ConfigSpace } from "./config-space.ts";
 
 /** One IDE stream register block. */
@@ -11,6 +12,10 @@ export interface IdeStream {
   readonly secure: boolean;
   /** Control bits 31:24. */
   readonly streamId: number;
+  /** Number of the block among those of its kind. */
+  readonly block: number;
+  /** Requester IDs of the partner that are associated with a selective stream; null when no association is valid. */
+  readonly rids: RidRange | null;
   /** The whole registers. */
   readonly control: number;
   readonly status: number;
@@ -64,13 +69,13 @@ function readStreams(space: ConfigSpace, start: number, counts: { links: number;
   const streams: IdeStream[] = [];
   let offset = start;
   for (let index = 0; index < counts.links; index++, offset += LINK_BLOCK_BYTES) {
-    const stream = readStream(space, "Link", offset);
+    const stream = readStream(space, { kind: "Link", block: index }, offset);
     if (stream === null) return null;
     streams.push(stream);
   }
   for (let index = 0; index < counts.selective; index++) {
     const cap = space.u32(offset);
-    const stream = cap === null || cap === ALL_ONES ? null : readStream(space, "Selective", offset + 4);
+    const stream = cap === null || cap === ALL_ONES ? null : readStream(space, { kind: "Selective", block: index }, offset + 4);
     if (cap === null || stream === null) return null;
     streams.push(stream);
     offset += SELECTIVE_BLOCK_BYTES + ADDRESS_ASSOCIATION_BYTES * (cap & 0xf); // Blocks of one function may differ in length.
@@ -78,11 +83,20 @@ function readStreams(space: ConfigSpace, start: number, counts: { links: number;
   return streams;
 }
 
-function readStream(space: ConfigSpace, kind: IdeStream["kind"], control: number): IdeStream | null {
+function readStream(space: ConfigSpace, which: Pick<IdeStream, "kind" | "block">, control: number): IdeStream | null {
   const value = space.u32(control);
   const status = space.u32(control + 4);
   if (value === null || status === null || value === ALL_ONES || status === ALL_ONES) return null;
-  return { kind, enabled: (value & 1) !== 0, secure: (status & 0xf) === STATE_SECURE, streamId: value >>> 24, control: value, status };
+  const rids = which.kind === "Selective" ? readRids(space, control + 8) : null;
+  return { ...which, enabled: (value & 1) !== 0, secure: (status & 0xf) === STATE_SECURE, streamId: value >>> 24, rids, control: value, status };
+}
+
+/** RID association: limit in bits 23:8 of the first register; valid bit 0 and base in bits 23:8 of the second. */
+function readRids(space: ConfigSpace, at: number): RidRange | null {
+  const limit = space.u32(at);
+  const base = space.u32(at + 4);
+  if (limit === null || base === null || (base & 1) === 0) return null;
+  return { first: (base >>> 8) & 0xffff, last: (limit >>> 8) & 0xffff };
 }
 
 /** Number of selective streams; null without the capability or when it is unreadable. */
@@ -97,9 +111,13 @@ export function anyStream(ide: Ide, test: (stream: IdeStream) => boolean): Trist
   return ide.streams.some(test) ? "Yes" : "No";
 }
 
-/** Control and status of every stream as text; null when one of them cannot be read. Equal texts: nothing has changed. */
+/** Control, status and requester IDs of every stream as text; null when one of them cannot be read. Equal texts: nothing has changed. */
 export function streamRegistersOf(ide: Ide): string | null {
   if (ide.kind === "Absent") return "none";
   if (ide.kind === "Unknown" || ide.streams === null) return null;
-  return ide.streams.map(({ control, status }) => `${control.toString(16)}:${status.toString(16)}`).join(" ");
+  return ide.streams.map(({ control, status, rids }) => [control, status, ...(rids ? [rids.first, rids.last] : [])].map(hex).join(":")).join(" ");
+}
+
+function hex(value: number): string {
+  return value.toString(16);
 }

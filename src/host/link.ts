@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Tristate, TsmRead } from "../domain/device.ts";
-import type { Link, LinkRead } from "../domain/slot.ts";
+import type { LinkRead, LinkState } from "../domain/slot.ts";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "./capabilities.ts";
 import { anyStream, type Ide, streamRegistersOf } from "./ide.ts";
 import type { TsmText } from "./tsm.ts";
@@ -14,17 +14,20 @@ export interface LinkEnd {
 }
 
 /**
- * The link of a slot. Secure as soon as a TSM is connected or a stream is enabled or secure; Unknown when nothing says so and something of function 0
- * could not be read. After a function-level reset the registers read insecure while the TSM is still connected: that is Secure, so that nothing
- * is set up or cleared below it, and `streamSecure` No, so that the gate does not take it for secured.
+ * The state of a slot's link. Secure as soon as a TSM is connected or a stream is enabled or secure; Unknown when nothing says so and something of
+ * function 0 could not be read. After a function-level reset the registers read insecure while the TSM is still connected: that is Secure, so that
+ * nothing is set up or cleared below it, and no stream of it is secure, so that the gate does not take it for secured.
  */
-export function decideLink(end: LinkEnd, connect: TsmText): Link {
+export function decideState(end: LinkEnd, connect: TsmText): LinkState {
   const speaking = speakersOf(end);
-  const streamSecure = strongest(speaking.map((ide) => anyStream(ide, (stream) => stream.enabled && stream.secure)));
   const on = [...speaking, ...end.others.map(({ ide }) => ide)].map((ide) => anyStream(ide, (stream) => stream.enabled || stream.secure));
-  const name = connect.kind === "Value" ? connect.value : "";
-  const isUnsure = isUnread(connect) || on.slice(0, speaking.length).includes("Unknown");
-  return { state: name !== "" || on.includes("Yes") ? "Secure" : isUnsure ? "Unknown" : "Insecure", tsm: name, streamSecure };
+  if (tsmOf(connect) !== "" || on.includes("Yes")) return "Secure";
+  return isUnread(connect) || on.slice(0, speaking.length).includes("Unknown") ? "Unknown" : "Insecure";
+}
+
+/** The name of the TSM that is connected; empty when none is, or when that cannot be told. */
+export function tsmOf(connect: TsmText): string {
+  return connect.kind === "Value" ? connect.value : "";
 }
 
 /**
@@ -75,8 +78,4 @@ function readOf({ kind }: TsmText): TsmRead {
 
 function isUnread(text: TsmText): boolean {
   return readOf(text) !== "Read";
-}
-
-function strongest(answers: readonly Tristate[]): Tristate {
-  return answers.includes("Yes") ? "Yes" : answers.includes("Unknown") ? "Unknown" : "No";
 }

@@ -5,6 +5,8 @@ import { join } from "node:path";
 export interface HostPaths {
   /** `/sys/class/iommu` */
   readonly units: string;
+  /** `/sys`: the directories of host bridges are found below it. */
+  readonly sys: string;
   /** `/sys/bus/pci/devices` */
   readonly functions: string;
   /** `/sys/class/tsm` */
@@ -25,6 +27,7 @@ export interface HostPaths {
 export function hostPaths(root: string): HostPaths {
   return {
     units: join(root, "sys/class/iommu"),
+    sys: join(root, "sys"),
     functions: join(root, "sys/bus/pci/devices"),
     tsm: join(root, "sys/class/tsm"),
     proc: join(root, "proc"),

@@ -17,6 +17,7 @@ import { isPresent, type Reading, readNames, readText } from "./reading.ts";
 import { createSharedScan, type SharedScan } from "./shared-scan.ts";
 import { inSlices, nextTurn, type Pause, type SliceOptions } from "./slices.ts";
 import { findStrays } from "./strays.ts";
+import { type NamedStream, readStreams } from "./streams.ts";
 import { createTsmReader, NO_TSM, type ReadAttribute, type TsmAttribute, type TsmReader, type TsmReading } from "./tsm.ts";
 import { NO_UNITS, readOneUnit, readUnits, type UnitReadings } from "./units.ts";
 
@@ -211,7 +212,15 @@ interface Gathered {
 }
 
 function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroundings {
+  const streams = new Map<string, Reading<readonly NamedStream[]>>();
+  const streamsOf = (bridgePath: string | null): Reading<readonly NamedStream[]> => {
+    if (bridgePath === null) return { kind: "Missing" };
+    const known = streams.get(bridgePath) ?? readStreams(reader.paths.sys, bridgePath);
+    streams.set(bridgePath, known);
+    return known;
+  };
   return {
+    streamsOf,
     factsOf: (address) => facts.get(address) ?? null,
     tsmOf: (address) => tsm.get(address) ?? null,
     unitOf,

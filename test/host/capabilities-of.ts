@@ -13,7 +13,7 @@ export const capable = (enabled: boolean, secure: boolean): Capabilities => ({
     selectiveStreams: 1,
     teeLimited: true,
     keyManagement: true,
-    streams: [{ kind: "Selective", enabled, secure, streamId: 0, control: enabled ? 1 : 0, status: secure ? 2 : 0 }],
+    streams: [{ kind: "Selective", enabled, secure, streamId: 0, block: 0, rids: null, control: enabled ? 1 : 0, status: secure ? 2 : 0 }],
   },
   doe: [],
   totalVfs: 0,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it, test } from "vitest";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "../../src/host/capabilities.ts";
-import { decideBound, decideLink, decideLinkRead, isIdeRead, type LinkEnd } from "../../src/host/link.ts";
+import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, tsmOf } from "../../src/host/link.ts";
 import type { Reading } from "../../src/host/reading.ts";
 import type { TsmText } from "../../src/host/tsm.ts";
 import { capable, plain } from "./capabilities-of.ts";
@@ -15,9 +15,9 @@ const none: TsmText = { kind: "Missing" };
 /** A slot with function 0 alone. */
 const alone = (zero: Capabilities): LinkEnd => ({ zero, others: [] });
 
-describe("a link", () => {
+describe("the state of a link", () => {
   it("is insecure when every register and the TSM say so", () => {
-    expect(decideLink(alone(quiet), text(""))).toEqual({ state: "Insecure", tsm: "", streamSecure: "No" });
+    expect(decideState(alone(quiet), text(""))).toBe("Insecure");
   });
 
   it("is secure as soon as a stream is enabled, or secure, or a TSM is connected", () => {
@@ -28,42 +28,33 @@ describe("a link", () => {
       [quiet, text("tsm0")],
       [UNREADABLE_CAPABILITIES, text("tsm0")],
     ] as const) {
-      expect(decideLink(alone(caps), connect).state).toBe("Secure");
+      expect(decideState(alone(caps), connect)).toBe("Secure");
     }
   });
 
-  it("after a function-level reset is secure by the TSM, with no stream enabled", () => {
-    expect(decideLink(alone(quiet), text("tsm0"))).toEqual({ state: "Secure", tsm: "tsm0", streamSecure: "No" });
-  });
-
-  it("whose stream is on and not secure, or secure and off, is no safe one and has no secure stream", () => {
-    for (const lost of [capable(true, false), capable(false, true)])
-      for (const connect of ["tsm0", ""]) expect(decideLink(alone(lost), text(connect))).toMatchObject({ state: "Secure", streamSecure: "No" });
-  });
-
   it("is unknown when registers or the TSM cannot be read and nothing says secure", () => {
-    expect(decideLink(alone(UNREADABLE_CAPABILITIES), none).state).toBe("Unknown");
-    expect(decideLink(alone(quiet), stuck).state).toBe("Unknown");
-    expect(decideLink({ zero: "Unknown", others: [] }, none).state).toBe("Unknown");
-    expect(decideLink({ zero: null, others: [] }, none).state).toBe("Unknown");
+    expect(decideState(alone(UNREADABLE_CAPABILITIES), none)).toBe("Unknown");
+    expect(decideState(alone(quiet), stuck)).toBe("Unknown");
+    expect(decideState({ zero: "Unknown", others: [] }, none)).toBe("Unknown");
+    expect(decideState({ zero: null, others: [] }, none)).toBe("Unknown");
   });
 
-  it("whose TSM does not answer is unknown as well, unless its stream says secure", () => {
-    expect(decideLink(alone(quiet), blocked).state).toBe("Unknown");
-    expect(decideLink(alone(streaming), blocked)).toMatchObject({ state: "Secure", tsm: "" });
+  it("is unknown as well when the TSM does not answer, unless a stream says secure", () => {
+    expect(decideState(alone(quiet), blocked)).toBe("Unknown");
+    expect(decideState(alone(streaming), blocked)).toBe("Secure");
+    expect(tsmOf(blocked)).toBe("");
   });
 
-  it("is secure by a stream of any of its functions, and has a secure one by function 0 alone", () => {
-    expect(decideLink({ zero: streaming, others: [plain] }, none)).toMatchObject({ state: "Secure", streamSecure: "Yes" });
-    expect(decideLink({ zero: quiet, others: [plain, streaming] }, none)).toMatchObject({ state: "Secure", streamSecure: "No" });
-    expect(decideLink({ zero: quiet, others: [UNREADABLE_CAPABILITIES] }, none).state).toBe("Insecure");
-    expect(decideLink({ zero: UNREADABLE_CAPABILITIES, others: [plain] }, none).state).toBe("Unknown");
+  it("is secure by a stream of any function of the slot, and unknown by function 0 alone", () => {
+    expect(decideState({ zero: quiet, others: [plain, streaming] }, none)).toBe("Secure");
+    expect(decideState({ zero: quiet, others: [UNREADABLE_CAPABILITIES] }, none)).toBe("Insecure");
+    expect(decideState({ zero: UNREADABLE_CAPABILITIES, others: [plain] }, none)).toBe("Unknown");
   });
 
-  it("whose function 0 is not on the bus is what the others say", () => {
-    expect(decideLink({ zero: null, others: [streaming] }, none)).toMatchObject({ state: "Secure", streamSecure: "Yes" });
-    expect(decideLink({ zero: null, others: [quiet, UNREADABLE_CAPABILITIES] }, none).state).toBe("Unknown");
-    expect(decideLink({ zero: null, others: [quiet] }, none).state).toBe("Insecure");
+  it("is what the others say while function 0 is not on the bus", () => {
+    expect(decideState({ zero: null, others: [streaming] }, none)).toBe("Secure");
+    expect(decideState({ zero: null, others: [quiet, UNREADABLE_CAPABILITIES] }, none)).toBe("Unknown");
+    expect(decideState({ zero: null, others: [quiet] }, none)).toBe("Insecure");
   });
 });
 

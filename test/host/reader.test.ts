@@ -201,9 +201,9 @@ describe("functions", () => {
     expect(message).toContain("CAP_SYS_ADMIN");
   });
 
-  it("as captured with a secured link are seen so", async () => {
+  it("as captured with a stream that is on are seen so, and no stream that the kernel does not name secures them", async () => {
     addFunction("0000:01:00.0", { config: capturedSpace("tee-io-endpoint") });
-    expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "Yes", ideStreams: 1, link: { state: "Secure", tsm: "", streamSecure: "Yes" } });
+    expect(await observeOne("0000:01:00.0")).toMatchObject({ teeIo: "Yes", ideStreams: 1, link: { state: "Secure", tsm: "", streamSecure: "No" } });
   });
 
   it("with unreadable attributes keep what can be read", async () => {
@@ -275,6 +275,42 @@ describe("links", () => {
     expect(changed.linkRead?.registers).not.toBe(free.linkRead?.registers);
     setSpace(ROOT_PORT, off.subarray(0, 64));
     expect((await links(stuck)).linkRead?.registers).toBeNull();
+  });
+
+  /** The kernel's name of the stream between the first blocks of both ends. */
+  const nameStream = (): void => host.link("sys/devices/pci0000:00/stream0.0.0", `${ROOT_PORT}/${ENDPOINT}`);
+  /** The same space, whose stream's partner has these requester IDs. */
+  const covering = (first: number, last: number): Uint8Array => {
+    const space = Buffer.from(on);
+    space.writeUInt32LE(last << 8, 0x848);
+    space.writeUInt32LE((first << 8) | 1, 0x84c);
+    return space;
+  };
+  const connected: ReadAttribute = async (path) => ({ kind: "Value", value: path.endsWith("connect") ? "tsm0" : "" });
+
+  it("are secured by the stream that the kernel names, when it is on in its blocks at both ends, for whom the root port has it", async () => {
+    addLink(on);
+    setSpace(ROOT_PORT, covering(0x0100, 0x0101));
+    const port = readerWith(connected);
+    expect(await links(port)).toMatchObject({ link: { state: "Secure", tsm: "tsm0", streamSecure: "No" }, covers: [] });
+    nameStream();
+    expect(await links(port)).toMatchObject({ link: { streamSecure: "Yes" }, covers: [{ first: 0x0100, last: 0x0101 }] });
+    setSpace(ROOT_PORT, off);
+    expect(await links(port)).toMatchObject({ link: { state: "Secure", streamSecure: "No" }, covers: [] });
+    setSpace(ROOT_PORT, off.subarray(0, 64));
+    expect(await links(port)).toMatchObject({ link: { state: "Secure", streamSecure: "Unknown" }, covers: [] });
+    setSpace(ROOT_PORT, covering(0x0100, 0x0100));
+    setSpace(ENDPOINT, off);
+    expect(await links(port)).toMatchObject({ link: { state: "Secure", streamSecure: "No" }, covers: [] });
+  });
+
+  it("have other registers when a stream covers others", async () => {
+    addLink(on);
+    const port = readerWith(connected);
+    setSpace(ROOT_PORT, covering(0x0100, 0x0100));
+    const before = await links(port);
+    setSpace(ROOT_PORT, covering(0x0100, 0x0104));
+    expect((await links(port)).linkRead?.registers).not.toBe(before.linkRead?.registers);
   });
 
   it("have their registers read after tsm/connect: one that is being released shows no stream without a TSM", async () => {

@@ -36,6 +36,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   LinkBroken:
     "disconnect the link (write the TSM's name to `tsm/disconnect`): a reset or a link error has ended the stream, and the kernel still calls it " +
     "connected. It can be connected again after that.",
+  LinkNotCovering:
+    "disconnect the link and connect it again once the virtual functions are there (`sriov_numvfs` first). A physical function other than function 0 is " +
+    "covered by no kernel: take it out of the spec's `match`, or do without the link.",
   HeldByUnknown:
     "end the process that has the vfio device open (`fuser -v /dev/vfio/devices/vfioN`), or shut down the TD that has the device. " +
     "Where the message says that it was given before kubelet started, wait: the device is offered again when the pod has ended.",

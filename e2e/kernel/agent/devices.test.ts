@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DeviceStatus } from "../../../src/domain/status.ts";
 import { runCommand } from "../../cluster/command.ts";
 import { announce, connect, disconnect, sys } from "../kit/device.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
@@ -101,6 +102,18 @@ describe.skipIf(rung.skipReason !== null)("devices on a real kernel", () => {
     expect(await node.untilOffered("all", (offered) => offered.length === ids.length)).toEqual(expect.arrayContaining(ids));
     await vm.run(`echo 0 > ${sys(IGB, "sriov_numvfs")}`);
     await node.untilOffered("the virtual functions gone", (offered) => offered.length === ids.length - 2);
+  });
+
+  it("have virtual functions that a link covers only when they were there as it was secured", async () => {
+    const ofIgb = (now: { readonly devices: readonly DeviceStatus[] }) => now.devices.filter(({ address }) => address.startsWith("0000:02:"));
+    // Asleep, it would be reset as it wakes up for them.
+    await vm.run(`echo on > ${sys(IGB, "power/control")} && ${connect(IGB)} && echo 2 > ${sys(IGB, "sriov_numvfs")} && ${announce(IGB)}`);
+    const later = await node.until("two that are not covered", (now) => ofIgb(now).filter((one) => one.reason === "LinkNotCovering").length === 2);
+    expect(ofIgb(later).filter((one) => one.offered)).toMatchObject([{ address: IGB, link: { state: "Secure", tsm: "tsm0" } }]);
+    await vm.run(`${disconnect(IGB)} && ${connect(IGB)} && ${announce(IGB)}`);
+    await node.until("all covered", (now) => ofIgb(now).filter((one) => one.offered && one.link.state === "Secure").length === 3);
+    await vm.run(`${disconnect(IGB)} && echo 0 > ${sys(IGB, "sriov_numvfs")} && ${announce(IGB)}`);
+    await node.untilDevice(IGB, "insecure", (one) => one.offered && one.link.state === "Insecure");
   });
 
   it("are withdrawn at once when the TDX module has lost their unit, and come back after SETUP", async () => {

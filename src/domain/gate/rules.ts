@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The gate's rules, in order, and which of them speak of what. */
+import { requesterIdOf } from "../address.ts";
 import type { PciFunction, TsmRead } from "../device.ts";
 import { FORGOTTEN, isForgotten } from "../holds.ts";
 import { type Intent, selectsUnit } from "../intent.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
 import type { DeviceReason } from "../reason.ts";
 import { domainOf, domainsOf } from "../resource-name.ts";
-import type { Slot } from "../slot.ts";
+import type { RidRange, Slot } from "../slot.ts";
 import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import type { Facts, Rule } from "./inputs.ts";
@@ -23,6 +24,19 @@ function unitText(fn: PciFunction | null): string {
 
 function linkText(slot: Slot | null): string {
   return `link ${slot?.link.state ?? "unread"}, tsm/connect "${slot?.link.tsm ?? ""}", stream secure ${slot?.link.streamSecure ?? "unread"}`;
+}
+
+function isCovered({ address }: PciFunction, { covers }: Slot): boolean {
+  const id = requesterIdOf(address);
+  return covers.some(({ first, last }) => first <= id && id <= last);
+}
+
+function hexRid(id: number): string {
+  return `0x${id.toString(16).padStart(4, "0")}`;
+}
+
+function rangeText({ first, last }: RidRange): string {
+  return `${hexRid(first)}-${hexRid(last)}`;
 }
 
 function because(problem: string): string {
@@ -117,6 +131,12 @@ export const GATE_RULES: readonly Rule[] = [
     read: ({ slot }) => linkText(slot),
   },
   {
+    // The range is fixed when a TSM connects: it ends at function 0, or at the last virtual function that was there then.
+    reason: "LinkNotCovering",
+    passes: ({ fn, slot }) => fn !== null && slot !== null && (slot.link.state !== "Secure" || isCovered(fn, slot)),
+    read: ({ address, slot }) => `requester ID ${hexRid(requesterIdOf(address))}, secured ${slot?.covers.map(rangeText).join(" ") || "none"}`,
+  },
+  {
     // At PreStart the holder may be the pod's own virtual machine monitor.
     reason: "HeldByUnknown",
     passes: (facts) => facts.purpose === "PreStart" || unknownHolder(facts) === "",
@@ -182,6 +202,7 @@ const OF_THE_DEVICE: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "UnitNotTrusted",
   "LinkUnknown",
   "LinkBroken",
+  "LinkNotCovering",
 ]);
 export const DEVICE_RULES: readonly Rule[] = GATE_RULES.filter((rule) => OF_THE_DEVICE.has(rule.reason));
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FunctionDescription } from "./host-description.ts";
+import type { StreamBlock } from "./ide-streams.ts";
 
 const SIZE = 4096;
 const PCIE = 0x40;
@@ -9,15 +10,15 @@ const IDE = { id: 0x30, at: 0x200 };
 const DOE = { id: 0x2e, at: 0xe00 };
 const PORT_TYPE = { endpoint: 0, rootPort: 4, integrated: 9 };
 
-/** Configuration space of a function as the simulated hardware shows it now. `streaming`: its first IDE stream is enabled and secure. */
-export function configImage(one: FunctionDescription, image: Buffer | null, streaming: boolean): Buffer {
+/** Configuration space of a function as the simulated hardware shows it now. `streams`: its selective IDE streams that are enabled and secure. */
+export function configImage(one: FunctionDescription, image: Buffer | null, streams: readonly StreamBlock[]): Buffer {
   const bytes = image === null ? blankSpace(one) : Buffer.from(image);
   // A virtual function reads all ones where the ids are; the kernel knows them from its physical function.
   const virtual = one.physicalFunction !== null;
   bytes.writeUInt16LE(virtual ? 0xffff : Number.parseInt(one.vendor, 16), 0);
   bytes.writeUInt16LE(virtual ? 0xffff : Number.parseInt(one.device, 16), 2);
   bytes.writeUInt32LE(((Number.parseInt(one.class, 16) << 8) | Number.parseInt(one.revision, 16)) >>> 0, 8);
-  setStreams(bytes, streaming);
+  setStreams(bytes, streams);
   return bytes.subarray(0, one.configBytes);
 }
 
@@ -57,19 +58,21 @@ function portType(one: FunctionDescription): number {
   return one.bridge === null ? PORT_TYPE.integrated : PORT_TYPE.endpoint;
 }
 
-/** Turns every selective stream off, and the first one on when `streaming`. */
-function setStreams(bytes: Buffer, streaming: boolean): void {
+/** Turns every selective stream off, and `streams` on. */
+function setStreams(bytes: Buffer, streams: readonly StreamBlock[]): void {
   const ide = findExtended(bytes, IDE.id);
   if (ide === null) return;
   const cap = bytes.readUInt32LE(ide + 4);
   const links = (cap & 1) === 0 ? 0 : ((cap >>> 13) & 7) + 1;
   const selective = (cap & 2) === 0 ? 0 : ((cap >>> 16) & 0xff) + 1;
   let at = ide + 12 + links * 8;
-  for (let index = 0; index < selective && at + 12 <= SIZE; index++) {
-    const on = streaming && index === 0;
+  for (let index = 0; index < selective && at + 20 <= SIZE; index++) {
+    const stream = streams.find(({ block }) => block === index);
     const control = bytes.readUInt32LE(at + 4);
-    bytes.writeUInt32LE((on ? control | 1 : control & ~1) >>> 0, at + 4);
-    bytes.writeUInt32LE(on ? 2 : 0, at + 8);
+    bytes.writeUInt32LE((stream ? control | 1 : control & ~1) >>> 0, at + 4);
+    bytes.writeUInt32LE(stream ? 2 : 0, at + 8);
+    bytes.writeUInt32LE(stream ? stream.rids.last << 8 : 0, at + 12);
+    bytes.writeUInt32LE(stream ? ((stream.rids.first << 8) | 1) >>> 0 : 0, at + 16);
     at += 20 + 12 * (bytes.readUInt32LE(at) & 0xf);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address } from "../../domain/device.ts";
 import type { HostDescription } from "./host-description.ts";
+import { lastRidOf } from "./ide-streams.ts";
 
 /** Device nodes as empty files, or as character devices (of /dev/null; needs root), which a container runtime insists on. */
 export type DeviceNodes = "Files" | "Characters";
@@ -17,6 +18,8 @@ export interface HostState {
   /** Functions 0 whose IDE stream registers are on, and those a TSM has connected. They differ after a reset. */
   readonly streaming: readonly Address[];
   readonly connected: readonly Address[];
+  /** Requester ID of the last function that the stream of each function 0 covers, fixed when it is secured. */
+  readonly lastRids: Readonly<Record<Address, number>>;
   /** Functions with a bound TDI. */
   readonly bound: readonly Address[];
   readonly lostUnits: readonly string[];
@@ -26,7 +29,8 @@ export interface HostState {
 /** The state in which a described host starts (again): drivers bound and links secured as described. */
 export function initialState(host: HostDescription, given: { bootId: string; deviceNodes: DeviceNodes }): HostState {
   const drivers = Object.fromEntries(host.functions.map((one) => [one.address, one.driver]));
-  const secured = host.functions.filter((one) => one.secured).map((one) => one.address);
+  const slots = host.functions.filter((one) => one.secured);
+  const secured = slots.map((one) => one.address);
   const vfio = host.functions.filter((one) => isVfioDriver(one.driver)).map((one, index) => [one.address, index]);
   return {
     ...given,
@@ -35,6 +39,7 @@ export function initialState(host: HostDescription, given: { bootId: string; dev
     vfioNumbers: Object.fromEntries(vfio),
     streaming: secured,
     connected: host.tsm === null ? [] : secured,
+    lastRids: Object.fromEntries(slots.map((one) => [one.address, lastRidOf(host, { unplugged: {} }, one)])),
     bound: [],
     lostUnits: [],
     holders: [],

@@ -3,6 +3,7 @@ import type { Address } from "../../domain/device.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
 import { type HostState, initialState, isVfioDriver } from "./host-state.ts";
+import { lastRidOf, rootPortOf } from "./ide-streams.ts";
 import { slotSpeaker } from "./render-function.ts";
 
 /** A state of the host, and the functions that look different in it. */
@@ -19,7 +20,15 @@ export function planUnplug(host: HostDescription, now: HostState, one: FunctionD
   const unplugged = { ...now.unplugged, ...Object.fromEntries(taken.map((address) => [address, one.address])) };
   // What is gone has no session any more; the driver's and the TDX module's own view of that is theirs.
   const after = { ...now, unplugged, streaming: minus(now.streaming, taken), connected: minus(now.connected, taken), bound: minus(now.bound, taken) };
-  return { after, functions: [...taken, ...slotOf(host, one), ...(one.physicalFunction === null ? [] : [one.physicalFunction])] };
+  return {
+    after,
+    functions: [...taken, ...slotOf(host, one), ...portsOf(host, taken), ...(one.physicalFunction === null ? [] : [one.physicalFunction])],
+  };
+}
+
+/** Root ports above: their register blocks are the other end of a link. */
+function portsOf(host: HostDescription, addresses: readonly Address[]): readonly Address[] {
+  return host.functions.flatMap((one) => (addresses.includes(one.address) ? (rootPortOf(host, one)?.address ?? []) : []));
 }
 
 /** Brings back a function and what its removal took along, bound to the drivers of the description, as a hot-plugged one would be. */
@@ -71,7 +80,8 @@ export function planLink(host: HostDescription, now: HostState, one: FunctionDes
   const connected = host.tsm === null ? now.connected : set(now.connected);
   // Disconnecting unbinds the slot's TDIs first.
   const bound = secured ? now.bound : minus(now.bound, slot);
-  return { after: { ...now, streaming: set(now.streaming), connected, bound }, functions: slot };
+  const lastRids = { ...omit(now.lastRids, [one.address]), ...(secured ? { [one.address]: lastRidOf(host, now, one) } : {}) };
+  return { after: { ...now, streaming: set(now.streaming), connected, lastRids, bound }, functions: [...slot, ...portsOf(host, [one.address])] };
 }
 
 /** The reset clears the stream registers of function 0; nothing tells the TSM. */
@@ -92,10 +102,10 @@ export function planBound(now: HostState, one: FunctionDescription, bound: boole
 export function planReboot(host: HostDescription, now: HostState, bootId: string): StateChange {
   const fresh = initialState(host, { bootId, deviceNodes: now.deviceNodes });
   const { unplugged, vfioNumbers, lostUnits } = now;
-  const after = { ...fresh, unplugged, vfioNumbers, lostUnits, streaming: [], connected: [], bound: [] };
+  const after = { ...fresh, unplugged, vfioNumbers, lostUnits, streaming: [], connected: [], lastRids: {}, bound: [] };
   const touched = new Set([...now.streaming, ...now.connected, ...now.bound]);
   const changed = (one: FunctionDescription): boolean => touched.has(slotSpeaker(one)) || now.drivers[one.address] !== after.drivers[one.address];
-  return { after, functions: host.functions.filter(changed).map((one) => one.address) };
+  return { after, functions: [...host.functions.filter(changed).map((one) => one.address), ...portsOf(host, [...touched])] };
 }
 
 /** @throws SIMULATION_INVALID when the function is unplugged. */

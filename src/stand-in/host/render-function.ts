@@ -4,6 +4,7 @@ import { configImage } from "./config-image.ts";
 import { addLink, type Entries, line, linkTo } from "./entries.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
 import { type HostState, vfioNameOf } from "./host-state.ts";
+import { blocksOf, streamNameOf } from "./ide-streams.ts";
 
 /** A function as a tree: its own directory, and what elsewhere refers to it. */
 export interface RenderedFunction {
@@ -43,7 +44,8 @@ export function directoryOf(world: World, one: FunctionDescription): string {
   return `${above === null ? `sys/devices/${one.hostBridge}` : directoryOf(world, above)}/${one.address}`;
 }
 
-function addAttributes(inside: Entries, { host, state }: World, one: FunctionDescription): void {
+function addAttributes(inside: Entries, world: World, one: FunctionDescription): void {
+  const { host, state } = world;
   const image = one.image === null ? null : Buffer.from(host.images[one.image] ?? "", "base64");
   const driver = state.drivers[one.address] ?? null;
   inside.set("vendor", line(`0x${one.vendor}`));
@@ -51,7 +53,7 @@ function addAttributes(inside: Entries, { host, state }: World, one: FunctionDes
   inside.set("class", line(`0x${one.class}`));
   inside.set("revision", line(`0x${one.revision}`));
   inside.set("numa_node", line(one.numaNode ?? -1));
-  inside.set("config", { kind: "File", content: configImage(one, image, state.streaming.includes(one.address)) });
+  inside.set("config", { kind: "File", content: configImage(one, image, blocksOf(world, one)) });
   inside.set("uevent", { kind: "File", content: uevent(one, driver) });
   if (one.totalVfs > 0) {
     inside.set("sriov_totalvfs", line(one.totalVfs));
@@ -65,7 +67,8 @@ function uevent(one: FunctionDescription, driver: string | null): string {
   return `${bound}PCI_CLASS=${one.class.replace(/^0/, "").toUpperCase()}\nPCI_ID=${ids}\nPCI_SLOT_NAME=${one.address}\n`;
 }
 
-function addLinks({ directory, inside, around }: RenderedFunction, { state }: World, one: FunctionDescription): void {
+function addLinks({ directory, inside, around }: RenderedFunction, world: World, one: FunctionDescription): void {
+  const { state } = world;
   const inner = (name: string, to: string): void => {
     inside.set(name, linkTo(`${directory}/${name}`, to));
   };
@@ -84,6 +87,8 @@ function addLinks({ directory, inside, around }: RenderedFunction, { state }: Wo
     inner("driver", `sys/bus/pci/drivers/${driver}`);
     addLink(around, `sys/bus/pci/drivers/${driver}/${one.address}`, directory);
   }
+  const stream = streamNameOf(world, one);
+  if (stream !== null) addLink(around, `sys/devices/${one.hostBridge}/${stream}`, directory);
   if (one.physicalFunction !== null) inside.set("physfn", { kind: "Link", target: `../${one.physicalFunction}` });
   for (const [index, address] of one.virtualFunctions.entries()) {
     if (!(address in state.unplugged)) inside.set(`virtfn${index}`, { kind: "Link", target: `../${address}` });

@@ -82,6 +82,7 @@ export const stateSchema: z.ZodType<HostState> = z.strictObject({
   vfioNumbers: z.record(address, count),
   streaming: addresses,
   connected: addresses,
+  lastRids: z.record(address, count),
   bound: addresses,
   lostUnits: z.array(unitName),
   holders: z.array(z.strictObject({ pid: count, address })),

@@ -77,6 +77,8 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["LinkNotCovering", inputs({ slot: aSlot({ link: secured, covers: [] }), memory: aMemory({ checkedLinks }) })],
+  ["LinkNotCovering", inputs({ slot: aSlot({ link: secured, covers: [{ first: 0x1701, last: 0x17ff }] }), memory: aMemory({ checkedLinks }) })],
   ["HeldByUnknown", inputs({ memory: aMemory({ unknownHolders }) })],
   ["HeldByUnknown", inputs({ memory: heldSince(EPOCH, null) })],
   ["HeldByUnknown", inputs({ purpose: "Allocate", fn: aFunction({ holders: busy }) })],

@@ -39,7 +39,14 @@ const hostArbitrary = fc
   })
   .map(({ functions, tsm, iommufd, tdxConnect }) => {
     const unit = (name: string, regBase: string) => ({ name, regBase, numaNode: 0, tdxConnect });
-    const port = (segment: string) => ({ address: `${segment}:00:1f.0`, unit: "dmar0", vendor: "8086", device: "352a", class: "060400" });
+    const port = (segment: string) => ({
+      address: `${segment}:00:1f.0`,
+      unit: "dmar0",
+      vendor: "8086",
+      device: "352a",
+      class: "060400",
+      ideStreams: 8,
+    });
     const file = hostSchema.parse({
       summary: "random",
       tsm,
@@ -80,8 +87,11 @@ function expectedFunction(
   const unit = host.units.find((other) => other.name === one.unit);
   const readable = zero.configBytes > 64;
   const extended = zero.configBytes === 4096;
+  // A port has the other end of each link below it.
+  const isSecured = zero.secured || host.functions.some((other) => other.bridge === one.address && other.secured);
+  const isNamed = host.tsm !== null && zero.secured && zero.bridge !== null;
   // Every described function is an Express one: 256 bytes of it hide the extended space.
-  const streamSecure = extended ? (zero.secured ? "Yes" : "No") : "Unknown";
+  const streamSecure = extended ? (isNamed ? "Yes" : "No") : "Unknown";
   return {
     address: one.address,
     vendor: one.vendor,
@@ -95,7 +105,7 @@ function expectedFunction(
     teeIo: readable ? (zero.teeIo ? "Yes" : "No") : "Unknown",
     ideStreams: extended && zero.ideStreams > 0 ? zero.ideStreams : null,
     link: {
-      state: zero.secured ? "Secure" : extended ? "Insecure" : "Unknown",
+      state: isSecured ? "Secure" : extended ? "Insecure" : "Unknown",
       tsm: zero.secured ? (host.tsm ?? "") : "",
       streamSecure,
     },

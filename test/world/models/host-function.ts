@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { requesterIdOf } from "../../../src/domain/address.ts";
 import type { PciFunction, UnitOfFunction } from "../../../src/domain/device.ts";
 import { type FunctionInSlot, type Link, type LinkRead, slotOwnerOf } from "../../../src/domain/slot.ts";
 import { Fact } from "./fact.ts";
@@ -15,8 +17,8 @@ export interface DeviceShape {
 }
 
 /** Off, a TSM connected without a stream (which the TDX module does not see), or an IDE stream that is on. */
-/** Broken: the TSM is connected, and the stream is off since a reset. */
-export type LinkTruth = "Off" | "Tsm" | "Stream" | "Broken";
+/** Broken: the TSM is connected, and the stream is off since a reset. Foreign: a stream is on that the kernel does not name. */
+export type LinkTruth = "Off" | "Tsm" | "Stream" | "Broken" | "Foreign";
 
 /** What a function is told of the host. */
 interface About {
@@ -41,6 +43,8 @@ export class HostFunction {
   /** What its link was when an agent last read it whole. */
   linkBeforeBlock: LinkTruth = "Off";
   readonly link: Fact<LinkTruth>;
+  /** Addresses that the slot's stream covers, as long as it is on. */
+  readonly covered: Fact<readonly string[]>;
   readonly isLinkReadable: Fact<boolean>;
   readonly isBound: Fact<boolean>;
   readonly isBoundReadable: Fact<boolean>;
@@ -72,6 +76,7 @@ export class HostFunction {
     this.linkOwner = linkOwner;
     this.isPresent = new Fact(time, physical === null);
     this.link = linkOwner?.link ?? new Fact<LinkTruth>(time, "Off");
+    this.covered = linkOwner?.covered ?? new Fact<readonly string[]>(time, []);
     this.isLinkReadable = linkOwner?.isLinkReadable ?? new Fact(time, true);
     this.isBound = new Fact(time, false);
     this.isBoundReadable = new Fact(time, true);
@@ -102,6 +107,11 @@ export class HostFunction {
     return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value;
   }
 
+  /** A stream that the kernel names is on, and does not cover it. */
+  get isUncovered(): boolean {
+    return (this.link.value === "Tsm" || this.link.value === "Stream") && !this.covered.value.includes(this.address);
+  }
+
   /** A look at it shows its link secured. */
   get showsSecured(): boolean {
     return this.#link().state === "Secure";
@@ -115,6 +125,7 @@ export class HostFunction {
       hostBridge: fn.hostBridge,
       rootPort: fn.rootPort,
       link: this.#link(),
+      covers: this.#link().streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
       linkRead: this.#linkRead(),
     };
     return { fn, slot };
@@ -154,7 +165,7 @@ export class HostFunction {
 
   /** The registers show a stream, and block on nothing. */
   get #isStreamOn(): boolean {
-    return this.isLinkReadable.value && (this.link.value === "Stream" || this.link.value === "Tsm");
+    return this.isLinkReadable.value && this.link.value !== "Off" && this.link.value !== "Broken";
   }
 
   #link(): Link {
@@ -164,7 +175,7 @@ export class HostFunction {
     return {
       state: this.#isStreamOn ? "Secure" : !isTsmRead ? "Unknown" : link === "Off" ? "Insecure" : "Secure",
       tsm: isTsmRead && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
-      streamSecure: !isReadable ? "Unknown" : this.#isStreamOn ? "Yes" : "No",
+      streamSecure: !isReadable ? "Unknown" : this.#isStreamOn && link !== "Foreign" ? "Yes" : "No",
     };
   }
 
@@ -172,7 +183,7 @@ export class HostFunction {
     const isReadable = this.isLinkReadable.value;
     return {
       tsm: !isReadable ? "Failed" : this.isTsmFree.value ? "Read" : "Blocked",
-      registers: isReadable ? this.link.value : null,
+      registers: isReadable ? `${this.link.value} ${this.covered.value.join(" ")}` : null,
       problem: isReadable ? "" : "EIO",
     };
   }

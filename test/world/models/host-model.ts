@@ -64,7 +64,7 @@ export class HostModel {
 
   /** IDE streams, which the TDX module sees; a TSM connection without one it does not. */
   ideOn(regBase: string): boolean {
-    return this.functions.some((fn) => fn.regBase === regBase && fn.isPresent.value && fn.link.value === "Stream");
+    return this.functions.some((fn) => fn.regBase === regBase && fn.isPresent.value && ["Stream", "Foreign"].includes(fn.link.value));
   }
 
   listen(process: number, listener: () => void): () => void {
@@ -79,10 +79,18 @@ export class HostModel {
   /** Off the bus, and back as a function nobody has touched, or with a link that it has already. A slot goes and comes with its function 0. */
   plug(fn: HostFunction, isPresent: boolean, link: LinkTruth = "Off"): boolean {
     if (isPresent && fn.linkOwner?.isPresent.value === false) return false;
-    if (fn.linkOwner === null) fn.link.set(link);
+    if (fn.linkOwner === null) this.secure(fn, link);
     const slot = [fn, ...this.functions.filter((one) => one.physical === null && one.linkOwner === fn)];
     for (const one of slot) one.isBound.set(false);
     return slot.filter((one) => this.change(one.isPresent, isPresent, true)).length > 0;
+  }
+
+  /** Function 0 and its virtual functions that are there: a kernel covers no others, and none that come later. */
+  secure(fn: HostFunction, link: LinkTruth): boolean {
+    const owner = this.functions.find((one) => one.linkOwner === null && one.link === fn.link) ?? fn;
+    const isCovered = (one: HostFunction): boolean => one === owner || (one.physical === owner && one.isPresent.value);
+    fn.covered.set(this.functions.filter(isCovered).map(({ address }) => address));
+    return this.change(fn.link, link, false);
   }
 
   /** The kernel's lock of all `tsm/` files is taken, or free again. */

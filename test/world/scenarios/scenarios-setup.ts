@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The order of SETUP and a link's protection, and when SETUP is issued. */
+import type { NodeStatus } from "../../../src/domain/status.ts";
 import { GPU } from "../models/shape.ts";
 import { advance, firstUnit, intent, type Scenario, start, step, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
 
@@ -74,8 +75,33 @@ export const SETUPS: readonly Scenario[] = [
   {
     name: "a virtual function whose link was secured after SETUP is offered",
     shape: VIRTUAL,
-    steps: [...UP, step("secureLink", { at: 0, word: "Stream" }), advance(11_000), step("replug", { at: 1 }), advance(1_000)],
+    steps: [...UP, step("replug", { at: 1 }), advance(1_000), step("secureLink", { at: 0, word: "Tsm" }), advance(11_000)],
     check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:02.1") ? [] : ["the virtual function is not offered"]),
+  },
+  {
+    name: "a virtual function that was made after the link was secured is not covered by it, until it is secured again",
+    shape: VIRTUAL,
+    steps: [...UP, step("secureLink", { at: 0, word: "Tsm" }), advance(11_000), step("replug", { at: 1 }), advance(11_000)],
+    check: ({ api }) => (shownReason(api.status, "0000:17:02.1") === "LinkNotCovering" ? [] : ["the virtual function is not LinkNotCovering"]),
+  },
+  {
+    name: "a virtual function is offered once the link is secured again with it",
+    shape: VIRTUAL,
+    steps: [
+      ...UP,
+      step("secureLink", { at: 0, word: "Tsm" }),
+      step("replug", { at: 1 }),
+      advance(11_000),
+      step("releaseLink", { at: 0 }),
+      step("secureLink", { at: 0, word: "Tsm" }),
+      advance(11_000),
+    ],
+    check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:02.1") ? [] : ["the virtual function is not offered"]),
+  },
+  {
+    name: "a stream that the kernel does not name secures nothing",
+    steps: [...UP, step("secureLink", { at: 0, word: "Foreign" }), advance(11_000)],
+    check: ({ api }) => (shownReason(api.status, "0000:17:00.0") === "LinkBroken" ? [] : ["the device is not LinkBroken"]),
   },
   {
     name: "SETUP looks again when its turn comes",
@@ -97,3 +123,7 @@ export const SETUPS: readonly Scenario[] = [
     check: firstUnit("SetupFailed"),
   },
 ];
+
+function shownReason(status: NodeStatus | null, address: string): string | undefined {
+  return status?.devices.find((device) => device.address === address)?.reason;
+}
