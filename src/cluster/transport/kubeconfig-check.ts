@@ -120,6 +120,9 @@ const PROVIDER = checked(
     config: z.record(z.string(), z.unknown(), "write a map").optional(),
   },
   ({ name, config }, add) => {
+    const issuer = (config as Plain | undefined)?.["idp-issuer-url"];
+    if (name === "oidc" && issuer !== undefined && (typeof issuer !== "string" || URL.parse(issuer)?.protocol !== "https:"))
+      add("config", "write idp-issuer-url as https://, or remove it");
     if (name === "oidc" && (config as Plain | undefined)?.["id-token"] === undefined) add("config", "write id-token: without one no token is sent");
   },
 ).optional();

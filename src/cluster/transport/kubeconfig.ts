@@ -33,7 +33,10 @@ export async function kubeconfigAccess({ files, context, clock }: KubeconfigOpti
     async credentials() {
       const { cluster, user } = await read();
       config.loadFromClusterAndUser(cluster, user);
+      const before = idTokenOf(user);
       const { headers, auth, ...options } = await optionsOf(config, chosen.user.place);
+      // The library keeps for how long a new token is valid as the time at which it ends, and would ask for another with each request.
+      if (idTokenOf(user) !== before) config = new KubeConfig();
       const basic = typeof auth === "string" ? { Authorization: `Basic ${Buffer.from(auth).toString("base64")}` } : {};
       return { headers: { ...(headers as Record<string, string>), ...basic }, agent: await pool.agent(tlsOf(options)) };
     },
@@ -76,8 +79,22 @@ async function optionsOf(config: KubeConfig, place: string): Promise<RequestOpti
     await config.applyToHTTPSOptions(options);
     return options;
   } catch (thrown) {
-    throw new AppError("API_REFUSED", `${place}: no credentials: ${messageOf(thrown).trim()}`, { cause: thrown });
+    throw new AppError("API_REFUSED", `${place}: no credentials: ${whyNone(config, thrown)}`, { cause: thrown });
   }
+}
+
+/** What an identity provider gave last: the library writes it into the entry. */
+function idTokenOf({ authProvider }: User): string | null {
+  const config: Readonly<Record<string, string>> | undefined = authProvider?.config;
+  return config?.["id-token"] ?? null;
+}
+
+function whyNone(config: KubeConfig, thrown: unknown): string {
+  const provider: Readonly<Record<string, string>> = config.getCurrentUser()?.authProvider?.config ?? {};
+  const authority = Object.keys(provider).find((name) => name.startsWith("idp-certificate-authority"));
+  // The library's own transport for it answers with what openid-client does not take.
+  if (authority !== undefined) return `the id token has expired, and ${authority} is not served: log in again, or use an exec plugin`;
+  return messageOf(thrown).trim();
 }
 
 /** The entries as the library reads them. */
@@ -87,6 +104,9 @@ function parsed({ context, cluster, user }: ChosenEntries): { cluster: Cluster; 
   const lists = { contexts: named("context", context), clusters: named("cluster", cluster), users: named("user", user) };
   config.loadFromString(JSON.stringify({ ...lists, "current-context": context.name }));
   const found = { cluster: config.getCurrentCluster(), user: config.getCurrentUser() };
+  const provider: Record<string, unknown> | undefined = found.user?.authProvider?.config;
+  // The library gives the issuer to openid-client as text, which takes a URL alone.
+  if (typeof provider?.["idp-issuer-url"] === "string") provider["idp-issuer-url"] = new URL(provider["idp-issuer-url"]);
   if (found.cluster === null || found.user === null) throw new AppError("INVARIANT_BROKEN", `${context.place} names no cluster or no user`);
   return { cluster: found.cluster, user: found.user };
 }

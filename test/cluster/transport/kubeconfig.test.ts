@@ -3,6 +3,7 @@
 /** Kubeconfigs as @kubernetes/client-node reads them, seen from the API server; and what is refused because the library would pass over it. */
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { type ApiClient, createApiClient } from "../../../src/cluster/transport/api-client.ts";
@@ -163,10 +164,51 @@ cat '${scratch.path}/answer'
     await expect(ask()).rejects.toMatchObject({ code: "API_REFUSED", message: "users[u].user: no credentials: no such role" });
   });
 
+  /** Valid for so many seconds from now. */
+  const idTokenOf = (seconds: number): string => {
+    const now = Math.floor(Date.now() / 1000);
+    const payload = { iss: server.url, aud: "kubectl", sub: "u", iat: now - 60, exp: now + seconds };
+    return ['{"alg":"RS256"}', JSON.stringify(payload), "s"].map((part) => Buffer.from(part).toString("base64url")).join(".");
+  };
+
   test("with OIDC sends its id token", async () => {
-    const idToken = ["{}", `{"exp":${Math.floor(Date.now() / 1000) + 3600}}`, "s"].map((part) => Buffer.from(part).toString("base64url")).join(".");
+    const idToken = idTokenOf(3600);
     await connect(kubeconfig({ user: { "auth-provider": { name: "oidc", config: { "id-token": idToken } } } }));
     expect(await ask()).toMatchObject({ headers: { authorization: `Bearer ${idToken}` } });
+  });
+
+  /** The server is the identity provider, too. */
+  const startProvider = async (): Promise<object> => {
+    await server.close();
+    server = await startTlsServer((response, { target }) => {
+      response.setHeader("content-type", "application/json");
+      const token = { access_token: "a", token_type: "bearer", expires_in: 3600, refresh_token: "second", id_token: idTokenOf(3600) };
+      if (target === "/token") response.end(JSON.stringify(token));
+      else response.end(JSON.stringify(target.startsWith("/.well-known") ? { issuer: server.url, token_endpoint: `${server.url}/token` } : {}));
+    });
+    const client = { "client-id": "kubectl", "client-secret": "s", "refresh-token": "first" };
+    return { "id-token": idTokenOf(-30), ...client, "idp-issuer-url": server.url };
+  };
+  const withOidc = (config: object): string => kubeconfig({ user: { "auth-provider": { name: "oidc", config } } });
+
+  test("with OIDC asks its identity provider for a new token when the old one has expired, and then no more", async () => {
+    const before = getCACertificates();
+    setDefaultCACertificates([TLS.ca]);
+    try {
+      const config = await startProvider();
+      await connect(withOidc(config));
+      for (let requests = 0; requests < 3; requests += 1) expect((await ask())?.headers.authorization).toMatch(/^Bearer ey/);
+      const [first] = server.requests.filter(({ target }) => target === "/x");
+      expect(first?.headers.authorization).not.toContain((config as { "id-token": string })["id-token"]);
+      expect(server.requests.filter(({ target }) => target === "/token")).toHaveLength(1);
+    } finally {
+      setDefaultCACertificates(before);
+    }
+  });
+
+  test("with OIDC and an authority of its own for the identity provider is told to log in again when the token has expired", async () => {
+    await connect(withOidc({ ...(await startProvider()), "idp-certificate-authority-data": base64(TLS.ca) }));
+    await expect(ask()).rejects.toMatchObject({ code: "API_REFUSED", message: expect.stringMatching(/log in again, or use an exec plugin/) });
   });
 });
 
@@ -258,6 +300,11 @@ describe("a kubeconfig", () => {
     ["users[u].user.exec.command", "write the plugin's program", { exec: { args: ["a"] } }],
     ["users[u].user.auth-provider.name", "oidc, azure, gcp", { "auth-provider": { name: "openstack" } }],
     ["users[u].user.auth-provider.config", "write id-token", { "auth-provider": { name: "oidc", config: { "client-id": "secret" } } }],
+    [
+      "users[u].user.auth-provider.config",
+      "write idp-issuer-url as https://",
+      { "auth-provider": { name: "oidc", config: { "id-token": "a.b.c", "idp-issuer-url": "accounts.example.com" } } },
+    ],
     ["clusters[c].cluster.proxy-url", "write the proxy's address", {}, { "proxy-url": "proxy:3128" }],
     ["clusters[c].cluster.insecure-skip-tls-verify", "write true or false", {}, { "insecure-skip-tls-verify": "true" }],
     ["clusters[c].cluster", "contradict", {}, { "insecure-skip-tls-verify": true, "certificate-authority": "ca.pem" }],
