@@ -9,6 +9,7 @@
  *                                              └──► status job: what changed, to the API or the file
  */
 import { groundFrom } from "../domain/ground.ts";
+import { stepsOf } from "../domain/plan/finding.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { ReadStatus } from "../domain/status.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
@@ -74,7 +75,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
 
   const onPass = (pass: Pass, previous: ReadStatus | null): void => {
     announce({ ports, metrics, logsChanges: options.logsChanges }, previous, pass.status);
-    if (pass.unitVerdicts.some((verdict) => verdict.step)) wakes.steps();
+    if (stepsOf(pass.plan).length > 0) wakes.steps();
     if (status.note(pass.status)) wakes.status();
     for (const listener of listeners) listener();
   };

@@ -14,7 +14,7 @@ import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsAgain, verdictsFor } from "../domain/offer.ts";
-import { planUnits } from "../domain/plan/plan.ts";
+import { planOf } from "../domain/plan/plan.ts";
 import type { SpecProof } from "../domain/proofs.ts";
 import { reportFrom } from "../domain/report.ts";
 import { absentAddresses } from "../domain/selector.ts";
@@ -49,14 +49,14 @@ export function want({ intent, ground, memory }: Pick<DecideInputs, "intent" | "
 export function decide(inputs: DecideInputs): Pass {
   const { intent, ground, memory, wanted } = inputs;
   const verdicts = wanted ? verdictsAgain(wanted.verdicts, intent, ground, memory) : verdictsFor(intent, ground, memory);
-  const unitVerdicts = planUnits({ intent, ground, memory });
+  const plan = planOf({ intent, ground, memory });
   const offer = offerFrom(intent, verdicts, { ground, memory });
   const status = reportFrom({
     ground,
     agent: inputs.agent,
     driver: inputs.driver,
     verdicts,
-    unitVerdicts,
+    plan,
     hasIntent: intent !== null,
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,
@@ -74,7 +74,7 @@ export function decide(inputs: DecideInputs): Pass {
   const unreadableUnits = host.kind === "Read" ? host.value.unreadableUnits : [];
   const settlement = settlementFrom({
     intent,
-    unitVerdicts,
+    plan,
     verdicts,
     specs: memory.specs,
     offer,
@@ -82,7 +82,7 @@ export function decide(inputs: DecideInputs): Pass {
     hasKubelet: inputs.hasKubelet,
     unreadableUnits,
   });
-  return { intent, ground, verdicts, unitVerdicts, offer, status, settlement };
+  return { intent, ground, verdicts, plan, offer, status, settlement };
 }
 
 /** What is known by now, which may be newer than the pass. */
@@ -154,7 +154,7 @@ function countOf(offer: readonly OfferedResource[]): number {
 
 /** Milliseconds until time alone may change a decision; null when nothing waits for time. */
 export function wakeAfterMs(pass: Pass, nowMs: number): number | null {
-  const due = pass.unitVerdicts.flatMap((verdict) => (verdict.wakeAtMs === null ? [] : [verdict.wakeAtMs]));
+  const due = pass.plan.units.flatMap((verdict) => (verdict.wakeAtMs === null ? [] : [verdict.wakeAtMs]));
   return due.length === 0 ? null : Math.max(0, Math.min(...due) - nowMs);
 }
 

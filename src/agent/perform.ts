@@ -7,7 +7,7 @@ import { type Ground, groundFrom } from "../domain/ground.ts";
  */
 import type { HostView } from "../domain/host.ts";
 import type { CallEnd } from "../domain/memory.ts";
-import type { Step } from "../domain/plan/finding.ts";
+import { type Step, stepsOf } from "../domain/plan/finding.ts";
 import { planUnit } from "../domain/plan/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";
 import type { Reading } from "../domain/view.ts";
@@ -35,7 +35,7 @@ export interface PerformParts {
 
 /** Steps of the newest plan, in order, until one is no longer asked for or `signal` is aborted. */
 export async function performSteps(parts: PerformParts, signal: AbortSignal): Promise<void> {
-  const steps = (parts.state.pass?.unitVerdicts ?? []).flatMap((verdict) => (verdict.step ? [verdict.step] : []));
+  const steps = parts.state.pass === null ? [] : stepsOf(parts.state.pass.plan);
   // What is read after one SETUP is what is read before the next: on a large host the tree is most of the cost.
   let host: Reading<HostView> | null = null;
   for (const step of steps) {

@@ -8,7 +8,7 @@ import { unseenMs } from "../domain/kubelet-settling.ts";
 import type { CallEnd, Memory } from "../domain/memory.ts";
 import * as memories from "../domain/memory.ts";
 import type { OfferedResource } from "../domain/offer.ts";
-import type { UnitVerdict } from "../domain/plan/finding.ts";
+import type { Plan } from "../domain/plan/finding.ts";
 import type { Proofs, SpecProof } from "../domain/proofs.ts";
 import type { Settlement } from "../domain/settlement.ts";
 /**
@@ -40,7 +40,7 @@ export interface Wanted {
 /** One finished pass of the loop. */
 export interface Pass extends Wanted {
   readonly intent: Intent | null;
-  readonly unitVerdicts: readonly UnitVerdict[];
+  readonly plan: Plan;
   readonly status: NodeStatus;
   readonly settlement: Settlement;
 }

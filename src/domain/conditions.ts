@@ -73,7 +73,7 @@ function unitsTrustedFrom(inputs: ReportInputs, body: Body, supported: Draft): D
   if (body.counts.unitsSelected === 0) return draft("UnitsTrusted", "False", "NoneSelected");
   if (inputs.desiredState === "Cleared" && body.counts.unitsTrusted === 0) return draft("UnitsTrusted", "False", "IntentCleared");
   if (supported.status === "False" && supported.reason === "TdxConnectMissing") return draft("UnitsTrusted", "False", "TdxConnectMissing");
-  const waiting = inputs.unitVerdicts.filter(
+  const waiting = inputs.plan.units.filter(
     (verdict) =>
       verdict.selected && verdict.reason !== "SetupSucceeded" && (!isWithoutConnect(verdict.reason) || inputs.namedUnits.has(verdict.regBase)),
   );
@@ -116,7 +116,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (view.driver.kind !== "Read" && !isWithoutConnectAtAll(body) && !isWithoutUnits(inputs.ground, body))
     return draft("Degraded", "True", "DriverUnreadable", view.driver.why);
   // A unit that is not selected is as good as it is; an id of ours is ours whether or not it is selected.
-  const selected = new Set(inputs.unitVerdicts.filter((verdict) => verdict.selected).map((verdict) => verdict.regBase));
+  const selected = new Set(inputs.plan.units.filter((verdict) => verdict.selected).map((verdict) => verdict.regBase));
   const older = body.units.find((unit) => unit.reason === "DriverTooOld");
   if (older) return draft("Degraded", "True", "DriverTooOld", `${older.regBase}: ${older.message}`);
   const failed = body.units.find((unit) => (FAILURES.has(unit.reason) && selected.has(unit.regBase)) || isLost(unit));
@@ -152,9 +152,9 @@ function staleSpecsText({ stale, unreadable, problem }: ReportInputs["specs"]): 
 }
 
 /** Below a unit without TDX Connect nothing is missed: no device there can ever be offered. */
-function withheldFrom({ unitVerdicts, verdicts, ground, desiredState }: ReportInputs): string {
+function withheldFrom({ plan, verdicts, ground, desiredState }: ReportInputs): string {
   if (desiredState !== "Trusted") return "";
-  const able = unitVerdicts.filter((verdict) => verdict.selected && !isWithoutConnect(verdict.reason)).map((verdict) => verdict.regBase);
+  const able = plan.units.filter((verdict) => verdict.selected && !isWithoutConnect(verdict.reason)).map((verdict) => verdict.regBase);
   return withheldText({ verdicts, ground, selected: new Set(able) });
 }
 
@@ -209,7 +209,7 @@ function readyFrom(inputs: ReportInputs, body: Body, others: { supported: Draft;
   if (supported.status !== "True") return draft("Ready", supported.status, supported.reason, supported.message);
   if (degraded.status === "True" && !WORKS_ALL_THE_SAME.has(degraded.reason)) return draft("Ready", "False", degraded.reason, degraded.message);
   if (inputs.desiredState === "Cleared") {
-    const waiting = inputs.unitVerdicts.find((verdict) => verdict.selected && !isWithoutConnect(verdict.reason) && verdict.reason !== "Cleared");
+    const waiting = inputs.plan.units.find((verdict) => verdict.selected && !isWithoutConnect(verdict.reason) && verdict.reason !== "Cleared");
     if (waiting)
       return draft(
         "Ready",

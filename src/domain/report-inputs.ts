@@ -4,7 +4,7 @@
 import type { Verdict } from "./gate/inputs.ts";
 import type { Ground } from "./ground.ts";
 import type { Hold } from "./holds.ts";
-import type { UnitVerdict } from "./plan/finding.ts";
+import type { Plan } from "./plan/finding.ts";
 import type { SpecsInPlace } from "./specs.ts";
 import type { AgentStatus, ReadStatus } from "./status.ts";
 
@@ -15,7 +15,7 @@ export interface ReportInputs {
   /** The name of the configured driver: reported while the driver cannot be read, and so cannot say which one it is. */
   readonly driver: string;
   readonly verdicts: readonly Verdict[];
-  readonly unitVerdicts: readonly UnitVerdict[];
+  readonly plan: Plan;
   readonly hasIntent: boolean;
   /** Units that the intent names one by one: for these no TDX Connect is a failure. */
   readonly namedUnits: ReadonlySet<string>;

@@ -35,7 +35,7 @@ export function reportFrom(inputs: ReportInputs): NodeStatus {
     simulated: isSimulated(inputs),
     tdxModule: moduleStatus(inputs),
     counts: countsFrom(inputs),
-    units: inputs.unitVerdicts.map((verdict) => unitStatus(verdict, ground)),
+    units: inputs.plan.units.map((verdict) => unitStatus(verdict, ground)),
     otherUnits: otherUnits(ground),
     devices: inputs.verdicts.filter(isWorthListing).map((verdict) => deviceStatus(verdict, inputs)),
   };
@@ -65,8 +65,8 @@ function moduleStatus({ ground, driver }: ReportInputs): TdxModuleStatus {
 }
 
 function countsFrom(inputs: ReportInputs): StatusCounts {
-  const { ground, verdicts, unitVerdicts } = inputs;
-  const selected = unitVerdicts.filter((verdict) => verdict.selected);
+  const { ground, verdicts, plan } = inputs;
+  const selected = plan.units.filter((verdict) => verdict.selected);
   const devicesOffered = verdicts.filter((verdict) => verdict.offered && isListed(verdict, inputs)).length;
   return {
     unitsSelected: selected.length,

@@ -4,7 +4,7 @@
 import type { Verdict } from "./gate/inputs.ts";
 import type { Intent } from "./intent.ts";
 import type { OfferedResource } from "./offer.ts";
-import type { UnitVerdict } from "./plan/finding.ts";
+import type { Plan } from "./plan/finding.ts";
 import type { UnitReason } from "./reason.ts";
 import type { SpecsInPlace } from "./specs.ts";
 import type { Publication } from "./view.ts";
@@ -33,7 +33,7 @@ const MOVING: ReadonlySet<UnitReason> = new Set([
 
 export interface SettlementInputs {
   readonly intent: Intent | null;
-  readonly unitVerdicts: readonly UnitVerdict[];
+  readonly plan: Plan;
   readonly verdicts: readonly Verdict[];
   readonly specs: Pick<SpecsInPlace, "problem">;
   readonly offer: readonly OfferedResource[];
@@ -44,7 +44,7 @@ export interface SettlementInputs {
 }
 
 export function settlementFrom(inputs: SettlementInputs): Settlement {
-  const units = inputs.unitVerdicts.filter((verdict) => MOVING.has(verdict.reason)).map((verdict) => `${verdict.regBase}: ${verdict.reason}`);
+  const units = inputs.plan.units.filter((verdict) => MOVING.has(verdict.reason)).map((verdict) => `${verdict.regBase}: ${verdict.reason}`);
   const registrations = inputs.hasKubelet
     ? inputs.offer
         .filter((offered) => !isCurrent(offered, inputs.publications))
@@ -65,12 +65,12 @@ function isCurrent(offered: OfferedResource, publications: readonly Publication[
   return publication?.registered === true && publication.ids.length === offered.devices.length;
 }
 
-function failuresOf({ intent, unitVerdicts, unreadableUnits }: SettlementInputs): readonly string[] {
+function failuresOf({ intent, plan, unreadableUnits }: SettlementInputs): readonly string[] {
   if (intent === null) return ["no TrustedIommu applies to this node"];
   const wanted: UnitReason = intent.state === "Trusted" ? "SetupSucceeded" : "Cleared";
   const named = new Set(intent.units.regBases ?? []);
   const untold = intent.units.all && intent.state === "Trusted" ? unreadableUnits : [];
-  const units = unitVerdicts
+  const units = plan.units
     .filter((verdict) => verdict.selected && verdict.reason !== wanted)
     .filter((verdict) => !isUnsupported(verdict.reason) || (named.has(verdict.regBase) && intent.state === "Trusted"))
     .map((verdict) => `${verdict.regBase}: ${verdict.reason}${verdict.message === "" ? "" : ` (${verdict.message})`}`);

@@ -5,7 +5,7 @@ import { groundFrom } from "../../src/domain/ground.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import { remember } from "../../src/domain/memory.ts";
 import { verdictsFor } from "../../src/domain/offer.ts";
-import { planUnits } from "../../src/domain/plan/plan.ts";
+import { planOf } from "../../src/domain/plan/plan.ts";
 import { reportFrom, stoppedReport } from "../../src/domain/report.ts";
 import { absentAddresses } from "../../src/domain/selector.ts";
 import type { Link } from "../../src/domain/slot.ts";
@@ -58,7 +58,7 @@ function report({
     agent: AGENT,
     driver: "simulated",
     verdicts: verdictsFor(intent, ground, memory),
-    unitVerdicts: planUnits({ intent, ground, memory }),
+    plan: planOf({ intent, ground, memory }),
     hasIntent: intent !== null,
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,

@@ -10,7 +10,7 @@ import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import { remember } from "../../src/domain/memory.ts";
 import { offerFrom, verdictsFor } from "../../src/domain/offer.ts";
-import { planUnits } from "../../src/domain/plan/plan.ts";
+import { planOf } from "../../src/domain/plan/plan.ts";
 import { CONDITION_TYPES, DEVICE_REASONS, UNIT_REASONS } from "../../src/domain/reason.ts";
 import { reportFrom } from "../../src/domain/report.ts";
 import { type Slot, slotOwnerOf } from "../../src/domain/slot.ts";
@@ -80,7 +80,7 @@ describe("the plan", () => {
   it("sets up only selected, untrusted units without an id, with every link below insecure", () => {
     fc.assert(
       fc.property(world, ({ view, intent, memory }) => {
-        for (const { step } of planUnits({ intent, ground: groundFrom(view), memory })) {
+        for (const { step } of planOf({ intent, ground: groundFrom(view), memory }).units) {
           if (step?.kind !== "Setup") continue;
           expect(intent?.state).toBe("Trusted");
           const unit = unitOf(view, step.regBase);
@@ -98,7 +98,7 @@ describe("the plan", () => {
       fc.property(world, ({ view, intent, memory: before }) => {
         const ground = groundFrom(view);
         const memory = remember(before, intent, ground);
-        for (const { step } of planUnits({ intent, ground, memory })) {
+        for (const { step } of planOf({ intent, ground, memory }).units) {
           if (step?.kind !== "Clear") continue;
           const unit = unitOf(view, step.regBase);
           expect(unit).toMatchObject({ tdxIommuId: step.tdxIommuId, setupSeq: step.setupSeq });
@@ -127,7 +127,7 @@ describe("the plan", () => {
   it("touches nothing without an intent, and no unit the intent does not select", () => {
     fc.assert(
       fc.property(world, ({ view, intent, memory }) => {
-        for (const { step, selected } of planUnits({ intent, ground: groundFrom(view), memory })) {
+        for (const { step, selected } of planOf({ intent, ground: groundFrom(view), memory }).units) {
           if (step) expect(intent !== null && selected).toBe(true);
         }
       }),
@@ -143,13 +143,13 @@ describe("the report", () => {
         const ground = groundFrom(view);
         const memory = remember(before, intent, ground);
         const verdicts = verdictsFor(intent, ground, memory);
-        const unitVerdicts = planUnits({ intent, ground, memory });
+        const plan = planOf({ intent, ground, memory });
         const status = reportFrom({
           ground,
           agent: AGENT,
           driver: "simulated",
           verdicts,
-          unitVerdicts,
+          plan,
           hasIntent: intent !== null,
           namedUnits: new Set(intent?.units.regBases ?? []),
           holds: memory.holds,

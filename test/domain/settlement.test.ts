@@ -8,7 +8,7 @@ import { anIntent } from "../support/builders.ts";
 const settle = (inputs: Partial<SettlementInputs>) =>
   settlementFrom({
     intent: anIntent(),
-    unitVerdicts: [],
+    plan: { units: [] },
     verdicts: [],
     specs: { problem: "" },
     offer: [],

@@ -10,6 +10,7 @@ import type { UnitReason } from "../reason.ts";
 import type { Slot } from "../slot.ts";
 import type { Environment, RegBase } from "../unit.ts";
 
+/** What is to be done. Keyed by what it is done to: a unit, by its register base. */
 export type Step =
   | { readonly kind: "Setup"; readonly regBase: RegBase }
   | { readonly kind: "Clear"; readonly regBase: RegBase; readonly tdxIommuId: bigint; readonly setupSeq: bigint };
@@ -22,6 +23,17 @@ export interface UnitVerdict {
   readonly step: Step | null;
   /** Monotonic ms at which time alone may change this verdict; null when only a change of the world can. */
   readonly wakeAtMs: number | null;
+}
+
+/** What is to be done now, or why nothing is: of every unit that the driver or the kernel lists, that was seen before, or that the intent names. */
+export interface Plan {
+  /** In order of address. */
+  readonly units: readonly UnitVerdict[];
+}
+
+/** Every step of a plan, in the order in which they are carried out. */
+export function stepsOf({ units }: Plan): readonly Step[] {
+  return units.flatMap(({ step }) => (step === null ? [] : [step]));
 }
 
 export interface PlanInputs {

@@ -9,14 +9,13 @@ import type { HostUnit } from "../host.ts";
 import { selectsUnit } from "../intent.ts";
 import { compareRegBase, ECAP_TDX_CONNECT, type RegBase } from "../unit.ts";
 import { planCleared } from "./clear.ts";
-import { because, ENVIRONMENT_TEXT, environmentOf, type Finding, type PlanInputs, type UnitFacts, type UnitVerdict } from "./finding.ts";
+import { because, ENVIRONMENT_TEXT, environmentOf, type Finding, type Plan, type PlanInputs, type UnitFacts, type UnitVerdict } from "./finding.ts";
 import { planTrusted } from "./setup.ts";
 
-/** Every unit that the driver or the kernel lists, that was seen before, or that the intent names. In order of address. */
-export function planUnits(inputs: PlanInputs): readonly UnitVerdict[] {
+export function planOf(inputs: PlanInputs): Plan {
   const { ground, intent, memory } = inputs;
   const bases = new Set([...ground.units.keys(), ...memory.knownUnits, ...(intent?.units.regBases ?? [])]);
-  return [...bases].sort(compareRegBase).map((regBase) => planUnit(inputs, regBase));
+  return { units: [...bases].sort(compareRegBase).map((regBase) => planUnit(inputs, regBase)) };
 }
 
 export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {

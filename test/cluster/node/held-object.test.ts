@@ -8,7 +8,7 @@ import type { IntentView } from "../../../src/cluster/port.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
 import { verdictsFor } from "../../../src/domain/offer.ts";
-import { planUnits } from "../../../src/domain/plan/plan.ts";
+import { planOf } from "../../../src/domain/plan/plan.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import { createManifestIntent } from "../../../src/standalone/manifest-intent.ts";
 import { aMemory, aView } from "../../support/builders.ts";
@@ -53,7 +53,7 @@ function offered(intent: Intent | null): number {
 
 function clears(intent: Intent | null): number {
   const memory = aMemory({ freeSince: new Map([["0xfed90000", 0]]) });
-  return planUnits({ intent, ground, memory }).filter(({ step }) => step?.kind === "Clear").length;
+  return planOf({ intent, ground, memory }).units.filter(({ step }) => step?.kind === "Clear").length;
 }
 
 describe.each(SOURCES)("%s", (_name, inForce) => {

@@ -5,7 +5,7 @@ import { groundFrom } from "../../../src/domain/ground.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
 import { type Memory, noteCall, noteLate, remember } from "../../../src/domain/memory.ts";
 import { offerFrom, verdictsFor } from "../../../src/domain/offer.ts";
-import { planUnit, planUnits } from "../../../src/domain/plan/plan.ts";
+import { planOf, planUnit } from "../../../src/domain/plan/plan.ts";
 import { repeatDelayMs } from "../../../src/domain/plan/repeat.ts";
 import { UNIT_REASONS, type UnitReason } from "../../../src/domain/reason.ts";
 import type { Link, LinkRead } from "../../../src/domain/slot.ts";
@@ -347,7 +347,7 @@ describe("random worlds", () => {
       fc.property(randomView, randomIntent, randomMemory, (view, intent, before) => {
         const ground = groundFrom(view);
         if (view.driver.kind !== "Read" || !view.driver.value.info.kernelOwned) return;
-        for (const verdict of planUnits({ intent, ground, memory: remember(before, intent, ground) })) expect(verdict.step).toBeNull();
+        for (const verdict of planOf({ intent, ground, memory: remember(before, intent, ground) }).units) expect(verdict.step).toBeNull();
       }),
       { numRuns: 3_000 },
     );
@@ -359,7 +359,7 @@ describe("random worlds", () => {
     for (const { view, intent, memory: before } of worlds) {
       const ground = groundFrom(view);
       const memory = remember(before, intent, ground);
-      const steps = planUnits({ intent, ground, memory }).flatMap((verdict) => (verdict.step ? [verdict.step.kind] : []));
+      const steps = planOf({ intent, ground, memory }).units.flatMap((verdict) => (verdict.step ? [verdict.step.kind] : []));
       const offers = offerFrom(intent, verdictsFor(intent, ground, memory), { ground, memory }).flatMap((offer) =>
         offer.devices.filter((device) => device.healthy),
       );
