@@ -28,4 +28,5 @@ export function announce({ ports, metrics, logsChanges }: Announcing, before: Re
   metrics.simulated(after.simulated);
   metrics.units(countBy(after.units, (unit) => unit.state));
   metrics.devices(countBy(after.devices, (device) => device.reason));
+  metrics.links(countBy(after.devices, (device) => device.link.state));
 }

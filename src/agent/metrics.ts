@@ -2,6 +2,7 @@
 /** Metrics of the agent: units, devices, SEAMCALLs, the gate. */
 import { DEVICE_REASONS } from "../domain/reason.ts";
 import { STATUS_NAMES } from "../domain/seamcall-status.ts";
+import { LINK_STATES } from "../domain/slot.ts";
 import { LEAVES, UNIT_STATES } from "../domain/unit.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 
@@ -12,6 +13,8 @@ export interface AgentMetrics {
   units(byState: Readonly<Record<string, number>>): void;
   /** Number of devices per reason now; reasons not named become 0. */
   devices(byReason: Readonly<Record<string, number>>): void;
+  /** Number of devices per state of their link now; states not named become 0. */
+  links(byState: Readonly<Record<string, number>>): void;
   /** One SEAMCALL by leaf and decoded status name. */
   seamcall(leaf: string, status: string): void;
   /** The gate opened or closed for one device. */
@@ -40,6 +43,7 @@ export function agentMetrics(metrics: Metrics): AgentMetrics {
       help: "Listed PCI functions by reason of being offered or withheld",
       labels: { reason: Object.keys(DEVICE_REASONS) },
     }),
+    links: metrics.gauge({ name: "links", help: "Listed PCI functions by state of their link", labels: { state: LINK_STATES } }),
     seamcall: (leaf, status) => seamcalls({ leaf, status }),
     gateChange: (change) => gateChanges({ change }),
   };

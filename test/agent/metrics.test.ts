@@ -15,6 +15,7 @@ test("agent and device plugins declare their metrics, each series with zero from
     "trusted_iommu_allocate_total",
     "trusted_iommu_devices",
     "trusted_iommu_gate_changes_total",
+    "trusted_iommu_links",
     "trusted_iommu_registrations_total",
     "trusted_iommu_seamcalls_total",
     "trusted_iommu_simulated",
