@@ -15,6 +15,7 @@ import type { Reading } from "./view.ts";
 /** The last whole reading of a slot's link. */
 export interface LastLink {
   readonly link: Link;
+  readonly dsm: string;
   readonly covers: readonly RidRange[];
   readonly registers: string;
   /** `tsm/bound` of those of its functions of which it could be read. */
@@ -53,14 +54,14 @@ export function hostToJudge(host: Reading<HostView>, context: LinkContext): Read
 export function linksAfterLook(before: LastLinks, { slots, onSlot: members, units, view }: Ground): LastLinks {
   if (view.host.kind !== "Read") return before;
   const links = new Map<Address, LastLink>();
-  for (const { owner, link, covers, linkRead } of slots.values()) {
+  for (const { owner, link, dsm, covers, linkRead } of slots.values()) {
     const onSlot = members.get(owner) ?? [];
     const epoch = epochOf(onSlot, units);
     const last = before.get(owner);
     if (epoch === null) continue;
     if (linkRead.tsm === "Stands" && last !== undefined) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
     else if (linkRead.tsm === "Read" && linkRead.registers !== null)
-      links.set(owner, { link, covers, registers: linkRead.registers, bound: boundOf(onSlot, last), epoch });
+      links.set(owner, { link, dsm, covers, registers: linkRead.registers, bound: boundOf(onSlot, last), epoch });
   }
   return links;
 }
@@ -85,7 +86,7 @@ function standing(slot: Slot, onSlot: readonly PciFunction[], { links, units }: 
 
 function withLink(slot: Slot, last: LastLink | null): Slot {
   if (slot.linkRead.tsm !== "Blocked" || last === null) return slot;
-  return { ...slot, link: last.link, covers: last.covers, linkRead: { ...slot.linkRead, tsm: "Stands" } };
+  return { ...slot, link: last.link, dsm: last.dsm, covers: last.covers, linkRead: { ...slot.linkRead, tsm: "Stands" } };
 }
 
 /** It stands for the gate. For what frees something, a TDI may have been bound meanwhile. */

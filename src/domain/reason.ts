@@ -60,6 +60,7 @@ export const DEVICE_REASONS = {
   LinkSecuredBeforeSetup: "the function's link was secured before SETUP of its unit",
   UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
   LinkUnknown: "the state of the function's link cannot be read",
+  DsmElsewhere: "the link's security is managed by another function than function 0 of the slot (tsm/dsm): the session is not with the device",
   LinkBroken:
     "a TSM is connected or a stream is on, but no stream that the kernel names reads secure at both ends: the link was reset or lost; disconnect it",
   LinkNotCovering:

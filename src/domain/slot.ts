@@ -31,7 +31,7 @@ export interface RidRange {
 }
 
 export interface LinkRead {
-  /** How `tsm/connect` was read. */
+  /** How `tsm/connect` was read, and `tsm/dsm` of a connected one. */
   readonly tsm: TsmRead;
   /**
    * Control, status and requester IDs of every IDE stream of both ends (the slot's functions, the root port above), for comparison only; null when those of function 0
@@ -53,6 +53,8 @@ export interface Slot {
   /** The root port in which the link ends; null on the root bus. */
   readonly rootPort: Address | null;
   readonly link: Link;
+  /** Content of `tsm/dsm`: the function that manages the security of the device. Empty when not connected, or when the kernel does not say. */
+  readonly dsm: string;
   /** Requester IDs that the root port associates with the streams that are secure: a function with another one is not secured by them. */
   readonly covers: readonly RidRange[];
   readonly linkRead: LinkRead;

@@ -9,7 +9,7 @@ import type { DeviceReason } from "./reason.ts";
 import type { RegBase } from "./unit.ts";
 
 /** For these the link's owner is named: one link may withhold many functions. */
-const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkNotCovering", "LinkSecuredBeforeSetup"]);
+const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["DsmElsewhere", "LinkBroken", "LinkNotCovering", "LinkSecuredBeforeSetup"]);
 
 /**
  * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
@@ -37,6 +37,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   LinkSecuredBeforeSetup: "release the link, it was secured before SETUP",
   UnitNotTrusted: null,
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",
+  DsmElsewhere: "disconnect the link, another function manages its security",
   LinkBroken: "disconnect the link, it was reset or lost",
   LinkNotCovering: "connect the link again, its stream does not cover virtual functions that were made later",
   HeldByUnknown: "end the process or TD that has it, kubelet gives it to no pod",

@@ -6,7 +6,7 @@ import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { type HolderSearch, holdersOf } from "./holders.ts";
 import type { Ide } from "./ide.ts";
 import { selectiveStreamsOf } from "./ide.ts";
-import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, tsmOf } from "./link.ts";
+import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "./link.ts";
 import { type Reading, valueOrNull } from "./reading.ts";
 import { judgeStreams, type NamedStream } from "./streams.ts";
 import { decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./tee-io.ts";
@@ -87,17 +87,18 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
   };
   const first = members.find(({ address }) => address === owner) ?? physical[0] ?? members[0];
   const { hostBridge, rootPort, bridgePath } = first?.identity.place ?? NOWHERE;
-  const connects = [owner, ...members.map(({ address }) => address)].flatMap((address) => around.tsmOf(address)?.connect ?? []);
-  const connect = connects.find(({ kind }) => kind !== "Missing") ?? NO_TSM.connect;
+  const readings = [owner, ...members.map(({ address }) => address)].flatMap((address) => around.tsmOf(address) ?? []);
+  const tsm = readings.find(({ connect }) => connect.kind !== "Missing") ?? NO_TSM;
   // The registers are compared of a slot with `tsm/` only.
-  const port = connects.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : portOf(rootPort, around);
+  const port = readings.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : portOf(rootPort, around);
   return {
     owner,
     isBridge: first !== undefined && isBridge(first.identity),
     hostBridge,
     rootPort,
-    ...linkOf(end, { owner, port, connect, streams: () => around.streamsOf(bridgePath) }),
-    linkRead: decideLinkRead(end, port, connect),
+    dsm: textOf(tsm.dsm),
+    ...linkOf(end, { owner, port, connect: tsm.connect, streams: () => around.streamsOf(bridgePath) }),
+    linkRead: decideLinkRead(end, port, tsm),
   };
 }
 
@@ -111,7 +112,7 @@ interface LinkParts {
 
 function linkOf(end: LinkEnd, { owner, port, connect, streams }: LinkParts): Pick<Slot, "link" | "covers"> {
   const state = decideState(end, connect);
-  const tsm = tsmOf(connect);
+  const tsm = textOf(connect);
   if (state !== "Secure") return { link: { state, tsm, streamSecure: state === "Unknown" ? "Unknown" : "No" }, covers: [] };
   const named = streams();
   if (named.kind === "Unreadable") return { link: { state, tsm, streamSecure: "Unknown" }, covers: [] };

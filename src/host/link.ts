@@ -3,7 +3,7 @@ import type { Tristate, TsmRead } from "../domain/device.ts";
 import type { LinkRead, LinkState } from "../domain/slot.ts";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "./capabilities.ts";
 import { anyStream, type Ide, streamRegistersOf } from "./ide.ts";
-import type { TsmText } from "./tsm.ts";
+import type { TsmReading, TsmText } from "./tsm.ts";
 
 /** The functions of a slot on the bus whose registers speak for its link. */
 export interface LinkEnd {
@@ -21,21 +21,22 @@ export interface LinkEnd {
 export function decideState(end: LinkEnd, connect: TsmText): LinkState {
   const speaking = speakersOf(end);
   const on = [...speaking, ...end.others.map(({ ide }) => ide)].map((ide) => anyStream(ide, (stream) => stream.enabled || stream.secure));
-  if (tsmOf(connect) !== "" || on.includes("Yes")) return "Secure";
+  if (textOf(connect) !== "" || on.includes("Yes")) return "Secure";
   return isUnread(connect) || on.slice(0, speaking.length).includes("Unknown") ? "Unknown" : "Insecure";
 }
 
-/** The name of the TSM that is connected; empty when none is, or when that cannot be told. */
-export function tsmOf(connect: TsmText): string {
-  return connect.kind === "Value" ? connect.value : "";
+/** What a file of `tsm/` says; empty when nothing, or when that cannot be told. */
+export function textOf(text: TsmText): string {
+  return text.kind === "Value" ? text.value : "";
 }
 
 /**
  * How reading the link ended. `rootPort` is the other end: null when there is none (the slot is on the root bus), `"Unknown"` when that cannot be
  * told or the root port is not on the bus.
  */
-export function decideLinkRead(end: LinkEnd, rootPort: Capabilities | null | "Unknown", connect: TsmText): LinkRead {
-  return { tsm: readOf(connect), registers: registersOf(end, rootPort), problem: problemOfEnd(end) };
+export function decideLinkRead(end: LinkEnd, rootPort: Capabilities | null | "Unknown", { connect, dsm }: Omit<TsmReading, "bound">): LinkRead {
+  const tsm = [readOf(connect), readOf(dsm)];
+  return { tsm: tsm.find((read) => read !== "Read") ?? "Read", registers: registersOf(end, rootPort), problem: problemOfEnd(end) };
 }
 
 /** Whether a TDI of a function is bound, and how reading that ended. */

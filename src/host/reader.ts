@@ -179,7 +179,7 @@ interface TsmWanted {
 }
 
 /**
- * What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` of the function 0 that speaks for it. Registers are read after: a link
+ * What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` and `tsm/dsm` of the function 0 that speaks for it. Registers are read after: a link
  * that is being secured meanwhile would else show a TSM and no stream, and one that is being released a stream without a TSM.
  */
 async function readTsm(reader: Reader, { facts, wanted, bound }: TsmWanted): Promise<Map<Address, TsmReading>> {
@@ -190,7 +190,7 @@ async function readTsm(reader: Reader, { facts, wanted, bound }: TsmWanted): Pro
     const path = `${reader.paths.functions}/${one.address}`;
     const { connect } = readings.get(slot) ?? NO_TSM;
     // One lock for both: the second read would wait out its time as well.
-    const reading = attribute === "bound" && connect.kind === "Blocked" ? connect : await reader.tsm.read(slot, path, attribute);
+    const reading = attribute !== "connect" && connect.kind === "Blocked" ? connect : await reader.tsm.read(slot, path, attribute);
     readings.set(one.address, { ...(readings.get(one.address) ?? NO_TSM), [attribute]: reading });
   };
   for (const one of wanted) {
@@ -200,6 +200,7 @@ async function readTsm(reader: Reader, { facts, wanted, bound }: TsmWanted): Pro
     if (speaker.hasTsm) await read(speaker, slot, "connect");
     const connect = readings.get(speaker.address)?.connect;
     const isFree = connect?.kind === "Value" && connect.value === "";
+    if (connect?.kind === "Value" && !isFree) await read(speaker, slot, "dsm");
     if (one.hasTsm && (bound === "Always" || !isFree)) await read(one, slot, "bound");
   }
   return readings;

@@ -6,16 +6,18 @@ import { type Reading, readBlockingText } from "./reading.ts";
 /** An attribute's text; `Blocked` when the kernel gave neither text nor error in time, which says nothing of this device. */
 export type TsmText = Reading<string> | { readonly kind: "Blocked"; readonly why: string };
 
-/** The text of `tsm/connect` and `tsm/bound`: the name of a TSM, or empty. */
+/** The text of `tsm/connect` and `tsm/bound`, the name of a TSM, and of `tsm/dsm`, the address of a device security manager; or empty. */
 export interface TsmReading {
   readonly connect: TsmText;
   readonly bound: TsmText;
+  /** Read of a connected function 0 alone. */
+  readonly dsm: TsmText;
 }
 
 /** Of a function without a `tsm/` group: no TSM, or not capable. */
-export const NO_TSM: TsmReading = { connect: { kind: "Missing" }, bound: { kind: "Missing" } };
+export const NO_TSM: TsmReading = { connect: { kind: "Missing" }, bound: { kind: "Missing" }, dsm: { kind: "Missing" } };
 
-export type TsmAttribute = "connect" | "bound";
+export type TsmAttribute = keyof TsmReading;
 
 /** Reads `tsm/*`. Never rejects; what takes longer than the deadline is Blocked. */
 export interface TsmReader {

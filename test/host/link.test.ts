@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it, test } from "vitest";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "../../src/host/capabilities.ts";
-import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, tsmOf } from "../../src/host/link.ts";
+import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "../../src/host/link.ts";
 import type { Reading } from "../../src/host/reading.ts";
 import type { TsmText } from "../../src/host/tsm.ts";
 import { capable, plain } from "./capabilities-of.ts";
@@ -12,6 +12,7 @@ const blocked: TsmText = { kind: "Blocked", why: "no answer" };
 const quiet = capable(false, false);
 const streaming = capable(true, true);
 const none: TsmText = { kind: "Missing" };
+const READ = { connect: text(""), dsm: none };
 /** A slot with function 0 alone. */
 const alone = (zero: Capabilities): LinkEnd => ({ zero, others: [] });
 
@@ -42,7 +43,7 @@ describe("the state of a link", () => {
   it("is unknown as well when the TSM does not answer, unless a stream says secure", () => {
     expect(decideState(alone(quiet), blocked)).toBe("Unknown");
     expect(decideState(alone(streaming), blocked)).toBe("Secure");
-    expect(tsmOf(blocked)).toBe("");
+    expect(textOf(blocked)).toBe("");
   });
 
   it("is secure by a stream of any function of the slot, and unknown by function 0 alone", () => {
@@ -60,11 +61,12 @@ describe("the state of a link", () => {
 
 describe("the reading of a link", () => {
   const registers = (zero: Capabilities, port: Parameters<typeof decideLinkRead>[1], ...others: Capabilities[]) =>
-    decideLinkRead({ zero, others }, port, text("")).registers;
+    decideLinkRead({ zero, others }, port, READ).registers;
 
   it("failed when an error came back, and blocked when nothing did", () => {
-    const how = (connect: TsmText) => decideLinkRead(alone(quiet), null, connect).tsm;
-    expect([text(""), none, stuck, blocked].map(how)).toEqual(["Read", "Read", "Failed", "Blocked"]);
+    const how = (connect: TsmText, dsm: TsmText = none) => decideLinkRead(alone(quiet), null, { connect, dsm }).tsm;
+    expect([text(""), none, stuck, blocked].map((connect) => how(connect))).toEqual(["Read", "Read", "Failed", "Blocked"]);
+    expect([stuck, blocked].map((dsm) => how(text("tsm0"), dsm))).toEqual(["Failed", "Blocked"]);
   });
 
   it("has other registers as soon as one of either end differs", () => {
@@ -89,8 +91,8 @@ describe("the reading of a link", () => {
       null,
       null,
     ]);
-    expect(decideLinkRead({ zero: "Unknown", others: [] }, quiet, text("")).registers).toBeNull();
-    expect(decideLinkRead({ zero: null, others: [] }, quiet, text("")).registers).toBeNull();
+    expect(decideLinkRead({ zero: "Unknown", others: [] }, quiet, READ).registers).toBeNull();
+    expect(decideLinkRead({ zero: null, others: [] }, quiet, READ).registers).toBeNull();
   });
 });
 

@@ -304,6 +304,22 @@ describe("links", () => {
     expect(await links(port)).toMatchObject({ link: { state: "Secure", streamSecure: "No" }, covers: [] });
   });
 
+  it("say which function manages their security while they are connected", async () => {
+    addLink(on);
+    const asked: string[] = [];
+    const portOf = (connect: string, dsm: string): HostPort =>
+      readerWith(async (path) => {
+        asked.push(path.slice(path.lastIndexOf("/") + 1));
+        return { kind: "Value", value: path.endsWith("connect") ? connect : path.endsWith("dsm") ? dsm : "" };
+      });
+    expect((await links(portOf("tsm0", "0000:00:02.0"))).dsm).toBe("0000:00:02.0");
+    asked.length = 0;
+    expect((await links(portOf("", "0000:00:02.0"))).dsm).toBe("");
+    expect(asked).not.toContain("dsm");
+    const unread = readerWith(async (path) => (path.endsWith("dsm") ? { kind: "Unreadable", why: "EIO" } : connected(path, 0)));
+    expect(await links(unread)).toMatchObject({ dsm: "", linkRead: { tsm: "Failed" } });
+  });
+
   it("have other registers when a stream covers others", async () => {
     addLink(on);
     const port = readerWith(connected);

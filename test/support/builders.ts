@@ -55,6 +55,7 @@ export function aSlot(overrides: Partial<Slot> = {}): Slot {
     hostBridge: "pci0000:16",
     rootPort: "0000:16:01.0",
     link: { state: "Insecure", tsm: "", streamSecure: "No" },
+    dsm: "",
     covers: [{ first: 0, last: 0xffff }],
     linkRead: { tsm: "Read", registers: "idle", problem: "" },
     ...overrides,

@@ -33,6 +33,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   LinkUnknown:
     "give the agent CAP_SYS_ADMIN if it lacks it. If reading `tsm/` blocks, another process connects or disconnects a device: it is read again within " +
     "two seconds. If that goes on, look in the kernel log.",
+  DsmElsewhere:
+    "disconnect the link. The device has no device security manager of its own at function 0 (`cat tsm/dsm` of it names the one that was used), so " +
+    "that its measurements cannot be told from another's.",
   LinkBroken:
     "disconnect the link (write the TSM's name to `tsm/disconnect`): a reset or a link error has ended the stream, and the kernel still calls it " +
     "connected. It can be connected again after that.",

@@ -125,6 +125,12 @@ export const GATE_RULES: readonly Rule[] = [
     },
   },
   {
+    // Its session is with that function: what it says of this device is not this device's word.
+    reason: "DsmElsewhere",
+    passes: ({ slot }) => slot !== null && (slot.dsm === "" || slot.dsm === slot.owner),
+    read: ({ slot }) => `tsm/dsm "${slot?.dsm ?? ""}" of ${slot?.owner ?? "no slot"}`,
+  },
+  {
     // The core takes no notice of a reset: tsm/connect still names the TSM when the stream is off.
     reason: "LinkBroken",
     passes: ({ slot }) => slot !== null && (slot.link.state !== "Secure" || slot.link.streamSecure === "Yes"),
@@ -201,6 +207,7 @@ const OF_THE_DEVICE: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "LinkSecuredBeforeSetup",
   "UnitNotTrusted",
   "LinkUnknown",
+  "DsmElsewhere",
   "LinkBroken",
   "LinkNotCovering",
 ]);

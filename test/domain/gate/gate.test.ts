@@ -77,6 +77,7 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
+  ["DsmElsewhere", inputs({ slot: aSlot({ link: secured, dsm: "0000:16:02.0" }), memory: aMemory({ checkedLinks }) })],
   ["LinkNotCovering", inputs({ slot: aSlot({ link: secured, covers: [] }), memory: aMemory({ checkedLinks }) })],
   ["LinkNotCovering", inputs({ slot: aSlot({ link: secured, covers: [{ first: 0x1701, last: 0x17ff }] }), memory: aMemory({ checkedLinks }) })],
   ["HeldByUnknown", inputs({ memory: aMemory({ unknownHolders }) })],

@@ -58,7 +58,10 @@ describe("a link", () => {
     host.secureLink(GPU);
     host.secureLink(GPU);
     expect(await states(GPU, GPU_AUDIO, PHYSICAL)).toEqual(["Secure", "Secure", "Insecure"]);
-    expect(await read(GPU_AUDIO)).toMatchObject({ slot: { link: { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } }, fn: { bound: "No" } });
+    expect(await read(GPU_AUDIO)).toMatchObject({
+      slot: { dsm: GPU, link: { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } },
+      fn: { bound: "No" },
+    });
     host.releaseLink(GPU);
     expect(await states(GPU, GPU_AUDIO)).toEqual(["Insecure", "Insecure"]);
     expect(control.calls.filter((call) => call.startsWith("setLink"))).toEqual([

@@ -61,6 +61,7 @@ export function objections(question: Question): readonly Objection[] {
   againstBlocked(question, fn, object);
   object(fn.link.value === "Broken", "its link was reset below the TSM", fn.link);
   object(fn.link.value === "Foreign", "the kernel does not know its stream", fn.link);
+  object(fn.isManagedElsewhere, "another function manages its security", fn.link);
   object(fn.isUncovered, "its slot's stream does not cover it", fn.isPresent.sinceTick > fn.link.sinceTick ? fn.isPresent : fn.link);
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
   const wish = againstIntent(process.intent.value, { fn, resource });

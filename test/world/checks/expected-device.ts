@@ -88,6 +88,7 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   if (fn.showsSecured && !isTrusted) return "LinkSecuredBeforeSetup";
   if (!isTrusted) return "UnitNotTrusted";
   if (!fn.isLinkReadable.value || !fn.isBoundReadable.value) return "LinkUnknown";
+  if (fn.isManagedElsewhere) return "DsmElsewhere";
   if (fn.link.value === "Broken" || fn.link.value === "Foreign") return "LinkBroken";
   if (fn.isUncovered) return "LinkNotCovering";
   const isElsewhere = world.api.pods.some(

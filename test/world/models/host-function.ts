@@ -20,6 +20,9 @@ export interface DeviceShape {
 /** Broken: the TSM is connected, and the stream is off since a reset. Foreign: a stream is on that the kernel does not name. */
 export type LinkTruth = "Off" | "Tsm" | "Stream" | "Broken" | "Foreign";
 
+/** A switch's upstream port. */
+const ELSEWHERE = "0000:15:00.0";
+
 /** What a function is told of the host. */
 interface About {
   readonly at: number;
@@ -45,6 +48,8 @@ export class HostFunction {
   readonly link: Fact<LinkTruth>;
   /** Addresses that the slot's stream covers, as long as it is on. */
   readonly covered: Fact<readonly string[]>;
+  /** Another function than function 0 of the slot manages its security while it is connected. */
+  readonly isDsmElsewhere: Fact<boolean>;
   readonly isLinkReadable: Fact<boolean>;
   readonly isBound: Fact<boolean>;
   readonly isBoundReadable: Fact<boolean>;
@@ -77,6 +82,7 @@ export class HostFunction {
     this.isPresent = new Fact(time, physical === null);
     this.link = linkOwner?.link ?? new Fact<LinkTruth>(time, "Off");
     this.covered = linkOwner?.covered ?? new Fact<readonly string[]>(time, []);
+    this.isDsmElsewhere = linkOwner?.isDsmElsewhere ?? new Fact(time, false);
     this.isLinkReadable = linkOwner?.isLinkReadable ?? new Fact(time, true);
     this.isBound = new Fact(time, false);
     this.isBoundReadable = new Fact(time, true);
@@ -107,6 +113,11 @@ export class HostFunction {
     return isUsed || !this.isTsmFree.value || !this.isLinkReadable.value || !this.isBoundReadable.value;
   }
 
+  /** A look at it shows a device security manager that is not function 0 of its slot. */
+  get isManagedElsewhere(): boolean {
+    return this.isDsmElsewhere.value && (this.link.value === "Tsm" || this.link.value === "Broken");
+  }
+
   /** A stream that the kernel names is on, and does not cover it. */
   get isUncovered(): boolean {
     return (this.link.value === "Tsm" || this.link.value === "Stream") && !this.covered.value.includes(this.address);
@@ -125,6 +136,7 @@ export class HostFunction {
       hostBridge: fn.hostBridge,
       rootPort: fn.rootPort,
       link: this.#link(),
+      dsm: this.#dsm(fn),
       covers: this.#link().streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
       linkRead: this.#linkRead(),
     };
@@ -177,6 +189,11 @@ export class HostFunction {
       tsm: isTsmRead && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
       streamSecure: !isReadable ? "Unknown" : this.#isStreamOn && link !== "Foreign" ? "Yes" : "No",
     };
+  }
+
+  #dsm(fn: PciFunction): string {
+    const { tsm } = this.#link();
+    return tsm === "" ? "" : this.isDsmElsewhere.value ? ELSEWHERE : slotOwnerOf(fn);
   }
 
   #linkRead(): LinkRead {

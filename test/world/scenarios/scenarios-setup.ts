@@ -99,6 +99,11 @@ export const SETUPS: readonly Scenario[] = [
     check: ({ kubelet }) => (kubelet.healthy(GPU).includes("0000:17:02.1") ? [] : ["the virtual function is not offered"]),
   },
   {
+    name: "a link whose security another function manages is not the device's",
+    steps: [...UP, step("moveDsm", { at: 0 }), step("secureLink", { at: 0, word: "Tsm" }), advance(11_000)],
+    check: ({ api }) => (shownReason(api.status, "0000:17:00.0") === "DsmElsewhere" ? [] : ["the device is not DsmElsewhere"]),
+  },
+  {
     name: "a stream that the kernel does not name secures nothing",
     steps: [...UP, step("secureLink", { at: 0, word: "Foreign" }), advance(11_000)],
     check: ({ api }) => (shownReason(api.status, "0000:17:00.0") === "LinkBroken" ? [] : ["the device is not LinkBroken"]),

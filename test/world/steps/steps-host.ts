@@ -114,6 +114,8 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
   hideLink: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isLinkReadable)),
   blockTsm: { ...flaw(0.7, false, ({ host }) => [host.isTsmFree]), apply: ({ host }) => host.blockTsm(!host.isTsmFree.value) },
+  // It is chosen when a TSM connects.
+  moveDsm: onFunction(0.5, ({ host }, fn) => fn.link.value === "Off" && host.change(fn.isDsmElsewhere, !fn.isDsmElsewhere.value, false)),
   hideBound: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isBoundReadable)),
   hideHolders: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areHoldersReadable)),
   hideCapability: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isConfigReadable)),
