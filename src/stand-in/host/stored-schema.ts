@@ -82,7 +82,8 @@ export const stateSchema: z.ZodType<HostState> = z.strictObject({
   vfioNumbers: z.record(address, count),
   streaming: addresses,
   connected: addresses,
-  lastRids: z.record(address, count),
+  // Hosts made by an earlier version have none.
+  lastRids: z.record(address, count).default({}),
   bound: addresses,
   lostUnits: z.array(unitName),
   holders: z.array(z.strictObject({ pid: count, address })),

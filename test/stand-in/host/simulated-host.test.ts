@@ -79,6 +79,23 @@ describe("a link", () => {
     expect((await read(VIRTUAL))?.fn.bound).toBe("No");
   });
 
+  it("covers function 0 and the virtual functions that were there when it was secured, and nothing while one end is off", async () => {
+    const last = "0000:16:04.3";
+    const covers = async () => (await read(PHYSICAL))?.slot.covers;
+    host.unplug(last);
+    host.secureLink(PHYSICAL);
+    host.replug(last);
+    expect(await covers()).toEqual([{ first: 0x1600, last: 0x1622 }]);
+    host.releaseLink(PHYSICAL);
+    host.secureLink(PHYSICAL);
+    expect(await covers()).toEqual([{ first: 0x1600, last: 0x1623 }]);
+    host.resetFunction(PHYSICAL);
+    expect(await covers()).toEqual([]);
+    expect(await states("0000:15:01.0")).toEqual(["Secure"]);
+    host.releaseLink(PHYSICAL);
+    expect(await states("0000:15:01.0", PHYSICAL)).toEqual(["Insecure", "Insecure"]);
+  });
+
   it("after a function-level reset has a TSM and no stream", async () => {
     host.secureLink(GPU);
     host.resetFunction(GPU);
