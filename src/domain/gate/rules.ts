@@ -4,51 +4,20 @@
 import { requesterIdOf } from "../address.ts";
 import type { PciFunction, TsmRead } from "../device.ts";
 import { FORGOTTEN, isForgotten } from "../holds.ts";
-import { type Intent, selectsUnit } from "../intent.ts";
+import { selectsUnit } from "../intent.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
 import type { DeviceReason } from "../reason.ts";
 import { domainOf, domainsOf } from "../resource-name.ts";
-import type { RidRange, Slot } from "../slot.ts";
+import type { Slot } from "../slot.ts";
 import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import type { Facts, Rule } from "./inputs.ts";
-
-function teeIoText(fn: PciFunction | null): string {
-  return fn === null ? "TEE-I/O unread" : `TEE-I/O ${fn.teeIo}${because(fn.teeIoWhy)}`;
-}
-
-function unitText(fn: PciFunction | null): string {
-  if (fn?.unit.kind === "Unit") return `${fn.unit.kernelName} at ${fn.unit.regBase}`;
-  return fn?.unit.kind === "Unreadable" ? `iommu link to a unit that cannot be told: ${fn.unit.why}` : "no iommu link";
-}
-
-function linkText(slot: Slot | null): string {
-  return `link ${slot?.link.state ?? "unread"}, tsm/connect "${slot?.link.tsm ?? ""}", stream secure ${slot?.link.streamSecure ?? "unread"}`;
-}
+import { because, hexRid, linkText, rangeText, selectionText, TSM_TEXT, teeIoText, unitText } from "./texts.ts";
 
 function isCovered({ address }: PciFunction, { covers }: Slot): boolean {
   const id = requesterIdOf(address);
   return covers.some(({ first, last }) => first <= id && id <= last);
 }
-
-function hexRid(id: number): string {
-  return `0x${id.toString(16).padStart(4, "0")}`;
-}
-
-function rangeText({ first, last }: RidRange): string {
-  return `${hexRid(first)}-${hexRid(last)}`;
-}
-
-function because(problem: string): string {
-  return problem === "" ? "" : `: ${problem}`;
-}
-
-const TSM_TEXT: Readonly<Record<TsmRead, string>> = {
-  Read: "",
-  Failed: ", tsm/ cannot be read",
-  Blocked: ", reading tsm/ blocks and nothing read before stands",
-  Stands: ", reading tsm/ blocks and the last reading stands",
-};
 
 /** In the order in which they are tested; the first that fails is the reason. */
 export const GATE_RULES: readonly Rule[] = [
@@ -254,11 +223,4 @@ function specOf({ address, resource, memory }: Facts): SpecProof | undefined {
 function isHeldElsewhere({ hold, intent, memory }: Facts): boolean {
   const held = hold?.resource ?? null;
   return held !== null && !domainsOf([...memory.resources, ...(intent?.resources ?? []).map((rule) => rule.name)]).has(domainOf(held));
-}
-
-function selectionText(intent: Intent | null): string {
-  if (intent?.units.all) return "spec.units.all";
-  // Of a refused object that says Cleared.
-  if (intent !== null && intent.units.regBases === undefined) return "spec.units cannot be read";
-  return `spec.units.regBases ${(intent?.units.regBases ?? []).join(" ") || "none"}`;
 }
