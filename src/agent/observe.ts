@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { clearanceOf, isSetUp, isStranded } from "../domain/clearance.ts";
 import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
 import { accountedNames, waitsForPods } from "../domain/holds.ts";
 /** observe: one NodeView from every port. Reads only; what fails is a value. */
@@ -7,7 +8,7 @@ import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
-import { clearanceOf, isSetUp, isStranded, type Memory, namesAfter } from "../domain/memory.ts";
+import { type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
 import { unnamedHolders } from "../domain/unknown-holders.ts";
 import type { Answer, DriverView, NodeView, Publication, Reading } from "../domain/view.ts";

@@ -6,7 +6,7 @@ import { type Ground, groundFrom } from "../domain/ground.ts";
  * taken now, and is only issued when the same pure function still asks for it. Results are never believed: the loop observes again.
  */
 import type { HostView } from "../domain/host.ts";
-import type { CallEnd } from "../domain/memory.ts";
+import type { CallEnd } from "../domain/notes.ts";
 import { type Step, stepsOf } from "../domain/plan/finding.ts";
 import { planUnit } from "../domain/plan/plan.ts";
 import { decodeStatus } from "../domain/seamcall-status.ts";

@@ -5,8 +5,9 @@ import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
-import type { CallEnd, Memory } from "../domain/memory.ts";
-import * as memories from "../domain/memory.ts";
+import { emptyMemory, type Memory, remember } from "../domain/memory.ts";
+import type { CallEnd } from "../domain/notes.ts";
+import * as notes from "../domain/notes.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import type { Plan } from "../domain/plan/finding.ts";
 import type { Proofs, SpecProof } from "../domain/proofs.ts";
@@ -90,7 +91,7 @@ export interface AgentState extends AgentFacts {
 
 export function createState(settleMs: number): AgentState {
   const facts: AgentFacts = {
-    memory: memories.emptyMemory(0, settleMs),
+    memory: emptyMemory(0, settleMs),
     pass: null,
     draft: null,
     adopted: new Map(),
@@ -102,28 +103,28 @@ export function createState(settleMs: number): AgentState {
   const update = (change: (memory: Memory) => Memory): void => set({ memory: change(facts.memory) });
   const given = (answer: Answer): readonly Answer[] => [...facts.answers.filter((one) => one.address !== answer.address), answer];
   const methods: Omit<AgentState, keyof AgentFacts> = {
-    noteStart: (nowMs) => set({ memory: memories.emptyMemory(nowMs, settleMs) }),
-    noteProven: (proofs) => update(({ startedMs }) => memories.emptyMemory(startedMs, settleMs, proofs)),
+    noteStart: (nowMs) => set({ memory: emptyMemory(nowMs, settleMs) }),
+    noteProven: (proofs) => update(({ startedMs }) => emptyMemory(startedMs, settleMs, proofs)),
     noteAdopted: (adopted) => set({ adopted }),
     noteLastStatus: (lastStatus) => set({ lastStatus }),
-    noteLook: (intent, ground) => update((memory) => memories.remember(memory, intent, ground)),
+    noteLook: (intent, ground) => update((memory) => remember(memory, intent, ground)),
     noteAnswersSeen({ view }) {
       const answerMs = unseenMs(settleMs, view.podResources);
       set({ answers: facts.answers.filter((answer) => view.nowMs - answer.atMs < answerMs) });
     },
     noteDraft: (draft) => set({ draft }),
-    noteListed: (offer, loads) => update((memory) => memories.noteLoads(memories.noteListed(memory, offer), loads)),
+    noteListed: (offer, loads) => update((memory) => notes.noteLoads(notes.noteListed(memory, offer), loads)),
     noteSpecs: (specs) => update((memory) => ({ ...memory, specs })),
     noteProofProblem: (proofProblem) => update((memory) => ({ ...memory, proofProblem })),
     notePass: (pass) => set({ pass, draft: null }),
-    noteAnswer: (answer) => set({ answers: given(answer), memory: memories.noteAnswer(facts.memory, answer) }),
+    noteAnswer: (answer) => set({ answers: given(answer), memory: notes.noteAnswer(facts.memory, answer) }),
     noteNotGiven: (answer, before) =>
-      set({ answers: facts.answers.filter((one) => one !== answer), memory: memories.noteNotGiven(facts.memory, answer, before) }),
-    notePreStart: (answer) => set({ answers: given(answer), memory: memories.notePreStart(facts.memory, answer) }),
-    noteSetup: (regBase) => update((memory) => memories.noteSetup(memory, regBase)),
-    noteReadAgain: (regBase) => update((memory) => memories.noteReadAgain(memory, regBase)),
-    noteCall: (call) => update((memory) => memories.noteCall(memory, call)),
-    noteLate: (call) => update((memory) => memories.noteLate(memory, call)),
+      set({ answers: facts.answers.filter((one) => one !== answer), memory: notes.noteNotGiven(facts.memory, answer, before) }),
+    notePreStart: (answer) => set({ answers: given(answer), memory: notes.notePreStart(facts.memory, answer) }),
+    noteSetup: (regBase) => update((memory) => notes.noteSetup(memory, regBase)),
+    noteReadAgain: (regBase) => update((memory) => notes.noteReadAgain(memory, regBase)),
+    noteCall: (call) => update((memory) => notes.noteCall(memory, call)),
+    noteLate: (call) => update((memory) => notes.noteLate(memory, call)),
     noteStopping: () => set({ stopping: true }),
   };
   return Object.assign(readable(facts), methods);

@@ -5,20 +5,18 @@
  * side: settling begins anew, a device found held without proof of when is withheld until it is free, and a secured link without proof that it was
  * insecure after SETUP withholds its device.
  */
+import { clearanceOf, isSetUp, isStranded } from "./clearance.ts";
 import type { Address, PciFunction } from "./device.ts";
-import type { Ground, UnitFact } from "./ground.ts";
-import { accountedNames, type Hold, type HoldMemory, holdsAfter, isStillShown } from "./holds.ts";
+import type { Ground } from "./ground.ts";
+import { type Hold, type HoldMemory, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isAnyLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
-
-import { NO_SPECS, type SpecsInPlace, specsOf, specUses } from "./specs.ts";
+import { NO_SPECS, type SpecsInPlace } from "./specs.ts";
 import { takenNames } from "./taken-names.ts";
 import type { Leaf, RegBase } from "./unit.ts";
 import { unknownHolders } from "./unknown-holders.ts";
-import { type BelowTest, belowTest, type Use, usesOf } from "./use.ts";
-import type { Answer } from "./view.ts";
 
 /** SEAMCALLs for a unit that ended in something to repeat. */
 export interface Attempts {
@@ -168,114 +166,4 @@ function freeSinceAfter(memory: Memory, intent: Intent | null, ground: Ground): 
     if (uses.length === 0 && listed.length === 0) since.set(regBase, memory.freeSince.get(regBase) ?? ground.view.nowMs);
   }
   return since;
-}
-
-/** There is something to clear: an id, or trust whose id the kernel keeps to itself. */
-export function isSetUp({ entry, epoch }: UnitFact): boolean {
-  return entry.tdxIommuId !== null || epoch !== null;
-}
-
-/**
- * The unit has an id and no trust: a CLEAR failed, or the TDX module was out of reach for a while. No SETUP can take such an id back, so it is
- * cleared to the end before the unit is set up again, whatever the intent: an id is never left lying (I6).
- */
-export function isStranded({ entry }: UnitFact): boolean {
-  return entry.tdxIommuId !== null && (entry.state === "Failed" || entry.state === "Unknown");
-}
-
-/** What stands between a unit and CLEAR: uses of devices below, and devices that kubelet or our own lists still offer (I5: withdraw first). */
-export function clearanceOf(memory: Memory, ground: Ground, regBase: RegBase): { uses: readonly Use[]; listed: readonly Address[] } {
-  const { view } = ground;
-  const isBelow = belowTest({ ground, lastUnits: memory.lastUnits }, regBase);
-  const { lastUnits, resources: ours, settleMs } = memory;
-  const used = usesOf({ ground, lastUnits, ours, accounted: accountedNames(memory), settleMs }, regBase);
-  const besides = [...specUses(memory.specs, isBelow), ...stillShownUses(memory, ground, isBelow)];
-  // The API is asked only when all else is free.
-  const uses = [...(besides.length > 0 ? used.filter(({ kind }) => kind !== "NotAsked") : used), ...besides];
-  const served = new Set(view.publications.filter((p) => p.serving).map((p) => p.resource));
-  const listed = view.publications.flatMap((p) => p.ids);
-  const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
-  // A container runtime resolves a CDI name without asking kubelet or the agent.
-  const specs = specsOf(memory.specs);
-  return { uses, listed: [...new Set([...listed, ...kubelets, ...specs])].filter((id) => isBelow(id, true)) };
-}
-
-/** Functions that another ledger's pod has by a number that means none of them any more. */
-function stillShownUses({ holds }: Memory, ground: Ground, isBelow: BelowTest): readonly Use[] {
-  const shown = [...holds].filter(([address, hold]) => isBelow(address, false) && isStillShown(hold, ground));
-  return shown.map(([address, { pod, resource }]) => ({ address, kind: "Pod", by: `pod ${pod} (${resource})` }));
-}
-
-export interface CallEnd extends Pick<Attempts, "leaf" | "instance" | "problem"> {
-  readonly regBase: RegBase;
-  readonly repeat: boolean;
-  readonly nowMs: number;
-}
-
-/** Memory after a SEAMCALL that left something to repeat (`repeat` true) or did not. */
-export function noteCall(memory: Memory, call: CallEnd): Memory {
-  const attempts = new Map(memory.attempts);
-  const { regBase, repeat, nowMs, ...about } = call;
-  const before = attempts.get(regBase);
-  const isSame = before?.leaf === call.leaf && before.instance === call.instance;
-  if (repeat) attempts.set(regBase, { ...about, lastMs: nowMs, count: (isSame ? before.count : 0) + 1 });
-  else attempts.delete(regBase);
-  return { ...memory, attempts };
-}
-
-/** Memory after a CLEAR that was not issued because the look at its devices had aged: no attempt, but the unit is looked at anew, and says why. */
-export function noteLate(memory: Memory, { regBase, leaf, instance, problem, nowMs }: CallEnd): Memory {
-  const before = memory.attempts.get(regBase);
-  const isSame = before?.leaf === leaf && before.instance === instance;
-  const attempts = { ...(isSame ? before : { leaf, instance, lastMs: nowMs, count: 0 }), problem, lateMs: nowMs };
-  return { ...memory, attempts: new Map(memory.attempts).set(regBase, attempts) };
-}
-
-/**
- * Memory after an answer to Allocate: the device counts as handed out in this epoch, with this node, from now on, before any view shows it. Kubelet
- * allocates only what it counts free, so a newer answer replaces what was known of an older one.
- */
-export function noteAnswer(memory: Memory, { address, epoch, resource, node, kubelet, atMs }: Answer): Memory {
-  const known = memory.holds.get(address);
-  const isHeld = known !== undefined && known.freeSinceMs === null;
-  const hold: Hold = { epoch, resource, node, kubelet, pod: isHeld ? known.pod : "", freeSinceMs: isHeld ? null : atMs };
-  return { ...memory, holds: new Map(memory.holds).set(address, hold) };
-}
-
-/** Memory after an answer that could not be given: as before it, unless a view or a later answer has said something of the device in between. */
-export function noteNotGiven(memory: Memory, { address, atMs, epoch }: Answer, before: Hold | undefined): Memory {
-  const known = memory.holds.get(address);
-  if (known?.epoch !== epoch || known.freeSinceMs !== atMs) return memory;
-  const holds = new Map(memory.holds);
-  if (before === undefined) holds.delete(address);
-  else holds.set(address, before);
-  return { ...memory, holds };
-}
-
-/** Memory after PreStart said yes: the container may open the device at any time from now on, whatever the views show. */
-export function notePreStart(memory: Memory, { address, atMs, kubelet }: Pick<Answer, "address" | "atMs" | "kubelet">): Memory {
-  const known = memory.holds.get(address);
-  if (known === undefined || (known.freeSinceMs === null && known.kubelet === kubelet)) return memory;
-  const freeSinceMs = known.freeSinceMs === null ? null : atMs;
-  return { ...memory, holds: new Map(memory.holds).set(address, { ...known, kubelet, freeSinceMs }) };
-}
-
-/** Memory with the loads of the kernel's own driver that the next process may be told of. */
-export function noteLoads(memory: Memory, loads: ReadonlySet<string>): Memory {
-  return { ...memory, loads };
-}
-
-/** Memory of what is about to be listed: its names count as ours from before kubelet hears them. */
-export function noteListed(memory: Memory, offer: readonly { readonly resource: string }[]): Memory {
-  return { ...memory, served: new Set([...memory.served, ...offer.map(({ resource }) => resource)]) };
-}
-
-/** Memory from the moment SETUP is issued. */
-export function noteSetup(memory: Memory, regBase: RegBase): Memory {
-  return { ...memory, verifying: new Set([...memory.verifying, regBase]) };
-}
-
-/** Memory after the links below a unit were read again, when its SETUP had ended. */
-export function noteReadAgain(memory: Memory, regBase: RegBase): Memory {
-  return { ...memory, verifying: new Set([...memory.verifying].filter((unit) => unit !== regBase)) };
 }

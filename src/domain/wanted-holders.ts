@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { isSetUp, isStranded } from "./clearance.ts";
 /**
  * When a decision hangs on who has a device open. Finding out means a look at every open file of the host, so an idle node, or one without devices
  * that could be offered, is spared it.
@@ -7,7 +8,7 @@
 import type { PciFunction } from "./device.ts";
 import { unitFacts } from "./ground.ts";
 import { type Intent, selectsUnit } from "./intent.ts";
-import { isSetUp, isStranded, type Memory } from "./memory.ts";
+import type { Memory } from "./memory.ts";
 import { resourceFor } from "./selector.ts";
 import type { NodeView } from "./view.ts";
 

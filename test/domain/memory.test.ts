@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
+import { clearanceOf } from "../../src/domain/clearance.ts";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
-import {
-  clearanceOf,
-  emptyMemory,
-  type Memory,
-  noteAnswer,
-  noteCall,
-  notePreStart,
-  noteReadAgain,
-  noteSetup,
-  proofsOf,
-  remember,
-} from "../../src/domain/memory.ts";
+import { emptyMemory, type Memory, proofsOf, remember } from "../../src/domain/memory.ts";
+import { noteAnswer, noteCall, notePreStart, noteReadAgain, noteSetup } from "../../src/domain/notes.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "../../src/domain/proofs.ts";
 import type { Link } from "../../src/domain/slot.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";

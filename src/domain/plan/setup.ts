@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { isStranded } from "../clearance.ts";
 /** The plan of a unit that is to be trusted. */
 import type { Address } from "../device.ts";
 import { atMostThree, releasable } from "../link-names.ts";
-import { isStranded } from "../memory.ts";
 import type { UnitReason } from "../reason.ts";
 import { type LinkState, type Slot, slotOwnerOf } from "../slot.ts";
 import { planCleared } from "./clear.ts";

@@ -25,6 +25,7 @@ const USE = "domain/use.ts";
 const IN_PODS = "domain/in-pods.ts";
 const ACCOUNTING = "domain/accounting.ts";
 const MEMORY = "domain/memory.ts";
+const CLEARANCE = "domain/clearance.ts";
 const OBSERVE = "agent/observe.ts";
 const HOLDS = "domain/holds.ts";
 const OFFER = "domain/offer.ts";
@@ -98,8 +99,8 @@ const clear: readonly Mutant[] = [
     "lastUnits, loads, podUids: new Set() };\n}",
   ]),
   without("kubelet's checkpoint read only when a decision hangs on it", OBSERVE, ["if (!ports.pods.isLocal && !wantsPods(", "if (!wantsPods("]),
-  without("CLEAR without kubelet's allocatable", MEMORY, [LISTED, "listed: [...new Set([...listed, ...kubelets.slice(0, 0), ...specs])].filter("]),
-  without("CLEAR without withdrawal", MEMORY, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
+  without("CLEAR without kubelet's allocatable", CLEARANCE, [LISTED, "listed: [...new Set([...listed, ...kubelets.slice(0, 0), ...specs])].filter("]),
+  without("CLEAR without withdrawal", CLEARANCE, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
   without("CLEAR without the settling time", PLAN_CLEAR, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
   without("CLEAR without settling from the first free view", PLAN_CLEAR, [
     "Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs)",
@@ -128,8 +129,8 @@ const clear: readonly Mutant[] = [
   {
     name: "CLEAR while a CDI spec is still in place",
     edits: [
-      edit(MEMORY, [LISTED, "listed: [...new Set([...listed, ...kubelets, ...specs.slice(0, 0)])].filter("]),
-      edit(MEMORY, ["[...specUses(memory.specs, isBelow),", "[...specUses(memory.specs, isBelow).slice(0, 0),"]),
+      edit(CLEARANCE, [LISTED, "listed: [...new Set([...listed, ...kubelets, ...specs.slice(0, 0)])].filter("]),
+      edit(CLEARANCE, ["[...specUses(memory.specs, isBelow),", "[...specUses(memory.specs, isBelow).slice(0, 0),"]),
     ],
   },
   without("CLEAR whose look is good for ever", PERFORM, ["driver.deadline(LOOK_IS_GOOD_MS)", "driver.deadline(1e9)"]),
@@ -147,7 +148,7 @@ const clear: readonly Mutant[] = [
     '  return repeatable(facts, "TDH.IOMMU.CLEAR"',
     '  if (nowMs > 0) return because("ClearPending");\n  return repeatable(facts, "TDH.IOMMU.CLEAR"',
   ]),
-  without("an id without trust left lying", MEMORY, ['(entry.state === "Failed" || entry.state === "Unknown")', 'entry.state === "Foreign"']),
+  without("an id without trust left lying", CLEARANCE, ['(entry.state === "Failed" || entry.state === "Unknown")', 'entry.state === "Foreign"']),
 ];
 
 const setup: readonly Mutant[] = [
@@ -244,7 +245,7 @@ const holds: readonly Mutant[] = [
   },
   without("PreStart that does not ask the gate", HANDLERS, ["await Promise.all(call.ids.map(start));", "void start;"]),
   without("PreStart that is no answer", HANDLERS, ["async (judged) => state.notePreStart(answerOf(judged, call))", "async () => undefined"]),
-  without("answers that nobody remembers", STATE, ["memory: memories.noteAnswer(facts.memory, answer)", "memory: facts.memory"]),
+  without("answers that are not remembered", STATE, ["memory: notes.noteAnswer(facts.memory, answer)", "memory: facts.memory"]),
 ];
 
 const offer: readonly Mutant[] = [
