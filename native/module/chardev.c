@@ -72,7 +72,7 @@ static int give(void __user *to, const void *from, size_t known)
 	return copy_to_user(to, from, known) ? -EFAULT : 0;
 }
 
-/* Reads the units' status and the TDX module's identity; -EIO when the backend does not answer any more. */
+/* Reads the units' status and the TDX module's identity; -EIO when the backend is gone. */
 static int refresh(void)
 {
 	tdx_registers_look(&tdx_driver);

@@ -3,7 +3,7 @@
 #include "internal.h"
 
 /*
- * In TDX mode without an id of ours: it has another owner. Not while a SETUP may be halfway, whose pages
+ * In TDX mode without an id of ours: another owner's. Not while a SETUP may be halfway, whose pages
  * are kept for its repeat.
  */
 static int is_foreign(const struct tdx_unit *unit, enum tdx_mode mode)
