@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isBridge } from "../../domain/slot.ts";
 import type { FunctionDescription } from "./host-description.ts";
 import type { StreamBlock } from "./ide-streams.ts";
 
@@ -47,10 +48,6 @@ function writeSrIov(bytes: Buffer, one: FunctionDescription): void {
   bytes.writeUInt16LE(one.totalVfs, SR_IOV.at + 0xc);
   bytes.writeUInt16LE(one.totalVfs, SR_IOV.at + 0xe);
   bytes.writeUInt16LE(one.virtualFunctions.length, SR_IOV.at + 0x10);
-}
-
-function isBridge(one: FunctionDescription): boolean {
-  return one.class.startsWith("0604");
 }
 
 function portType(one: FunctionDescription): number {

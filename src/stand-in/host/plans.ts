@@ -28,7 +28,11 @@ export function planUnplug(host: HostDescription, now: HostState, one: FunctionD
 
 /** Root ports above: their register blocks are the other end of a link. */
 function portsOf(host: HostDescription, addresses: readonly Address[]): readonly Address[] {
-  return host.functions.flatMap((one) => (addresses.includes(one.address) ? (rootPortOf(host, one)?.address ?? []) : []));
+  const byAddress = new Map(host.functions.map((one) => [one.address, one]));
+  return addresses.flatMap((address) => {
+    const one = byAddress.get(address);
+    return one === undefined ? [] : (rootPortOf(byAddress, one)?.address ?? []);
+  });
 }
 
 /** Brings back a function and what its removal took along, bound to the drivers of the description, as a hot-plugged one would be. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address } from "../../domain/device.ts";
+import { functionZeroOf } from "../../domain/slot.ts";
 import { configImage } from "./config-image.ts";
 import { addLink, type Entries, line, linkTo } from "./entries.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
@@ -113,7 +114,7 @@ function addTsm(inside: Entries, { host, state, byAddress }: World, one: Functio
 
 /** Function 0 of the slot that speaks for a function. */
 export function slotSpeaker(one: FunctionDescription): Address {
-  return `${(one.physicalFunction ?? one.address).slice(0, -1)}0`;
+  return functionZeroOf(one.physicalFunction ?? one.address);
 }
 
 function addVfio({ directory, inside, around }: RenderedFunction, { host, state }: World, one: FunctionDescription): void {
