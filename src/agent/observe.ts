@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** observe: one NodeView from every port. Reads only; what fails is a value. */
 import { clearanceOf, isSetUp, isStranded } from "../domain/clearance.ts";
 import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
 import { accountedNames, waitsForPods } from "../domain/holds.ts";
-/** observe: one NodeView from every port. Reads only; what fails is a value. */
 import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";

@@ -63,16 +63,21 @@ export function indexed(host: Reading<HostView>): Pick<Ground, "functions" | "sl
   return { functions: new Map(functions.map((fn) => [fn.address, fn])), slots: new Map(slots.map((slot) => [slot.owner, slot])) };
 }
 
+/** The slot that the function is on. A view of the host has one for each of its functions. */
+export function slotOf({ slots }: Pick<Ground, "slots">, fn: PciFunction): Slot | undefined {
+  return slots.get(slotOwnerOf(fn));
+}
+
 /** The function with its slot; null when it is not on the bus. */
-export function inSlot({ functions, slots }: Pick<Ground, "functions" | "slots">, address: Address): FunctionInSlot | null {
-  const fn = functions.get(address);
-  const slot = fn && slots.get(slotOwnerOf(fn));
+export function inSlot(ground: Pick<Ground, "functions" | "slots">, address: Address): FunctionInSlot | null {
+  const fn = ground.functions.get(address);
+  const slot = fn && slotOf(ground, fn);
   return fn && slot ? { fn, slot } : null;
 }
 
 /** The slots of functions, each once, in order of their first ones. */
-export function slotsOf({ slots }: Pick<Ground, "slots">, functions: readonly PciFunction[]): readonly Slot[] {
-  return [...new Set(functions.map(slotOwnerOf))].flatMap((owner) => slots.get(owner) ?? []);
+export function slotsOf(ground: Pick<Ground, "slots">, functions: readonly PciFunction[]): readonly Slot[] {
+  return [...new Set(functions.flatMap((fn) => slotOf(ground, fn) ?? []))];
 }
 
 /** Every function that is, or may be, below the unit. */

@@ -6,7 +6,7 @@
  * changed since. From the first that differs it is unknown until it is read again.
  */
 import type { Address, PciFunction, Tristate } from "./device.ts";
-import type { Ground, UnitFact } from "./ground.ts";
+import { type Ground, slotOf, type UnitFact } from "./ground.ts";
 import type { HostView } from "./host.ts";
 import { bySlot, type FunctionInSlot, type Link, type RidRange, type Slot, slotOwnerOf } from "./slot.ts";
 import type { RegBase } from "./unit.ts";
@@ -67,10 +67,9 @@ export function linksAfterLook(before: LastLinks, { slots, onSlot: members, unit
 }
 
 /** True when the link of a device cannot be told, or only by what was read before: nothing announces the end of that. */
-export function isAnyLinkUnsure({ slots, functions }: Pick<Ground, "slots" | "functions">): boolean {
-  const isUnsure = ({ teeIo, boundRead, ...fn }: PciFunction): boolean =>
-    boundRead !== "Read" || (teeIo === "Yes" && slots.get(slotOwnerOf(fn))?.link.state === "Unknown");
-  return [...slots.values()].some(({ linkRead }) => linkRead.tsm !== "Read") || [...functions.values()].some(isUnsure);
+export function isAnyLinkUnsure(ground: Pick<Ground, "slots" | "functions">): boolean {
+  const isUnsure = (fn: PciFunction): boolean => fn.boundRead !== "Read" || (fn.teeIo === "Yes" && slotOf(ground, fn)?.link.state === "Unknown");
+  return [...ground.slots.values()].some(({ linkRead }) => linkRead.tsm !== "Read") || [...ground.functions.values()].some(isUnsure);
 }
 
 function isAnyBlocked({ functions, slots }: HostView): boolean {
@@ -98,8 +97,8 @@ function withBound(fn: PciFunction, last: LastLink | null): PciFunction {
 
 function boundOf(onSlot: readonly PciFunction[], last: LastLink | undefined): LastLink["bound"] {
   const bound = new Map<Address, Tristate>();
-  for (const { address, boundRead, ...fn } of onSlot) {
-    const value = boundRead === "Read" ? fn.bound : boundRead === "Stands" ? last?.bound.get(address) : undefined;
+  for (const { address, boundRead, bound: now } of onSlot) {
+    const value = boundRead === "Read" ? now : boundRead === "Stands" ? last?.bound.get(address) : undefined;
     if (value !== undefined) bound.set(address, value);
   }
   return bound;

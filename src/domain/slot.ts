@@ -34,8 +34,8 @@ export interface LinkRead {
   /** How `tsm/connect` was read, and `tsm/dsm` of a connected one. */
   readonly tsm: TsmRead;
   /**
-   * Control, status and requester IDs of every IDE stream of both ends (the slot's functions, the root port above), for comparison only; null when those of function 0
-   * or of the root port cannot be read. They are read after `tsm/`, and block on nothing.
+   * Control, status and requester IDs of every IDE stream of both ends (the slot's functions, the root port above), for comparison only; null when
+   * those of function 0 or of the root port cannot be read. They are read after `tsm/`, and block on nothing.
    */
   readonly registers: string | null;
   /** Why the IDE registers that speak for the slot are not all known, for people; empty when they are. */
@@ -86,12 +86,5 @@ export function functionZeroOf(address: Address): Address {
 
 /** The functions of each slot, by owner, in the order given. */
 export function bySlot(functions: Iterable<PciFunction>): ReadonlyMap<Address, readonly PciFunction[]> {
-  const slots = new Map<Address, PciFunction[]>();
-  for (const fn of functions) {
-    const owner = slotOwnerOf(fn);
-    const members = slots.get(owner);
-    if (members) members.push(fn);
-    else slots.set(owner, [fn]);
-  }
-  return slots;
+  return Map.groupBy(functions, slotOwnerOf);
 }

@@ -7,7 +7,7 @@
 import { accountingOf } from "./accounting.ts";
 import { isPciAddress } from "./address.ts";
 import type { Address, PciFunction } from "./device.ts";
-import { functionsBelow, type Ground, inSlot } from "./ground.ts";
+import { functionsBelow, type Ground, slotOf } from "./ground.ts";
 import { unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
 
@@ -88,7 +88,7 @@ const UNREAD = { state: "Unknown", tsm: "" } as const;
 function usesOfFunction(fn: PciFunction, ground: Ground): readonly Use[] {
   const uses: Use[] = [];
   const { address, bound, holders } = fn;
-  const link = inSlot(ground, address)?.slot.link ?? UNREAD;
+  const link = slotOf(ground, fn)?.link ?? UNREAD;
   if (link.state === "Secure") uses.push({ address, kind: "Link", by: link.tsm === "" ? "an IDE stream" : `TSM ${link.tsm}` });
   if (link.state === "Unknown" || !fn.isIdeRead) uses.push({ address, kind: "Unreadable", by: "its link" });
   if (bound === "Yes") uses.push({ address, kind: "Bound", by: "a TD (tsm/bound)" });

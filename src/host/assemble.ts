@@ -4,8 +4,7 @@ import { functionZeroOf, isBridge, type Slot, slotOwnerOf } from "../domain/slot
 import type { Capabilities } from "./capabilities.ts";
 import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { type HolderSearch, holdersOf } from "./holders.ts";
-import type { Ide } from "./ide.ts";
-import { selectiveStreamsOf } from "./ide.ts";
+import { type Ide, selectiveStreamsOf } from "./ide.ts";
 import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "./link.ts";
 import { type Reading, valueOrNull } from "./reading.ts";
 import { judgeStreams, type NamedStream } from "./streams.ts";
@@ -62,9 +61,13 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings, sea
 function slotEvidence(facts: FunctionFacts, around: Surroundings): SlotEvidence {
   const speaker = speakerOf(facts);
   if (speaker === null) return { own: facts.capabilities, zero: "Unknown" };
-  const zero = speaker === facts.address ? facts : around.factsOf(speaker);
-  // A function 0 that is itself a virtual function speaks for no other function.
-  return { own: facts.capabilities, zero: zero === null ? null : (zero.capabilities ?? "Unknown") };
+  return { own: facts.capabilities, zero: capabilitiesAt(speaker, around) };
+}
+
+/** Null: no function is there. A virtual one has none of its own, and speaks for no other function. */
+function capabilitiesAt(address: Address, around: Surroundings): SlotEvidence["zero"] {
+  const facts = around.factsOf(address);
+  return facts === null ? null : (facts.capabilities ?? "Unknown");
 }
 
 /** The owner of the slot that the function is on. */
@@ -80,17 +83,16 @@ export function ownerOf({ address, identity }: BareFacts): Address {
 
 /** A slot's entry in the view, from the files of the functions on it (at least one) and of the root port above. Pure. */
 export function assembleSlot(owner: Address, members: readonly FunctionFacts[], around: Surroundings): Slot {
-  const physical = members.filter(({ capabilities }) => capabilities !== null);
   const end: LinkEnd = {
-    zero: zeroOf(owner, members, around),
-    others: physical.flatMap(({ address, capabilities }) => (address === owner || capabilities === null ? [] : [capabilities])),
+    zero: capabilitiesAt(owner, around),
+    others: members.flatMap(({ address, capabilities }) => (address === owner ? [] : (capabilities ?? []))),
   };
-  const first = members.find(({ address }) => address === owner) ?? physical[0] ?? members[0];
+  const first = members.find(({ address }) => address === owner) ?? members.find(({ capabilities }) => capabilities !== null) ?? members[0];
   const { hostBridge, rootPort, bridgePath } = first?.identity.place ?? NOWHERE;
   const readings = [owner, ...members.map(({ address }) => address)].flatMap((address) => around.tsmOf(address) ?? []);
   const tsm = readings.find(({ connect }) => connect.kind !== "Missing") ?? NO_TSM;
   // The registers are compared of a slot with `tsm/` only.
-  const port = readings.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : portOf(rootPort, around);
+  const port = readings.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : (capabilitiesAt(rootPort, around) ?? "Unknown");
   return {
     owner,
     isBridge: first !== undefined && isBridge(first.identity),
@@ -124,15 +126,4 @@ function linkOf(end: LinkEnd, { owner, port, connect, streams }: LinkParts): Pic
 /** Null: cannot be told. What is not there has no stream. */
 function ideOf(one: Capabilities | null | "Unknown"): Ide | null {
   return one === "Unknown" ? null : (one?.ide ?? { kind: "Absent" });
-}
-
-function zeroOf(owner: Address, members: readonly FunctionFacts[], around: Surroundings): LinkEnd["zero"] {
-  const zero = members.find(({ address }) => address === owner);
-  if (zero !== undefined) return zero.capabilities ?? "Unknown";
-  // What has its address is on another slot: a virtual function.
-  return around.factsOf(owner) === null ? null : "Unknown";
-}
-
-function portOf(rootPort: Address, around: Surroundings): Capabilities | "Unknown" {
-  return around.factsOf(rootPort)?.capabilities ?? "Unknown";
 }

@@ -3,6 +3,7 @@ import type { Tristate, TsmRead } from "../domain/device.ts";
 import type { LinkRead, LinkState } from "../domain/slot.ts";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "./capabilities.ts";
 import { anyStream, type Ide, streamRegistersOf } from "./ide.ts";
+import { problemOf } from "./tee-io.ts";
 import type { TsmReading, TsmText } from "./tsm.ts";
 
 /** The functions of a slot on the bus whose registers speak for its link. */
@@ -35,8 +36,8 @@ export function textOf(text: TsmText): string {
  * told or the root port is not on the bus.
  */
 export function decideLinkRead(end: LinkEnd, rootPort: Capabilities | null | "Unknown", { connect, dsm }: Omit<TsmReading, "bound">): LinkRead {
-  const tsm = [readOf(connect), readOf(dsm)];
-  return { tsm: tsm.find((read) => read !== "Read") ?? "Read", registers: registersOf(end, rootPort), problem: problemOfEnd(end) };
+  const tsm = [connect, dsm].map(readOf).find((read) => read !== "Read") ?? "Read";
+  return { tsm, registers: registersOf(end, rootPort), problem: problemOfEnd(end) };
 }
 
 /** Whether a TDI of a function is bound, and how reading that ended. */
@@ -68,9 +69,8 @@ function registersOf({ zero, others }: LinkEnd, rootPort: Capabilities | null | 
 }
 
 function problemOfEnd({ zero, others }: LinkEnd): string {
-  if (zero === "Unknown") return "its physical function cannot be told";
-  if (zero !== null) return zero.problem;
-  return others.find(({ problem }) => problem !== "")?.problem ?? "function 0 of its slot is not on the bus";
+  const other = zero === null ? others.find(({ problem }) => problem !== "") : undefined;
+  return other?.problem ?? problemOf({ own: zero === "Unknown" ? null : zero, zero });
 }
 
 function readOf({ kind }: TsmText): TsmRead {

@@ -15,8 +15,8 @@ export interface TsmWanted {
 }
 
 /**
- * What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` and `tsm/dsm` of the function 0 that speaks for it. Registers are read after: a link
- * that is being secured meanwhile would else show a TSM and no stream, and one that is being released a stream without a TSM.
+ * What the links of `wanted` depend on: `tsm/bound` of each, and `tsm/connect` and `tsm/dsm` of the function 0 that speaks for it. Registers are read
+ * after: a link that is being secured meanwhile would else show a TSM and no stream, and one that is being released a stream without a TSM.
  */
 export async function readTsm(
   reader: { readonly paths: Pick<HostPaths, "functions">; readonly tsm: TsmReader },

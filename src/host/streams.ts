@@ -38,7 +38,7 @@ export function readStreams(sys: string, bridgePath: string): Reading<readonly N
   return { kind: "Value", value: found.sort(inOrder) };
 }
 
-/** Both ends of a link. Null: there is none, or its registers cannot be read. */
+/** IDE registers of both ends of a link. Null: it cannot be told which they are. */
 export interface Ends {
   readonly endpoint: Ide | null;
   readonly rootPort: Ide | null;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { clearanceOf, isSetUp } from "../clearance.ts";
 /** The plan of a unit that is to be cleared: withdrawn, free in every view for the settling time, and only then CLEAR (I4, I5). */
+import { clearanceOf, isSetUp } from "../clearance.ts";
 import { kubeletSettleMs } from "../kubelet-settling.ts";
 import { describeUses } from "../use.ts";
 import { because, type Finding, type Step, type UnitFacts } from "./finding.ts";

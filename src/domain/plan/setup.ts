@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isStranded } from "../clearance.ts";
 /** The plan of a unit that is to be trusted. */
+import { isStranded } from "../clearance.ts";
 import type { Address } from "../device.ts";
 import { atMostThree, releasable } from "../link-names.ts";
 import type { UnitReason } from "../reason.ts";

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { requesterIdOf } from "../../../src/domain/address.ts";
 import type { PciFunction, UnitOfFunction } from "../../../src/domain/device.ts";
 import { type FunctionInSlot, type Link, type LinkRead, slotOwnerOf } from "../../../src/domain/slot.ts";
@@ -130,14 +129,15 @@ export class HostFunction {
 
   show(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): FunctionInSlot {
     const fn = this.#fn(above);
+    const link = this.#link();
     const slot = {
       owner: slotOwnerOf(fn),
       isBridge: false,
       hostBridge: fn.hostBridge,
       rootPort: fn.rootPort,
-      link: this.#link(),
-      dsm: this.#dsm(fn),
-      covers: this.#link().streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
+      link,
+      dsm: link.tsm === "" ? "" : this.isDsmElsewhere.value ? ELSEWHERE : slotOwnerOf(fn),
+      covers: link.streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
       linkRead: this.#linkRead(),
     };
     return { fn, slot };
@@ -189,11 +189,6 @@ export class HostFunction {
       tsm: isTsmRead && (link === "Tsm" || link === "Broken") ? "tsm0" : "",
       streamSecure: !isReadable ? "Unknown" : this.#isStreamOn && link !== "Foreign" ? "Yes" : "No",
     };
-  }
-
-  #dsm(fn: PciFunction): string {
-    const { tsm } = this.#link();
-    return tsm === "" ? "" : this.isDsmElsewhere.value ? ELSEWHERE : slotOwnerOf(fn);
   }
 
   #linkRead(): LinkRead {
