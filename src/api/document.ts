@@ -5,7 +5,7 @@
  * every error as place, value and fix. Never throws.
  */
 import { type Document, isAlias, isScalar, LineCounter, parseAllDocuments, visit, type YAMLError } from "yaml";
-import { type Problem, type Verdict, valueText } from "./problem.ts";
+import { type Parsed, type Problem, valueText } from "./problem.ts";
 import { YAML_FIXES } from "./yaml-fixes.ts";
 
 /** A read document. */
@@ -21,7 +21,7 @@ const MOST_LEVELS = 64;
 const MOST_PROBLEMS = 10;
 
 /** Reads `text`; a byte order mark at its beginning and `---` around the document mean nothing. */
-export function readDocument(text: string): Verdict<Source> {
+export function readDocument(text: string): Parsed<Source> {
   const shown = text.replace(/^\ufeff/, "");
   try {
     return readYaml(shown);
@@ -33,7 +33,7 @@ export function readDocument(text: string): Verdict<Source> {
 }
 
 /** The same, many times faster for JSON, and without `source`: for what programs write. */
-export function readJsonOrYaml(text: string): Verdict<unknown> {
+export function readJsonOrYaml(text: string): Parsed<unknown> {
   const shown = text.replace(/^\ufeff/, "");
   if (!shown.trimStart().startsWith("{")) return valueIn(readDocument(shown));
   let value: unknown;
@@ -45,13 +45,13 @@ export function readJsonOrYaml(text: string): Verdict<unknown> {
   return isTooDeep(value) ? refused([tooDeep(shown)]) : { ok: true, value };
 }
 
-function valueIn(read: Verdict<Source>): Verdict<unknown> {
+function valueIn(read: Parsed<Source>): Parsed<unknown> {
   return read.ok ? { ok: true, value: read.value.value } : read;
 }
 
 const refused = (problems: readonly Problem[]): { ok: false; problems: readonly Problem[] } => ({ ok: false, problems });
 
-function readYaml(text: string): Verdict<Source> {
+function readYaml(text: string): Parsed<Source> {
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
   const documents: readonly Document.Parsed[] = "empty" in parsed ? [] : parsed;
@@ -85,7 +85,7 @@ function unresolvedAliases(document: Document.Parsed): readonly number[] {
   return offsets;
 }
 
-function valueFrom(document: Document.Parsed, text: string): Verdict<Source> {
+function valueFrom(document: Document.Parsed, text: string): Parsed<Source> {
   let value: unknown;
   try {
     value = document.toJS();

@@ -8,8 +8,8 @@ import { clearedPartOf, type Refusal } from "./cleared.ts";
 import { readDocument, type Source } from "./document.ts";
 import { API_VERSION, type KindNames, TRUSTED_IOMMU, TRUSTED_IOMMU_POLICY } from "./names.ts";
 import { policySpecSchema, type TrustedIommuPolicySpec } from "./policy.ts";
-import { type Problem, type Verdict, valueText } from "./problem.ts";
-import { type Place, unknownFieldFix, verdictOf } from "./problems-of.ts";
+import { type Parsed, type Problem, valueText } from "./problem.ts";
+import { type Place, parsedBy, unknownFieldFix } from "./problems-of.ts";
 import { intentOf, specSchema } from "./spec.ts";
 
 /** A valid TrustedIommu: what the agent needs of it. */
@@ -31,21 +31,21 @@ export interface PolicyManifest {
 const NO_SOURCE: Place["source"] = () => null;
 
 /** A refused object is still heard where it says `state: Cleared` (cleared.ts). */
-export type ManifestVerdict = { readonly ok: true; readonly value: Manifest } | Refusal;
+export type ParsedManifest = { readonly ok: true; readonly value: Manifest } | Refusal;
 
 /** Reads one TrustedIommu from YAML (or JSON). Every problem at once, each with path, value and what to write instead. */
-export function parseManifest(text: string): ManifestVerdict {
+export function parseManifest(text: string): ParsedManifest {
   const document = readDocument(text);
   if (!document.ok) return { ...document, cleared: null };
   return parseIntent(document.value, true);
 }
 
 /** Reads one TrustedIommu from the API server. Unknown metadata is the API server's business; unknown fields of the spec are refused. */
-export function parseTrustedIommu(value: unknown): ManifestVerdict {
+export function parseTrustedIommu(value: unknown): ParsedManifest {
   return parseIntent({ value, source: NO_SOURCE }, false);
 }
 
-function parseIntent(object: Source, strictMetadata: boolean): ManifestVerdict {
+function parseIntent(object: Source, strictMetadata: boolean): ParsedManifest {
   const verdict = parseObject({ ...object, names: TRUSTED_IOMMU, schema: specSchema, strictMetadata }, (head, spec) => ({
     ...head,
     intent: intentOf(spec),
@@ -54,14 +54,14 @@ function parseIntent(object: Source, strictMetadata: boolean): ManifestVerdict {
 }
 
 /** Reads one TrustedIommuPolicy from the API server. */
-export function parseTrustedIommuPolicy(value: unknown): Verdict<PolicyManifest> {
+export function parseTrustedIommuPolicy(value: unknown): Parsed<PolicyManifest> {
   return parseObject({ value, source: NO_SOURCE, names: TRUSTED_IOMMU_POLICY, schema: policySpecSchema, strictMetadata: false }, (head, spec) => ({
     ...head,
     spec,
   }));
 }
 
-interface Reading<T extends z.ZodType> extends Source {
+interface ObjectSource<T extends z.ZodType> extends Source {
   readonly names: KindNames;
   readonly schema: T;
   readonly strictMetadata: boolean;
@@ -74,11 +74,11 @@ interface Head {
 
 const MEMBERS = ["apiVersion", "kind", "metadata", "spec", "status"];
 
-function parseObject<T extends z.ZodType, M>(reading: Reading<T>, make: (head: Head, spec: z.output<T>) => M): Verdict<M> {
-  const { value, names } = reading;
+function parseObject<T extends z.ZodType, M>(object: ObjectSource<T>, make: (head: Head, spec: z.output<T>) => M): Parsed<M> {
+  const { value, names } = object;
   if (!isPlain(value)) return { ok: false, problems: [{ path: "", value: valueText(value), fix: `write a ${names.kind} object` }] };
-  const problems = [...typeProblems(value, names), ...unknownMembers(value, MEMBERS, ""), ...metadataProblems(value["metadata"], reading)];
-  const spec = verdictOf(reading.schema, value["spec"], { path: ["spec"], source: reading.source });
+  const problems = [...typeProblems(value, names), ...unknownMembers(value, MEMBERS, ""), ...metadataProblems(value["metadata"], object)];
+  const spec = parsedBy(object.schema, value["spec"], { path: ["spec"], source: object.source });
   if (!spec.ok) return { ok: false, problems: [...problems, ...spec.problems] };
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, value: make(headOf(value["metadata"]), spec.value) };

@@ -11,7 +11,7 @@ export interface Problem {
 }
 
 /** The outcome of reading an input: the value, or everything that is wrong with it. */
-export type Verdict<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** A field's path as people write it: `["spec", "resources", 1, "name"]` is `spec.resources[1].name`. */
 export function pathText(path: readonly PropertyKey[]): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from "zod";
 import { FIELDS } from "./field.ts";
-import { nearest, type Problem, pathText, type Verdict, valueText } from "./problem.ts";
+import { nearest, type Parsed, type Problem, pathText, valueText } from "./problem.ts";
 
 type Issue = z.core.$ZodIssue;
 type Type = z.core.$ZodType;
@@ -14,7 +14,7 @@ export interface Place {
 }
 
 /** Parses `value` by `schema`; every problem at once, each with its path, value and fix. */
-export function verdictOf<T extends z.ZodType>(schema: T, value: unknown, place: Place): Verdict<z.output<T>> {
+export function parsedBy<T extends z.ZodType>(schema: T, value: unknown, place: Place): Parsed<z.output<T>> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return { ok: true, value: parsed.data };
   const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, { schema, value, place }));

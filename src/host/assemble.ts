@@ -6,7 +6,7 @@ import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { type HolderSearch, holdersOf } from "./holders.ts";
 import { type Ide, selectiveStreamsOf } from "./ide.ts";
 import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "./link.ts";
-import { type Reading, valueOrNull } from "./reading.ts";
+import { type FileReading, valueOrNull } from "./reading.ts";
 import { judgeStreams, type NamedStream } from "./streams.ts";
 import { decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./tee-io.ts";
 import { NOWHERE } from "./topology.ts";
@@ -18,7 +18,7 @@ export interface Surroundings {
   readonly tsmOf: (address: Address) => TsmReading | null;
   readonly unitOf: (facts: FunctionFacts) => UnitOfFunction;
   /** IDE streams that the kernel names at a host bridge. */
-  readonly streamsOf: (bridgePath: string | null) => Reading<readonly NamedStream[]>;
+  readonly streamsOf: (bridgePath: string | null) => FileReading<readonly NamedStream[]>;
   readonly vfioCdevOf: (facts: FunctionFacts) => string | null;
 }
 
@@ -109,7 +109,7 @@ interface LinkParts {
   readonly port: Capabilities | null | "Unknown";
   readonly connect: TsmText;
   /** Streams of the host bridge: read only where a link is secured. */
-  readonly streams: () => Reading<readonly NamedStream[]>;
+  readonly streams: () => FileReading<readonly NamedStream[]>;
 }
 
 function linkOf(end: LinkEnd, { owner, port, connect, streams }: LinkParts): Pick<Slot, "link" | "covers"> {

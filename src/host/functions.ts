@@ -3,7 +3,7 @@ import { isPciAddress } from "../domain/address.ts";
 import type { Address } from "../domain/device.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { readConfigFile } from "./config-file.ts";
-import { baseName, isPresent, type Reading, readNames, readRareTarget, readStamp, readTarget, readText } from "./reading.ts";
+import { baseName, type FileReading, isPresent, readNames, readRareTarget, readStamp, readTarget, readText } from "./reading.ts";
 import { type Place, placeOf } from "./topology.ts";
 
 /** What stays the same as long as the function's directory is the same one. */
@@ -15,19 +15,19 @@ interface Identity {
   readonly numaNode: number | null;
   readonly place: Place;
   /** Missing: a physical function. Unreadable: a virtual one whose physical function cannot be told. */
-  readonly physicalFunction: Reading<Address>;
+  readonly physicalFunction: FileReading<Address>;
 }
 
 /** One function's own files but for its configuration space, which is read after `tsm/` of its slot. */
 export interface BareFacts {
   readonly address: Address;
   readonly identity: Identity;
-  readonly iommuGroup: Reading<string>;
+  readonly iommuGroup: FileReading<string>;
   /** Kernel name of the unit the `iommu` link leads to. */
-  readonly unitName: Reading<string>;
-  readonly driver: Reading<string>;
+  readonly unitName: FileReading<string>;
+  readonly driver: FileReading<string>;
   /** `vfioN` when a vfio driver holds the function. Missing says nothing of who has it open: see holders.ts. */
-  readonly vfioName: Reading<string>;
+  readonly vfioName: FileReading<string>;
   /** A `tsm/` group is there. */
   readonly hasTsm: boolean;
 }
@@ -113,7 +113,7 @@ function readIdentity(path: string, stamp: string): Identity | null {
 }
 
 /** `0x10de` → `10de`; empty when the text is anything else, which no selector matches. */
-function readHexDigits(text: Reading<string>, digits: number): string {
+function readHexDigits(text: FileReading<string>, digits: number): string {
   const value = text.kind === "Value" ? text.value.toLowerCase() : "";
   return value.length === digits + 2 && /^0x[0-9a-f]+$/.test(value) ? value.slice(2) : "";
 }
@@ -124,18 +124,18 @@ function readNumaNode(path: string): number | null {
   return text.kind === "Value" && /^\d{1,6}$/.test(text.value) ? Number(text.value) : null;
 }
 
-function mapName(target: Reading<string>): Reading<string> {
+function mapName(target: FileReading<string>): FileReading<string> {
   return target.kind === "Value" ? { kind: "Value", value: baseName(target.value) } : target;
 }
 
-function mapAddress(target: Reading<string>): Reading<Address> {
+function mapAddress(target: FileReading<string>): FileReading<Address> {
   const name = mapName(target);
   if (name.kind !== "Value" || isPciAddress(name.value)) return name;
   return { kind: "Unreadable", why: "physfn does not lead to a function" };
 }
 
 /** Any vfio driver (vfio-pci, a vendor's variant) makes a `vfio-dev` directory with one entry; other drivers are not asked. */
-function readVfioName(path: string, driver: Reading<string>): Reading<string> {
+function readVfioName(path: string, driver: FileReading<string>): FileReading<string> {
   if (driver.kind !== "Value" || !isVfioDriver(driver.value)) return { kind: "Missing" };
   const names = readNames(`${path}/vfio-dev`);
   if (names.kind !== "Value") return names;

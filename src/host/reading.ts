@@ -5,34 +5,34 @@ import { closeSync, lstatSync, openSync, read, readdirSync, readFileSync, readli
  * What came of reading one small file, link or directory. `Missing` is an answer (the kernel shows no such thing now);
  * `Unreadable` is not one: a decision on it takes the careful side.
  */
-export type Reading<T> =
+export type FileReading<T> =
   | { readonly kind: "Value"; readonly value: T }
   | { readonly kind: "Missing" }
   | { readonly kind: "Unreadable"; readonly why: string };
 
-const MISSING: Reading<never> = { kind: "Missing" };
+const MISSING: FileReading<never> = { kind: "Missing" };
 
 /** ENODEV is sysfs's answer for an attribute whose device is being removed, ESRCH that of /proc for a process that ended. */
 const GONE = new Set(["ENOENT", "ENOTDIR", "ENODEV", "ESRCH"]);
 
 /** Null for what is missing and for what can't be read: only where both mean the same. */
-export function valueOrNull<T>(reading: Reading<T>): T | null {
+export function valueOrNull<T>(reading: FileReading<T>): T | null {
   return reading.kind === "Value" ? reading.value : null;
 }
 
 /** The reading that a thrown file-system error stands for. */
-export function readingOfError(thrown: unknown): Reading<never> {
+export function readingOfError(thrown: unknown): FileReading<never> {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : String(thrown);
   return GONE.has(code) ? MISSING : { kind: "Unreadable", why: code };
 }
 
 /** The reading that an attribute's text stands for: without its line end. */
-export function readingOfText(text: string): Reading<string> {
+export function readingOfText(text: string): FileReading<string> {
   return { kind: "Value", value: text.trim() };
 }
 
 /** Content of an attribute without its line end. Synchronous: an attribute is at most a page, and a thread hop costs more than the read. */
-export function readText(path: string): Reading<string> {
+export function readText(path: string): FileReading<string> {
   try {
     return { kind: "Value", value: readFileSync(path, "utf8").trim() };
   } catch (thrown) {
@@ -41,7 +41,7 @@ export function readText(path: string): Reading<string> {
 }
 
 /** Target of a symbolic link, as written. */
-export function readTarget(path: string): Reading<string> {
+export function readTarget(path: string): FileReading<string> {
   try {
     return { kind: "Value", value: readlinkSync(path) };
   } catch (thrown) {
@@ -50,7 +50,7 @@ export function readTarget(path: string): Reading<string> {
 }
 
 /** Like `readTarget`, for links that are mostly absent: asking first is cheaper than a thrown error. */
-export function readRareTarget(path: string): Reading<string> {
+export function readRareTarget(path: string): FileReading<string> {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) === undefined ? MISSING : readTarget(path);
   } catch (thrown) {
@@ -59,7 +59,7 @@ export function readRareTarget(path: string): Reading<string> {
 }
 
 /** Names in a directory. */
-export function readNames(path: string): Reading<readonly string[]> {
+export function readNames(path: string): FileReading<readonly string[]> {
   try {
     return { kind: "Value", value: readdirSync(path) };
   } catch (thrown) {
@@ -68,7 +68,7 @@ export function readNames(path: string): Reading<readonly string[]> {
 }
 
 /** Tells one incarnation of a directory from the next at the same path: changes when it is created again or an entry is replaced. */
-export function readStamp(path: string): Reading<string> {
+export function readStamp(path: string): FileReading<string> {
   try {
     const stat = statSync(path, { throwIfNoEntry: false });
     return stat === undefined ? MISSING : { kind: "Value", value: `${stat.ino}.${stat.ctimeMs}.${stat.mtimeMs}` };
@@ -98,7 +98,7 @@ const ATTRIBUTE_BYTES = 512;
  * Like `readText` for attributes whose read may block in the kernel: the read itself runs on a worker thread. Never rejects. The promise may
  * stay open for ever; a waiter needs a deadline.
  */
-export function readBlockingText(path: string): Promise<Reading<string>> {
+export function readBlockingText(path: string): Promise<FileReading<string>> {
   return new Promise((resolve) => {
     let file: number;
     try {

@@ -2,7 +2,7 @@
 
 /** The processes of a rendered tree: plain folders, whose links name what is open. */
 import type { HolderScan } from "./holders.ts";
-import { isPresent, type Reading, readNames, readTarget } from "./reading.ts";
+import { type FileReading, isPresent, readNames, readTarget } from "./reading.ts";
 import { inSlices, type SliceOptions } from "./slices.ts";
 
 /** `…/vfio/devices/vfio3` or `…/vfio/12`, wherever a container has it mounted. A file that was unlinked while open says so at its end. */
@@ -29,7 +29,7 @@ interface Found {
 }
 
 /** Every open file of every process, one at a time: a single process may have a hundred thousand. */
-function* openFiles(proc: string, pids: readonly string[], found: Found): Generator<{ pid: string; target: Reading<string> }> {
+function* openFiles(proc: string, pids: readonly string[], found: Found): Generator<{ pid: string; target: FileReading<string> }> {
   for (const pid of pids) {
     const files = readNames(`${proc}/${pid}/fd`);
     // A missing fd directory belongs to a process that has ended; with its process still there it is strange, and counts as unreadable.
@@ -40,7 +40,7 @@ function* openFiles(proc: string, pids: readonly string[], found: Found): Genera
   }
 }
 
-function note(found: Found, pid: string, target: Reading<string>): void {
+function note(found: Found, pid: string, target: FileReading<string>): void {
   if (target.kind === "Unreadable") found.unreadable ??= `an open file of process ${pid}: ${target.why}`;
   const node = target.kind === "Value" ? VFIO_NODE.exec(target.value)?.[1] : undefined;
   if (node === undefined) return;

@@ -9,7 +9,7 @@ import { compareAddress, isPciAddress } from "../domain/address.ts";
 import type { Address, Tristate } from "../domain/device.ts";
 import type { RidRange } from "../domain/slot.ts";
 import type { Ide, IdeStream } from "./ide.ts";
-import { baseName, type Reading, readNames, readTarget } from "./reading.ts";
+import { baseName, type FileReading, readNames, readTarget } from "./reading.ts";
 
 export interface NamedStream {
   readonly endpoint: Address;
@@ -20,7 +20,7 @@ export interface NamedStream {
 const STREAM = /^stream\d+\.(\d+)\.(\d+)$/;
 
 /** Streams of one host bridge, in order of endpoint and block. One that goes while they are read is left out. */
-export function readStreams(sys: string, bridgePath: string): Reading<readonly NamedStream[]> {
+export function readStreams(sys: string, bridgePath: string): FileReading<readonly NamedStream[]> {
   const directory = join(sys, bridgePath);
   const names = readNames(directory);
   if (names.kind !== "Value") return names;

@@ -6,7 +6,7 @@ import type { Surroundings } from "./assemble.ts";
 import { type FactsCache, type FunctionFacts, isVfioDriver } from "./functions.ts";
 import { type HolderScan, type HolderSearch, NO_HOLDER_TO_FIND } from "./holders.ts";
 import { type HostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
-import { isPresent, type Reading, readNames } from "./reading.ts";
+import { type FileReading, isPresent, readNames } from "./reading.ts";
 import type { SharedScan } from "./shared-scan.ts";
 import type { SliceOptions } from "./slices.ts";
 import { findStrays } from "./strays.ts";
@@ -29,8 +29,8 @@ export interface Gathered {
 }
 
 export function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroundings {
-  const streams = new Map<string, Reading<readonly NamedStream[]>>();
-  const streamsOf = (bridgePath: string | null): Reading<readonly NamedStream[]> => {
+  const streams = new Map<string, FileReading<readonly NamedStream[]>>();
+  const streamsOf = (bridgePath: string | null): FileReading<readonly NamedStream[]> => {
     if (bridgePath === null) return { kind: "Missing" };
     const known = streams.get(bridgePath) ?? readStreams(reader.paths.sys, bridgePath);
     streams.set(bridgePath, known);
@@ -76,7 +76,7 @@ function vfioCdevOf(paths: HostPaths, { vfioName }: FunctionFacts): string | nul
   return `${VFIO_DEVICES_ON_HOST}/${vfioName.value}`;
 }
 
-export function unitByName(name: Reading<string>, { regBaseOf, otherKinds }: Pick<UnitReadings, "regBaseOf" | "otherKinds">): UnitOfFunction {
+export function unitByName(name: FileReading<string>, { regBaseOf, otherKinds }: Pick<UnitReadings, "regBaseOf" | "otherKinds">): UnitOfFunction {
   if (name.kind === "Missing") return { kind: "None" };
   if (name.kind === "Unreadable") return { kind: "Unreadable", why: `iommu: ${name.why}` };
   const regBase = regBaseOf.get(name.value);

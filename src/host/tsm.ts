@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address } from "../domain/device.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { type Reading, readBlockingText } from "./reading.ts";
+import { type FileReading, readBlockingText } from "./reading.ts";
 
 /** An attribute's text; `Blocked` when the kernel gave neither text nor error in time, which says nothing of this device. */
-export type TsmText = Reading<string> | { readonly kind: "Blocked"; readonly why: string };
+export type TsmText = FileReading<string> | { readonly kind: "Blocked"; readonly why: string };
 
 /** The text of `tsm/connect` and `tsm/bound`, the name of a TSM, and of `tsm/dsm`, the address of a device security manager; or empty. */
 export interface TsmReading {
@@ -29,7 +29,7 @@ export interface TsmReader {
 const MOST_STUCK = 2;
 
 /** Reads one file that may block. Is asked to give up after `deadlineMs`; the caller has a later deadline of its own. */
-export type ReadAttribute = (path: string, deadlineMs: number) => Promise<Reading<string>>;
+export type ReadAttribute = (path: string, deadlineMs: number) => Promise<FileReading<string>>;
 
 export interface TsmReaderOptions {
   readonly clock: Clock;
@@ -80,7 +80,7 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
 }
 
 /** What the addon answers when it has ended a read at its deadline; no attribute of `tsm/` gives this error of itself. */
-function isInterrupted(answer: Reading<string>): boolean {
+function isInterrupted(answer: FileReading<string>): boolean {
   return answer.kind === "Unreadable" && answer.why === "ETIMEDOUT";
 }
 

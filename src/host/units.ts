@@ -2,7 +2,7 @@
 import type { HostUnit, HostView } from "../domain/host.ts";
 import { compareRegBase, parseRegBase, type RegBase } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
-import { type Reading, readNames, readText } from "./reading.ts";
+import { type FileReading, readNames, readText } from "./reading.ts";
 import { inSlices, type SliceOptions } from "./slices.ts";
 
 /** The units of one reading, also by kernel name, which is how functions refer to them. */
@@ -49,7 +49,7 @@ interface OtherKind {
   readonly kind: "Other";
 }
 
-function readUnit(directory: string, kernelName: string): Reading<HostUnit> | OtherKind {
+function readUnit(directory: string, kernelName: string): FileReading<HostUnit> | OtherKind {
   const regBase = readKey(directory, kernelName);
   if (regBase.kind !== "Value") return regBase;
   const base = `${directory}/${kernelName}/intel-iommu`;
@@ -67,7 +67,7 @@ function readUnit(directory: string, kernelName: string): Reading<HostUnit> | Ot
 }
 
 /** `Other`: an IOMMU of another kind. The kernel gives every VT-d unit the group `intel-iommu`, and nothing else has it. */
-function readKey(directory: string, kernelName: string): Reading<RegBase> | OtherKind {
+function readKey(directory: string, kernelName: string): FileReading<RegBase> | OtherKind {
   const regBase = readRegBase(`${directory}/${kernelName}/intel-iommu`);
   if (regBase.kind !== "Missing") return regBase;
   // One that just went away has no directory at all.
@@ -80,7 +80,7 @@ function readKey(directory: string, kernelName: string): Reading<RegBase> | Othe
 const PAGE_MASK = 0xfffn;
 
 /** The key of a unit from its `intel-iommu` directory: `address` is lower-case hex without 0x, the page-aligned base of a register block. */
-function readRegBase(directory: string): Reading<RegBase> {
+function readRegBase(directory: string): FileReading<RegBase> {
   const text = readText(`${directory}/address`);
   if (text.kind !== "Value") return text;
   const regBase = parseRegBase(`0x${text.value}`);

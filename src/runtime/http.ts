@@ -22,7 +22,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-interface Answer {
+interface HttpAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
@@ -62,7 +62,7 @@ export function parseAddress(address: string): { host: string | undefined; port:
 }
 
 async function respond(options: HttpOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const answer = await answerTo(options, request).catch((thrown: unknown): Answer => {
+  const answer = await answerTo(options, request).catch((thrown: unknown): HttpAnswer => {
     options.log.error({ err: thrown, path: request.url }, "request failed");
     return text(500, messageOf(thrown));
   });
@@ -70,7 +70,7 @@ async function respond(options: HttpOptions, request: IncomingMessage, response:
   response.end(request.method === "HEAD" ? undefined : answer.body);
 }
 
-async function answerTo(options: HttpOptions, request: IncomingMessage): Promise<Answer> {
+async function answerTo(options: HttpOptions, request: IncomingMessage): Promise<HttpAnswer> {
   if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET and HEAD");
   switch (request.url?.split("?")[0]) {
     case "/metrics":
@@ -88,11 +88,11 @@ async function answerTo(options: HttpOptions, request: IncomingMessage): Promise
   }
 }
 
-function text(status: number, body: string): Answer {
+function text(status: number, body: string): HttpAnswer {
   return { status, contentType: "text/plain; charset=utf-8", body: `${body}\n` };
 }
 
-function json(status: number, value: unknown): Answer {
+function json(status: number, value: unknown): HttpAnswer {
   return { status, contentType: "application/json", body: `${JSON.stringify(value, null, 2)}\n` };
 }
 

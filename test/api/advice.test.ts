@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { EXAMPLES } from "../../src/api/examples.ts";
 import { parseManifest, parseTrustedIommu } from "../../src/api/parse.ts";
-import type { Problem, Verdict } from "../../src/api/problem.ts";
+import type { Parsed, Problem } from "../../src/api/problem.ts";
 
 type Tree = Record<string | number, unknown>;
 
@@ -33,7 +33,7 @@ function followed(document: unknown, problem: Problem): unknown {
   return copy;
 }
 
-const problemsOf = (verdict: Verdict<unknown>): readonly Problem[] => (verdict.ok ? [] : verdict.problems);
+const problemsOf = (verdict: Parsed<unknown>): readonly Problem[] => (verdict.ok ? [] : verdict.problems);
 
 /** Places of problems that are still there after each fix that can be followed literally was. */
 function stillWrong(text: string): { readonly tried: number; readonly wrong: string[] } {

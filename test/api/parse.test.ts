@@ -6,9 +6,9 @@ import { crdOf } from "../../src/api/crd.ts";
 import { EXAMPLES, type Example } from "../../src/api/examples.ts";
 import { KINDS } from "../../src/api/kinds.ts";
 import { parseManifest, parseTrustedIommu, parseTrustedIommuPolicy } from "../../src/api/parse.ts";
-import { nearest, type Problem, type Verdict } from "../../src/api/problem.ts";
+import { nearest, type Parsed, type Problem } from "../../src/api/problem.ts";
 
-function judge(example: Example): Verdict<unknown> {
+function judge(example: Example): Parsed<unknown> {
   return example.kind === "TrustedIommu" ? parseManifest(example.yaml) : parseTrustedIommuPolicy(parseYaml(example.yaml));
 }
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type HeldFunction, type HolderScan, holdersOf, NO_STRAYS, type Strays } from "../../src/host/holders.ts";
 import { hostPaths } from "../../src/host/paths.ts";
 import { scanHolders } from "../../src/host/processes.ts";
-import type { Reading } from "../../src/host/reading.ts";
+import type { FileReading } from "../../src/host/reading.ts";
 import { nextTurn } from "../../src/host/slices.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createScratch, type Scratch } from "../support/scratch.ts";
@@ -22,7 +22,7 @@ const scan = (): Promise<HolderScan> =>
 
 const MISSING = { kind: "Missing" } as const;
 const UNREADABLE = { kind: "Unreadable", why: "EIO" } as const;
-const named = (value: string): Reading<string> => ({ kind: "Value", value });
+const named = (value: string): FileReading<string> => ({ kind: "Value", value });
 const onVfio = (vfioName: string, group: string | null): HeldFunction => ({
   address: "0000:01:00.0",
   driver: named("vfio-pci"),

@@ -2,12 +2,12 @@
 import { describe, expect, it, test } from "vitest";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "../../src/host/capabilities.ts";
 import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "../../src/host/link.ts";
-import type { Reading } from "../../src/host/reading.ts";
+import type { FileReading } from "../../src/host/reading.ts";
 import type { TsmText } from "../../src/host/tsm.ts";
 import { capable, plain } from "./capabilities-of.ts";
 
-const text = (value: string): Reading<string> => ({ kind: "Value", value });
-const stuck: Reading<string> = { kind: "Unreadable", why: "no answer" };
+const text = (value: string): FileReading<string> => ({ kind: "Value", value });
+const stuck: FileReading<string> = { kind: "Unreadable", why: "no answer" };
 const blocked: TsmText = { kind: "Blocked", why: "no answer" };
 const quiet = capable(false, false);
 const streaming = capable(true, true);

@@ -4,20 +4,20 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Reading } from "../../src/host/reading.ts";
+import type { FileReading } from "../../src/host/reading.ts";
 import { createTsmReader, type TsmText } from "../../src/host/tsm.ts";
 import { loadFlavour } from "../native/flavours.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
-type Answer = (reading: Reading<string>) => void;
-const value = (text: string): Reading<string> => ({ kind: "Value", value: text });
+type Answer = (reading: FileReading<string>) => void;
+const value = (text: string): FileReading<string> => ({ kind: "Value", value: text });
 
 /** A kernel whose attributes answer when the test says so. */
 function setUp() {
   const open = new Map<string, Answer>();
   const started: string[] = [];
   const clock = createFakeClock();
-  const readAttribute = (path: string): Promise<Reading<string>> =>
+  const readAttribute = (path: string): Promise<FileReading<string>> =>
     new Promise((resolve) => {
       started.push(path);
       open.set(path, resolve);
@@ -78,7 +78,7 @@ describe("a kernel whose lock is held", () => {
     const clock = createFakeClock();
     const asked: number[] = [];
     let isLocked = true;
-    const readAttribute = (_path: string, deadlineMs: number): Promise<Reading<string>> => {
+    const readAttribute = (_path: string, deadlineMs: number): Promise<FileReading<string>> => {
       asked.push(deadlineMs);
       if (!isLocked) return Promise.resolve(value(""));
       return new Promise((resolve) => clock.after(deadlineMs, () => resolve({ kind: "Unreadable", why: "ETIMEDOUT" })));
@@ -104,7 +104,7 @@ describe("a kernel whose lock is held", () => {
   });
 
   it("is told from an attribute that gives an error", async () => {
-    const readAttribute = async (): Promise<Reading<string>> => ({ kind: "Unreadable", why: "EIO" });
+    const readAttribute = async (): Promise<FileReading<string>> => ({ kind: "Unreadable", why: "EIO" });
     const reader = createTsmReader({ clock: createFakeClock(), deadlineMs: 100, readAttribute });
     expect(await reader.read("s0", "s0", "connect")).toEqual({ kind: "Unreadable", why: "EIO" });
   });

@@ -4,7 +4,7 @@ import type { JobHealth } from "../../runtime/job-health.ts";
 import { createJobs } from "../../runtime/jobs.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import type { KubeletPaths } from "../config/node-config.ts";
-import type { Ground } from "./ground.ts";
+import type { AgentTools } from "./agent-tools.ts";
 
 export interface BuiltKubelet extends Pick<AgentPorts, "devicePlugins" | "cdi" | "podResources"> {
   readonly parts: readonly Part[];
@@ -23,14 +23,14 @@ const NONE: BuiltKubelet = {
   jobs: () => [],
 };
 
-export async function buildKubelet(ground: Ground): Promise<BuiltKubelet> {
-  const { kubelet, cdiDir } = ground.config;
+export async function buildKubelet(tools: AgentTools): Promise<BuiltKubelet> {
+  const { kubelet, cdiDir } = tools.config;
   if (kubelet === null) return NONE;
   const cdi = cdiDir === null ? null : (await import("../../kubelet/cdi/cdi.ts")).createCdi({ dir: cdiDir });
-  return { ...(await buildPlugins(ground, kubelet)), cdi };
+  return { ...(await buildPlugins(tools, kubelet)), cdi };
 }
 
-async function buildPlugins({ context, random, log, metrics, onFatal }: Ground, paths: KubeletPaths): Promise<Omit<BuiltKubelet, "cdi">> {
+async function buildPlugins({ context, random, log, metrics, onFatal }: AgentTools, paths: KubeletPaths): Promise<Omit<BuiltKubelet, "cdi">> {
   const [{ sendGrpcLog }, { createDevicePlugins }, { createPodResources }] = await Promise.all([
     import("../../kubelet/grpc-log.ts"),
     import("../../kubelet/device-plugin/device-plugins.ts"),

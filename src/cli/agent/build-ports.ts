@@ -8,11 +8,11 @@ import type { Part } from "../../runtime/lifecycle.ts";
 import { makePrivateFolder } from "../../runtime/private-folder.ts";
 import { proofsFolder } from "../config/node-config.ts";
 import { VERSION } from "../version.ts";
+import type { AgentTools } from "./agent-tools.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildHost } from "./build-host.ts";
 import { buildKubelet } from "./build-kubelet.ts";
 import { buildSource } from "./build-source.ts";
-import type { Ground } from "./ground.ts";
 
 export interface BuiltPorts {
   readonly nodeName: () => string;
@@ -28,7 +28,7 @@ export interface BuiltPorts {
 const OBSERVE_EVERY_MS = 30_000;
 
 /** The proof file, in a folder of the agent's own beside the lock. Who only looks makes no folder. */
-function buildProofs({ config, readOnly = false }: Ground): Journal {
+function buildProofs({ config, readOnly = false }: AgentTools): Journal {
   const prepareFolder = async (folder: string): Promise<void> => {
     if (!readOnly) await makePrivateFolder(folder);
   };
@@ -39,9 +39,9 @@ function buildProofs({ config, readOnly = false }: Ground): Journal {
  * The agent's ports from its configuration. What a configuration does not use is not loaded: no API client without --node, no gRPC without a
  * kubelet. Nothing is started and nothing connected yet.
  */
-export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
-  const { config, context, random, log, metrics, onFatal } = ground;
-  const [driver, kubelet, source] = await Promise.all([buildDriver(config, ground.readOnly ?? false), buildKubelet(ground), buildSource(ground)]);
+export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
+  const { config, context, random, log, metrics, onFatal } = tools;
+  const [driver, kubelet, source] = await Promise.all([buildDriver(config, tools.readOnly ?? false), buildKubelet(tools), buildSource(tools)]);
   return {
     nodeName: source.nodeName,
     ports: {
@@ -58,7 +58,7 @@ export async function buildPorts(ground: Ground): Promise<BuiltPorts> {
       pods: source.pods,
       intent: source.intent,
       status: source.status,
-      proofs: buildProofs(ground),
+      proofs: buildProofs(tools),
       onFatal,
     },
     options: {

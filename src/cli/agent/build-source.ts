@@ -4,7 +4,7 @@ import type { JobHealth } from "../../runtime/job-health.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import type { ClusterSource } from "../config/agent-config.ts";
 import type { KubeletPaths } from "../config/node-config.ts";
-import type { Ground } from "./ground.ts";
+import type { AgentTools } from "./agent-tools.ts";
 
 /** Where the intent comes from and where the status goes. */
 export interface BuiltSource extends Pick<AgentPorts, "intent" | "status" | "pods"> {
@@ -18,13 +18,13 @@ export interface BuiltSource extends Pick<AgentPorts, "intent" | "status" | "pod
 const STOP_WITHIN_MS = 5_000;
 
 /** Manifest and status file, or the API server: never both, and only one of them is loaded. */
-export function buildSource(ground: Ground): Promise<BuiltSource> {
-  const { source } = ground.config;
-  return source.kind === "Cluster" ? buildCluster(ground, source) : buildStandalone(ground, source);
+export function buildSource(tools: AgentTools): Promise<BuiltSource> {
+  const { source } = tools.config;
+  return source.kind === "Cluster" ? buildCluster(tools, source) : buildStandalone(tools, source);
 }
 
 async function buildStandalone(
-  { context, log, config }: Ground,
+  { context, log, config }: AgentTools,
   paths: { readonly manifest: string; readonly status: string },
 ): Promise<BuiltSource> {
   const [{ createManifestIntent }, { createStatusFile }] = await Promise.all([
@@ -59,7 +59,7 @@ async function buildPods(kubelet: KubeletPaths | null): Promise<AgentPorts["pods
   return { isLocal: true, observe: (domains, known) => readCheckpoint(places, { domains, known }) };
 }
 
-async function buildCluster({ context, log, metrics, onFatal }: Ground, source: ClusterSource): Promise<BuiltSource> {
+async function buildCluster({ context, log, metrics, onFatal }: AgentTools, source: ClusterSource): Promise<BuiltSource> {
   const { openCluster } = await import("./open-cluster.ts");
   const own = log.child({ part: "cluster" });
   const cluster = await openCluster({ node: source.node, kubeconfig: source.kubeconfig, context, log: own, metrics, onFatal });

@@ -10,7 +10,7 @@ import { createLog, type RootLog } from "../../runtime/log.ts";
 import { takeNodeLock } from "../../runtime/node-lock.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { Context } from "../context.ts";
-import { type BuiltRole, type Ground, runRole } from "../process/run-role.ts";
+import { type BuiltRole, type RoleTools, runRole } from "../process/run-role.ts";
 import { createScreen, logScreen, type Screen } from "../process/screen.ts";
 import { buildPorts } from "./build-ports.ts";
 
@@ -63,7 +63,7 @@ export async function runAgent(config: AgentConfig, context: Context, given: Par
       log,
       screen,
       scrape: { address, build: { driver: driver.kind === "Simulated" ? "simulated" : driver.driver } },
-      build: (ground) => buildAgent({ ...ground, config, context, screen, options }),
+      build: (tools) => buildAgent({ ...tools, config, context, screen, options }),
     },
     context,
   );
@@ -75,7 +75,7 @@ function agentScreen(context: Context, { source, output }: AgentConfig): Screen 
   return createScreen(context, { output, footer: "Ctrl-C withdraws the devices and ends the agent; units stay as they are" });
 }
 
-interface Assembly extends Ground {
+interface Assembly extends RoleTools {
   readonly config: AgentConfig;
   readonly context: Context;
   readonly screen: Screen;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Requirements of Kubernetes on the node: kubelet's sockets, the folder of CDI specs. Pure. */
-import type { FileReading, PreflightReadings } from "./readings.ts";
+import type { FileAtPath, PreflightReadings } from "./readings.ts";
 import { found, type Judged, missing, notNeeded, type Requirement, unknown } from "./requirement.ts";
 
 export function requirementsOfKubernetes({ kubelet, cdi }: PreflightReadings): readonly Requirement[] {
@@ -16,7 +16,7 @@ export function requirementsOfKubernetes({ kubelet, cdi }: PreflightReadings): r
   ];
 }
 
-function socket({ path, found: reading }: FileReading, flag: string): Judged {
+function socket({ path, found: reading }: FileAtPath, flag: string): Judged {
   if (reading.kind === "Unreadable") return unknown(`${path}: ${reading.why}`, "run this as root");
   if (reading.kind === "Value" && reading.value === "Socket") return found(path);
   const what = reading.kind === "Missing" ? `no ${path}` : `${path} is no socket`;

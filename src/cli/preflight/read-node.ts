@@ -10,7 +10,7 @@ import type { Log } from "../../runtime/log.ts";
 import { buildDriver } from "../agent/build-driver.ts";
 import { buildHost } from "../agent/build-host.ts";
 import type { NodeConfig } from "../config/node-config.ts";
-import type { FileKind, FileReading, FolderAccess, Found, PreflightReadings } from "./readings.ts";
+import type { FileAtPath, FileKind, FolderAccess, Found, PreflightReadings } from "./readings.ts";
 
 export async function readNode(config: NodeConfig, log: Log): Promise<PreflightReadings> {
   const { hostRoot, kubelet, cdiDir, driver } = config;
@@ -64,7 +64,7 @@ async function readDriver(config: NodeConfig): Promise<PreflightReadings["driver
   }
 }
 
-function fileReading(path: string): FileReading {
+function fileReading(path: string): FileAtPath {
   return { path, found: fileKind(path) };
 }
 

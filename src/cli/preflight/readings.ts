@@ -30,14 +30,14 @@ export interface PreflightReadings {
   /** `version` of the kernel's own device tdx_host: a TDX module is loaded. */
   readonly loadedModule: Found<string>;
   /** Null: no kubelet on this machine, by configuration. */
-  readonly kubelet: { readonly socket: FileReading; readonly podResources: FileReading } | null;
+  readonly kubelet: { readonly socket: FileAtPath; readonly podResources: FileAtPath } | null;
   /** Null: no CDI specs, by configuration. */
   readonly cdi: { readonly path: string; readonly access: FolderAccess } | null;
   /** Effective capabilities of this process, by bit. */
   readonly capabilities: Found<bigint>;
 }
 
-export interface FileReading {
+export interface FileAtPath {
   readonly path: string;
   readonly found: Found<FileKind>;
 }

@@ -15,7 +15,7 @@ import { buildMetrics, type Scrape } from "./build-metrics.ts";
 import type { Screen } from "./screen.ts";
 
 /** What a role is built with. */
-export interface Ground {
+export interface RoleTools {
   readonly log: RootLog;
   readonly metrics: Metrics;
   /** Ends the process in order. The first cause stands: a signal, an error, or an ExitCause. */
@@ -40,7 +40,7 @@ export interface Role {
   readonly log: RootLog;
   readonly screen: Screen;
   readonly scrape: Scrape;
-  readonly build: (ground: Ground) => Promise<BuiltRole>;
+  readonly build: (tools: RoleTools) => Promise<BuiltRole>;
 }
 
 /** A cause of stopping that is neither a signal nor an error: the work is done. */

@@ -7,7 +7,7 @@ import type { SimulatorControl } from "./control.ts";
 import type { HostDescription, UnitDescription } from "./host-description.ts";
 import { type DeviceNodes, type HostState, initialState } from "./host-state.ts";
 import { renderHost } from "./render.ts";
-import { worldOf } from "./render-function.ts";
+import { hostInState } from "./render-function.ts";
 import { type SimulatedHost, simulatedHost } from "./simulated-host.ts";
 import { claimDirectory, loadDescription, type Store, saveDescription, saveState, storeAt } from "./store.ts";
 import { makeTree } from "./tree.ts";
@@ -36,7 +36,7 @@ export function createSimulatedHost(directory: string, options: CreateOptions): 
   claimDirectory(store);
   const state = initialState(description, { bootId: newBootId(), deviceNodes });
   const aside = join(store.scratch, "host");
-  makeTree(aside, renderHost(worldOf(description, state)), deviceNodes);
+  makeTree(aside, renderHost(hostInState(description, state)), deviceNodes);
   createModule(store, { description, state, control });
   saveState(store, state);
   renameSync(aside, store.hostRoot);

@@ -30,28 +30,28 @@ export interface StreamBlock {
 }
 
 /** Blocks of the function that are on. A reset turns off those of the endpoint; nothing tells the root port. */
-export function blocksOf(world: SecuredHost, one: FunctionDescription): readonly StreamBlock[] {
-  const { streaming, connected, lastRids } = world.state;
+export function blocksOf(hostIn: SecuredHost, one: FunctionDescription): readonly StreamBlock[] {
+  const { streaming, connected, lastRids } = hostIn.state;
   if (streaming.includes(one.address)) {
-    const partner = requesterIdOf((rootPortOf(world.byAddress, one) ?? one).address);
+    const partner = requesterIdOf((rootPortOf(hostIn.byAddress, one) ?? one).address);
     return [{ block: 0, rids: { first: partner, last: partner } }];
   }
   if (!isBridge(one)) return [];
   return [...new Set([...streaming, ...connected])].flatMap((address) => {
-    const endpoint = world.byAddress.get(address);
-    if (endpoint === undefined || rootPortOf(world.byAddress, endpoint) !== one) return [];
+    const endpoint = hostIn.byAddress.get(address);
+    if (endpoint === undefined || rootPortOf(hostIn.byAddress, endpoint) !== one) return [];
     const first = requesterIdOf(address);
-    return [{ block: blockAt(world, one, endpoint), rids: { first, last: lastRids[address] ?? first } }];
+    return [{ block: blockAt(hostIn, one, endpoint), rids: { first, last: lastRids[address] ?? first } }];
   });
 }
 
 /** As the kernel names the stream of a connected function 0 at its host bridge; null while it has none. */
-export function streamNameOf(world: SecuredHost, one: FunctionDescription): string | null {
-  if (!world.state.connected.includes(one.address)) return null;
-  const port = rootPortOf(world.byAddress, one);
+export function streamNameOf(hostIn: SecuredHost, one: FunctionDescription): string | null {
+  if (!hostIn.state.connected.includes(one.address)) return null;
+  const port = rootPortOf(hostIn.byAddress, one);
   if (port === null) return null;
-  const bridges = [...new Set(world.host.functions.map(({ hostBridge }) => hostBridge))].sort();
-  return `stream${bridges.indexOf(one.hostBridge)}.${blockAt(world, port, one)}.0`;
+  const bridges = [...new Set(hostIn.host.functions.map(({ hostBridge }) => hostBridge))].sort();
+  return `stream${bridges.indexOf(one.hostBridge)}.${blockAt(hostIn, port, one)}.0`;
 }
 
 /** Requester ID of the last function that a stream made now covers: function 0, or its last virtual function on the bus. */

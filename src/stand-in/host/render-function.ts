@@ -18,35 +18,35 @@ export interface RenderedFunction {
 }
 
 /** What one function's rendering depends on. */
-export interface World {
+export interface HostInState {
   readonly host: HostDescription;
   readonly state: HostState;
   readonly byAddress: ReadonlyMap<Address, FunctionDescription>;
 }
 
-export function worldOf(host: HostDescription, state: HostState): World {
+export function hostInState(host: HostDescription, state: HostState): HostInState {
   return { host, state, byAddress: new Map(host.functions.map((one) => [one.address, one])) };
 }
 
 /** Renders one function as the kernel of a real host would show it. Pure. */
-export function renderFunction(world: World, one: FunctionDescription): RenderedFunction {
-  const directory = directoryOf(world, one);
+export function renderFunction(hostIn: HostInState, one: FunctionDescription): RenderedFunction {
+  const directory = directoryOf(hostIn, one);
   const rendered: RenderedFunction = { directory, inside: new Map(), around: new Map() };
-  addAttributes(rendered.inside, world, one);
-  addLinks(rendered, world, one);
-  addTsm(rendered.inside, world, one);
-  addVfio(rendered, world, one);
+  addAttributes(rendered.inside, hostIn, one);
+  addLinks(rendered, hostIn, one);
+  addTsm(rendered.inside, hostIn, one);
+  addVfio(rendered, hostIn, one);
   return rendered;
 }
 
 /** `sys/devices/pci0000:16/0000:16:01.0/0000:17:00.0`: the bridges above are directories around it. */
-export function directoryOf(world: World, one: FunctionDescription): string {
-  const above = one.bridge === null ? null : (world.byAddress.get(one.bridge) ?? null);
-  return `${above === null ? `sys/devices/${one.hostBridge}` : directoryOf(world, above)}/${one.address}`;
+export function directoryOf(hostIn: HostInState, one: FunctionDescription): string {
+  const above = one.bridge === null ? null : (hostIn.byAddress.get(one.bridge) ?? null);
+  return `${above === null ? `sys/devices/${one.hostBridge}` : directoryOf(hostIn, above)}/${one.address}`;
 }
 
-function addAttributes(inside: Entries, world: World, one: FunctionDescription): void {
-  const { host, state } = world;
+function addAttributes(inside: Entries, hostIn: HostInState, one: FunctionDescription): void {
+  const { host, state } = hostIn;
   const image = one.image === null ? null : Buffer.from(host.images[one.image] ?? "", "base64");
   const driver = state.drivers[one.address] ?? null;
   inside.set("vendor", line(`0x${one.vendor}`));
@@ -54,7 +54,7 @@ function addAttributes(inside: Entries, world: World, one: FunctionDescription):
   inside.set("class", line(`0x${one.class}`));
   inside.set("revision", line(`0x${one.revision}`));
   inside.set("numa_node", line(one.numaNode ?? -1));
-  inside.set("config", { kind: "File", content: configImage(one, image, blocksOf(world, one)) });
+  inside.set("config", { kind: "File", content: configImage(one, image, blocksOf(hostIn, one)) });
   inside.set("uevent", { kind: "File", content: uevent(one, driver) });
   if (one.totalVfs > 0) {
     inside.set("sriov_totalvfs", line(one.totalVfs));
@@ -68,8 +68,8 @@ function uevent(one: FunctionDescription, driver: string | null): string {
   return `${bound}PCI_CLASS=${one.class.replace(/^0/, "").toUpperCase()}\nPCI_ID=${ids}\nPCI_SLOT_NAME=${one.address}\n`;
 }
 
-function addLinks({ directory, inside, around }: RenderedFunction, world: World, one: FunctionDescription): void {
-  const { state } = world;
+function addLinks({ directory, inside, around }: RenderedFunction, hostIn: HostInState, one: FunctionDescription): void {
+  const { state } = hostIn;
   const inner = (name: string, to: string): void => {
     inside.set(name, linkTo(`${directory}/${name}`, to));
   };
@@ -88,7 +88,7 @@ function addLinks({ directory, inside, around }: RenderedFunction, world: World,
     inner("driver", `sys/bus/pci/drivers/${driver}`);
     addLink(around, `sys/bus/pci/drivers/${driver}/${one.address}`, directory);
   }
-  const stream = streamNameOf(world, one);
+  const stream = streamNameOf(hostIn, one);
   if (stream !== null) addLink(around, `sys/devices/${one.hostBridge}/${stream}`, directory);
   if (one.physicalFunction !== null) inside.set("physfn", { kind: "Link", target: `../${one.physicalFunction}` });
   for (const [index, address] of one.virtualFunctions.entries()) {
@@ -97,7 +97,7 @@ function addLinks({ directory, inside, around }: RenderedFunction, world: World,
 }
 
 /** Function 0 that could be connected has the whole group; others have `bound` and `dsm` while their function 0 is connected. */
-function addTsm(inside: Entries, { host, state, byAddress }: World, one: FunctionDescription): void {
+function addTsm(inside: Entries, { host, state, byAddress }: HostInState, one: FunctionDescription): void {
   if (host.tsm === null) return;
   const speaker = slotSpeaker(one);
   const zero = byAddress.get(speaker);
@@ -117,7 +117,7 @@ export function slotSpeaker(one: FunctionDescription): Address {
   return functionZeroOf(one.physicalFunction ?? one.address);
 }
 
-function addVfio({ directory, inside, around }: RenderedFunction, { host, state }: World, one: FunctionDescription): void {
+function addVfio({ directory, inside, around }: RenderedFunction, { host, state }: HostInState, one: FunctionDescription): void {
   const name = vfioNameOf(state, one.address);
   if (name === null) return;
   inside.set(`vfio-dev/${name}/dev`, line(`511:${name.slice(4)}`));

@@ -2,21 +2,21 @@
 import { domainsFromCap } from "../../domain/unit.ts";
 import { addLink, type Entries, line } from "./entries.ts";
 import type { UnitDescription } from "./host-description.ts";
-import { renderFunction, type World } from "./render-function.ts";
+import { type HostInState, renderFunction } from "./render-function.ts";
 
 /** The whole host as a tree shaped like `/sys`, `/proc` and `/dev`. Pure. */
-export function renderHost(world: World): Entries {
-  const entries = renderFrame(world);
-  for (const unit of world.host.units) {
-    if (!world.state.lostUnits.includes(unit.name)) append(entries, renderUnit(unit));
+export function renderHost(hostIn: HostInState): Entries {
+  const entries = renderFrame(hostIn);
+  for (const unit of hostIn.host.units) {
+    if (!hostIn.state.lostUnits.includes(unit.name)) append(entries, renderUnit(unit));
   }
-  for (const one of world.host.functions) {
-    if (one.address in world.state.unplugged) continue;
-    const { directory, inside, around } = renderFunction(world, one);
+  for (const one of hostIn.host.functions) {
+    if (one.address in hostIn.state.unplugged) continue;
+    const { directory, inside, around } = renderFunction(hostIn, one);
     for (const [name, entry] of inside) entries.set(`${directory}/${name}`, entry);
     append(entries, around);
   }
-  for (const { pid, address } of world.state.holders) append(entries, renderHolder(world, pid, address));
+  for (const { pid, address } of hostIn.state.holders) append(entries, renderHolder(hostIn, pid, address));
   return entries;
 }
 
@@ -25,7 +25,7 @@ function append(entries: Entries, more: Entries): void {
 }
 
 /** What is there whatever is plugged in: class directories, process 1, the boot id. */
-function renderFrame({ host, state }: World): Entries {
+function renderFrame({ host, state }: HostInState): Entries {
   const entries: Entries = new Map();
   for (const directory of ["sys/class/iommu", "sys/bus/pci/devices", "sys/bus/pci/drivers", "sys/devices/virtual/iommu", "sys/kernel/iommu_groups"]) {
     entries.set(directory, { kind: "Directory" });
@@ -78,7 +78,7 @@ export function classEntry(unit: UnitDescription): string {
 }
 
 /** A process that has a function's vfio device open, as a VM monitor would. */
-export function renderHolder({ host, state }: World, pid: number, address: string): Entries {
+export function renderHolder({ host, state }: HostInState, pid: number, address: string): Entries {
   // What it has open it keeps when the driver has gone.
   const number = state.vfioNumbers[address];
   const group = host.functions.find((one) => one.address === address)?.iommuGroup ?? null;

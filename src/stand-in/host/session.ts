@@ -7,7 +7,7 @@ import type { HostDescription, UnitDescription } from "./host-description.ts";
 import { type HostState, vfioNameOf } from "./host-state.ts";
 import { functionAt, invalid, planReboot, refuseAbsent, type StateChange } from "./plans.ts";
 import { BOOT_ID, classEntry, renderHolder, renderUnit, unitDirectory } from "./render.ts";
-import { directoryOf, worldOf } from "./render-function.ts";
+import { directoryOf, hostInState } from "./render-function.ts";
 import { loadState, type Store, saveState } from "./store.ts";
 import { changeFunctions } from "./transition.ts";
 import { openTree, type Tree } from "./tree.ts";
@@ -26,8 +26,8 @@ export function change(session: Session, plan: (now: HostState) => StateChange):
   const now = loadState(store);
   const planned = plan(now);
   changeModuleLinks(session, now, planned.after);
-  const worlds = { before: worldOf(description, now), after: worldOf(description, planned.after) };
-  changeFunctions(treeOf(session, now), worlds, planned.functions);
+  const states = { before: hostInState(description, now), after: hostInState(description, planned.after) };
+  changeFunctions(treeOf(session, now), states, planned.functions);
   saveState(store, planned.after);
 }
 
@@ -77,7 +77,7 @@ export function hold(session: Session, address: Address): number {
   refuseAbsent(now, address);
   if (vfioNameOf(now, address) === null) throw invalid(`${address} is not bound to a vfio driver; bind vfio-pci first`);
   const pid = Math.max(FIRST_PID, ...now.holders.map((holder) => holder.pid)) + 1;
-  putProcess(treeOf(session, now), pid, renderHolder(worldOf(description, now), pid, address));
+  putProcess(treeOf(session, now), pid, renderHolder(hostInState(description, now), pid, address));
   saveState(store, { ...now, holders: [...now.holders, { pid, address }] });
   return pid;
 }
@@ -115,13 +115,13 @@ export function findUnit(session: Session, regBase: RegBase): void {
   const now = loadState(store);
   control.restoreUnit(store.simulatorState, regBase);
   const after = { ...now, lostUnits: now.lostUnits.filter((name) => name !== unit.name) };
-  const world = worldOf(description, after);
+  const hostIn = hostInState(description, after);
   const entries = renderUnit(unit);
   const visible = entries.get(classEntry(unit));
   entries.delete(classEntry(unit));
   for (const one of description.functions) {
     if (one.unit === unit.name && !(one.address in after.unplugged))
-      addLink(entries, `${unitDirectory(unit)}/devices/${one.address}`, directoryOf(world, one));
+      addLink(entries, `${unitDirectory(unit)}/devices/${one.address}`, directoryOf(hostIn, one));
   }
   const tree = treeOf(session, now);
   tree.putAll(entries);

@@ -2,13 +2,13 @@
 import { isPciAddress } from "../../domain/address.ts";
 import type { Address } from "../../domain/device.ts";
 import type { FunctionDescription } from "./host-description.ts";
-import { type RenderedFunction, renderFunction, type World } from "./render-function.ts";
+import { type HostInState, type RenderedFunction, renderFunction } from "./render-function.ts";
 import type { Tree } from "./tree.ts";
 
 /** Two states of one host. */
 export interface Change {
-  readonly before: World;
-  readonly after: World;
+  readonly before: HostInState;
+  readonly after: HostInState;
 }
 
 /** Makes the tree show `after` where it showed `before`, for the functions named. Removes from the leaves up, adds from the root down. */
@@ -26,8 +26,8 @@ export function changeFunctions(tree: Tree, change: Change, addresses: Iterable<
   }
 }
 
-function renderedIn(world: World, one: FunctionDescription): RenderedFunction | null {
-  return one.address in world.state.unplugged ? null : renderFunction(world, one);
+function renderedIn(hostIn: HostInState, one: FunctionDescription): RenderedFunction | null {
+  return one.address in hostIn.state.unplugged ? null : renderFunction(hostIn, one);
 }
 
 /** First what refers to the function, then the function. */

@@ -11,7 +11,7 @@ import type { FunctionDescription, HostDescription, UnitDescription } from "../.
 import { hostSchema } from "../../../src/stand-in/host/host-schema.ts";
 import { initialState } from "../../../src/stand-in/host/host-state.ts";
 import { renderHost } from "../../../src/stand-in/host/render.ts";
-import { worldOf } from "../../../src/stand-in/host/render-function.ts";
+import { hostInState } from "../../../src/stand-in/host/render-function.ts";
 import { makeTree } from "../../../src/stand-in/host/tree.ts";
 import { createScratch } from "../../support/scratch.ts";
 
@@ -126,7 +126,7 @@ describe("a rendered host", () => {
         const scratch = createScratch();
         try {
           const state = initialState(host, { bootId: "boot-1", deviceNodes: "Files" });
-          makeTree(join(scratch.path, "host"), renderHost(worldOf(host, state)), "Files");
+          makeTree(join(scratch.path, "host"), renderHost(hostInState(host, state)), "Files");
           const view = await createHostReader({ root: join(scratch.path, "host") }).observe();
           expect(view.bootId).toBe("boot-1");
           expect(view.units).toEqual([host.units[1], host.units[0]].flatMap((unit) => (unit === undefined ? [] : [expectedUnit(unit)])));

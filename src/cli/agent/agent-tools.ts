@@ -6,7 +6,7 @@ import type { AgentConfig } from "../config/agent-config.ts";
 import type { Context } from "../context.ts";
 
 /** What adapters share. */
-export interface Ground {
+export interface AgentTools {
   readonly config: AgentConfig;
   readonly context: Context;
   readonly random: Random;
