@@ -17,7 +17,8 @@ const dist = join(root, "dist");
 const fresh = join(root, `dist.new-${process.pid}`);
 /** File in dist/ that says what it was built from. */
 const MARK = "fingerprint";
-const addon = join(root, "native", "build", "release", "tdx_iommu.node");
+/** What `make` left in native/: it lies beside the bundle. */
+const NATIVE = ["tdx_iommu.node", "link-writer"].map((name) => join(root, "native", "build", "release", name));
 
 /** CommonJS packages ask for `require` at run time, which an ES module does not have. */
 const REQUIRE = 'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);';
@@ -63,7 +64,7 @@ else {
 function fingerprint(): string {
   const hash = createHash("sha256");
   for (const file of outputFiles) hash.update(`${basename(file.path)} ${file.hash}\n`);
-  if (existsSync(addon)) hash.update(readFileSync(addon));
+  for (const file of NATIVE) if (existsSync(file)) hash.update(readFileSync(file));
   return hash.digest("hex");
 }
 
@@ -72,7 +73,7 @@ function write(): void {
   mkdirSync(fresh);
   for (const file of outputFiles) writeFileSync(join(fresh, basename(file.path)), file.contents);
   writeFileSync(join(fresh, "package.json"), `${JSON.stringify({ type: "module" })}\n`);
-  if (existsSync(addon)) cpSync(addon, join(fresh, "tdx_iommu.node"));
+  for (const file of NATIVE) if (existsSync(file)) cpSync(file, join(fresh, basename(file)));
   writeFileSync(join(fresh, MARK), mark);
   // A rename can't replace a folder that is not empty: the old one is moved away first.
   const old = join(root, `dist.old-${process.pid}`);

@@ -65,7 +65,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const [driver, read] = await Promise.all([parts.driver.observeShared(), readFunction(address)]);
     const { memory } = state;
     const units = driver.kind === "Read" ? unitFacts(driver) : null;
-    const seen = read && toJudge(read, { links: memory.links, units });
+    const seen = read && toJudge(read, { links: memory.links, units, writing: memory.linkWork.writing?.owner ?? null });
     const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory, kubelet }, purpose)(address, seen));
     const { unit = null, vfioCdev = null } = seen?.fn ?? {};
     const regBase = unit?.kind === "Unit" ? unit.regBase : null;

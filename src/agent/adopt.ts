@@ -58,7 +58,7 @@ export function specsAllowed(adopted: AdoptedSpecs, against: HeldAgainst): Reado
 function isAsWritten(name: string, { proof, seen }: AdoptedSpec, { driver, memory, asked }: HeldAgainst): boolean {
   const address = addressOfSpec(name);
   const units = unitFacts(driver);
-  const judged = toJudge(seen, { links: memory.links, units });
+  const judged = toJudge(seen, { links: memory.links, units, writing: memory.linkWork.writing?.owner ?? null });
   const { fn } = judged;
   const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : null;
   if (proof.node === null || fn.vfioCdev !== proof.node || regBase !== memory.lastUnits.get(address)) return false;

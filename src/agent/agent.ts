@@ -19,6 +19,9 @@ import { announce } from "./announce.ts";
 import { createDriverClient } from "./driver-client.ts";
 import { createHandlers } from "./handlers.ts";
 import { createDevicePluginLedger } from "./ledgers/device-plugin.ts";
+import { performLinks } from "./link-steps.ts";
+import { createLinkTurns } from "./link-wait.ts";
+import { watchLinks } from "./link-watch.ts";
 import { createLooks, newsOf, wantedSpecs } from "./look.ts";
 import { agentMetrics } from "./metrics.ts";
 import { createNewest } from "./newest.ts";
@@ -62,7 +65,8 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   const driver = createDriverClient({ open: ports.openSeamcall, onChange: () => wakes.table() });
   const newest = createNewest({ readDriver: () => driver.observe(), readHost: (look) => readHost(ports, look) });
   const proofs = createProofKeeper(ports);
-  const handlers = createHandlers({ ports, driver, state, proofs, locks, simulatedHost, onAnswered: wakes.calls });
+  const turns = createLinkTurns(ports.clock);
+  const handlers = createHandlers({ ports, driver, state, proofs, locks, turns, simulatedHost, onAnswered: wakes.calls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
   const ledger = createDevicePluginLedger(plugins);
   const wanted = () => {
@@ -77,6 +81,9 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     announce({ ports, metrics, logsChanges: options.logsChanges }, previous, pass.status);
     if (stepsOf(pass.plan).length > 0) wakes.steps();
     if (status.note(pass.status)) wakes.status();
+    if (pass.plan.links.some(({ step }) => step !== null)) wakes.links();
+    if (pass.plan.links.some(({ isWatched }) => isWatched)) wakes.linkWatch();
+    turns.changed();
     for (const listener of listeners) listener();
   };
   const passParts: PassParts = {
@@ -95,6 +102,12 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   };
   const perform = { ports, metrics, driver, newest, state, locks, observeNow: () => looks.look("Fresh"), onStep: wakes.pass };
 
+  const onLink = (): void => {
+    turns.changed();
+    wakes.pass();
+  };
+  const links = { ports, state, locks, look: looks.look, onLink };
+
   return {
     async start() {
       state.noteStart(ports.clock.nowMs());
@@ -105,6 +118,8 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
         withdraw: looks.withdraw,
         withdrawByHost: looks.withdrawByHost,
         specs: () => syncSpecs(specs),
+        links: (signal) => performLinks(links, signal),
+        linkWatch: () => watchLinks({ ports, state, onChange: wakes.pass }),
       });
       stops.push(ports.host.onChange(wakes.host), ports.intent.onChange(wakes.intent));
       if (plugins) stops.push(plugins.onChange((change) => (change === "CallsEnded" ? wakes.calls() : wakes.pass())));
@@ -118,6 +133,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     jobs: () => wakes.jobs,
     async stop() {
       state.noteStopping();
+      turns.changed();
       for (const stop of stops.splice(0)) stop();
       await ledger.close();
       // Read while it can be: a CLEAR that goes on in the kernel must not be reported as trusted.

@@ -7,6 +7,7 @@ import type { Answer } from "../domain/view.ts";
 import type { AllocatedDevice, DeviceCall, DevicePluginHandlers, Placement } from "../kubelet/port.ts";
 import { type Admission, type AdmissionParts, createAdmission, type Judged } from "./admission.ts";
 import { deviceEnv, deviceNodesOf } from "./given.ts";
+import { LINK_WAIT_MS, type LinkTurns, untilLinked } from "./link-wait.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { ProofKeeper } from "./proof-keeper.ts";
 import type { AgentState } from "./state.ts";
@@ -15,6 +16,8 @@ export interface HandlerParts extends AdmissionParts {
   readonly ports: Pick<AgentPorts, "clock" | "cdi" | "host" | "intent">;
   readonly state: AgentState;
   readonly proofs: Pick<ProofKeeper, "noteHold">;
+  /** For starts that wait for a link. */
+  readonly turns: LinkTurns;
   /** A simulated host: it has no device nodes to give. */
   readonly simulatedHost: boolean;
   /** The loop should look soon: kubelet is about to show a new holder. */
@@ -53,8 +56,11 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
       return answers;
     },
     async preStart(call) {
+      const untilMs = parts.ports.clock.nowMs() + LINK_WAIT_MS;
       const start = (address: Address): Promise<void> =>
-        admission.admit({ ...call, address, purpose: "PreStart" }, async (judged) => state.notePreStart(answerOf(judged, call)));
+        untilLinked(parts, { address, untilMs }, () =>
+          admission.admit({ ...call, address, purpose: "PreStart" }, async (judged) => state.notePreStart(answerOf(judged, call))),
+        );
       await Promise.all(call.ids.map(start));
       parts.onAnswered();
     },

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Metrics of the agent: units, devices, SEAMCALLs, the gate. */
+
+import { LINK_WORDS } from "../domain/links/word.ts";
 import { DEVICE_REASONS } from "../domain/reason.ts";
 import { STATUS_NAMES } from "../domain/seamcall-status.ts";
-import { LINK_STATES } from "../domain/slot.ts";
 import { LEAVES, UNIT_STATES } from "../domain/unit.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 
@@ -43,7 +44,7 @@ export function agentMetrics(metrics: Metrics): AgentMetrics {
       help: "Listed PCI functions by reason of being offered or withheld",
       labels: { reason: Object.keys(DEVICE_REASONS) },
     }),
-    links: metrics.gauge({ name: "links", help: "Listed PCI functions by state of their link", labels: { state: LINK_STATES } }),
+    links: metrics.gauge({ name: "links", help: "Listed PCI functions by state of their link", labels: { state: LINK_WORDS } }),
     seamcall: (leaf, status) => seamcalls({ leaf, status }),
     gateChange: (change) => gateChanges({ change }),
   };

@@ -8,6 +8,7 @@ import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
+import { isOurs, usesOfSlot } from "../domain/links/use.ts";
 import { type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
 import { unnamedHolders } from "../domain/unknown-holders.ts";
@@ -39,7 +40,14 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const readNode = async () => {
     const nowMs = ports.clock.nowMs();
     const [host, podResources] = await Promise.all([readHost(hostLook), ports.podResources.observe()]);
-    return { nowMs, host: hostToJudge(host, { links: memory.links, units: unitFacts(driver) }), driver, podResources, publications, answers };
+    return {
+      nowMs,
+      host: hostToJudge(host, { links: memory.links, units: unitFacts(driver), writing: memory.linkWork.writing?.owner ?? null }),
+      driver,
+      podResources,
+      publications,
+      answers,
+    };
   };
   const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
   const ground = groundFrom({ ...view, pods: { kind: "None" } });
@@ -68,9 +76,17 @@ export function readHost({ host }: Pick<AgentPorts, "host">, look: HostLook = LI
 function wantsPods({ intent, memory, driver }: ObserveInputs, ground: Ground): boolean {
   if (waitsForPods(memory, ground) || unnamedHolders(memory, ground).size > 0) return true;
   if (intent === null) return false;
+  if (mayRelease(intent, ground, memory)) return true;
   return [...unitFacts(driver).values()].some((fact) => {
     const { regBase } = fact.entry;
     if (!isSetUp(fact) || !selectsUnit(intent, regBase) || (intent.state === "Trusted" && !isStranded(fact))) return false;
     return clearanceOf(memory, ground, regBase).uses.length === 0;
   });
+}
+
+/** A link could be released if no pod of the API's has a function of its slot. */
+function mayRelease(intent: Intent, ground: Ground, memory: Memory): boolean {
+  return [...ground.slots.values()].some(
+    (slot) => slot.link.tsm !== "" && isOurs(intent, ground, slot) && usesOfSlot({ ground, memory }, slot.owner).length === 0,
+  );
 }

@@ -61,6 +61,8 @@ export function decide(inputs: DecideInputs): Pass {
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,
     absentAddresses: absentAddresses(intent, ground),
+    linkWork: memory.linkWork,
+    securesLinks: intent?.link.enable === "OnPrepare",
     specs: memory.specs,
     proofProblem: memory.proofProblem,
     hasKubelet: inputs.hasKubelet,
@@ -129,7 +131,8 @@ function gateOn(pass: Wanted, { driver, host, intent, memory }: News): (address:
   const table = driver ?? pass.ground.view.driver;
   const inputs = gateInputsOn({ intent, driver: table, memory }, "List");
   const units = table.kind === "Read" ? unitFacts(table) : null;
-  const seen = host === null ? pass.ground : indexed(hostToJudge(host, { links: memory.links, units }));
+  const seen =
+    host === null ? pass.ground : indexed(hostToJudge(host, { links: memory.links, units, writing: memory.linkWork.writing?.owner ?? null }));
   return (address) => inputs(address, inSlot(seen, address));
 }
 
@@ -154,7 +157,7 @@ function countOf(offer: readonly OfferedResource[]): number {
 
 /** Milliseconds until time alone may change a decision; null when nothing waits for time. */
 export function wakeAfterMs(pass: Pass, nowMs: number): number | null {
-  const due = pass.plan.units.flatMap((verdict) => (verdict.wakeAtMs === null ? [] : [verdict.wakeAtMs]));
+  const due = [...pass.plan.units, ...pass.plan.links].flatMap(({ wakeAtMs }) => wakeAtMs ?? []);
   return due.length === 0 ? null : Math.max(0, Math.min(...due) - nowMs);
 }
 

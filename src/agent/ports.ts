@@ -11,6 +11,7 @@ import type { Journal } from "../runtime/journal.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { Driver, LoadsPort, SeamcallPort } from "../seamcall/port.ts";
+import type { LinkPort } from "../tsm/port.ts";
 
 export interface AgentPorts {
   readonly clock: Clock;
@@ -22,6 +23,7 @@ export interface AgentPorts {
   readonly openSeamcall: () => Promise<SeamcallPort>;
   /** Of a kernel that owns SETUP; null: the configured driver is never that. */
   readonly loads: LoadsPort | null;
+  readonly links: LinkPort;
   /** Null: this machine has no kubelet, by configuration. */
   readonly devicePlugins: ((handlers: DevicePluginHandlers) => DevicePluginPort) | null;
   /** Null: no CDI specs are written. */

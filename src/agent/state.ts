@@ -5,6 +5,7 @@ import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
+import { type LinkWriteEnded, type LinkWriting, noteBlocked, noteWriteBegins, noteWriteEnds } from "../domain/links/work.ts";
 import { emptyMemory, type Memory, remember } from "../domain/memory.ts";
 import type { CallEnd } from "../domain/notes.ts";
 import * as notes from "../domain/notes.ts";
@@ -86,6 +87,9 @@ export interface AgentState extends AgentFacts {
   noteReadAgain(regBase: RegBase): void;
   noteCall(call: CallEnd): void;
   noteLate(call: CallEnd): void;
+  /** A write of a link is about to be made. */
+  noteLinkBegins(writing: LinkWriting): void;
+  noteLinkEnds(ended: LinkWriteEnded): void;
   noteStopping(): void;
 }
 
@@ -116,7 +120,7 @@ export function createState(settleMs: number): AgentState {
     noteListed: (offer, loads) => update((memory) => notes.noteLoads(notes.noteListed(memory, offer), loads)),
     noteSpecs: (specs) => update((memory) => ({ ...memory, specs })),
     noteProofProblem: (proofProblem) => update((memory) => ({ ...memory, proofProblem })),
-    notePass: (pass) => set({ pass, draft: null }),
+    notePass: (pass) => set({ pass, draft: null, memory: { ...facts.memory, linkWork: noteBlocked(facts.memory.linkWork, pass.plan.links) } }),
     noteAnswer: (answer) => set({ answers: given(answer), memory: notes.noteAnswer(facts.memory, answer) }),
     noteNotGiven: (answer, before) =>
       set({ answers: facts.answers.filter((one) => one !== answer), memory: notes.noteNotGiven(facts.memory, answer, before) }),
@@ -125,6 +129,8 @@ export function createState(settleMs: number): AgentState {
     noteReadAgain: (regBase) => update((memory) => notes.noteReadAgain(memory, regBase)),
     noteCall: (call) => update((memory) => notes.noteCall(memory, call)),
     noteLate: (call) => update((memory) => notes.noteLate(memory, call)),
+    noteLinkBegins: (writing) => update((memory) => ({ ...memory, linkWork: noteWriteBegins(memory.linkWork, writing) })),
+    noteLinkEnds: (ended) => update((memory) => ({ ...memory, linkWork: noteWriteEnds(memory.linkWork, ended) })),
     noteStopping: () => set({ stopping: true }),
   };
   return Object.assign(readable(facts), methods);

@@ -19,6 +19,8 @@ export interface Work {
   readonly withdraw: JobRun;
   readonly withdrawByHost: JobRun;
   readonly specs: JobRun;
+  readonly links: JobRun;
+  readonly linkWatch: JobRun;
 }
 
 export interface Wakes {
@@ -28,6 +30,8 @@ export interface Wakes {
   steps(): void;
   status(): void;
   specs(): void;
+  links(): void;
+  linkWatch(): void;
   /** The table may close the gate: that does not wait for the pass that may be running. */
   table(): void;
   intent(): void;
@@ -42,6 +46,8 @@ export interface Wakes {
 const PASS_BOUND_MS = 30_000;
 /** A SETUP may resume for long; its forward progress is the TDX module's promise. */
 const STEP_BOUND_MS = 600_000;
+/** A write that a device never answers is nothing that a restart of this process could end: the status says `LinkStuck`. */
+const LINK_BOUND_MS = Number.MAX_SAFE_INTEGER;
 const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
 /** Many calls share one look: a pass after each would slow them. */
@@ -66,6 +72,8 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
         withdraw: jobs.loop("withdraw", loop, work.withdraw),
         withdrawByHost: jobs.loop("withdraw-by-host", loop, work.withdrawByHost),
         specs: jobs.loop("specs", loop, work.specs),
+        links: jobs.loop("links", { ...loop, boundMs: LINK_BOUND_MS }, work.links),
+        linkWatch: jobs.loop("link-watch", loop, work.linkWatch),
         pass: jobs.loop("pass", { ...loop, startAwake: true, everyMs: observeEveryMs }, work.pass),
       };
     },
@@ -73,6 +81,8 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
     steps: () => loops?.steps.wakeNow(),
     status: () => loops?.status.wake(),
     specs: () => loops?.specs.wakeNow(),
+    links: () => loops?.links.wakeNow(),
+    linkWatch: () => loops?.linkWatch.wake(),
     table,
     intent() {
       loops?.withdraw.wakeNow();

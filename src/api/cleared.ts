@@ -53,7 +53,7 @@ export function inForceAfter(last: Intent | null, { problems, cleared }: Refusal
   const { units, resources } = cleared;
   const done = units === null ? "no unit is cleared, because spec.units cannot be read" : "the units of spec.units are cleared";
   return {
-    intent: { state: "Cleared", units: units ?? {}, resources: last?.resources ?? resources, link: last?.link ?? { enable: "OnPrepare" } },
+    intent: { state: "Cleared", units: units ?? {}, resources: last?.resources ?? resources, link: last?.link ?? { enable: "Never" } },
     problem: `${problem}\nspec.state is "Cleared": no device is offered, and ${done}`,
   };
 }

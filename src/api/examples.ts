@@ -72,6 +72,7 @@ const ACCEPTED: readonly Example[] = [
   good("names-that-differ-by-the-slash", withNames("teeio.dev-hpc/gpu", "teeio.dev/hpc-gpu")),
   good("name-of-223", withName(`${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(32)}/${"d".repeat(62)}`)),
   good("external-link", `${ALL}link: {enable: External}`),
+  good("never-link", `${ALL}link: {enable: Never}`),
   good("default-link", `${ALL}link: {}`),
 ];
 
@@ -143,7 +144,7 @@ const REFUSED_RESOURCES: readonly Example[] = [
   bad("address-device-20", withMatch('{addresses: ["0000:17:20.0"]}'), { by: "Cel", path: `${LIST}[0].match.addresses[0]` }),
   bad("address-function-8", withMatch('{addresses: ["0000:17:00.8"]}'), { by: "Cel", path: `${LIST}[0].match.addresses[0]` }),
   bad("function-unknown", withMatch("{functions: [VF]}"), { by: "Schema", path: `${LIST}[0].match.functions[0]` }),
-  bad("link-unknown", `${ALL}link: {enable: Never}`, { by: "Schema", path: "spec.link.enable" }),
+  bad("link-unknown", `${ALL}link: {enable: Always}`, { by: "Schema", path: "spec.link.enable" }),
 ];
 
 const REFUSED_FIELDS: readonly Example[] = [

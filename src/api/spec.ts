@@ -139,13 +139,15 @@ const link = field(
   z.strictObject({
     enable: field(z.enum(LINK_ENABLES), {
       description:
-        "Who secures a device's link (SPDM session and IDE stream) once its unit is trusted. OnPrepare: the agent, when a workload is given the device. " +
-        "External: another program writes tsm/connect, after the device is offered.",
-      instead: "OnPrepare or External",
-    }).default("OnPrepare"),
+        "Who secures a device's link (SPDM session and IDE stream) once its unit is trusted. OnPrepare: the agent, when a workload is given the device; a " +
+        "container starts only with a secured link, and the agent repairs it and releases it when nobody uses the device. External: another program writes " +
+        "tsm/connect after the device is given away; a container starts only with a secured link. Never: links are nobody's business here, and a container " +
+        "starts without one.",
+      instead: "OnPrepare, External or Never",
+    }).default("Never"),
   }),
   { description: "How links of offered devices are secured.", instead: "{enable: OnPrepare}" },
-).default({ enable: "OnPrepare" });
+).default({ enable: "Never" });
 
 const SPEC = {
   state: field(z.enum(DESIRED_STATES), {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as z from "zod";
+import { LINK_WORDS } from "../domain/links/word.ts";
 import { CONDITION_REASONS, CONDITION_TYPES, DEVICE_REASONS, OTHER_UNIT_REASONS, UNIT_REASONS } from "../domain/reason.ts";
-import { LINK_STATES } from "../domain/slot.ts";
 import type { NodeStatus } from "../domain/status.ts";
 import { UNIT_STATES } from "../domain/unit.ts";
 import { field } from "./field.ts";
@@ -104,8 +104,11 @@ const device = field(
     ledger: words("Ledger of that resource. Empty when no resource takes the device."),
     link: field(
       z.strictObject({
-        state: field(z.enum(LINK_STATES), {
-          description: "Secure: a TSM is connected or an IDE stream is enabled. Insecure: neither. Unknown: cannot be read, which counts as secured.",
+        state: field(z.enum(LINK_WORDS), {
+          description:
+            "Secure: a TSM is connected or an IDE stream is enabled. Insecure: neither. Broken: a TSM is connected and its stream is off. Busy: another " +
+            "program is connecting or disconnecting a device of the host. Unknown: cannot be read, which counts as secured. Securing, Releasing: the agent " +
+            "is doing so. Failed: it tried.",
         }),
         tsm: words("The TSM that the link is connected to. Empty when it is not connected."),
       }),

@@ -7,7 +7,8 @@ import { ENVIRONMENT_TEXT } from "./plan/finding.ts";
 import type { ConditionReason, ConditionType } from "./reason.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import type { ReportInputs } from "./report-inputs.ts";
-import { type Condition, isGateOpen, type NodeStatus, type UnitStatus } from "./status.ts";
+import { slotOwnerOf } from "./slot.ts";
+import { type Condition, type DeviceStatus, isGateOpen, type NodeStatus, type UnitStatus } from "./status.ts";
 import { withheldText } from "./withheld.ts";
 
 type Draft = Omit<Condition, "lastTransitionTime" | "observedGeneration">;
@@ -133,16 +134,34 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   // With an intent of Cleared it is ClearBlocked that tells.
   const [unreadable] = inputs.desiredState === "Trusted" ? blindSpots(inputs.ground, inputs.holds.keys()) : [];
   if (unreadable !== undefined) return draft("Degraded", "True", "ViewUnreadable", `cannot read ${unreadable}`);
+  const stuck = stuckWrite(inputs);
+  if (stuck !== "") return draft("Degraded", "True", "LinkStuck", stuck);
   const withheld = withheldFrom(inputs);
   if (withheld !== "") return draft("Degraded", "True", "DevicesWithheld", withheld);
   // Last of all, or they would hide what keeps the node from being ready.
   const leaking = body.units.find(leaks);
   if (leaking) return draft("Degraded", "True", "PagesRetained", `${leaking.regBase}: ${leaking.pagesRetained} pages`);
-  const outside = body.devices.find((device) => isGateOpen(device) && device.link.state === "Secure");
+  const outside = inputs.securesLinks ? undefined : body.devices.find((device) => isSecuredUnused(device, inputs));
   if (outside)
     return draft("Degraded", "True", "LinkSecuredOutside", `${outside.address} (${outside.link.tsm === "" ? "an IDE stream" : outside.link.tsm})`);
   return draft("Degraded", "False", "NoProblem");
 }
+
+/** A device that is offered has a link that nobody who holds a function of its slot can want. */
+function isSecuredUnused(device: DeviceStatus, { ground, holds }: ReportInputs): boolean {
+  if (!isGateOpen(device) || device.link.state !== "Secure") return false;
+  const fn = ground.functions.get(device.address);
+  const onSlot = fn === undefined ? [] : (ground.onSlot.get(slotOwnerOf(fn)) ?? []);
+  return !onSlot.some(({ address }) => holds.has(address));
+}
+
+/** A write that has waited in the kernel for longer than any device takes. The process that makes it cannot be killed. */
+function stuckWrite({ linkWork: { writing }, ground: { view } }: ReportInputs): string {
+  if (writing === null || view.nowMs - writing.sinceMs < LINK_STUCK_MS) return "";
+  return `tsm/${writing.kind === "Connect" ? "connect" : "disconnect"} of ${writing.owner} has not answered for ten minutes; a reboot of the node ends it`;
+}
+
+const LINK_STUCK_MS = 600_000;
 
 /** At most three of them, in order, so that the text is stable. */
 function staleSpecsText({ stale, unreadable, problem }: ReportInputs["specs"]): string {

@@ -22,8 +22,9 @@ export type UnitOfFunction =
 /**
  * How reading files of `tsm/` ended. `Failed`: a file gave an error. `Blocked`: none in time; the kernel has one lock for all devices, so the
  * connect or disconnect of any of them does that. `Stands`: blocked, and what this process read before is still to be taken (link-reading.ts).
+ * `Writing`: this process is connecting or disconnecting this very link, and shows what it was before.
  */
-export type TsmRead = "Read" | "Failed" | "Blocked" | "Stands";
+export type TsmRead = "Read" | "Failed" | "Blocked" | "Stands" | "Writing";
 
 /** Who has the function's vfio device open. Unreadable counts as held. */
 export type Holders = { readonly kind: "Known"; readonly pids: readonly number[] } | { readonly kind: "Unreadable"; readonly why: string };

@@ -10,7 +10,9 @@ export const LEDGERS = ["DevicePlugin", "DRA"] as const;
 /** Who keeps count of a resource's devices: kubelet's device plugins, or DRA. One ledger per device (I7). */
 export type Ledger = (typeof LEDGERS)[number];
 
-export const LINK_ENABLES = ["OnPrepare", "External"] as const;
+export const LINK_ENABLES = ["OnPrepare", "External", "Never"] as const;
+/** Who secures the links of devices that are given away. OnPrepare: this agent. External: another program, and it is waited for. Never: nobody asks. */
+export type LinkEnable = (typeof LINK_ENABLES)[number];
 
 /** Which functions a resource takes. Each list that is present must contain the function's value; at least one list is present. */
 export interface Match {
@@ -46,7 +48,7 @@ export interface Intent {
   readonly units: UnitSelection;
   /** First match wins. */
   readonly resources: readonly ResourceRule[];
-  readonly link: { readonly enable: (typeof LINK_ENABLES)[number] };
+  readonly link: { readonly enable: LinkEnable };
 }
 
 /** True when the intent selects this unit. */

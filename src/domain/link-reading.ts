@@ -8,7 +8,7 @@
 import type { Address, PciFunction, Tristate } from "./device.ts";
 import { type Ground, slotOf, type UnitFact } from "./ground.ts";
 import type { HostView } from "./host.ts";
-import { bySlot, type FunctionInSlot, type Link, type RidRange, type Slot, slotOwnerOf } from "./slot.ts";
+import { bySlot, type FunctionInSlot, type Link, type LinkRead, type RidRange, type Slot, slotOwnerOf } from "./slot.ts";
 import type { RegBase } from "./unit.ts";
 import type { Reading } from "./view.ts";
 
@@ -32,21 +32,23 @@ export interface LinkContext {
   readonly links: LastLinks;
   /** Null: the driver cannot be read, so nothing has an epoch. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
+  /** Owner of the slot whose link this process is connecting or disconnecting; null: none. */
+  readonly writing: Address | null;
 }
 
 /** The function with the link to judge. The gate, the lists and kubelet's calls all ask here. */
 export function toJudge({ fn, slot }: FunctionInSlot, context: LinkContext): FunctionInSlot {
   const last = standing(slot, [fn], context);
-  return last === null ? { fn, slot } : { fn: withBound(fn, last), slot: withLink(slot, last) };
+  return { fn: withBound(fn, last), slot: withLink(slot, last, context) };
 }
 
 /** The host with the links to judge. */
 export function hostToJudge(host: Reading<HostView>, context: LinkContext): Reading<HostView> {
-  if (host.kind !== "Read" || !isAnyBlocked(host.value)) return host;
+  if (host.kind !== "Read" || (context.writing === null && !isAnyBlocked(host.value))) return host;
   const members = bySlot(host.value.functions);
   const lasts = new Map(host.value.slots.map((slot) => [slot.owner, standing(slot, members.get(slot.owner) ?? [], context)]));
   const functions = host.value.functions.map((fn) => withBound(fn, lasts.get(slotOwnerOf(fn)) ?? null));
-  const slots = host.value.slots.map((slot) => withLink(slot, lasts.get(slot.owner) ?? null));
+  const slots = host.value.slots.map((slot) => withLink(slot, lasts.get(slot.owner) ?? null, context));
   return { kind: "Read", value: { ...host.value, functions, slots } };
 }
 
@@ -59,7 +61,7 @@ export function linksAfterLook(before: LastLinks, { slots, onSlot: members, unit
     const epoch = epochOf(onSlot, units);
     const last = before.get(owner);
     if (epoch === null) continue;
-    if (linkRead.tsm === "Stands" && last !== undefined) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
+    if ((linkRead.tsm === "Stands" || linkRead.tsm === "Writing") && last !== undefined) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
     else if (linkRead.tsm === "Read" && linkRead.registers !== null)
       links.set(owner, { link, dsm, covers, registers: linkRead.registers, bound: boundOf(onSlot, last), epoch });
   }
@@ -77,15 +79,25 @@ function isAnyBlocked({ functions, slots }: HostView): boolean {
 }
 
 /** What stands for the slot: of this process, of the epoch of the unit above, and with the registers that are read now. */
-function standing(slot: Slot, onSlot: readonly PciFunction[], { links, units }: LinkContext): LastLink | null {
+function standing(slot: Slot, onSlot: readonly PciFunction[], { links, units, writing }: LinkContext): Standing | null {
   const last = links.get(slot.owner);
-  const isSame = last !== undefined && last.epoch === epochOf(onSlot, units) && last.registers === slot.linkRead.registers;
-  return isSame ? last : null;
+  if (last === undefined || last.epoch !== epochOf(onSlot, units)) return null;
+  // While this process changes the link its registers are on their way from one state to the other.
+  if (slot.owner === writing) return { ...last, isWriting: true };
+  return last.registers === slot.linkRead.registers ? { ...last, isWriting: false } : null;
 }
 
-function withLink(slot: Slot, last: LastLink | null): Slot {
-  if (slot.linkRead.tsm !== "Blocked" || last === null) return slot;
-  return { ...slot, link: last.link, dsm: last.dsm, covers: last.covers, linkRead: { ...slot.linkRead, tsm: "Stands" } };
+interface Standing extends LastLink {
+  readonly isWriting: boolean;
+}
+
+function withLink(slot: Slot, last: Standing | null, { writing }: LinkContext): Slot {
+  // Whatever was read of it, it is on its way to something else.
+  if (last === null && slot.owner === writing)
+    return { ...slot, link: { ...slot.link, state: "Unknown", streamSecure: "Unknown" }, covers: [], linkRead: { ...slot.linkRead, tsm: "Blocked" } };
+  if (last === null || (slot.linkRead.tsm !== "Blocked" && !last.isWriting)) return slot;
+  const linkRead: LinkRead = { ...slot.linkRead, tsm: last.isWriting ? "Writing" : "Stands" };
+  return { ...slot, link: last.link, dsm: last.dsm, covers: last.covers, linkRead };
 }
 
 /** It stands for the gate. For what frees something, a TDI may have been bound meanwhile. */

@@ -12,6 +12,8 @@ import { type Hold, type HoldMemory, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isAnyLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
+import { isOurs, usesOfSlot, wantingOn } from "./links/use.ts";
+import { type LinkWork, linkWorkAfterLook, NO_LINK_WORK } from "./links/work.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
 import { NO_SPECS, type SpecsInPlace } from "./specs.ts";
 import { takenNames } from "./taken-names.ts";
@@ -58,6 +60,7 @@ export interface Memory extends HoldMemory {
   /** Units to clear: since when everything below is withdrawn and free in every view. */
   readonly freeSince: ReadonlyMap<RegBase, number>;
   readonly attempts: ReadonlyMap<RegBase, Attempts>;
+  readonly linkWork: LinkWork;
 }
 
 /** What a process begins with. */
@@ -75,6 +78,7 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     knownUnits: new Set<RegBase>(),
     freeSince: new Map(),
     attempts: new Map(),
+    linkWork: NO_LINK_WORK,
   };
   return { startedMs, settleMs, ...proven, ...none, specs: NO_SPECS, proofProblem: "" };
 }
@@ -101,7 +105,16 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
   const unsureLooks = isAnyLinkUnsure(ground) ? memory.unsureLooks + 1 : 0;
-  return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground) };
+  return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground), linkWork: linkWorkAfter(next, intent, ground) };
+}
+
+function linkWorkAfter(memory: Memory, intent: Intent | null, ground: Ground): LinkWork {
+  // Nothing is released but what is ours to write, and finding out who uses it is not for nothing.
+  const isFree = (owner: Address): boolean => {
+    const slot = ground.slots.get(owner);
+    return slot !== undefined && isOurs(intent, ground, slot) && usesOfSlot({ ground, memory }, owner).length === 0;
+  };
+  return linkWorkAfterLook(memory.linkWork, ground, { isFree, isWanted: (owner) => wantingOn({ ground, memory }, owner).length > 0 });
 }
 
 function podUidsAfter({ podUids }: Pick<Memory, "podUids">, { view: { pods } }: Ground): ReadonlySet<string> {

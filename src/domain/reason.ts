@@ -61,6 +61,13 @@ export const DEVICE_REASONS = {
   UnitNotTrusted: "the unit above the function is not trusted; the message says its state",
   LinkUnknown: "the state of the function's link cannot be read",
   DsmElsewhere: "the link's security is managed by another function than function 0 of the slot (tsm/dsm): the session is not with the device",
+  NoTsm: "the spec says that this agent secures links, and no link TSM is on the host (/sys/class/tsm): load one, or set spec.link.enable to Never",
+  TsmAmbiguous:
+    "the spec says that this agent secures links, and the host has several link TSMs: leave one loaded, or set spec.link.enable to External",
+  AuthenticationFailed: "the device did not prove what it is when its link was to be secured; it is tried again after five minutes",
+  LinkFailed: "the device's link could not be secured or released, three times; the message has the error; it is tried again",
+  RepairBlocked:
+    "the link was lost or does not cover the device, and cannot be connected again while another function of the slot is in use; the message names who has it",
   LinkBroken:
     "a TSM is connected or a stream is on, but no stream that the kernel names reads secure at both ends: the link was reset or lost; disconnect it",
   LinkNotCovering:
@@ -70,6 +77,7 @@ export const DEVICE_REASONS = {
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
   HeldUnderOtherName: "a pod holds the device under another resource name; it is offered under this one when free",
   GivenNodeChanged: "the device has another vfio device node than the one that its pod was given; the pod must be made anew",
+  LinkNotSecured: "a container is to start with the device, and its link is not secured yet; kubelet tries again",
   ProofUnwritable: "what was given to whom cannot be written down, so that a restart would not know it; the message says why",
   CdiUnwritable: "the device's CDI spec cannot be written, so a container runtime could not resolve it",
   AwaitingKubelet: "every rule of the gate holds, and kubelet does not list the device yet",
@@ -105,7 +113,8 @@ export const CONDITION_REASONS = {
   PagesRetained: "pages that no id holds may still be the TDX module's; they are lost until the host reboots",
   LinkSecuredBeforeSetup: "a link was secured before SETUP of a selected unit, which is not issued until it is released",
   DevicesWithheld: "devices that the spec wants are withheld until a person acts; the message says why, which, and what to do",
-  LinkSecuredOutside: "a link was secured by another program after SETUP",
+  LinkSecuredOutside: "a link was secured by another program after SETUP, and nobody uses a function of its slot",
+  LinkStuck: "a device has not answered for ten minutes while its link is secured or released: no other link of the node can be written",
   CdiStale: "CDI specs of devices that are withheld cannot be removed: a container runtime would still resolve them",
   ProofUnwritable: "the proof file cannot be written, so no device is handed out",
   CdiUnwritable: "CDI specs cannot be written; what has no spec yet is withheld",

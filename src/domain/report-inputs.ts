@@ -4,6 +4,7 @@
 import type { Verdict } from "./gate/inputs.ts";
 import type { Ground } from "./ground.ts";
 import type { Hold } from "./holds.ts";
+import type { LinkWork } from "./links/work.ts";
 import type { Plan } from "./plan/finding.ts";
 import type { SpecsInPlace } from "./specs.ts";
 import type { AgentStatus, ReadStatus } from "./status.ts";
@@ -23,6 +24,9 @@ export interface ReportInputs {
   readonly holds: ReadonlyMap<string, Hold>;
   /** Addresses that the intent names and no function has. */
   readonly absentAddresses: readonly string[];
+  readonly linkWork: LinkWork;
+  /** The spec says that this agent secures and releases links. */
+  readonly securesLinks: boolean;
   readonly specs: SpecsInPlace;
   readonly proofProblem: string;
   /** False: by configuration there is no kubelet to register with. */

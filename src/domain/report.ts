@@ -6,6 +6,7 @@ import type { Verdict } from "./gate/inputs.ts";
 import { type Ground, inSlot } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
 import { atMostThree, releasable } from "./link-names.ts";
+import { linkWord } from "./links/word.ts";
 import type { UnitVerdict } from "./plan/finding.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import type { ReportInputs } from "./report-inputs.ts";
@@ -139,7 +140,7 @@ function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
     message: messageOf(verdict, ground),
     resource: verdict.resource?.name ?? hold?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
-    link: { state: slot?.link.state ?? "Unknown", tsm: slot?.link.tsm ?? "" },
+    link: { state: slot ? linkWord(slot, inputs.linkWork) : "Unknown", tsm: slot?.link.tsm ?? "" },
     usedBy: holderOf(hold),
   };
 }

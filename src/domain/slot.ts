@@ -6,8 +6,7 @@
  */
 import type { Address, PciFunction, Tristate, TsmRead } from "./device.ts";
 
-export const LINK_STATES = ["Insecure", "Secure", "Unknown"] as const;
-export type LinkState = (typeof LINK_STATES)[number];
+export type LinkState = "Insecure" | "Secure" | "Unknown";
 
 /**
  * The link of a slot, from tsm sysfs and IDE registers together. Secure as soon as one of them says so: a TSM is connected, or any IDE stream of any of
@@ -55,6 +54,10 @@ export interface Slot {
   readonly link: Link;
   /** Content of `tsm/dsm`: the function that manages the security of the device. Empty when not connected, or when the kernel does not say. */
   readonly dsm: string;
+  /** Link TSMs of the host, by kernel name (`tsm0`), when the slot was read. */
+  readonly tsms: readonly string[];
+  /** Secure streams that the host bridge has left (`available_secure_streams`); null when it cannot be told. */
+  readonly streamsLeft: number | null;
   /** Requester IDs that the root port associates with the streams that are secure: a function with another one is not secured by them. */
   readonly covers: readonly RidRange[];
   readonly linkRead: LinkRead;

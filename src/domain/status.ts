@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address } from "./device.ts";
+import type { LinkWord } from "./links/word.ts";
 import type { ConditionReason, ConditionType, DeviceReason, OtherUnitReason, UnitReason } from "./reason.ts";
-import type { LinkState } from "./slot.ts";
 import type { RegBase, UnitState } from "./unit.ts";
 
 /** `status` of a TrustedIommu, as the agent reports it. Plain JSON: 64-bit values are hex strings, absent values are null or empty. */
@@ -103,7 +103,7 @@ export interface DeviceStatus {
   /** Resource that matches, offered or not; empty when none. */
   resource: string;
   ledger: string;
-  link: { state: LinkState; tsm: string };
+  link: { state: LinkWord; tsm: string };
   /** `pod` is `namespace/name`; empty when the holder is not a pod, or not named yet. */
   usedBy: { pod: string } | null;
 }

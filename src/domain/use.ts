@@ -35,22 +35,43 @@ export interface UseInputs {
 /** Every use of a device that is, or may be, below the unit. Empty means free in every view. */
 export function usesOf(inputs: UseInputs, regBase: RegBase): readonly Use[] {
   const { ground } = inputs;
+  const { host } = ground.view;
+  const blind = host.kind === "Read" ? host.value.unreadableUnits.map((unit) => `${unit.kernelName}: ${unit.why}`) : [];
+  const functions = [...functionsBelow(ground, regBase), ...detached(inputs, regBase)];
+  return usesIn(inputs, { functions, isIn: belowTest(inputs, regBase), blind, countsLink: true, inCall: () => true });
+}
+
+/** The devices that a question is about. */
+export interface UseScope {
+  /** On the bus. */
+  readonly functions: readonly PciFunction[];
+  /** Whether a device that a view names is, or may be, one of them. */
+  readonly isIn: BelowTest;
+  /** What keeps it from being told which they are. */
+  readonly blind: readonly string[];
+  /** A link that is secured is a use, too. */
+  readonly countsLink: boolean;
+  /** Whether a call of kubelet that names these devices is about one of them. */
+  readonly inCall: (addresses: readonly Address[]) => boolean;
+}
+
+/** Every use of them. Empty means free in every view. */
+export function usesIn(inputs: UseInputs, scope: UseScope): readonly Use[] {
+  const { ground } = inputs;
   const { view } = ground;
-  const isBelow = belowTest(inputs, regBase);
+  const { isIn, countsLink } = scope;
   const uses: Use[] = [];
   if (view.host.kind !== "Read") uses.push(unreadable(`host: ${view.host.why}`));
-  else if (view.host.value.unreadableUnits.length > 0)
-    uses.push(...view.host.value.unreadableUnits.map((u) => unreadable(`${u.kernelName}: ${u.why}`)));
-  for (const fn of functionsBelow(ground, regBase)) uses.push(...usesOfFunction(fn, ground));
-  for (const fn of detached(inputs, regBase)) uses.push(...usesOfFunction(fn, ground));
-  uses.push(...podResourcesUses(inputs, isBelow));
+  uses.push(...scope.blind.map(unreadable));
+  for (const fn of scope.functions) uses.push(...(countsLink ? linkUses(fn, ground) : []), ...usesOfFunction(fn));
+  uses.push(...podResourcesUses(inputs, isIn));
   const answerMs = unseenMs(inputs.settleMs, view.podResources);
   for (const answer of view.answers) {
-    if (isBelow(answer.address, true) && view.nowMs - answer.atMs < answerMs)
+    if (isIn(answer.address, true) && view.nowMs - answer.atMs < answerMs)
       uses.push({ address: answer.address, kind: "Answer", by: "an allocation just answered" });
   }
-  for (const publication of view.publications) {
-    if (publication.callsInFlight > 0) uses.push({ address: null, kind: "CallInFlight", by: `a kubelet call for ${publication.resource}` });
+  for (const { resource, callsInFlight, inCalls } of view.publications) {
+    if (callsInFlight > 0 && scope.inCall(inCalls)) uses.push({ address: null, kind: "CallInFlight", by: `a kubelet call for ${resource}` });
   }
   // The API is only asked when all else is free: then not asked is a use, before that it is no news.
   if (uses.length === 0 || view.pods.kind !== "NotAsked") uses.push(...unplacedPods(inputs));
@@ -85,12 +106,19 @@ function detached({ ground, lastUnits }: UseInputs, regBase: RegBase): readonly 
 
 const UNREAD = { state: "Unknown", tsm: "" } as const;
 
-function usesOfFunction(fn: PciFunction, ground: Ground): readonly Use[] {
+function linkUses(fn: PciFunction, ground: Ground): readonly Use[] {
+  const { address } = fn;
+  const slot = slotOf(ground, fn);
+  const link = slot?.link ?? UNREAD;
   const uses: Use[] = [];
-  const { address, bound, holders } = fn;
-  const link = slotOf(ground, fn)?.link ?? UNREAD;
-  if (link.state === "Secure") uses.push({ address, kind: "Link", by: link.tsm === "" ? "an IDE stream" : `TSM ${link.tsm}` });
+  if (slot?.linkRead.tsm === "Writing") uses.push({ address, kind: "Link", by: "its link, which is being secured or released" });
+  else if (link.state === "Secure") uses.push({ address, kind: "Link", by: link.tsm === "" ? "an IDE stream" : `TSM ${link.tsm}` });
   if (link.state === "Unknown" || !fn.isIdeRead) uses.push({ address, kind: "Unreadable", by: "its link" });
+  return uses;
+}
+
+function usesOfFunction({ address, bound, holders }: PciFunction): readonly Use[] {
+  const uses: Use[] = [];
   if (bound === "Yes") uses.push({ address, kind: "Bound", by: "a TD (tsm/bound)" });
   if (bound === "Unknown") uses.push({ address, kind: "Unreadable", by: "tsm/bound" });
   if (holders.kind === "Unreadable") uses.push({ address, kind: "Unreadable", by: `vfio holders: ${holders.why}` });

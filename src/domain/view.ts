@@ -111,6 +111,8 @@ export interface Publication {
   readonly kubelet: string | null;
   /** Allocate, PreStart and GetPreferredAllocation calls being answered. */
   readonly callsInFlight: number;
+  /** Devices that the calls of these being answered name which give or start something (Allocate, PreStart). */
+  readonly inCalls: readonly Address[];
   /** Ids in the newest list handed to kubelet. */
   readonly ids: readonly Address[];
   /** Last registration problem, empty when none. */

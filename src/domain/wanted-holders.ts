@@ -10,22 +10,25 @@ import { unitFacts } from "./ground.ts";
 import { type Intent, selectsUnit } from "./intent.ts";
 import type { Memory } from "./memory.ts";
 import { resourceFor } from "./selector.ts";
+import { slotOwnerOf } from "./slot.ts";
 import type { NodeView } from "./view.ts";
 
 export interface HolderInterest {
   readonly intent: Intent | null;
-  readonly memory: Pick<Memory, "holds">;
+  readonly memory: Pick<Memory, "holds" | "linkWork">;
   readonly driver: NodeView["driver"];
 }
 
 /**
- * A test of one function: true for what is held (when it is free again must be seen), for what may be offered, and for every function while a unit
- * may be cleared, because each below it counts.
+ * A test of one function: true for what is held (when it is free again must be seen), for what may be offered, for all on a slot with a secured link
+ * (which may have to be released or repaired), and for every function while a unit may be cleared, because each below it counts.
  */
 export function wantsHolders(interest: HolderInterest): (fn: Omit<PciFunction, "holders">) => boolean {
   const { intent, memory } = interest;
   if (mayClear(interest)) return () => true;
-  return (fn) => memory.holds.has(fn.address) || (intent !== null && mayBeOffered(intent, fn));
+  const isSecured = (fn: Omit<PciFunction, "holders">): boolean => memory.linkWork.steady.has(slotOwnerOf(fn));
+  return (fn) =>
+    memory.holds.has(fn.address) || (intent !== null && (mayBeOffered(intent, fn) || (intent.link.enable === "OnPrepare" && isSecured(fn))));
 }
 
 function mayClear({ intent, driver }: HolderInterest): boolean {

@@ -9,7 +9,14 @@ import type { DeviceReason } from "./reason.ts";
 import type { RegBase } from "./unit.ts";
 
 /** For these the link's owner is named: one link may withhold many functions. */
-const OF_A_LINK: ReadonlySet<DeviceReason> = new Set(["DsmElsewhere", "LinkBroken", "LinkNotCovering", "LinkSecuredBeforeSetup"]);
+const OF_A_LINK: ReadonlySet<DeviceReason> = new Set([
+  "AuthenticationFailed",
+  "DsmElsewhere",
+  "LinkFailed",
+  "LinkBroken",
+  "LinkNotCovering",
+  "LinkSecuredBeforeSetup",
+]);
 
 /**
  * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
@@ -38,6 +45,11 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   UnitNotTrusted: null,
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",
   DsmElsewhere: "disconnect the link, another function manages its security",
+  NoTsm: "load a link TSM, or set spec.link.enable to Never",
+  TsmAmbiguous: "leave one link TSM loaded, or set spec.link.enable to External",
+  AuthenticationFailed: "the device did not prove what it is: look at its firmware and the TSM's log",
+  LinkFailed: "its link cannot be secured: look at the message and the TSM's log",
+  RepairBlocked: "end what has another function of the slot, its link must be connected again",
   LinkBroken: "disconnect the link, it was reset or lost",
   LinkNotCovering: "connect the link again, its stream does not cover virtual functions that were made later",
   HeldByUnknown: "end the process or TD that has it, kubelet gives it to no pod",
@@ -46,6 +58,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   HeldUnderOtherName: null,
   GivenNodeChanged: null,
   CdiUnwritable: null,
+  LinkNotSecured: null,
   ProofUnwritable: null,
   AwaitingKubelet: null,
   AgentStopped: null,

@@ -19,6 +19,10 @@ export interface Surroundings {
   readonly unitOf: (facts: FunctionFacts) => UnitOfFunction;
   /** IDE streams that the kernel names at a host bridge. */
   readonly streamsOf: (bridgePath: string | null) => FileReading<readonly NamedStream[]>;
+  /** Secure streams that a host bridge has left; null when it does not say. */
+  readonly streamsLeftOf: (bridgePath: string | null) => number | null;
+  /** Link TSMs of the host. */
+  readonly tsms: readonly string[];
   readonly vfioCdevOf: (facts: FunctionFacts) => string | null;
 }
 
@@ -65,7 +69,7 @@ function slotEvidence(facts: FunctionFacts, around: Surroundings): SlotEvidence 
 }
 
 /** Null: no function is there. A virtual one has none of its own, and speaks for no other function. */
-function capabilitiesAt(address: Address, around: Surroundings): SlotEvidence["zero"] {
+function capabilitiesAt(address: Address, around: Pick<Surroundings, "factsOf">): SlotEvidence["zero"] {
   const facts = around.factsOf(address);
   return facts === null ? null : (facts.capabilities ?? "Unknown");
 }
@@ -99,9 +103,22 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
     hostBridge,
     rootPort,
     dsm: textOf(tsm.dsm),
+    tsms: around.tsms,
+    streamsLeft: readings.length === 0 ? null : around.streamsLeftOf(bridgePath),
     ...linkOf(end, { owner, port, connect: tsm.connect, streams: () => around.streamsOf(bridgePath) }),
     linkRead: decideLinkRead(end, port, tsm),
   };
+}
+
+/** `LinkRead.registers` of a slot whose functions have `tsm/`, from the functions on it and the root port above. */
+export function registersOfSlot(
+  owner: Address,
+  members: readonly FunctionFacts[],
+  { port, hostBridge, factsOf }: { readonly port: Address | null; readonly hostBridge: string | null; readonly factsOf: Surroundings["factsOf"] },
+): string | null {
+  const above = hostBridge === null ? "Unknown" : port === null ? null : (capabilitiesAt(port, { factsOf }) ?? "Unknown");
+  const others = members.flatMap(({ address, capabilities }) => (address === owner ? [] : (capabilities ?? [])));
+  return decideLinkRead({ zero: capabilitiesAt(owner, { factsOf }), others }, above, NO_TSM).registers;
 }
 
 interface LinkParts {

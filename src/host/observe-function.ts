@@ -4,7 +4,7 @@
 import { compareAddress, isPciAddress } from "../domain/address.ts";
 import type { Address } from "../domain/device.ts";
 import type { FunctionInSlot } from "../domain/slot.ts";
-import { assembleFunction, assembleSlot, ownerOf, speakerOf } from "./assemble.ts";
+import { assembleFunction, assembleSlot, ownerOf, registersOfSlot, speakerOf } from "./assemble.ts";
 import { type BareFacts, isVfioDriver, readFunction, withCapabilities } from "./functions.ts";
 import { NOT_ASKED } from "./holders.ts";
 import { readTsm } from "./read-tsm.ts";
@@ -36,6 +36,21 @@ export async function observeFunction(reader: Reader, address: Address): Promise
   const fn = assembleFunction(facts.get(address) ?? withCapabilities(source, own), around, search);
   const members = [...facts.values()].filter((one) => ownerOf(one) === owner).sort((a, b) => compareAddress(a.address, b.address));
   return { fn, slot: assembleSlot(owner, members, around) };
+}
+
+/** The registers of a slot's link, as a whole look compares them, without anything else. */
+export function readRegisters(reader: Reader, owner: Address): string | null {
+  if (!isPciAddress(owner)) return null;
+  const source = { directory: reader.paths.functions, cache: reader.cache, tsmRegistered: true };
+  const on = [owner, ...siblingsWithIde(reader, owner)].flatMap((address) => readFunction(source, address) ?? []);
+  const [first] = on;
+  if (first === undefined) return null;
+  const { rootPort, hostBridge } = first.identity.place;
+  const facts = new Map([...new Set(on)].map((one) => [one.address, withCapabilities(source, one)]));
+  const port = rootPort === null ? null : readFunction(source, rootPort);
+  if (port !== null) facts.set(port.address, withCapabilities(source, port));
+  const members = [...facts.values()].filter((one) => ownerOf(one) === owner).sort((a, b) => compareAddress(a.address, b.address));
+  return registersOfSlot(owner, members, { port: rootPort, hostBridge, factsOf: (address) => facts.get(address) ?? null });
 }
 
 /** Other functions of the slot that the last look found with IDE registers, or could not read. There are none where the specification is kept. */

@@ -30,6 +30,13 @@ export interface HostPort {
    * most a second ago; Unreadable when none is finished within 50 ms.
    */
   observeFunction(address: Address): Promise<FunctionInSlot | null>;
+  /**
+   * `LinkRead.registers` of a slot, now; null when they cannot be read or the slot is gone. Blocks on nothing, and reads nothing of `tsm/`: no kernel tells
+   * of a reset that ends a stream.
+   */
+  linkRegisters(owner: Address): Promise<string | null>;
+  /** Runs `work` while nothing of `tsm/` is read: readings of links that begin meanwhile are Blocked. */
+  withoutTsm<T>(work: () => Promise<T>): Promise<T>;
   /** `/proc/sys/kernel/random/boot_id`; null when it cannot be read. */
   bootId(): Promise<string | null>;
   /** Calls `listener` when something may have changed (uevent, file watch). Lossy; the agent's timer bounds what is missed. Returns the way to stop. */

@@ -10,7 +10,7 @@ import { assembleFunction, assembleSlot, ownerOf } from "./assemble.ts";
 import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
 import { type BareFacts, type FunctionFacts, readFunction, withCapabilities } from "./functions.ts";
 import { holdersOf, NOT_ASKED } from "./holders.ts";
-import { observeFunction } from "./observe-function.ts";
+import { observeFunction, readRegisters } from "./observe-function.ts";
 import { type HostPaths, hostPaths } from "./paths.ts";
 import type { HostLook, HostPort } from "./port.ts";
 import { type ScanDevices, scanHolders } from "./processes.ts";
@@ -60,6 +60,8 @@ export function createHostReader(options: HostReaderOptions): HostPort {
   return {
     observe: (look) => observe(reader, look),
     observeFunction: (address) => observeFunction(reader, address),
+    linkRegisters: async (owner) => readRegisters(reader, owner),
+    withoutTsm: (work) => reader.tsm.without(work),
     bootId: async () => bootIdOf(reader),
     onChange: (listener) => {
       const stops = [watchHost(reader.paths, listener)];

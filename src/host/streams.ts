@@ -9,7 +9,7 @@ import { compareAddress, isPciAddress } from "../domain/address.ts";
 import type { Address, Tristate } from "../domain/device.ts";
 import type { RidRange } from "../domain/slot.ts";
 import type { Ide, IdeStream } from "./ide.ts";
-import { baseName, type FileReading, readNames, readTarget } from "./reading.ts";
+import { baseName, type FileReading, readNames, readTarget, readText } from "./reading.ts";
 
 export interface NamedStream {
   readonly endpoint: Address;
@@ -36,6 +36,12 @@ export function readStreams(sys: string, bridgePath: string): FileReading<readon
   const inOrder = (a: NamedStream, b: NamedStream): number =>
     compareAddress(a.endpoint, b.endpoint) || a.rootPortBlock - b.rootPortBlock || a.endpointBlock - b.endpointBlock;
   return { kind: "Value", value: found.sort(inOrder) };
+}
+
+/** `available_secure_streams` of a host bridge (drivers/pci/ide.c); null when there is none, or it is no number. */
+export function readStreamsLeft(sys: string, bridgePath: string): number | null {
+  const text = readText(join(sys, bridgePath, "available_secure_streams"));
+  return text.kind === "Value" && /^\d+$/.test(text.value) ? Number(text.value) : null;
 }
 
 /** IDE registers of both ends of a link. Null: it cannot be told which they are. */

@@ -10,7 +10,7 @@ import { type FileReading, isPresent, readNames } from "./reading.ts";
 import type { SharedScan } from "./shared-scan.ts";
 import type { SliceOptions } from "./slices.ts";
 import { findStrays } from "./strays.ts";
-import { type NamedStream, readStreams } from "./streams.ts";
+import { type NamedStream, readStreams, readStreamsLeft } from "./streams.ts";
 import type { TsmReader, TsmReading } from "./tsm.ts";
 import { NO_UNITS, readOneUnit, type UnitReadings } from "./units.ts";
 
@@ -36,8 +36,17 @@ export function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): 
     streams.set(bridgePath, known);
     return known;
   };
+  const left = new Map<string, number | null>();
+  const streamsLeftOf = (bridgePath: string | null): number | null => {
+    if (bridgePath === null) return null;
+    const known = left.has(bridgePath) ? (left.get(bridgePath) ?? null) : readStreamsLeft(reader.paths.sys, bridgePath);
+    left.set(bridgePath, known);
+    return known;
+  };
   return {
     streamsOf,
+    streamsLeftOf,
+    tsms: readTsms(reader.paths.tsm),
     factsOf: (address) => facts.get(address) ?? null,
     tsmOf: (address) => tsm.get(address) ?? null,
     unitOf,
@@ -68,6 +77,12 @@ function isAnyOnVfio(functions: ReadonlyMap<Address, FunctionFacts>): boolean {
 function mayHaveVfio(paths: HostPaths): boolean {
   const groups = readNames(paths.vfioGroups);
   return groups.kind === "Value" ? groups.value.length > 0 : groups.kind === "Unreadable" || isPresent(paths.vfioClass);
+}
+
+/** Link TSMs that are registered, in order; none also on a kernel without TSM core. */
+function readTsms(path: string): readonly string[] {
+  const names = readNames(path);
+  return names.kind === "Value" ? names.value.filter((name) => /^tsm\d+$/.test(name)).sort() : [];
 }
 
 /** A kernel without IOMMUFD has `vfio-dev/vfioN` and no node in `/dev/vfio/devices`. */

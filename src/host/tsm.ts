@@ -23,6 +23,11 @@ export type TsmAttribute = keyof TsmReading;
 export interface TsmReader {
   /** Reads `attribute` of the function whose directory is `path` and whose slot's function 0 is `slot`. */
   read(slot: Address, path: string, attribute: TsmAttribute): Promise<TsmText>;
+  /**
+   * Runs `work` while nothing of `tsm/` is read: whoever asks meanwhile is told at once that it is Blocked, and keeps no thread. Waits for reads that have
+   * begun, as long as their deadline.
+   */
+  without<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Threads of the pool that may be stuck in the kernel at once: the rest must stay free for everything else. */
@@ -51,8 +56,11 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
   const stuck = new Set<Address>();
 
   let hasBlocked = false;
+  /** Who has asked for nothing to be read. */
+  let without = 0;
 
   async function guarded(slot: Address, path: string): Promise<TsmText> {
+    if (without > 0) return blocked("this process is writing a link");
     if (stuck.has(slot)) return blocked("an earlier read of this slot's tsm files has not come back");
     if (stuck.size >= MOST_STUCK) return blocked("reads of other slots' tsm files have not come back");
     const interruptMs = deadlineMs / (hasBlocked ? 20 : 2);
@@ -74,6 +82,15 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
         return await turn;
       } finally {
         if (turns.get(slot) === turn) turns.delete(slot);
+      }
+    },
+    async without(work) {
+      without += 1;
+      try {
+        await Promise.all(turns.values());
+        return await work();
+      } finally {
+        without -= 1;
       }
     },
   };

@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   SOCKET_UNBINDABLE: { grpc: UNAVAILABLE, meaning: "a unix socket cannot be made in its folder" },
   DEADLINE: { grpc: DEADLINE_EXCEEDED, meaning: "an answer did not come in time" },
   NOT_OFFERED: { grpc: FAILED_PRECONDITION, meaning: "the device is withheld; the reason is in the message" },
+  LINK_PENDING: { grpc: UNAVAILABLE, meaning: "the device's link is not secured yet; the call is to be repeated" },
   UNKNOWN_DEVICE: { grpc: NOT_FOUND, meaning: "no such device on this node" },
   SHUTTING_DOWN: { grpc: UNAVAILABLE, meaning: "the agent is stopping" },
   API_UNREACHABLE: { grpc: UNAVAILABLE, meaning: "the API server does not answer" },

@@ -2,10 +2,12 @@
 import { expect, test } from "vitest";
 import type { DriverClient } from "../../src/agent/driver-client.ts";
 import { createHandlers } from "../../src/agent/handlers.ts";
+import { createLinkTurns } from "../../src/agent/link-wait.ts";
 import type { AgentPorts } from "../../src/agent/ports.ts";
 import { type AgentState, createState, type Pass } from "../../src/agent/state.ts";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { AppError } from "../../src/runtime/errors.ts";
 import { createKeyedLocks } from "../../src/runtime/serial.ts";
 import { aDriver, aFunction, anIntent, aSlot, aUnit, aView, GPU, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
@@ -19,7 +21,7 @@ function aState(): AgentState {
   const state = createState(10_000);
   state.noteStart(0);
   state.noteLook(anIntent(), groundFrom(aView({ driver: BOTH })));
-  state.notePass({} as Pass);
+  state.notePass({ plan: { units: [], links: [] } } as unknown as Pass);
   return state;
 }
 
@@ -34,7 +36,19 @@ function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => P
   const driver = { observeShared: async () => BOTH } as unknown as DriverClient;
   const proofs = { noteHold: parts.noteHold ?? (async () => undefined) };
   const locks = createKeyedLocks();
-  return { state, handlers: createHandlers({ ports, driver, state, proofs, locks, simulatedHost: false, onAnswered: () => undefined }) };
+  return {
+    state,
+    handlers: createHandlers({
+      ports,
+      driver,
+      state,
+      proofs,
+      locks,
+      turns: createLinkTurns(systemClock),
+      simulatedHost: false,
+      onAnswered: () => undefined,
+    }),
+  };
 }
 
 const CALL = { resource: GPU, ids: [DEVICE], kubelet: KUBELET };
@@ -102,7 +116,9 @@ test("Allocate refuses what an earlier start of kubelet was given, until a look 
   await handlers.allocate(CALL);
   expect(await reasonOf(handlers.allocate(CALL))).toBe("no refusal");
   expect(await reasonOf(handlers.allocate(again))).toBe("HeldByUnknown");
-  const publications = [{ resource: GPU, serving: true, registered: true, kubelet: "4:5:6", callsInFlight: 0, ids: [DEVICE], problem: "" }];
+  const publications = [
+    { resource: GPU, serving: true, registered: true, kubelet: "4:5:6", callsInFlight: 0, inCalls: [], ids: [DEVICE], problem: "" },
+  ];
   const pods = [{ namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] }];
   const podResources = { kind: "Read" as const, allocatable: [], pods, kubeletSinceMs: 0 };
   state.noteLook(anIntent(), groundFrom(aView({ driver: BOTH, publications, podResources })));

@@ -59,7 +59,7 @@ describe("a manifest", () => {
           state: "Trusted",
           units: { regBases: ["0xfed90000"] },
           resources: [{ name: "teeio.dev/gpu", ledger: "DevicePlugin", match: { vendors: ["10de"] } }],
-          link: { enable: "OnPrepare" },
+          link: { enable: "Never" },
         },
       },
     });

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import type { Intent } from "../../src/domain/intent.ts";
+import { NO_LINK_WORK } from "../../src/domain/links/work.ts";
 import { remember } from "../../src/domain/memory.ts";
 import { verdictsFor } from "../../src/domain/offer.ts";
 import { planOf } from "../../src/domain/plan/plan.ts";
@@ -15,7 +16,16 @@ import type { NodeView, PodDevices } from "../../src/domain/view.ts";
 import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, KUBELET, linked, REG_BASE } from "../support/builders.ts";
 import { AGENT } from "../support/node-status.ts";
 
-const REGISTERED = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
+const REGISTERED = {
+  resource: GPU,
+  serving: true,
+  registered: true,
+  kubelet: KUBELET,
+  callsInFlight: 0,
+  inCalls: [],
+  ids: ["0000:17:00.0"],
+  problem: "",
+};
 
 const HIDDEN = { kind: "Unreadable", why: "open files of process 1: EACCES" } as const;
 const inPods = (pods: readonly PodDevices[]) => ({ kind: "Read", allocatable: [], pods, kubeletSinceMs: 0 }) as const;
@@ -63,6 +73,8 @@ function report({
     namedUnits: new Set(intent?.units.regBases ?? []),
     holds: memory.holds,
     absentAddresses: absentAddresses(intent, ground),
+    linkWork: NO_LINK_WORK,
+    securesLinks: false,
     specs: { ...NO_SPECS, problem: specProblem, stale: new Set(staleSpecs) },
     proofProblem,
     hasKubelet,

@@ -154,6 +154,8 @@ describe("the report", () => {
           namedUnits: new Set(intent?.units.regBases ?? []),
           holds: memory.holds,
           absentAddresses: [],
+          linkWork: memory.linkWork,
+          securesLinks: intent?.link.enable === "OnPrepare",
           specs: NO_SPECS,
           proofProblem: "",
           hasKubelet: true,

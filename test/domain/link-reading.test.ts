@@ -44,7 +44,7 @@ function look(memory: Memory, shown: Shown | null, driver: Reading<DriverView> =
   const there = shown === null ? [] : [inSlotAs(shown)];
   const value = aHost({ functions: there.map(({ fn }) => fn), slots: there.map(({ slot }) => slot) });
   const raw = aView({ driver, host: { kind: "Read", value } });
-  const ground = groundFrom({ ...raw, host: hostToJudge(raw.host, { links: memory.links, units }) });
+  const ground = groundFrom({ ...raw, host: hostToJudge(raw.host, { links: memory.links, units, writing: null }) });
   const seen = inSlot(ground, ADDRESS);
   const next = remember(memory, anIntent(), ground);
   const verdict = judge(gateInputsOn({ intent: anIntent(), driver, memory: next }, "List")(ADDRESS, seen));
@@ -109,7 +109,7 @@ describe("a link whose reading blocks", () => {
 
   it("is the same for one function as for the whole host", () => {
     const { memory } = look(aMemory(), idle);
-    const context = { links: memory.links, units: groundFrom(aView()).units };
+    const context = { links: memory.links, units: groundFrom(aView()).units, writing: null };
     const raw = inSlotAs(blocked("idle", false));
     const host = hostToJudge({ kind: "Read", value: aHost({ functions: [raw.fn], slots: [raw.slot] }) }, context);
     const judged = toJudge(raw, context);

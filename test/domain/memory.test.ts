@@ -32,7 +32,7 @@ const EPOCH = `${INSTANCE}/0x1`;
 const NODE = "/dev/vfio/devices/vfio0";
 const CLEARED = anIntent({ state: "Cleared" });
 const at = (nowMs: number, overrides: Partial<NodeView> = {}) => groundFrom(aView({ nowMs, ...overrides }));
-const PUBLISHED = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: [DEVICE], problem: "" };
+const PUBLISHED = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, inCalls: [], ids: [DEVICE], problem: "" };
 const held = (kubeletSinceMs = 0): Partial<NodeView> => ({
   podResources: { kind: "Read", allocatable: [], pods: [{ namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] }], kubeletSinceMs },
 });

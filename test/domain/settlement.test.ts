@@ -8,7 +8,7 @@ import { anIntent } from "../support/builders.ts";
 const settle = (inputs: Partial<SettlementInputs>) =>
   settlementFrom({
     intent: anIntent(),
-    plan: { units: [] },
+    plan: { units: [], links: [] },
     verdicts: [],
     specs: { problem: "" },
     offer: [],

@@ -56,6 +56,8 @@ export function aSlot(overrides: Partial<Slot> = {}): Slot {
     rootPort: "0000:16:01.0",
     link: { state: "Insecure", tsm: "", streamSecure: "No" },
     dsm: "",
+    tsms: ["tsm0"],
+    streamsLeft: 4,
     covers: [{ first: 0, last: 0xffff }],
     linkRead: { tsm: "Read", registers: "idle", problem: "" },
     ...overrides,
@@ -166,7 +168,7 @@ export function anIntent(overrides: Partial<Intent> = {}): Intent {
     state: "Trusted",
     units: { all: true },
     resources: [{ name: GPU, ledger: "DevicePlugin", match: { vendors: ["10de"] } }],
-    link: { enable: "OnPrepare" },
+    link: { enable: "Never" },
     ...overrides,
   };
 }

@@ -181,6 +181,7 @@ export const randomView: fc.Arbitrary<NodeView> = fc.record({
       registered: fc.boolean(),
       kubelet: mostly<string | null>("1:2:3", null),
       callsInFlight: mostly(0, 1),
+      inCalls: fc.constant([]),
       ids: fc.uniqueArray(address, { maxLength: 1 }),
       problem: mostly("", "refused"),
     }),

@@ -32,6 +32,7 @@ export function createRecordingControl(): RecordingControl {
     reboot: () => note("reboot"),
     moduleGone: (_dir, environment) => note("moduleGone", environment),
     moduleBack: (_dir, { lost }) => note("moduleBack", lost),
+    exclusively: (_lockFile, work) => work(),
     dump: () => {
       throw new Error("a recording has no TDX module to dump");
     },

@@ -27,6 +27,8 @@ export const CONDITION_REASON_ADVICE: Readonly<Record<ConditionReason, string>> 
   PagesRetained: "nothing urgent: some pages of memory are lost until the host reboots. Reboot it when that suits you.",
   LinkSecuredBeforeSetup: "release the link of the function that the message names (`tsm/disconnect`).",
   DevicesWithheld: "do what the message says; each device reason in it has a section above.",
+  LinkStuck:
+    "look in the kernel log for the device that the message names. The write cannot be ended from outside; reboot the node if the device does not come back.",
   LinkSecuredOutside: "nothing if that software is meant to secure links. Otherwise end it, and release the link.",
   CdiStale: "make the CDI folder writable, or remove the specs that the message names by hand.",
   ProofUnwritable: "see the device reason [ProofUnwritable](#device-proofunwritable).",

@@ -36,8 +36,24 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   DsmElsewhere:
     "disconnect the link. The device has no device security manager of its own at function 0 (`cat tsm/dsm` of it names the one that was used), so " +
     "that its measurements cannot be told from another's.",
+  NoTsm:
+    "load a link TSM (`ls /sys/class/tsm` shows those that are there), or write `link: {enable: Never}` if devices are to be given away without a link. " +
+    "No kernel has a link TSM for TDX Connect yet that works beside `tdx_iommu.ko`.",
+  TsmAmbiguous:
+    "unload all link TSMs but one, or write `link: {enable: External}` and let the program that knows which one to use write `tsm/connect`.",
+  AuthenticationFailed:
+    "look at the TSM's messages in the kernel log: the device's certificates or measurements were refused. Update the device's firmware or the TSM's " +
+    "trust anchors. The agent tries again five minutes after the last attempt; other devices go on.",
+  LinkFailed:
+    "read the message: it has the kernel's error. `EROFS` or `EACCES when opening it`: give the agent a writable `/sys` (the chart's " +
+    "`agent.devices.write`). `ENXIO`: the TSM does not take this device. Otherwise look in the kernel log.",
+  RepairBlocked:
+    "end what the message names: the link must be disconnected and connected again, which would take the device from whoever uses another function of it.",
+  LinkNotSecured:
+    "nothing at first: kubelet repeats the call, and the pod's event says how far it is. With `link: {enable: External}` see why the program that " +
+    "secures links does not.",
   LinkBroken:
-    "disconnect the link (write the TSM's name to `tsm/disconnect`): a reset or a link error has ended the stream, and the kernel still calls it " +
+    "nothing where `spec.link.enable` is `OnPrepare`: the agent connects it again, or releases it. Otherwise disconnect the link (write the TSM's name to `tsm/disconnect`): a reset or a link error has ended the stream, and the kernel still calls it " +
     "connected. It can be connected again after that.",
   LinkNotCovering:
     "disconnect the link and connect it again once the virtual functions are there (`sriov_numvfs` first). A physical function other than function 0 is " +

@@ -12,6 +12,7 @@ import type { AgentTools } from "./agent-tools.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildHost } from "./build-host.ts";
 import { buildKubelet } from "./build-kubelet.ts";
+import { buildLinks } from "./build-links.ts";
 import { buildSource } from "./build-source.ts";
 
 export interface BuiltPorts {
@@ -52,6 +53,7 @@ export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
       host: await buildHost(config, log),
       openSeamcall: driver.open,
       loads: driver.loads,
+      links: buildLinks(config, context.clock),
       devicePlugins: kubelet.devicePlugins,
       cdi: kubelet.cdi,
       podResources: kubelet.podResources,

@@ -5,6 +5,7 @@ import type { Address } from "../../domain/device.ts";
 import { STATUS_NAMES, statusByName } from "../../domain/seamcall-status.ts";
 import { LEAVES, type Leaf, parseRegBase, type RegBase } from "../../domain/unit.ts";
 import { AppError } from "../../runtime/errors.ts";
+import type { LinkFault } from "../../stand-in/host/host-state.ts";
 import type { SimulatedFault } from "../../stand-in/module/simulation.ts";
 
 /** Text arguments of `simulate` as values; each wrong one is refused with the field, the value and what to write instead (SIMULATION_INVALID). */
@@ -61,6 +62,29 @@ export interface FaultFlags {
   readonly times: string;
   readonly after: string;
   readonly keepPages?: boolean | undefined;
+  readonly link?: string | undefined;
+  readonly errno?: string | undefined;
+}
+
+/** A scripted answer of the TSM. */
+export function linkFaultFrom(flags: FaultFlags & { readonly link: string }): LinkFault {
+  const other = (
+    [
+      ["--unit", flags.unit],
+      ["--status", flags.status],
+      ["--keep-pages", flags.keepPages],
+    ] as const
+  ).find(([, value]) => value !== undefined);
+  if (other !== undefined) throw wrong(other[0], other[1], "it is about the TDX module; leave it out with --link");
+  if (flags.errno === undefined && flags.delay === "0") throw wrong("--errno", undefined, "give --errno NAME, --delay MS, or both");
+  if (flags.errno !== undefined && !/^E[A-Z0-9]{1,20}$/.test(flags.errno))
+    throw wrong("--errno", flags.errno, "write an error's name, such as EKEYREJECTED");
+  return {
+    address: addressArgument("--link", flags.link),
+    errno: flags.errno ?? null,
+    delayMs: countArgument("--delay", flags.delay, 0),
+    times: flags.times === "forever" ? null : countArgument("--times", flags.times, 1),
+  };
 }
 
 export function faultFrom(flags: FaultFlags): SimulatedFault {

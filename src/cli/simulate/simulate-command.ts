@@ -7,7 +7,7 @@ import { clean } from "../../runtime/printable.ts";
 import type { SimulatedHost } from "../../stand-in/host/simulated-host.ts";
 import { type Act, type Context, canvasOf, printLines } from "../context.ts";
 import { hostFile } from "../host-file.ts";
-import { addressArgument, type FaultFlags, faultFrom } from "./arguments.ts";
+import { addressArgument, type FaultFlags, faultFrom, linkFaultFrom } from "./arguments.ts";
 import { DEEDS, type Deed } from "./deeds.ts";
 import { moduleJson, moduleTable } from "./show.ts";
 
@@ -119,10 +119,11 @@ function addShow(simulate: Command, context: Context, act: Act): void {
 function addFault(simulate: Command, context: Context, act: Act): void {
   const command = simulate
     .command("fault")
-    .summary("script an answer of the TDX module")
+    .summary("script an answer of the TDX module, or of the TSM that secures links")
     .description(
-      "script an answer of the TDX module\n\nThe first fault that matches an attempt answers it. TDX_OPERAND_BUSY and its like are retried with the donated pages\n" +
-        "kept; TDX_OPERAND_INVALID with operand RCX (0xc000010000000001) makes a unit Unsupported; most others fail it.",
+      "script an answer of the TDX module, or with --link of the TSM that secures links\n\nThe first fault that matches an attempt answers it. TDX_OPERAND_BUSY and its like are retried with the donated pages\n" +
+        "kept; TDX_OPERAND_INVALID with operand RCX (0xc000010000000001) makes a unit Unsupported; most others fail it.\n\n" +
+        "With --link the next writes of tsm/connect or tsm/disconnect of that function 0 take --delay, and fail with --errno if one is given.",
     )
     .addOption(rootOption())
     .option("--leaf <leaf>", "SETUP, CLEAR or any", "any")
@@ -131,9 +132,16 @@ function addFault(simulate: Command, context: Context, act: Act): void {
     .option("--delay <ms>", "how long the attempt takes", "0")
     .option("--times <n|forever>", "how many attempts it answers", "1")
     .option("--after <n>", "how many attempts pass before it starts", "0")
-    .option("--keep-pages", "the module takes the pages although it answers with an error");
+    .option("--keep-pages", "the module takes the pages although it answers with an error")
+    .option("--link <address>", "the link of this function 0, instead of SEAMCALLs")
+    .option("--errno <name>", "with --link: the error of the write, such as EKEYREJECTED (default: the TSM's own answer)");
   command.action((flags: Rooted & FaultFlags) =>
     act(async () => {
+      if (flags.link !== undefined) {
+        (await open(context, flags)).linkFault(linkFaultFrom({ ...flags, link: flags.link }));
+        printLines(context, [`the answer of the TSM to writes of the link of ${clean(flags.link)} is scripted`]);
+        return EXIT_CODES.Ok;
+      }
       const fault = faultFrom(flags);
       (await open(context, flags)).fault(fault);
       printLines(context, ["the fault is scripted; `simulate show` lists it"]);

@@ -29,7 +29,10 @@ export interface GateInputs {
   readonly driverProblem: string;
   /** The start of kubelet that asks (Allocate, PreStart); null for a list. */
   readonly kubelet: string | null;
-  readonly memory: Pick<Memory, "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken">;
+  readonly memory: Pick<
+    Memory,
+    "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken" | "linkWork"
+  >;
 }
 
 /** One rule of the gate, applied. */

@@ -2,22 +2,18 @@
 
 /** The gate's rules, in order, and which of them speak of what. */
 import { requesterIdOf } from "../address.ts";
-import type { PciFunction, TsmRead } from "../device.ts";
+import type { TsmRead } from "../device.ts";
 import { FORGOTTEN, isForgotten } from "../holds.ts";
 import { selectsUnit } from "../intent.ts";
+import { isFailed, type LinkFailure } from "../links/error.ts";
+import { isCoverable, isCovered } from "../links/use.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
 import type { DeviceReason } from "../reason.ts";
 import { domainOf, domainsOf } from "../resource-name.ts";
-import type { Slot } from "../slot.ts";
 import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import type { Facts, Rule } from "./inputs.ts";
 import { because, hexRid, linkText, rangeText, selectionText, TSM_TEXT, teeIoText, unitText } from "./texts.ts";
-
-function isCovered({ address }: PciFunction, { covers }: Slot): boolean {
-  const id = requesterIdOf(address);
-  return covers.some(({ first, last }) => first <= id && id <= last);
-}
 
 /** In the order in which they are tested; the first that fails is the reason. */
 export const GATE_RULES: readonly Rule[] = [
@@ -100,16 +96,48 @@ export const GATE_RULES: readonly Rule[] = [
     read: ({ slot }) => `tsm/dsm "${slot?.dsm ?? ""}" of ${slot?.owner ?? "no slot"}`,
   },
   {
+    reason: "NoTsm",
+    passes: ({ intent, slot }) => intent?.link.enable !== "OnPrepare" || (slot !== null && slot.tsms.length > 0),
+    read: ({ slot }) => `link TSMs of this host: ${slot?.tsms.join(" ") || "none"}`,
+  },
+  {
+    reason: "TsmAmbiguous",
+    passes: ({ intent, slot }) => intent?.link.enable !== "OnPrepare" || (slot !== null && slot.tsms.length < 2),
+    read: ({ slot }) => `link TSMs of this host: ${slot?.tsms.join(" ") || "none"}`,
+  },
+  {
+    reason: "AuthenticationFailed",
+    passes: (facts) => failureOf(facts)?.kind !== "Authentication",
+    read: failureText,
+  },
+  {
+    reason: "LinkFailed",
+    passes: (facts) => failureOf(facts) === null || failureOf(facts)?.kind === "Authentication",
+    read: failureText,
+  },
+  {
+    // Who has the device already keeps it: what blocks the repair may end.
+    reason: "RepairBlocked",
+    passes: ({ intent, slot, memory, hold, purpose }) =>
+      intent?.link.enable !== "OnPrepare" || !memory.linkWork.blocked.has(slot?.owner ?? "") || (hold !== null && purpose === "List"),
+    read: ({ slot, memory }) => memory.linkWork.blocked.get(slot?.owner ?? "") ?? "no repair is blocked",
+  },
+  {
     // The core takes no notice of a reset: tsm/connect still names the TSM when the stream is off.
     reason: "LinkBroken",
-    passes: ({ slot }) => slot !== null && (slot.link.state !== "Secure" || slot.link.streamSecure === "Yes"),
+    passes: (facts) => !isLost(facts) || isRepairedForStart(facts),
     read: ({ slot }) => linkText(slot),
   },
   {
     // The range is fixed when a TSM connects: it ends at function 0, or at the last virtual function that was there then.
     reason: "LinkNotCovering",
-    passes: ({ fn, slot }) => fn !== null && slot !== null && (slot.link.state !== "Secure" || isCovered(fn, slot)),
-    read: ({ address, slot }) => `requester ID ${hexRid(requesterIdOf(address))}, secured ${slot?.covers.map(rangeText).join(" ") || "none"}`,
+    passes: (facts) =>
+      !isNeverCovered(facts) && (isSecuredAlso(facts) || (facts.hold !== null && facts.fn?.functionType === "Virtual" && isRepairedForStart(facts))),
+    read: (facts) => {
+      const { address, slot } = facts;
+      const covers = isNeverCovered(facts) ? ", and no kernel covers a physical function but function 0" : "";
+      return `requester ID ${hexRid(requesterIdOf(address))}, secured ${slot?.covers.map(rangeText).join(" ") || "none"}${covers}`;
+    },
   },
   {
     // At PreStart the holder may be the pod's own virtual machine monitor.
@@ -146,6 +174,13 @@ export const GATE_RULES: readonly Rule[] = [
     reason: "NoVfioDevice",
     passes: ({ fn }) => fn?.vfioCdev != null,
     read: ({ fn }) => `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}`,
+  },
+  {
+    // The last before what is written: a start waits for it, and nothing else must be in its way.
+    reason: "LinkNotSecured",
+    passes: ({ purpose, intent, slot }) =>
+      purpose !== "PreStart" || intent?.link.enable === "Never" || (slot?.link.state === "Secure" && slot.linkRead.tsm !== "Writing"),
+    read: ({ slot, intent }) => `${linkText(slot)}, spec.link.enable ${intent?.link.enable ?? "unread"}`,
   },
   {
     reason: "ProofUnwritable",
@@ -192,12 +227,67 @@ const OF_THE_INTENT: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
 /** The same, and whether the device is wanted. */
 export const DEVICE_AND_INTENT_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => OF_THE_DEVICE.has(reason) || OF_THE_INTENT.has(reason));
 
+const OF_THE_LINK: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
+  "AuthenticationFailed",
+  "LinkFailed",
+  "RepairBlocked",
+  "LinkBroken",
+  "LinkNotCovering",
+  "LinkNotSecured",
+]);
+/** What must hold before the link of a device that was given away is secured: all but what is wrong until it is. */
+export const SECURE_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => !OF_THE_LINK.has(reason));
+
+/** What a start waits for: this agent, or another program, is about to put it right. */
+export const WAITED_FOR: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
+  "LinkUnknown",
+  "RepairBlocked",
+  "LinkBroken",
+  "LinkNotCovering",
+  "LinkNotSecured",
+]);
+
 /** What a CDI spec follows from: all but whether it is in place. */
 export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter((rule) => rule.reason !== "CdiUnwritable");
 
 /** Read, or what was read before is still to be taken. */
 function isTaken(read: TsmRead): boolean {
-  return read === "Read" || read === "Stands";
+  return read === "Read" || read === "Stands" || read === "Writing";
+}
+
+function isLost({ slot }: Facts): boolean {
+  return slot === null || (slot.link.state === "Secure" && slot.link.streamSecure !== "Yes");
+}
+
+/** A link is asked for, and no link can be this function's. */
+function isNeverCovered({ fn, slot, intent }: Facts): boolean {
+  return fn !== null && slot !== null && intent !== null && intent.link.enable !== "Never" && !isCoverable(fn, slot.owner);
+}
+
+function isSecuredAlso({ fn, slot }: Facts): boolean {
+  return fn !== null && slot !== null && (slot.link.state !== "Secure" || isCovered(fn, slot));
+}
+
+/**
+ * This agent puts the link right before a container starts with the device. Until then it keeps its place in lists and its CDI spec: each guest that
+ * reboots resets its device, and kubelet fails pods whose device is unhealthy when it starts.
+ */
+function isRepairedForStart({ purpose, intent, slot }: Facts): boolean {
+  return (
+    purpose !== "PreStart" && intent?.link.enable === "OnPrepare" && slot !== null && slot.link.tsm !== "" && slot.link.streamSecure !== "Unknown"
+  );
+}
+
+/** Writes of ours that failed for good, unless the link is in order all the same. */
+function failureOf({ intent, slot, memory }: Facts): LinkFailure | null {
+  if (intent?.link.enable !== "OnPrepare" || slot === null || slot.link.streamSecure === "Yes") return null;
+  const failure = memory.linkWork.failures.get(slot.owner);
+  return isFailed(failure) ? failure : null;
+}
+
+function failureText(facts: Facts): string {
+  const failure = failureOf(facts);
+  return failure === null ? "no write of its link has failed for good" : `${failure.count} attempts, the last: ${failure.problem}`;
 }
 
 function isLinkChecked({ slot, fact, memory }: Facts): boolean {

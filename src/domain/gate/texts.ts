@@ -35,6 +35,7 @@ export const TSM_TEXT: Readonly<Record<TsmRead, string>> = {
   Failed: ", tsm/ cannot be read",
   Blocked: ", reading tsm/ blocks and nothing read before stands",
   Stands: ", reading tsm/ blocks and the last reading stands",
+  Writing: ", it is being secured or released",
 };
 
 export function selectionText(intent: Intent | null): string {

@@ -9,6 +9,7 @@ import type { Memory } from "../memory.ts";
 import type { UnitReason } from "../reason.ts";
 import type { Slot } from "../slot.ts";
 import type { Environment, RegBase } from "../unit.ts";
+import type { LinkVerdict } from "./link-step.ts";
 
 /** What is to be done. Keyed by what it is done to: a unit, by its register base. */
 export type Step =
@@ -29,10 +30,12 @@ export interface UnitVerdict {
 export interface Plan {
   /** In order of address. */
   readonly units: readonly UnitVerdict[];
+  /** Of the links that are this agent's to write. */
+  readonly links: readonly LinkVerdict[];
 }
 
-/** Every step of a plan, in the order in which they are carried out. */
-export function stepsOf({ units }: Plan): readonly Step[] {
+/** Every SEAMCALL of a plan, in the order in which they are issued. */
+export function stepsOf({ units }: Pick<Plan, "units">): readonly Step[] {
   return units.flatMap(({ step }) => (step === null ? [] : [step]));
 }
 

@@ -10,12 +10,13 @@ import { selectsUnit } from "../intent.ts";
 import { compareRegBase, ECAP_TDX_CONNECT, type RegBase } from "../unit.ts";
 import { planCleared } from "./clear.ts";
 import { because, ENVIRONMENT_TEXT, environmentOf, type Finding, type Plan, type PlanInputs, type UnitFacts, type UnitVerdict } from "./finding.ts";
+import { planLinks } from "./links.ts";
 import { planTrusted } from "./setup.ts";
 
 export function planOf(inputs: PlanInputs): Plan {
   const { ground, intent, memory } = inputs;
   const bases = new Set([...ground.units.keys(), ...memory.knownUnits, ...(intent?.units.regBases ?? [])]);
-  return { units: [...bases].sort(compareRegBase).map((regBase) => planUnit(inputs, regBase)) };
+  return { units: [...bases].sort(compareRegBase).map((regBase) => planUnit(inputs, regBase)), links: planLinks(inputs) };
 }
 
 export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {

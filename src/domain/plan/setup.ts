@@ -60,15 +60,16 @@ function inState(slots: readonly Slot[], state: LinkState): readonly Slot[] {
   return slots.filter(({ link }) => link.state === state);
 }
 
-function unreadLinks({ slots, below }: UnitFacts): readonly string[] {
-  const unknown = inState(slots, "Unknown");
+function unreadLinks({ slots, below, memory }: UnitFacts): readonly string[] {
+  const unknown = slots.filter(({ owner, link }) => link.state === "Unknown" || owner === memory.linkWork.writing?.owner);
   const owners = new Set(unknown.map(({ owner }) => owner));
   const unread = below.filter((fn) => !fn.isIdeRead && !owners.has(slotOwnerOf(fn)));
   return [...unknown.map(withProblem), ...unread.map(({ address, configProblem }) => withWhy(address, configProblem))];
 }
 
 function withProblem({ owner, linkRead: { tsm, problem } }: Slot): string {
-  const why = tsm === "Failed" ? "tsm/ cannot be read" : tsm === "Blocked" ? "reading tsm/ blocks" : problem;
+  const why =
+    tsm === "Failed" ? "tsm/ cannot be read" : tsm === "Blocked" ? "reading tsm/ blocks" : tsm === "Writing" ? "it is being written" : problem;
   return withWhy(owner, why);
 }
 

@@ -53,6 +53,7 @@ export interface PluginCallHandlers {
 
 interface ServedCall {
   readonly method: string;
+  readonly ids: readonly string[];
   readonly ms: number;
   readonly onResult: (result: string) => void;
 }
@@ -65,6 +66,8 @@ export class PluginCalls {
   readonly handlers: PluginCallHandlers;
   readonly #options: PluginCallsOptions;
   #inFlight = 0;
+  /** What each call in flight names. */
+  readonly #named = new Set<readonly string[]>();
 
   constructor(options: PluginCallsOptions) {
     this.#options = options;
@@ -74,11 +77,13 @@ export class PluginCalls {
       GetPreferredAllocation: (call, callback) => callback(null, this.#preferred(call.request)),
       Allocate: (call, callback) => {
         const onResult = (result: string): void => options.metrics.allocate(result);
-        this.#serve({ method: "Allocate", ms: allocateMs, onResult }, () => this.#allocate(call.request), callback);
+        const ids = call.request.containerRequests.flatMap(({ devicesIds }) => devicesIds);
+        this.#serve({ method: "Allocate", ids, ms: allocateMs, onResult }, () => this.#allocate(call.request), callback);
       },
       PreStartContainer: (call, callback) => {
         const onResult = (): void => undefined;
-        this.#serve({ method: "PreStartContainer", ms: preStartMs, onResult }, () => this.#preStart(call.request), callback);
+        const ids = call.request.devicesIds;
+        this.#serve({ method: "PreStartContainer", ids, ms: preStartMs, onResult }, () => this.#preStart(call.request), callback);
       },
     };
   }
@@ -87,10 +92,16 @@ export class PluginCalls {
     return this.#inFlight;
   }
 
+  /** Devices that they name. */
+  get named(): readonly string[] {
+    return [...new Set([...this.#named].flat())];
+  }
+
   /** Counts, bounds, answers and logs one call; never rejects, never throws. */
   #serve<T>(call: ServedCall, work: () => Promise<T>, callback: sendUnaryData<T>): void {
     const { clock, log, resource, onCallEnd } = this.#options;
     this.#inFlight += 1;
+    this.#named.add(call.ids);
     void withDeadline(work(), { clock, ms: call.ms, what: `${call.method} for ${resource}` })
       .then(
         (value) => {
@@ -106,6 +117,7 @@ export class PluginCalls {
       .catch((thrown: unknown) => log.error({ resource, method: call.method, err: thrown }, "answering a call of kubelet failed"))
       .finally(() => {
         this.#inFlight -= 1;
+        this.#named.delete(call.ids);
         onCallEnd();
       });
   }

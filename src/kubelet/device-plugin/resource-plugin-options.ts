@@ -22,7 +22,7 @@ export interface DevicePluginLimits extends CallLimits {
 
 export const DEFAULT_LIMITS: DevicePluginLimits = {
   allocateMs: 5000,
-  preStartMs: 20_000,
+  preStartMs: 25_000,
   registerMs: 15_000,
   streamMs: 5000,
   drainMs: 1000,

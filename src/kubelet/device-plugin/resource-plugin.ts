@@ -106,6 +106,7 @@ export class ResourcePlugin {
       registered: this.#registeredAtMs !== null && instance?.isStreamOpen === true,
       kubelet: this.#registeredWith,
       callsInFlight: this.#calls.inFlight,
+      inCalls: this.#calls.named,
       ids: instance?.ids() ?? [],
       problem: this.#problem,
     };

@@ -6,6 +6,16 @@ import { lastRidOf } from "./ide-streams.ts";
 /** Device nodes as empty files, or as character devices (of /dev/null; needs root), which a container runtime insists on. */
 export type DeviceNodes = "Files" | "Characters";
 
+/** A scripted answer of the TSM to `tsm/connect` or `tsm/disconnect`. */
+export interface LinkFault {
+  readonly address: Address;
+  /** Null: only the delay, then the TSM's own answer. */
+  readonly errno: string | null;
+  readonly delayMs: number;
+  /** How many writes it answers; null: all. */
+  readonly times: number | null;
+}
+
 /** What has happened to a simulated host since it was described. Plain JSON. */
 export interface HostState {
   readonly bootId: string;
@@ -20,6 +30,8 @@ export interface HostState {
   readonly connected: readonly Address[];
   /** Requester ID of the last function that the stream of each function 0 covers, fixed when it is secured. */
   readonly lastRids: Readonly<Record<Address, number>>;
+  /** What the TSM answers to the next writes of a function's link, in order. */
+  readonly linkFaults: readonly LinkFault[];
   /** Functions with a bound TDI. */
   readonly bound: readonly Address[];
   readonly lostUnits: readonly string[];
@@ -40,6 +52,7 @@ export function initialState(host: HostDescription, given: { bootId: string; dev
     streaming: secured,
     connected: host.tsm === null ? [] : secured,
     lastRids: Object.fromEntries(slots.map((one) => [one.address, lastRidOf(host, { unplugged: {} }, one)])),
+    linkFaults: [],
     bound: [],
     lostUnits: [],
     holders: [],

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import { join } from "node:path";
 import type { Address } from "../../domain/device.ts";
 import type { Environment, RegBase } from "../../domain/unit.ts";
 import type { ModuleDump, SimulatedFault } from "../module/simulation.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
-import { functionAt, planBind, planBound, planLink, planReplug, planReset, planUnplug } from "./plans.ts";
-import { change, findUnit, hold, loseUnit, reboot, type Session, unhold } from "./session.ts";
+import type { HostState, LinkFault } from "./host-state.ts";
+import { scriptLink, takeLinkFault, writeLink } from "./link-writes.ts";
+import { functionAt, planBind, planBound, planLink, planReplug, planReset, planUnplug, type StateChange } from "./plans.ts";
+import { change as changeHost, findUnit, hold, loseUnit, reboot, type Session, unhold } from "./session.ts";
 
 /**
  * What can be done to a simulated host from outside, also while an agent runs on it in another process. Each operation reads the state, changes
@@ -26,6 +29,12 @@ export interface SimulatedHost {
   /** Secures the link of a function 0 as another program would: stream registers, `tsm/connect` and the TDX module's table. */
   secureLink(address: Address): void;
   releaseLink(address: Address): void;
+  /** Scripts an answer of the TSM. */
+  linkFault(fault: LinkFault): void;
+  /** Takes the scripted answer to a write of the link that begins now; null: none is scripted. */
+  takeLinkFault(address: Address): LinkFault | null;
+  /** What the kernel and the TSM make of a write of `tsm/connect` or `tsm/disconnect`. @returns an errno, or null when it is done */
+  writeLink(address: Address, tsm: string, connect: boolean): string | null;
   /** A function-level reset: the stream registers are cleared; the TSM stays connected. */
   resetFunction(address: Address): void;
   /** Binds a TDI: `tsm/bound` names the TSM. */
@@ -52,6 +61,9 @@ export function simulatedHost(session: Session): SimulatedHost {
   const { store, description, control } = session;
   const state = store.simulatorState;
   const at = (address: Address): FunctionDescription => functionAt(description, address);
+  // The agent writes links while `simulate` does other things.
+  const alone = <T>(work: () => T): T => control.exclusively(join(store.directory, "lock"), work);
+  const change = (plan: (now: HostState) => StateChange): void => alone(() => changeHost(session, plan));
   return {
     directory: store.directory,
     hostRoot: store.hostRoot,
@@ -59,20 +71,23 @@ export function simulatedHost(session: Session): SimulatedHost {
     description,
     fault: (fault) => control.addFault(state, fault),
     clearFaults: () => control.clearFaults(state),
-    unplug: (address) => change(session, (now) => planUnplug(description, now, at(address))),
-    replug: (address) => change(session, (now) => planReplug(description, now, at(address))),
-    secureLink: (address) => change(session, (now) => planLink(description, now, at(address), true)),
-    releaseLink: (address) => change(session, (now) => planLink(description, now, at(address), false)),
-    resetFunction: (address) => change(session, (now) => planReset(now, at(address))),
-    bindTdi: (address) => change(session, (now) => planBound(now, at(address), true)),
-    unbindTdi: (address) => change(session, (now) => planBound(now, at(address), false)),
-    reboot: () => reboot(session),
-    hold: (address) => hold(session, address),
-    unhold: (address) => unhold(session, address),
-    bind: (address, driver) => change(session, (now) => planBind(now, at(address), driver)),
-    unbind: (address) => change(session, (now) => planBind(now, at(address), null)),
-    loseUnit: (regBase) => loseUnit(session, regBase),
-    findUnit: (regBase) => findUnit(session, regBase),
+    unplug: (address) => change((now) => planUnplug(description, now, at(address))),
+    replug: (address) => change((now) => planReplug(description, now, at(address))),
+    secureLink: (address) => change((now) => planLink(description, now, at(address), true)),
+    releaseLink: (address) => change((now) => planLink(description, now, at(address), false)),
+    resetFunction: (address) => change((now) => planReset(now, at(address))),
+    linkFault: (fault) => alone(() => scriptLink(session, at(fault.address), fault)),
+    takeLinkFault: (address) => alone(() => takeLinkFault(session, address)),
+    writeLink: (address, tsm, connect) => alone(() => writeLink(session, at(address), { tsm, connect })),
+    bindTdi: (address) => change((now) => planBound(now, at(address), true)),
+    unbindTdi: (address) => change((now) => planBound(now, at(address), false)),
+    reboot: () => alone(() => reboot(session)),
+    hold: (address) => alone(() => hold(session, address)),
+    unhold: (address) => alone(() => unhold(session, address)),
+    bind: (address, driver) => change((now) => planBind(now, at(address), driver)),
+    unbind: (address) => change((now) => planBind(now, at(address), null)),
+    loseUnit: (regBase) => alone(() => loseUnit(session, regBase)),
+    findUnit: (regBase) => alone(() => findUnit(session, regBase)),
     loseModule: (environment) => control.moduleGone(state, environment),
     restoreModule: (options) => control.moduleBack(state, options),
     show: () => control.dump(state),

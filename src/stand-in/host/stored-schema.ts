@@ -84,6 +84,19 @@ export const stateSchema: z.ZodType<HostState> = z.strictObject({
   connected: addresses,
   // Hosts made by an earlier version have none.
   lastRids: z.record(address, count).default({}),
+  linkFaults: z
+    .array(
+      z.strictObject({
+        address,
+        errno: z
+          .string()
+          .regex(/^E[A-Z0-9]{1,20}$/)
+          .nullable(),
+        delayMs: count,
+        times: count.nullable(),
+      }),
+    )
+    .default([]),
   bound: addresses,
   lostUnits: z.array(unitName),
   holders: z.array(z.strictObject({ pid: count, address })),

@@ -4,6 +4,7 @@
  * Control of a simulated host from outside: what the `simulate` command and the tests do to it, possibly while an agent runs on the same
  * state directory in another process. Errors are AppErrors SIMULATION_INVALID.
  */
+import { closeSync, constants, openSync } from "node:fs";
 import { ADDRESS_FORM, parseAddress } from "../../domain/address.ts";
 import type { AbiProfile, Environment, Leaf, RegBase } from "../../domain/unit.ts";
 import { ABI_PROFILES, ENVIRONMENTS, LEAVES, regBaseFromNumber } from "../../domain/unit.ts";
@@ -137,6 +138,8 @@ export interface Simulation {
   /** The module is there again. `lost`: newly loaded, it knows no unit any more. */
   moduleBack(dir: string, options: { readonly lost: boolean }): void;
   dump(dir: string): ModuleDump;
+  /** Runs `work` while nobody else does so with this lock file, in any process. @throws SIMULATION_INVALID when it is taken for five seconds */
+  exclusively<T>(lockFile: string, work: () => T): T;
 }
 
 /** The control functions over an addon. */
@@ -157,7 +160,35 @@ export function simulationOf(addon: Addon = loadAddon()): Simulation {
     moduleGone: (dir, environment) => guarded(() => native.setEnvironment(dir, ENVIRONMENTS.indexOf(environment), false)),
     moduleBack: (dir, { lost }) => guarded(() => native.setEnvironment(dir, 0, lost)),
     dump: (dir) => guarded(() => readDump(native, dir)),
+    exclusively: (lockFile, work) => exclusively(addon, lockFile, work),
   };
+}
+
+const LOCK_TRIES = 1_000;
+const LOCK_REST_MS = 5;
+
+/** What is done under it takes milliseconds, so that this thread may rest for it. */
+function exclusively<T>(addon: Addon, lockFile: string, work: () => T): T {
+  const fd = openSync(lockFile, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  try {
+    for (let tries = 1; !isLocked(addon, fd); tries += 1) {
+      if (tries === LOCK_TRIES) throw new AppError("SIMULATION_INVALID", `${lockFile} is locked: another process changes the simulated host`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_REST_MS);
+    }
+    return work();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isLocked(addon: Addon, fd: number): boolean {
+  try {
+    addon.lockFile(fd);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "EAGAIN") return false;
+    throw thrown;
+  }
 }
 
 function guarded<T>(call: () => T): T {

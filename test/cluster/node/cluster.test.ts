@@ -82,7 +82,7 @@ describe("the intent", () => {
     expect(cluster.intent.current()).toBe(null);
     await watching();
     expect(cluster.intent.current()).toEqual({
-      intent: { state: "Trusted", units: { all: true }, resources: [], link: { enable: "OnPrepare" } },
+      intent: { state: "Trusted", units: { all: true }, resources: [], link: { enable: "Never" } },
       generation: 1,
       problem: "",
     });

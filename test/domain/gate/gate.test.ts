@@ -5,6 +5,8 @@ import { judge } from "../../../src/domain/gate/gate.ts";
 import type { GateInputs } from "../../../src/domain/gate/inputs.ts";
 import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
+import type { LinkErrorKind } from "../../../src/domain/links/error.ts";
+import { type LinkWork, NO_LINK_WORK } from "../../../src/domain/links/work.ts";
 import { linkKey } from "../../../src/domain/proofs.ts";
 import type { DeviceReason } from "../../../src/domain/reason.ts";
 import type { Link } from "../../../src/domain/slot.ts";
@@ -46,6 +48,17 @@ const specs = (node: string | null) =>
   aMemory({ specs: { ...NO_SPECS, isServed: true, problem: "EROFS", proven: new Map([["teeio.dev/gpu=0000:17:00.0", { node, epoch: EPOCH }]]) } });
 const busy = { kind: "Known", pids: [4711] } as const;
 
+const ON_PREPARE = anIntent({ link: { enable: "OnPrepare" } });
+const EXTERNAL = anIntent({ link: { enable: "External" } });
+const START = { purpose: "PreStart" } as const;
+/** A TSM is connected, and its stream is off. */
+const lost: Link = { state: "Secure", tsm: "tsm0", streamSecure: "No" };
+const failedAs = (kind: LinkErrorKind, count: number): LinkWork => ({
+  ...NO_LINK_WORK,
+  failures: new Map([["0000:17:00.0", { kind, problem: "EIO", count, lastMs: 0 }]]),
+});
+const blockedRepair: LinkWork = { ...NO_LINK_WORK, blocked: new Map([["0000:17:00.0", "0000:17:00.1 is open in pid 4711"]]) };
+
 /** One world per reason in which exactly that rule says no. */
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["DeviceMissing", inputs({ fn: null, slot: null })],
@@ -78,6 +91,28 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
   ["DsmElsewhere", inputs({ slot: aSlot({ link: secured, dsm: "0000:16:02.0" }), memory: aMemory({ checkedLinks }) })],
+  ["NoTsm", inputs({ intent: ON_PREPARE, slot: aSlot({ tsms: [] }) })],
+  ["TsmAmbiguous", inputs({ intent: ON_PREPARE, slot: aSlot({ tsms: ["tsm0", "tsm1"] }) })],
+  ["AuthenticationFailed", inputs({ intent: ON_PREPARE, memory: aMemory({ linkWork: failedAs("Authentication", 1) }) })],
+  ["LinkFailed", inputs({ intent: ON_PREPARE, memory: aMemory({ linkWork: failedAs("Other", 3) }) })],
+  ["RepairBlocked", inputs({ intent: ON_PREPARE, slot: aSlot({ link: lost }), memory: aMemory({ checkedLinks, linkWork: blockedRepair }) })],
+  [
+    "RepairBlocked",
+    inputs({ ...START, intent: ON_PREPARE, slot: aSlot({ link: lost }), memory: { ...held, checkedLinks, linkWork: blockedRepair } }),
+  ],
+  ["LinkBroken", inputs({ ...START, intent: ON_PREPARE, slot: aSlot({ link: lost }), memory: { ...held, checkedLinks } })],
+  ["LinkBroken", inputs({ intent: EXTERNAL, slot: aSlot({ link: lost }), memory: aMemory({ checkedLinks }) })],
+  ["LinkNotSecured", inputs({ ...START, intent: ON_PREPARE, memory: held })],
+  ["LinkNotSecured", inputs({ ...START, intent: EXTERNAL, memory: held })],
+  [
+    "LinkNotSecured",
+    inputs({
+      ...START,
+      intent: ON_PREPARE,
+      slot: aSlot({ link: secured, linkRead: { tsm: "Writing", registers: null, problem: "" } }),
+      memory: { ...held, checkedLinks },
+    }),
+  ],
   ["LinkNotCovering", inputs({ slot: aSlot({ link: secured, covers: [] }), memory: aMemory({ checkedLinks }) })],
   ["LinkNotCovering", inputs({ slot: aSlot({ link: secured, covers: [{ first: 0x1701, last: 0x17ff }] }), memory: aMemory({ checkedLinks }) })],
   ["HeldByUnknown", inputs({ memory: aMemory({ unknownHolders }) })],
@@ -111,6 +146,30 @@ describe("the gate", () => {
   it("offers a secure link that was read insecure in this epoch, a device held by its pod, and one whose spec in place is right", () => {
     for (const memory of [aMemory({ checkedLinks }), held, specs(NODE)])
       expect(judge(inputs({ memory, slot: aSlot(memory.checkedLinks.size > 0 ? { link: secured } : {}) })).reason).toBe("Offered");
+  });
+
+  it("keeps listing and giving what is put right before a container starts", () => {
+    const memory = { ...held, checkedLinks };
+    for (const purpose of ["List", "Allocate"] as const)
+      for (const slot of [aSlot(), aSlot({ link: lost })])
+        expect(judge(inputs({ purpose, intent: ON_PREPARE, slot, memory })).reason).toBe("Offered");
+    const later = { fn: aFunction({ functionType: "Virtual" }), slot: aSlot({ link: secured, covers: [] }), intent: ON_PREPARE };
+    expect(judge(inputs({ ...later, memory })).reason).toBe("Offered");
+    // Nobody has it, so that it can wait.
+    expect(judge(inputs({ ...later, memory: aMemory({ checkedLinks }) })).reason).toBe("LinkNotCovering");
+    expect(judge(inputs({ ...later, ...START, memory })).reason).toBe("LinkNotCovering");
+    expect(judge(inputs({ intent: ON_PREPARE, slot: aSlot({ link: lost }), memory: { ...memory, linkWork: blockedRepair } })).reason).toBe("Offered");
+  });
+
+  it("lets a container start without a link where nobody asks for one, and with a secured one", () => {
+    expect(judge(inputs({ ...START, memory: held })).reason).toBe("Offered");
+    for (const intent of [ON_PREPARE, EXTERNAL])
+      expect(judge(inputs({ ...START, intent, slot: aSlot({ link: secured }), memory: { ...held, checkedLinks } })).reason).toBe("Offered");
+  });
+
+  it("does not hold an old failure against a link that is secured", () => {
+    const memory = aMemory({ checkedLinks, linkWork: failedAs("Authentication", 3) });
+    expect(judge(inputs({ intent: ON_PREPARE, slot: aSlot({ link: secured }), memory })).reason).toBe("Offered");
   });
 
   it("lets a container start whose own virtual machine monitor has the device open", () => {

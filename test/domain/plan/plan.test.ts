@@ -71,7 +71,16 @@ const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
   host: { kind: "Read", value: aHost(linked({ state, tsm: "", streamSecure: "Unknown" })) },
 });
 const hostUnits = (...units: ReturnType<typeof aHostUnit>[]): Partial<NodeView> => ({ host: { kind: "Read", value: aHost({ units }) } });
-const published = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, ids: ["0000:17:00.0"], problem: "" };
+const published = {
+  resource: GPU,
+  serving: true,
+  registered: true,
+  kubelet: KUBELET,
+  callsInFlight: 0,
+  inCalls: [],
+  ids: ["0000:17:00.0"],
+  problem: "",
+};
 
 /** What a kernel that owns SETUP shows: no ids, no calls. */
 const owned = (...units: Partial<DriverUnit>[]): Partial<NodeView> => ({

@@ -48,7 +48,7 @@ describe("registration", () => {
       { id: B.id, healthy: true, numaNodes: [1] },
     ]);
     const kubelet = identityOf(join(s.dir, KUBELET_SOCKET));
-    const wanted = { resource: GPU, serving: true, registered: true, kubelet, callsInFlight: 0, ids: [A.id, B.id], problem: "" };
+    const wanted = { resource: GPU, serving: true, registered: true, kubelet, callsInFlight: 0, inCalls: [], ids: [A.id, B.id], problem: "" };
     expect(s.plugins.publications()).toEqual([wanted]);
     expect(statSync(join(s.dir, ownSockets(s.dir)[0] ?? "")).mode & 0o777).toBe(0o600);
   });

@@ -10,11 +10,15 @@ import type { Pod } from "../models/pod.ts";
 import { plainIntent, specOf } from "../models/shape.ts";
 import type { Checker } from "./checker.ts";
 import { deviceComplaints } from "./expected-device.ts";
+import { linkComplaints } from "./expected-link.ts";
 import { ownerComplaints } from "./expected-owner.ts";
 import { unitComplaints } from "./expected-unit.ts";
 
 /** Longer than the longest backoff (30 s), the longest look without a wake-up, and two settling times. */
 const CALM_MS = 75_000;
+
+/** As long as a start waits for its link. */
+const LINK_WAIT_MS = 26_000;
 
 /** Two scripts of forty busy answers, each half a minute from the next, are used up within these. */
 const MANY_CALMS = 40;
@@ -34,17 +38,18 @@ export async function calm(world: World, checker: Checker): Promise<void> {
       return;
     }
     if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
-    for (const complaint of deviceComplaints(world)) checker.complain(phase, complaint);
+    for (const complaint of [...deviceComplaints(world), ...linkComplaints(world)]) checker.complain(phase, complaint);
   };
+  const link = { enable: world.shape.linkEnable };
   await restart(world, checker);
   await rest("as it is");
   await startContainers(world, checker);
   heal(world);
   await rest("with its blockers");
   unblock(world);
-  world.api.setSpec(specOf(plainIntent(), world.api.spec.generation + 1));
+  world.api.setSpec(specOf(plainIntent({ link }), world.api.spec.generation + 1));
   await rest("with nothing in the way");
-  world.api.setSpec(specOf(plainIntent({ state: "Cleared" }), world.api.spec.generation + 1));
+  world.api.setSpec(specOf(plainIntent({ state: "Cleared", link }), world.api.spec.generation + 1));
   await rest("when all is to be cleared");
 }
 
@@ -74,6 +79,11 @@ async function startContainers(world: World, checker: Checker): Promise<void> {
     if (!isOurs || pod.isRunning || !pod.ids.every((id) => isListed(world, id, pod.resource) && isAsGiven(world, id, pod))) continue;
     startContainer(world, pod);
     await world.rest();
+    // What must be secured first takes its time, and may be in nobody's power.
+    if (world.shape.linkEnable !== "Never") {
+      await world.advance(LINK_WAIT_MS, () => checker.atRest());
+      continue;
+    }
     if (!pod.isRunning && !pod.isOpening) checker.complain("as it is", `${pod.name} cannot start a container with devices that are its own`);
   }
 }
@@ -104,6 +114,7 @@ function heal(world: World): void {
     for (const fact of [fn.isLinkReadable, fn.isBoundReadable, fn.areHoldersReadable, fn.isConfigReadable, fn.isUnitReadable]) fact.set(true);
     for (const fact of [fn.isUnitLinked, fn.areOpensShown]) fact.set(true);
   }
+  world.links.faults.length = 0;
   module.faults.length = 0;
   if (module.environment.value !== "Ok") module.setEnvironment("Ok");
   for (const unit of module.units) module.setPresent(unit, true);

@@ -7,6 +7,7 @@
 import type { PublishedResource } from "../../../src/kubelet/port.ts";
 import { messageOf } from "../../../src/runtime/errors.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
+import type { LinkWrite } from "../../../src/tsm/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
 import type { Witness, Yes } from "../life/witness.ts";
 import type { World } from "../life/world.ts";
@@ -19,6 +20,7 @@ import { CHECKS, type CheckName, type CheckTools } from "./check-tools.ts";
 import { beginObjections, clearObjections } from "./clear-rules.ts";
 import { objections } from "./eligibility.ts";
 import { LinkOrders } from "./link-orders.ts";
+import { linkWriteObjections } from "./link-rules.ts";
 import { ListChecks } from "./list-checks.ts";
 import { OverdueChecks } from "./overdue-checks.ts";
 import { EVER, mayBeBelow, setupObjections } from "./setup-rules.ts";
@@ -84,6 +86,13 @@ export class Checker implements Witness<AgentProcess> {
     this.checked.clearBegins += 1;
     if (!has("clearBegins")) return;
     for (const { why } of beginObjections({ world: this.#world, process, target })) this.#violate(`CLEAR of ${target.regBase} begins`, why);
+  }
+
+  linkWriteIssued(process: AgentProcess, write: LinkWrite): void {
+    this.checked.linkWrite += 1;
+    const asked = { world: this.#world, process, write, isSecuredBefore: (address: string) => this.#links.isSecuredBefore(address) };
+    const known = linkWriteObjections(asked).filter((one) => one.sinceTick < this.#world.quiet.tick);
+    for (const { why } of known) this.#violate(`${write.kind} of ${write.owner}`, why);
   }
 
   published(process: AgentProcess, resources: readonly PublishedResource[]): void {

@@ -111,8 +111,17 @@ function againstHeld(
   found: Objections,
   sinceOf: (pod: Pod) => Age,
 ): void {
-  const { api, host, kubelet, shape } = world;
-  const below = new Set(host.below(target.regBase).map((fn) => fn.address));
+  const addresses = new Set(world.host.below(target.regBase).map((fn) => fn.address));
+  heldObjections({ world, process, addresses }, found, sinceOf);
+}
+
+/** Pods that have one of these devices, as far as anything shows it. */
+export function heldObjections(
+  { world, process, addresses: below }: Pick<ClearEvidence, "world" | "process"> & { readonly addresses: ReadonlySet<string> },
+  found: Objections,
+  sinceOf: (pod: Pod) => Age,
+): void {
+  const { api, kubelet, shape } = world;
   for (const pod of api.pods) {
     if (pod.stage !== "Held") continue;
     // A yes of PreStart counts for the settling time, which begins anew then; of another process, all that holds is that time of this one.

@@ -56,13 +56,26 @@ export function objections(question: Question): readonly Objection[] {
   object(!fn.isPresent.value, "it is not on the bus", fn.isPresent);
   object(!fn.isTeeCapable, "it has no TEE-I/O", ALWAYS);
   object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
-  object(!fn.isLinkReadable.value, "its link cannot be read", fn.isLinkReadable);
+  // While the agent itself writes its link, what it read before counts; a start waits for the end of that.
+  const isWritten = question.purpose !== "PreStart" && world.links.askedBy(process) === (fn.linkOwner ?? fn).address;
+  object(!fn.isLinkReadable.value && !isWritten, "its link cannot be read", fn.isLinkReadable);
   object(!fn.isBoundReadable.value, "its tsm/bound cannot be read", fn.isBoundReadable);
-  againstBlocked(question, fn, object);
-  object(fn.link.value === "Broken", "its link was reset below the TSM", fn.link);
+  if (!isWritten) againstBlocked(question, fn, object);
+  const enable = process.intent.value?.intent?.link.enable ?? "Never";
+  // What the agent itself puts right before a container starts keeps no device from being listed and given away.
+  const isRepaired = isWritten || (enable === "OnPrepare" && question.purpose !== "PreStart");
+  object(fn.link.value === "Broken" && !isRepaired, "its link was reset below the TSM", fn.link);
+  const isOff = question.purpose === "PreStart" && enable !== "Never" && fn.link.value === "Off";
+  object(isOff, "its link is not secured", fn.link);
   object(fn.link.value === "Foreign", "the kernel does not know its stream", fn.link);
   object(fn.isManagedElsewhere, "another function manages its security", fn.link);
-  object(fn.isUncovered, "its slot's stream does not cover it", fn.isPresent.sinceTick > fn.link.sinceTick ? fn.isPresent : fn.link);
+  const isNever = enable !== "Never" && fn.physical === null && fn.linkOwner !== null;
+  object(isNever, "no kernel covers it, and a link is asked for", process.intent);
+  object(
+    fn.isUncovered && !isWritten && !(isRepaired && fn.physical !== null),
+    "its slot's stream does not cover it",
+    fn.isPresent.sinceTick > fn.link.sinceTick ? fn.isPresent : fn.link,
+  );
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
   const wish = againstIntent(process.intent.value, { fn, resource });
   if (wish !== "") {

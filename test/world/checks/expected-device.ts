@@ -37,6 +37,9 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   // A folder that cannot be written is noticed when there is something to write.
   if (reason.shown === "Offered" && reason.expected === "ProofUnwritable") return true;
   if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
+  // A link that is not as it should be is repaired or released, or waits for something; expected-link.ts says when it must have been.
+  if (shape.linkEnable === "OnPrepare" && fn.link.value !== "Off" && OF_A_REPAIR.has(reason.shown)) return true;
+  if (shape.linkEnable === "OnPrepare" && (reason.shown === "LinkFailed" || reason.shown === "AuthenticationFailed")) return true;
   // What was read before the block may stand, or not.
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
   const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
@@ -54,6 +57,8 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
     api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
   return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
 }
+
+const OF_A_REPAIR: ReadonlySet<Reason> = new Set(["Offered", "LinkBroken", "LinkNotCovering", "RepairBlocked"]);
 
 /** What is offered, what is undecided, and what a pod has in its hands: of one that kubelet has forgotten nothing may tell, after a reboot. */
 function mustBeShown({ api }: World, fn: HostFunction, reason: Reason): boolean {
@@ -90,7 +95,8 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   if (!fn.isLinkReadable.value || !fn.isBoundReadable.value) return "LinkUnknown";
   if (fn.isManagedElsewhere) return "DsmElsewhere";
   if (fn.link.value === "Broken" || fn.link.value === "Foreign") return "LinkBroken";
-  if (fn.isUncovered) return "LinkNotCovering";
+  const isNever = world.shape.linkEnable !== "Never" && fn.physical === null && fn.linkOwner !== null;
+  if (fn.isUncovered || isNever) return "LinkNotCovering";
   const isElsewhere = world.api.pods.some(
     (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),
   );

@@ -4,12 +4,14 @@ import type { AgentPorts } from "../../../src/agent/ports.ts";
 import type { IntentView } from "../../../src/cluster/port.ts";
 import type { Address, Holders, PciFunction } from "../../../src/domain/device.ts";
 import type { HostView } from "../../../src/domain/host.ts";
+import type { LinkWriteEnd } from "../../../src/domain/links/error.ts";
 import type { HostLook } from "../../../src/host/port.ts";
 import type { DevicePluginHandlers, PodResourcesView } from "../../../src/kubelet/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import { noMetrics } from "../../../src/runtime/metrics.ts";
 import type { SeamcallPort } from "../../../src/seamcall/port.ts";
+import type { LinkWrite } from "../../../src/tsm/port.ts";
 import { DriverHandle } from "../models/driver-handle.ts";
 import { Fact } from "../models/fact.ts";
 import { KernelOwnerHandle, KernelOwnerWatch } from "../models/kernel-owner-handle.ts";
@@ -98,8 +100,12 @@ export class AgentProcess {
           }),
         bootId: () => pass("host.bootId", () => `boot-${host.bootId}`),
         observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
+        linkRegisters: (address) => pass("host.linkRegisters", () => host.registersOf(address)),
+        // Reads that begin while the write is made meet the kernel's lock.
+        withoutTsm: (work) => work(),
         onChange: (listener) => host.listen(this.number, listener),
       },
+      links: { write: (write, signal) => this.#writeLink(write, signal) },
       openSeamcall: () => pass("seamcall.open", () => this.#open()),
       loads: world.loads ?? this.#watch,
       devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
@@ -131,6 +137,17 @@ export class AgentProcess {
       },
       onFatal: (thrown) => witness.fatal(thrown),
     };
+  }
+
+  /** The helper dies with the agent as long as its write has not begun. */
+  #writeLink(write: LinkWrite, signal: AbortSignal): Promise<LinkWriteEnd> {
+    const { turnstile, links } = this.#world;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => resolve({ kind: "Unanswered", why: "the agent is stopping" }));
+      const done = (end: LinkWriteEnd): void => void turnstile.pass(this.number, "tsm.write.answer", () => resolve(end));
+      const isAlive = (): boolean => !signal.aborted && this.#world.isAlive(this);
+      turnstile.pass(this.number, "tsm.write", () => links.begin({ process: this, isAlive, write }, done)).catch(reject);
+    });
   }
 
   #open(): SeamcallPort {

@@ -8,7 +8,7 @@ import { WORLD } from "../models/world-time.ts";
 import type { Yes } from "./witness.ts";
 import type { World } from "./world.ts";
 
-const ANSWER_MS = 2_500;
+const ANSWER_MS = { Allocate: 2_500, PreStart: 25_000 } as const;
 
 /** Kubelet gets to a pod: Allocate, then its first container start, or a rejection when it has nothing to give it. False when it does not see it. */
 export function admit(world: World, pod: Pod): boolean {
@@ -81,7 +81,10 @@ export function startContainer(world: World, pod: Pod): boolean {
 export function stopContainer(world: World, pod: Pod): boolean {
   if (!pod.isRunning) return false;
   pod.isRunning = false;
-  for (const fn of pod.opened) world.host.change(fn.opens, fn.opens.value - 1, false);
+  for (const fn of pod.opened) {
+    world.host.change(fn.opens, fn.opens.value - 1, false);
+    if (world.shape.resetsOnOpen) world.host.reset(fn);
+  }
   pod.opened = [];
   // Kubelet has nothing to give to the next container.
   if (pod.isForgotten && pod.stage === "Held") refuse(pod);
@@ -136,7 +139,10 @@ function run(world: World, pod: Pod, devices: readonly { readonly id: string; re
   const opened = devices.map(({ id, nodes }) => (shape.isSimulated ? host.find(id) : host.behind(nodes[0] ?? "")));
   if (opened.includes(null)) return false;
   pod.opened = opened.filter((fn) => fn !== null);
-  for (const fn of pod.opened) host.change(fn.opens, fn.opens.value + 1, false);
+  for (const fn of pod.opened) {
+    host.change(fn.opens, fn.opens.value + 1, false);
+    if (shape.resetsOnOpen) host.reset(fn);
+  }
   pod.isRunning = true;
   pod.phase = "Running";
   return true;
@@ -171,17 +177,17 @@ function askPlugin(
   }
   world.time.tick += 1;
   const arrivedTick = world.time.tick;
-  server.callsInFlight += 1;
+  server.called(ask.ids);
   const { allocate, preStart } = server.handlers;
   const asked = { resource: ask.resource, ids: ask.ids, kubelet: String(world.kubelet.incarnation) };
   const call: Promise<Yes["given"]> = ask.call === "Allocate" ? allocate(asked) : preStart(asked).then(() => null);
   const point = ask.call === "Allocate" ? "kubelet.allocate.answer" : "kubelet.preStart.answer";
   // The plugin answers within a bound of its own, whatever becomes of the agent's handler.
   let isOver = false;
-  world.time.after(process.number, ANSWER_MS, () => {
+  world.time.after(process.number, ANSWER_MS[ask.call], () => {
     if (isOver) return;
     isOver = true;
-    server.ended();
+    server.ended(ask.ids);
     then.no();
   });
   const answered = (isYes: boolean, given: Yes["given"]): void => {
@@ -190,7 +196,7 @@ function askPlugin(
     void world.turnstile.pass(process.number, point, () => {
       if (isOver) return;
       isOver = true;
-      server.ended();
+      server.ended(ask.ids);
       if (isYes) then.yes(given);
       else then.no();
     });

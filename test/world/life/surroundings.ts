@@ -6,6 +6,7 @@ import type { Fact } from "../models/fact.ts";
 import type { HostModel } from "../models/host-model.ts";
 import type { KernelOwner } from "../models/kernel-owner.ts";
 import type { KubeletModel } from "../models/kubelet-model.ts";
+import type { LinkWriter } from "../models/link-writer.ts";
 import type { ModuleModel } from "../models/module-model.ts";
 import type { WorldShape } from "../models/shape.ts";
 import type { WorldTime } from "../models/world-time.ts";
@@ -22,6 +23,7 @@ export interface Surroundings<Process> {
   readonly module: ModuleModel;
   /** Null: SETUP and CLEAR are the agent's to ask for. */
   readonly owner: KernelOwner | null;
+  readonly links: LinkWriter<Process>;
   readonly api: ApiModel;
   readonly kubelet: KubeletModel;
   readonly isDriverReadable: Fact<boolean>;
@@ -33,6 +35,8 @@ export interface Surroundings<Process> {
   readonly witness: Witness<Process>;
   /** What the driver tells of watched loads; null: it is none that a kernel has of its own. */
   readonly loads: LoadsPort | null;
+  /** It has not ended, however. */
+  isAlive(process: Process): boolean;
   writeSpecs(resources: readonly CdiResource[]): CdiOutcome;
   writeProofs(lines: readonly string[]): void;
 }

@@ -5,6 +5,9 @@ import type { WorldTime } from "../models/world-time.ts";
 export const POINTS = [
   "host.observe",
   "host.observeFunction",
+  "host.linkRegisters",
+  "tsm.write",
+  "tsm.write.answer",
   "seamcall.open",
   "seamcall.info",
   "seamcall.list",

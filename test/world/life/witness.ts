@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AllocatedDevice, PublishedResource } from "../../../src/kubelet/port.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
+import type { LinkWrite } from "../../../src/tsm/port.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
 
@@ -24,6 +25,8 @@ export interface Witness<Process> {
   clearIssued(process: Process, target: ClearTarget): void;
   /** The SEAMCALL begins, however long it has waited for its turn. */
   clearBegins(process: Process, target: ClearTarget): void;
+  /** The agent has handed a write of a link to its helper: from now on it may begin at any time. */
+  linkWriteIssued(process: Process, write: LinkWrite): void;
   published(process: Process, resources: readonly PublishedResource[]): void;
   answered(process: Process, yes: Yes): void;
   /** A runtime has made a pod's sandbox from the CDI specs in place; its VM has these open now. */

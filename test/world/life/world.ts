@@ -7,6 +7,7 @@ import { Fact } from "../models/fact.ts";
 import { HostModel } from "../models/host-model.ts";
 import { KernelOwner } from "../models/kernel-owner.ts";
 import { KubeletModel } from "../models/kubelet-model.ts";
+import { LinkWriter } from "../models/link-writer.ts";
 import { ModuleModel } from "../models/module-model.ts";
 import type { WorldShape } from "../models/shape.ts";
 import { WORLD, WorldTime } from "../models/world-time.ts";
@@ -28,6 +29,7 @@ export class World implements Surroundings<AgentProcess> {
   readonly module: ModuleModel;
   /** Null: SETUP and CLEAR are the agent's to ask for. */
   readonly owner: KernelOwner | null;
+  readonly links: LinkWriter<AgentProcess>;
   readonly api: ApiModel;
   readonly kubelet: KubeletModel;
   readonly isDriverReadable: Fact<boolean>;
@@ -70,6 +72,8 @@ export class World implements Surroundings<AgentProcess> {
       ideOn: (regBase) => this.host.ideOn(regBase),
       isKernelOwned: shape.kernelOwner !== null,
     });
+    this.links = new LinkWriter(this.time, this.host, () => this.witness);
+    this.links.latencyMs = shape.linkMs;
     this.api = new ApiModel(this.time, { isStandalone: shape.isStandalone, spec: shape.spec });
     this.kubelet = new KubeletModel(this.time, this.api.pods);
     this.kubelet.listDelayMs = shape.listDelayMs;
@@ -89,6 +93,10 @@ export class World implements Surroundings<AgentProcess> {
     if (kernelOwner === null) return null;
     const setupBegins = (regBase: string): void => this.witness.setupBegins(this.process, regBase);
     return new KernelOwner({ ...kernelOwner, latencyMs }, { time: this.time, host: this.host, module: this.module, setupBegins });
+  }
+
+  isAlive(process: AgentProcess): boolean {
+    return this.process === process;
   }
 
   startAgent(): void {

@@ -137,6 +137,8 @@ export class HostFunction {
       rootPort: fn.rootPort,
       link,
       dsm: link.tsm === "" ? "" : this.isDsmElsewhere.value ? ELSEWHERE : slotOwnerOf(fn),
+      tsms: ["tsm0"],
+      streamsLeft: null,
       covers: link.streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
       linkRead: this.#linkRead(),
     };
@@ -191,11 +193,16 @@ export class HostFunction {
     };
   }
 
+  /** What its registers and the root port's read. */
+  get registers(): string | null {
+    return this.isLinkReadable.value ? `${this.link.value} ${this.covered.value.join(" ")}` : null;
+  }
+
   #linkRead(): LinkRead {
     const isReadable = this.isLinkReadable.value;
     return {
       tsm: !isReadable ? "Failed" : this.isTsmFree.value ? "Read" : "Blocked",
-      registers: isReadable ? `${this.link.value} ${this.covered.value.join(" ")}` : null,
+      registers: this.registers,
       problem: isReadable ? "" : "EIO",
     };
   }

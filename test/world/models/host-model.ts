@@ -93,6 +93,11 @@ export class HostModel {
     return this.change(fn.link, link, false);
   }
 
+  /** Ends the stream of a slot when its function 0 is reset; the TSM takes no notice. */
+  reset(fn: HostFunction): boolean {
+    return fn.linkOwner === null && fn.link.value === "Tsm" && this.change<LinkTruth>(fn.link, "Broken", false);
+  }
+
   /** The kernel's lock of all `tsm/` files is taken, or free again. */
   blockTsm(isFree: boolean): boolean {
     return this.change(this.isTsmFree, isFree, false);
@@ -138,6 +143,12 @@ export class HostModel {
       functions: shown.map(({ fn }) => fn),
       slots: [...new Map(shown.map(({ slot }) => [slot.owner, slot])).values()],
     };
+  }
+
+  /** Of the slot of a function 0. */
+  registersOf(address: string): string | null {
+    const fn = this.find(address);
+    return fn?.isPresent.value ? fn.registers : null;
   }
 
   viewOf(address: string): FunctionInSlot | null {

@@ -43,6 +43,8 @@ export class PluginServer {
   /** The newest list that kubelet took from this server. */
   taken: readonly PublishedDevice[] = [];
   callsInFlight = 0;
+  /** Devices that they name. */
+  readonly inCalls: string[] = [];
   problem = "";
   #isStarting = false;
   /** The start of kubelet that it registered with. */
@@ -68,6 +70,7 @@ export class PluginServer {
       registered: this.isOpen,
       kubelet: this.#kubelet,
       callsInFlight: this.callsInFlight,
+      inCalls: [...this.inCalls],
       ids: [...new Set(lists.flatMap((list) => list.map((device) => device.id)))].sort(),
       problem: this.problem,
     };
@@ -117,8 +120,14 @@ export class PluginServer {
     this.#onChange();
   }
 
-  ended(): void {
+  called(ids: readonly string[]): void {
+    this.callsInFlight += 1;
+    this.inCalls.push(...ids);
+  }
+
+  ended(ids: readonly string[]): void {
     this.callsInFlight -= 1;
+    for (const id of ids) this.inCalls.splice(this.inCalls.indexOf(id), 1);
     this.#onChange();
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IntentView } from "../../../src/cluster/port.ts";
-import type { Intent } from "../../../src/domain/intent.ts";
+import type { Intent, LinkEnable } from "../../../src/domain/intent.ts";
 import type { Dice } from "../life/dice.ts";
 import { has } from "../runs/capabilities.ts";
 import type { DeviceShape } from "./host-function.ts";
@@ -23,6 +23,8 @@ export interface WorldShape {
   readonly observeEveryMs: number;
   readonly latencyMs: number;
   readonly interruptions: number;
+  /** What a write of a link takes. */
+  readonly linkMs: number;
   readonly listDelayMs: number;
   readonly intentDelayMs: number;
   /** How long the kernel needs to close a killed process's files. */
@@ -37,6 +39,10 @@ export interface WorldShape {
   readonly hasForeignPod: boolean;
   /** How much happens to the node from outside, from little to 1. */
   readonly unrest: number;
+  /** `spec.link.enable` of every spec. */
+  readonly linkEnable: LinkEnable;
+  /** A VM's open resets its device, and with it the stream of its slot. */
+  readonly resetsOnOpen: boolean;
   readonly spec: IntentView;
 }
 
@@ -57,7 +63,7 @@ export function plainIntent(overrides: Partial<Intent> = {}): Intent {
       { name: GPU, ledger: "DevicePlugin", match: { vendors: [GPU_VENDOR] } },
       { name: NIC, ledger: "DevicePlugin", match: { vendors: [NIC_VENDOR] } },
     ],
-    link: { enable: "OnPrepare" },
+    link: { enable: "Never" },
     ...overrides,
   };
 }
@@ -84,6 +90,7 @@ export const PLAIN: WorldShape = {
   observeEveryMs: 10_000,
   latencyMs: 0,
   interruptions: 0,
+  linkMs: 0,
   listDelayMs: 0,
   intentDelayMs: 0,
   lingerMs: 0,
@@ -92,6 +99,8 @@ export const PLAIN: WorldShape = {
   isMute: false,
   hasForeignPod: false,
   unrest: 1,
+  linkEnable: "Never",
+  resetsOnOpen: false,
   spec: specOf(plainIntent()),
 };
 
@@ -105,6 +114,7 @@ export function randomShape(dice: Dice): WorldShape {
   const devices = randomDevices(dice, units);
   const kernelOwner = has("kernelOwned") && dice.chance(0.1) ? { isNaming: dice.chance(0.5), isBuiltIn: dice.chance(0.3) } : null;
   const isSimulated = kernelOwner === null && dice.chance(0.7);
+  const linkEnable = has("links") ? dice.pick(["Never", "Never", "External", "OnPrepare", "OnPrepare"] as const) : "Never";
   return {
     units,
     devices,
@@ -119,6 +129,7 @@ export function randomShape(dice: Dice): WorldShape {
     observeEveryMs: dice.pick([5_000, 15_000]),
     latencyMs: dice.pick([0, 0, 5, 700]),
     interruptions: dice.pick([0, 0, 2]),
+    linkMs: dice.pick([0, 0, 300, 5_000]),
     listDelayMs: dice.pick([0, 0, 10, 900]),
     intentDelayMs: dice.pick([0, 0, 300]),
     lingerMs: dice.pick([0, 0, 400]),
@@ -127,7 +138,9 @@ export function randomShape(dice: Dice): WorldShape {
     isMute: dice.chance(0.1),
     hasForeignPod: dice.chance(0.3),
     unrest: dice.pick([0.1, 0.3, 0.3, 1]),
-    spec: specOf(dice.chance(0.85) ? plainIntent() : null),
+    linkEnable,
+    resetsOnOpen: dice.chance(0.5),
+    spec: specOf(dice.chance(0.85) ? plainIntent({ link: { enable: linkEnable } }) : null),
   };
 }
 

@@ -49,6 +49,8 @@ const SWITCHES = {
   provenLoads: true,
   /** Nodes whose kernel owns TDX Connect: the driver tdx_host. */
   kernelOwned: true,
+  /** The agent secures, repairs and releases links, or waits for somebody who does. */
+  links: true,
   /** Time between PreStart's yes and the VM's open, and force-delete in it. */
   slowStarts: true,
 } as const satisfies Record<string, boolean>;

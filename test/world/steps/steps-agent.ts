@@ -114,6 +114,7 @@ const INTENT_CHOICES = [
 
 function intentOf(world: World, { word, at }: Args): IntentView {
   const { spec } = world.api;
+  const link = { enable: world.shape.linkEnable };
   const generation = spec.generation + 1;
   const one = { regBases: [world.module.units[(at ?? 0) % world.module.units.length]?.regBase ?? ""] };
   const gpu = { name: GPU, ledger: "DevicePlugin" as const, match: { vendors: [GPU_VENDOR] } };
@@ -134,9 +135,9 @@ function intentOf(world: World, { word, at }: Args): IntentView {
   // A newer object that cannot be read whole, and says Cleared: what it says of units was read (at 0), or not.
   if (word === "refused-cleared") {
     const units = at === 0 ? { all: true } : {};
-    return specOf(plainIntent({ state: "Cleared", units }), spec.generation, "spec.colour: there is no such field");
+    return specOf(plainIntent({ state: "Cleared", units, link }), spec.generation, "spec.colour: there is no such field");
   }
-  return specOf(plainIntent(variants[word ?? ""] ?? {}), generation);
+  return specOf(plainIntent({ link, ...variants[word ?? ""] }), generation);
 }
 
 /** Something that is mostly true, breaks now and then, and heals soon. */

@@ -66,6 +66,21 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
       return fn !== undefined && world.host.change<LinkTruth>(fn.link, "Off", false);
     },
   },
+  // A guest that reboots.
+  resetLink: { needs: "links", ...onFunction(2, ({ host }, fn) => fn.isPresent.value && host.reset(fn)) },
+  // What the TSM answers to the next write of the slot's link.
+  linkFault: {
+    needs: "links",
+    ...onFunction(
+      1,
+      (world, fn, errno) => {
+        if (world.shape.linkEnable !== "OnPrepare" || fn.linkOwner !== null || world.links.faults.length > 6) return false;
+        world.links.faults.push({ address: fn.address, errno });
+        return true;
+      },
+      ["EIO", "EIO", "EBUSY", "EKEYREJECTED", "ENXIO", "ENOMEM"],
+    ),
+  },
   bindTdi: onFunction(1, (world, fn) => fn.isPresent.value && world.host.change(fn.isBound, true, false)),
   unbindTdi: {
     weight: ({ host }) => (host.functions.some((fn) => fn.isBound.value) ? 8 : 0),

@@ -130,5 +130,6 @@ function reboot(world: World): void {
   }
   host.bootId += 1;
   module.reboot();
+  world.links.reboot();
   world.owner?.boot();
 }

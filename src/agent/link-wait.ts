@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A start that waits for the link of its device, and what kubelet is told when that takes too long: it repeats the call. */
+import type { Address } from "../domain/device.ts";
+import { WAITED_FOR } from "../domain/gate/rules.ts";
+import { linkStepsOf } from "../domain/plan/links.ts";
+import type { DeviceReason } from "../domain/reason.ts";
+import { slotOwnerOf } from "../domain/slot.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { AppError, isAppError } from "../runtime/errors.ts";
+import type { AgentPorts } from "./ports.ts";
+import type { AgentState } from "./state.ts";
+
+/** For a whole call, however many devices it names; kubelet's own deadline is 30 s. */
+export const LINK_WAIT_MS = 20_000;
+/** Another program that secures links tells nobody. */
+const ASK_AGAIN_MS = 1_000;
+
+export interface LinkTurns {
+  /** Something may be different for who waits. */
+  changed(): void;
+  /** Resolves with the next `changed`, or when it is time to ask again anyway. */
+  next(): Promise<void>;
+}
+
+export function createLinkTurns(clock: Clock): LinkTurns {
+  const waiting = new Set<() => void>();
+  return {
+    changed() {
+      for (const go of [...waiting]) go();
+    },
+    next: () =>
+      new Promise((resolve) => {
+        const go = (): void => {
+          timer.stop();
+          waiting.delete(go);
+          resolve();
+        };
+        const timer = clock.after(ASK_AGAIN_MS, go);
+        waiting.add(go);
+      }),
+  };
+}
+
+export interface LinkWaitParts {
+  readonly ports: Pick<AgentPorts, "clock" | "intent">;
+  readonly state: Pick<AgentState, "pass" | "memory" | "stopping">;
+  readonly turns: LinkTurns;
+}
+
+/**
+ * Repeats `ask` while the gate is closed only by what is about to be put right. Nothing is locked between two questions.
+ * @throws what `ask` throws, or LINK_PENDING at `untilMs`
+ */
+export async function untilLinked<T>(
+  parts: LinkWaitParts,
+  asked: { readonly address: Address; readonly untilMs: number },
+  ask: () => Promise<T>,
+): Promise<T> {
+  const { ports, state, turns } = parts;
+  for (;;) {
+    const turn = turns.next();
+    try {
+      return await ask();
+    } catch (thrown) {
+      if (!isWaitedFor(thrown) || ports.intent.current()?.intent?.link.enable === "Never") throw thrown;
+      if (ports.clock.nowMs() >= asked.untilMs) throw pending(parts, asked.address, thrown);
+    }
+    await turn;
+    if (state.stopping) throw new AppError("SHUTTING_DOWN", "the agent is stopping");
+  }
+}
+
+function isWaitedFor(thrown: unknown): thrown is AppError {
+  return isAppError(thrown) && thrown.code === "NOT_OFFERED" && WAITED_FOR.has(thrown.details["reason"] as DeviceReason); // Of the gate's own making.
+}
+
+/** Kubelet puts it into the pod's event. */
+function pending({ ports, state }: LinkWaitParts, address: Address, why: AppError): AppError {
+  const { memory, pass } = state;
+  const nowMs = ports.clock.nowMs();
+  const fn = pass?.ground.functions.get(address);
+  const owner = fn === undefined ? address : slotOwnerOf(fn);
+  const { writing } = memory.linkWork;
+  const how = (): string => {
+    if (writing?.owner === owner)
+      return `is being ${writing.kind === "Connect" ? "secured" : "released"} for ${Math.round((nowMs - writing.sinceMs) / 1000)} s`;
+    const place = pass === null ? -1 : linkStepsOf(pass.plan.links, memory, nowMs).findIndex((step) => step.owner === owner);
+    if (place >= 0) return `waits to be secured (${place + 1} in the queue)`;
+    const verdict = pass?.plan.links.find((link) => link.owner === owner);
+    const text = verdict?.blocked || verdict?.message || why.message;
+    return `is not secured: ${text}`;
+  };
+  return new AppError("LINK_PENDING", `link of ${owner} ${how()}`, { cause: why, details: { address } });
+}

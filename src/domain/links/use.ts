@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Who wants the link of a slot, and who uses a function of it. */
+import { isPciAddress, requesterIdOf } from "../address.ts";
+import type { ClearanceMemory } from "../clearance.ts";
+import type { Address, PciFunction } from "../device.ts";
+import type { Ground } from "../ground.ts";
+import { accountedNames, type Hold } from "../holds.ts";
+import { type Intent, selectsUnit } from "../intent.ts";
+import { resourceFor } from "../selector.ts";
+import { functionZeroOf, type Slot, slotOwnerOf } from "../slot.ts";
+import { specUses } from "../specs.ts";
+import { type BelowTest, type Use, usesIn } from "../use.ts";
+
+export interface LinkInputs {
+  readonly ground: Ground;
+  readonly memory: ClearanceMemory;
+}
+
+/** The links of this slot are this agent's to write: the intent says so, and a resource takes one of its functions below a selected unit. */
+export function isOurs(intent: Intent | null, { onSlot }: Pick<Ground, "onSlot">, { owner, isBridge }: Slot): intent is Intent {
+  if (intent?.link.enable !== "OnPrepare" || isBridge) return false;
+  return (onSlot.get(owner) ?? []).some(
+    (fn) => fn.teeIo === "Yes" && fn.unit.kind === "Unit" && selectsUnit(intent, fn.unit.regBase) && resourceFor(intent, fn) !== null,
+  );
+}
+
+/** Functions of the slot that were given away in the present epoch, are not on their way back, and can be secured. */
+export function wantingOn({ ground, memory }: LinkInputs, owner: Address): readonly PciFunction[] {
+  return (ground.onSlot.get(owner) ?? []).filter((fn) => {
+    const hold = memory.holds.get(fn.address);
+    const epoch = fn.unit.kind === "Unit" ? (ground.units.get(fn.unit.regBase)?.epoch ?? null) : null;
+    return hold !== undefined && epoch !== null && hold.epoch === epoch && !isEnding(hold) && isCoverable(fn, owner);
+  });
+}
+
+/** Its pod was seen, and every view shows the device free now. */
+function isEnding({ pod, freeSinceMs }: Hold): boolean {
+  return pod !== "" && freeSinceMs !== null;
+}
+
+/** A kernel gives a stream to function 0 and to the virtual functions that are there when it connects, and to no other. */
+export function isCoverable({ address, functionType }: Pick<PciFunction, "address" | "functionType">, owner: Address): boolean {
+  return functionType === "Virtual" || address === owner;
+}
+
+/** The root port's range of requester IDs has the function. */
+export function isCovered({ address }: Pick<PciFunction, "address">, { covers }: Pick<Slot, "covers">): boolean {
+  const id = requesterIdOf(address);
+  return covers.some(({ first, last }) => first <= id && id <= last);
+}
+
+const NONE: ReadonlySet<Address> = new Set();
+
+/**
+ * Every use of a function of the slot, in any view (I8). Empty means free. Of the functions in `besides` only what the host shows counts: they are known
+ * to be given away, and their link secures nothing for them.
+ */
+export function usesOfSlot({ ground, memory }: LinkInputs, owner: Address, besides: ReadonlySet<Address> = NONE): readonly Use[] {
+  const isIn: BelowTest = (address) => {
+    if (besides.has(address)) return false;
+    const fn = ground.functions.get(address);
+    // A function that is off the bus has no TDI; one that comes back there is on this slot.
+    return fn ? slotOwnerOf(fn) === owner : isPciAddress(address) && functionZeroOf(address) === owner;
+  };
+  const { lastUnits, resources: ours, settleMs, holds, specs } = memory;
+  const uses = usesIn(
+    { ground, lastUnits, ours, accounted: accountedNames(memory), settleMs },
+    {
+      functions: ground.onSlot.get(owner) ?? [],
+      isIn,
+      blind: [],
+      countsLink: false,
+      inCall: (addresses) => addresses.some((address) => isIn(address, true)),
+    },
+  );
+  const held = [...holds].filter(([address]) => isIn(address, true));
+  const others = [
+    ...held.map(([address, { pod }]): Use => ({ address, kind: "Answer", by: pod === "" ? "whoever it was given to" : `pod ${pod}` })),
+    ...specUses(specs, isIn),
+  ];
+  return others.length === 0 ? uses : [...uses.filter(({ kind }) => kind !== "NotAsked"), ...others];
+}
+
+/**
+ * What stands between a lost link and its repair, which ends whatever TDI is left and resets nothing of the function that wants it; empty when nothing
+ * does. One function may have a holder: the virtual machine monitor of the one that wants the link.
+ */
+export function repairBlockers({ ground }: Pick<LinkInputs, "ground">, owner: Address, wanting: readonly PciFunction[]): readonly string[] {
+  const onSlot = ground.onSlot.get(owner) ?? [];
+  const bound = onSlot.filter((fn) => fn.bound !== "No");
+  if (bound.length > 0)
+    return bound.map((fn) => (fn.bound === "Yes" ? `${fn.address} is bound to a TD (tsm/bound)` : `tsm/bound of ${fn.address} cannot be read`));
+  const held = onSlot.filter(({ holders }) => holders.kind === "Unreadable" || holders.pids.length > 0);
+  const [first] = held;
+  if (first === undefined || (held.length === 1 && wanting.includes(first))) return [];
+  return held.filter((fn) => !(wanting.length === 1 && wanting.includes(fn))).map(holderText);
+}
+
+function holderText({ address, holders }: PciFunction): string {
+  return holders.kind === "Unreadable" ? `the holders of ${address} cannot be read: ${holders.why}` : `${address} is open in pid ${holders.pids[0]}`;
+}
