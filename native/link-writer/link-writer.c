@@ -39,7 +39,8 @@ static int answer(const char *word, int error)
 }
 
 /* @return 0, or the errno; *where says what failed */
-static int write_attribute(const char *directory, const char *attribute, const char *text, const char **where)
+static int write_attribute(const char *directory, const char *attribute, const char *text,
+			   const char **where)
 {
 	char path[PATH_MAX];
 	ssize_t written;
@@ -79,7 +80,8 @@ int main(int argc, char **argv)
 		return 2;
 	is_connect = strcmp(argv[2], "connect") == 0;
 	is_awake = strcmp(argv[4], "awake") == 0;
-	if ((!is_connect && strcmp(argv[2], "disconnect") != 0) || (!is_awake && strcmp(argv[4], "asleep") != 0))
+	if ((!is_connect && strcmp(argv[2], "disconnect") != 0) ||
+	    (!is_awake && strcmp(argv[4], "asleep") != 0))
 		return 2;
 	/* Waking resets some devices, and nothing saves their IDE registers. A device without power management is awake. */
 	if (is_awake)

@@ -320,13 +320,32 @@ describe("links", () => {
     expect(await links(unread)).toMatchObject({ dsm: "", linkRead: { tsm: "Failed" } });
   });
 
-  it("have other registers when a stream covers others", async () => {
+  it("have other registers when a stream covers others, and the same when only these are read", async () => {
     addLink(on);
     const port = readerWith(connected);
     setSpace(ROOT_PORT, covering(0x0100, 0x0100));
     const before = await links(port);
+    expect(before.linkRead?.registers).toEqual(expect.any(String));
+    expect(await port.linkRegisters(ENDPOINT)).toBe(before.linkRead?.registers);
     setSpace(ROOT_PORT, covering(0x0100, 0x0104));
-    expect((await links(port)).linkRead?.registers).not.toBe(before.linkRead?.registers);
+    const after = await port.linkRegisters(ENDPOINT);
+    expect(after).not.toBe(before.linkRead?.registers);
+    expect((await links(port)).linkRead?.registers).toBe(after);
+    setSpace(ENDPOINT, off.subarray(0, 64));
+    expect(await port.linkRegisters(ENDPOINT)).toBeNull();
+    expect(await port.linkRegisters("0000:99:00.0")).toBeNull();
+    expect(await port.linkRegisters("../../etc/passwd")).toBeNull();
+  });
+
+  it("know the TSMs of the host and the streams that are left", async () => {
+    addLink(off);
+    const port = readerWith(connected);
+    expect(await links(port)).toMatchObject({ tsms: ["tsm0"], streamsLeft: null });
+    for (const name of ["tsm1", "uevent"]) host.file(`sys/class/tsm/${name}`, "");
+    host.file("sys/devices/pci0000:00/available_secure_streams", "3\n");
+    expect(await links(port)).toMatchObject({ tsms: ["tsm0", "tsm1"], streamsLeft: 3 });
+    host.file("sys/devices/pci0000:00/available_secure_streams", "many\n");
+    expect((await links(port)).streamsLeft).toBeNull();
   });
 
   it("have their registers read after tsm/connect: one that is being released shows no stream without a TSM", async () => {

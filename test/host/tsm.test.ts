@@ -45,6 +45,33 @@ describe("tsm files", () => {
     expect(await second).toEqual(value(""));
   });
 
+  it("are not read while a link is written, and who asks meanwhile is told at once", async () => {
+    const { reader, clock, started, answer } = setUp();
+    const under = reader.read("s0", "a", "connect");
+    await clock.settle();
+    let end = (): void => undefined;
+    let hasBegun = false;
+    const written = reader.without(() => {
+      hasBegun = true;
+      return new Promise<string>((resolve) => {
+        end = () => resolve("ok");
+      });
+    });
+    await clock.settle();
+    expect(hasBegun).toBe(false);
+    await answer("a/tsm/connect", "");
+    expect(await under).toEqual(value(""));
+    await clock.settle();
+    expect(hasBegun).toBe(true);
+    expect(await reader.read("s1", "b", "connect")).toEqual({ kind: "Blocked", why: "this process is writing a link" });
+    expect(started).toEqual(["a/tsm/connect"]);
+    end();
+    expect(await written).toBe("ok");
+    void reader.read("s1", "b", "connect");
+    await clock.settle();
+    expect(started).toEqual(["a/tsm/connect", "b/tsm/connect"]);
+  });
+
   it("that do not answer in time block, and the slot is left alone until the read comes back", async () => {
     const { reader, clock, started, answer } = setUp();
     const stuck = reader.read("s0", "a", "bound");

@@ -6,15 +6,16 @@ import { createSimulatedHost } from "../../stand-in/host/create.ts";
 import { loadHostDescription } from "../../stand-in/host/load-description.ts";
 import { simulationOf } from "../../stand-in/module/simulation.ts";
 
-/** Makes the simulated host. `latencyMs` null: as described. */
-export function makeHost(folder: string, file: string, latencyMs: number | null): void {
+/** Makes the simulated host. `latencyMs` null: as described. @returns whether it has a TSM that secures links */
+export function makeHost(folder: string, file: string, latencyMs: number | null): boolean {
   const described = loadHostDescription(file);
   const description = latencyMs === null ? described : { ...described, module: { ...described.module, latencyMs } };
   createSimulatedHost(folder, { description, control: simulationOf() });
+  return description.tsm !== null;
 }
 
 /** What the demonstration wants of its node: a TrustedIommu as an admin writes it. */
-export function manifestText(state: "Trusted" | "Cleared"): string {
+export function manifestText(state: "Trusted" | "Cleared", hasTsm = true): string {
   return `apiVersion: teeio.dev/v1alpha1
 kind: TrustedIommu
 metadata:
@@ -32,6 +33,8 @@ spec:
     - name: teeio.dev/nic
       ledger: DevicePlugin
       match: {vendors: ["15b3"], classes: ["02"]}
+  link:
+    enable: ${hasTsm ? "OnPrepare" : "Never"}
 `;
 }
 
@@ -41,8 +44,8 @@ export interface DemoManifest {
   want(state: "Trusted" | "Cleared"): Promise<void>;
 }
 
-export async function makeManifest(folder: string): Promise<DemoManifest> {
+export async function makeManifest(folder: string, hasTsm: boolean): Promise<DemoManifest> {
   const path = join(folder, "node.yaml");
-  await writeFile(path, manifestText("Trusted"));
-  return { path, want: (state) => writeFileAtomic(path, manifestText(state)) };
+  await writeFile(path, manifestText("Trusted", hasTsm));
+  return { path, want: (state) => writeFileAtomic(path, manifestText(state, hasTsm)) };
 }

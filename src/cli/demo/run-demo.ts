@@ -16,6 +16,7 @@ import { hostFile } from "../host-file.ts";
 import type { DemoFlags } from "./demo-command.ts";
 import { type Course, moveAfter, START } from "./demo-course.ts";
 import { type DemoManifest, makeHost, makeManifest } from "./demo-host.ts";
+import { createDemoPod, type DemoPod } from "./demo-pod.ts";
 import { demoScreen, printSettled, quietScreen } from "./demo-screen.ts";
 
 /** The description that shows most: 21 units, a GPU, an accelerator with virtual functions, a device that its own driver holds, two segments. */
@@ -32,12 +33,13 @@ const STOP_WITHIN_MS = 5_000;
 export async function runDemo(flags: DemoFlags, context: Context): Promise<number> {
   const folder = flags.keep === undefined ? await mkdtemp(join(tmpdir(), "trusted-iommu-")) : resolve(context.workingFolder, flags.keep);
   try {
-    makeHost(folder, hostFile(flags.host ?? DEFAULT_HOST, context.workingFolder), flags.once ? null : LIVE_LATENCY_MS);
-    const manifest = await makeManifest(folder);
+    const hasTsm = makeHost(folder, hostFile(flags.host ?? DEFAULT_HOST, context.workingFolder), flags.once ? null : LIVE_LATENCY_MS);
+    const manifest = await makeManifest(folder, hasTsm);
     const config = demoConfig(flags, { folder, manifest, context });
-    const course = createCourse({ flags, context, manifest, folder, output: config.output });
+    const kubelet = kubeletPart(folder, context);
+    const course = createCourse({ flags, context, manifest, folder, kubelet: hasTsm ? kubelet.standIn : () => null, output: config.output });
     return await runAgent(config, context, {
-      before: [kubeletPart(folder, context)],
+      before: [kubelet.part],
       screen: (_context, { output }) => (flags.once ? quietScreen(context, output) : demoScreen(context, output)),
       onPass: course.onPass,
       onSignal: course.onSignal,
@@ -65,9 +67,9 @@ function deviceDir(folder: string): string {
   return join(folder, "kubelet", "device-plugins");
 }
 
-function kubeletPart(folder: string, { clock }: Context): Part {
+function kubeletPart(folder: string, { clock }: Context): { readonly part: Part; readonly standIn: () => KubeletStandIn | null } {
   let standIn: KubeletStandIn | null = null;
-  return {
+  const part: Part = {
     name: "kubelet stand-in",
     async start() {
       const podResourcesSocket = join(folder, "kubelet", "pod-resources", "kubelet.sock");
@@ -76,6 +78,7 @@ function kubeletPart(folder: string, { clock }: Context): Part {
     stop: async () => standIn?.stop(),
     stopWithinMs: STOP_WITHIN_MS,
   };
+  return { part, standIn: () => standIn };
 }
 
 interface CourseInputs {
@@ -83,6 +86,8 @@ interface CourseInputs {
   readonly context: Context;
   readonly manifest: DemoManifest;
   readonly folder: string;
+  /** Null where no link can be secured. */
+  readonly kubelet: () => KubeletStandIn | null;
   readonly output: OutputForm;
 }
 
@@ -91,10 +96,11 @@ interface RunningCourse {
   onSignal(cause: unknown, control: RunControl): void;
 }
 
-function createCourse({ flags, context, manifest, folder, output }: CourseInputs): RunningCourse {
+function createCourse({ flags, context, manifest, folder, kubelet, output }: CourseInputs): RunningCourse {
   let course: Course = START;
   let latest: PassView | null = null;
   let guard: Timer | null = null;
+  let pod: DemoPod | null = null;
 
   const end = (control: RunControl, failures: readonly string[]): void => {
     guard?.stop();
@@ -110,8 +116,27 @@ function createCourse({ flags, context, manifest, folder, output }: CourseInputs
   };
   const cleanUp = (control: RunControl): void => {
     course = { ...course, stage: "CleaningUp" };
+    pod?.end();
     expect("not cleared", control);
     manifest.want("Cleared").catch(control.cancel);
+  };
+
+  const settled = (failures: readonly string[], control: RunControl): void => {
+    const isUsed =
+      kubelet()
+        ?.devices("teeio.dev/gpu")
+        .some(({ healthy }) => healthy) ?? false;
+    course = { stage: isUsed ? "Securing" : "Showing", failures: flags.once ? failures : [] };
+    if (!isUsed) return;
+    if (flags.once) expect("the link of the pod's device is not secured", control);
+    pod = createDemoPod(kubelet, context.clock, control.cancel);
+    pod.begin(!flags.once);
+  };
+  const show = (pass: PassView, control: RunControl): void => {
+    course = { ...course, stage: "Showing" };
+    if (!flags.once) return;
+    printSettled(context, output, pass.status);
+    cleanUp(control);
   };
 
   return {
@@ -120,11 +145,8 @@ function createCourse({ flags, context, manifest, folder, output }: CourseInputs
       if (flags.once && guard === null) expect("not settled", control);
       const move = moveAfter(course, pass);
       if (move.kind === "End") end(control, move.failures);
-      if (move.kind !== "Settled") return;
-      course = { stage: "Showing", failures: flags.once ? move.failures : [] };
-      if (!flags.once) return;
-      printSettled(context, output, pass.status);
-      cleanUp(control);
+      if (move.kind === "Settled") settled(move.failures, control);
+      if (move.kind === "Secured" || (move.kind === "Settled" && course.stage === "Showing")) show(pass, control);
     },
     onSignal(cause, control) {
       if (!isSignalCause(cause) || course.stage === "CleaningUp") return control.cancel(cause);

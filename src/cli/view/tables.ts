@@ -3,7 +3,7 @@ import type { ReadDevice, ReadStatus, ReadUnit } from "../../domain/status.ts";
 import { header } from "./header.ts";
 import { type Column, table } from "./table.ts";
 import { type Canvas, line, type Span, span } from "./text.ts";
-import { deviceReason, lastCallText, offered, otherUnitLines, reasonText, unitState } from "./words.ts";
+import { deviceReason, lastCallText, linkState, offered, otherUnitLines, reasonText, unitState } from "./words.ts";
 
 /** A canvas with a height: what does not fit is counted, not shown. Null: as long as it takes. */
 export interface Page extends Canvas {
@@ -27,6 +27,7 @@ const DEVICE_COLUMNS: readonly Column[] = [
   { title: "UNIT", min: 10, rank: 2 },
   { title: "RESOURCE", min: 8, rank: 1 },
   { title: "OFFER", min: 8, rank: 4 },
+  { title: "LINK", min: 8, rank: 1 },
   { title: "REASON", min: 18, rank: 0 },
 ];
 
@@ -66,7 +67,7 @@ function wideUnitRow(unit: ReadUnit): readonly Span[] {
 }
 
 function deviceRow(device: ReadDevice): readonly Span[] {
-  return [span(device.address), span(device.regBase, "dim"), span(device.resource), offered(device), span(deviceReason(device))];
+  return [span(device.address), span(device.regBase, "dim"), span(device.resource), offered(device), linkState(device), span(deviceReason(device))];
 }
 
 interface Listing<T> {

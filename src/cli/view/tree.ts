@@ -2,7 +2,7 @@
 import type { ReadDevice, ReadStatus, ReadUnit } from "../../domain/status.ts";
 import { header } from "./header.ts";
 import { type Canvas, columns, line, padTo, type Span, span } from "./text.ts";
-import { deviceReason, offered, otherUnitLines, reasonText, unitName, unitState } from "./words.ts";
+import { deviceReason, linkState, offered, otherUnitLines, reasonText, unitName, unitState } from "./words.ts";
 
 /** A branch of the tree: its own spans, and what hangs below. */
 interface Branch {
@@ -63,7 +63,8 @@ function unitBranch(unit: ReadUnit, children: readonly Branch[]): Branch {
 }
 
 function deviceBranch(device: ReadDevice, width: number): Branch {
-  const link = device.link.state === "Insecure" ? "" : `  link ${device.link.state}${device.link.tsm === "" ? "" : ` by ${device.link.tsm}`}`;
+  const state = linkState(device);
+  const link = state.text === "" ? "" : `  link ${state.text}${device.link.tsm === "" ? "" : ` by ${device.link.tsm}`}`;
   const resource = width === 0 ? "" : `${padTo(device.resource, width)}  `;
   const offer = offered(device);
   const reason = deviceReason(device);
@@ -72,7 +73,7 @@ function deviceBranch(device: ReadDevice, width: number): Branch {
       span(`${device.address}  `),
       span(resource),
       { ...offer, text: padTo(offer.text, "withheld".length) },
-      span(link, "warn"),
+      { ...state, text: link },
       span(reason === "" ? "" : `  ${reason}`, "dim"),
     ],
     children: [],

@@ -43,6 +43,12 @@ export function deviceReason(device: ReadDevice): string {
   return [user, reason].filter((part) => part !== "").join("; ");
 }
 
+/** Nothing where there is no link, which is how devices rest. */
+export function linkState({ link }: ReadDevice): Span {
+  if (link.state === "Insecure") return span("");
+  return span(link.state, link.state === "Secure" ? "good" : "warn");
+}
+
 /** Longest first; the first that fits is shown. */
 const BANNERS = [
   " SIMULATED — no TDX hardware is used: the TDX module, the units and the devices are simulated ",

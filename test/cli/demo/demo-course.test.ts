@@ -4,7 +4,7 @@ import { parseManifest } from "../../../src/api/parse.ts";
 import type { PassView } from "../../../src/cli/agent/run-agent.ts";
 import { moveAfter, START } from "../../../src/cli/demo/demo-course.ts";
 import { manifestText } from "../../../src/cli/demo/demo-host.ts";
-import { condition, nodeStatus } from "../../support/node-status.ts";
+import { condition, deviceStatus, nodeStatus, unitStatus } from "../../support/node-status.ts";
 
 const cleared = nodeStatus({ conditions: [condition({ type: "DevicesOffered", status: "False", reason: "IntentCleared" })] });
 
@@ -28,8 +28,18 @@ test("cleaning up ends when a pass that has seen the changed intent has settled"
   expect(moveAfter(course, pass(true, ["v: ClearFailed"], cleared))).toEqual({ kind: "End", failures: ["u: SetupFailed", "v: ClearFailed"] });
 });
 
-test("its manifests are valid", () => {
+test("a pod's device is shown when its link is secured, and what it had is waited for at the end", () => {
+  const course = { stage: "Securing", failures: [] } as const;
+  const device = (state: "Securing" | "Secure") => nodeStatus({ devices: [deviceStatus({ link: { state, tsm: "tsm0" }, usedBy: { pod: "demo/vm" } })] });
+  expect(moveAfter(course, pass(true, [], device("Securing")))).toEqual({ kind: "Nothing" });
+  expect(moveAfter(course, pass(true, [], device("Secure")))).toEqual({ kind: "Secured" });
+  const held = { ...cleared, units: [unitStatus({ reason: "ClearBlocked" })] };
+  expect(moveAfter({ stage: "CleaningUp", failures: [] }, pass(true, ["u: ClearBlocked"], held))).toEqual({ kind: "Nothing" });
+});
+
+test("its manifests are valid, and ask for links where the host has a TSM", () => {
   for (const state of ["Trusted", "Cleared"] as const) {
-    expect(parseManifest(manifestText(state))).toMatchObject({ ok: true, value: { name: "demo", intent: { state } } });
+    expect(parseManifest(manifestText(state))).toMatchObject({ ok: true, value: { name: "demo", intent: { state, link: { enable: "OnPrepare" } } } });
+    expect(parseManifest(manifestText(state, false))).toMatchObject({ ok: true, value: { intent: { link: { enable: "Never" } } } });
   }
 });

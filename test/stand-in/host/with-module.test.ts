@@ -52,6 +52,32 @@ describe("a simulated host with its TDX module", () => {
     expect(links()).toEqual([]);
   });
 
+  it("answers writes of a link as a kernel does, or as it was told to", () => {
+    const host = create({ ...DESCRIPTION, tsm: "tsm0" });
+    const links = (): readonly string[] => host.show().units[0]?.securedLinks ?? [];
+    expect(host.writeLink(DEVICE, "tsm1", true)).toBe("ENXIO");
+    expect(host.writeLink(DEVICE, "tsm0", true)).toBeNull();
+    expect(host.writeLink(DEVICE, "tsm0", true)).toBe("EBUSY");
+    expect(links()).toEqual([DEVICE]);
+    expect(host.writeLink(DEVICE, "tsm0", false)).toBeNull();
+    expect(links()).toEqual([]);
+    host.linkFault({ address: DEVICE, errno: "EIO", delayMs: 5, times: 2 });
+    expect([1, 2, 3].map(() => host.takeLinkFault(DEVICE)?.errno ?? "none")).toEqual(["EIO", "EIO", "none"]);
+    host.unplug(DEVICE);
+    expect(host.writeLink(DEVICE, "tsm0", true)).toBe("ENOENT");
+    expect(() => create().linkFault({ address: DEVICE, errno: "EIO", delayMs: 0, times: 1 })).toThrow("has no TSM");
+  });
+
+  it("is changed by one process at a time", () => {
+    const host = create();
+    const control = simulationOf();
+    const lock = join(host.directory, "lock");
+    expect(control.exclusively(lock, () => "done")).toBe("done");
+    const held = (): void => control.exclusively(lock, () => host.unplug(DEVICE));
+    expect(held).toThrow("is locked: another process changes the simulated host");
+    host.unplug(DEVICE);
+  }, 20_000);
+
   it("described with a secured link starts with it in the module too", () => {
     const functions = DESCRIPTION.functions.map((one) => (one.address === DEVICE ? { ...one, secured: true } : one));
     expect(create({ ...DESCRIPTION, functions }).show().units[0]?.securedLinks).toEqual([DEVICE]);
