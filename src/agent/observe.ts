@@ -8,7 +8,7 @@ import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
 import { hostToJudge } from "../domain/link-reading.ts";
-import { isOurs, usesOfSlot } from "../domain/links/use.ts";
+import { isOurs, uncoveredOn, usesOfSlot } from "../domain/links/use.ts";
 import { type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
 import { unnamedHolders } from "../domain/unknown-holders.ts";
@@ -84,9 +84,11 @@ function wantsPods({ intent, memory, driver }: ObserveInputs, ground: Ground): b
   });
 }
 
-/** A link could be released if no pod of the API's has a function of its slot. */
+/** A link could be released, or connected again for those that it does not cover, if no pod of the API's has another function of its slot. */
 function mayRelease(intent: Intent, ground: Ground, memory: Memory): boolean {
-  return [...ground.slots.values()].some(
-    (slot) => slot.link.tsm !== "" && isOurs(intent, ground, slot) && usesOfSlot({ ground, memory }, slot.owner).length === 0,
-  );
+  return [...ground.slots.values()].some((slot) => {
+    if (slot.link.tsm === "" || !isOurs(intent, ground, slot)) return false;
+    const uncovered = new Set(uncoveredOn({ ground, memory }, slot).map(({ address }) => address));
+    return usesOfSlot({ ground, memory }, slot.owner, uncovered).length === 0;
+  });
 }

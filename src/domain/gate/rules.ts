@@ -3,7 +3,7 @@
 /** The gate's rules, in order, and which of them speak of what. */
 import { requesterIdOf } from "../address.ts";
 import type { TsmRead } from "../device.ts";
-import { FORGOTTEN, isForgotten } from "../holds.ts";
+import { FORGOTTEN, type Hold, isForgotten } from "../holds.ts";
 import { selectsUnit } from "../intent.ts";
 import { isFailed, type LinkFailure } from "../links/error.ts";
 import { isCoverable, isCovered } from "../links/use.ts";
@@ -119,7 +119,7 @@ export const GATE_RULES: readonly Rule[] = [
     // Who has the device already keeps it: what blocks the repair may end.
     reason: "RepairBlocked",
     passes: ({ intent, slot, memory, hold, purpose }) =>
-      intent?.link.enable !== "OnPrepare" || !memory.linkWork.blocked.has(slot?.owner ?? "") || (hold !== null && purpose === "List"),
+      intent?.link.enable !== "OnPrepare" || !memory.linkWork.blocked.has(slot?.owner ?? "") || (isGiven(hold) && purpose === "List"),
     read: ({ slot, memory }) => memory.linkWork.blocked.get(slot?.owner ?? "") ?? "no repair is blocked",
   },
   {
@@ -132,7 +132,7 @@ export const GATE_RULES: readonly Rule[] = [
     // The range is fixed when a TSM connects: it ends at function 0, or at the last virtual function that was there then.
     reason: "LinkNotCovering",
     passes: (facts) =>
-      !isNeverCovered(facts) && (isSecuredAlso(facts) || (facts.hold !== null && facts.fn?.functionType === "Virtual" && isRepairedForStart(facts))),
+      !isNeverCovered(facts) && (isSecuredAlso(facts) || (isGiven(facts.hold) && facts.fn?.functionType === "Virtual" && isRepairedForStart(facts))),
     read: (facts) => {
       const { address, slot } = facts;
       const covers = isNeverCovered(facts) ? ", and no kernel covers a physical function but function 0" : "";
@@ -259,13 +259,19 @@ function isLost({ slot }: Facts): boolean {
   return slot === null || (slot.link.state === "Secure" && slot.link.streamSecure !== "Yes");
 }
 
+/** By this program, as far as is known. */
+function isGiven(hold: Hold | null): boolean {
+  return hold?.epoch != null;
+}
+
 /** A link is asked for, and no link can be this function's. */
 function isNeverCovered({ fn, slot, intent }: Facts): boolean {
   return fn !== null && slot !== null && intent !== null && intent.link.enable !== "Never" && !isCoverable(fn, slot.owner);
 }
 
+/** Whom a stream covers that is off says nothing. */
 function isSecuredAlso({ fn, slot }: Facts): boolean {
-  return fn !== null && slot !== null && (slot.link.state !== "Secure" || isCovered(fn, slot));
+  return fn !== null && slot !== null && (slot.link.state !== "Secure" || slot.link.streamSecure !== "Yes" || isCovered(fn, slot));
 }
 
 /**
@@ -301,8 +307,9 @@ function unknownHolder({ purpose, address, fn, slot, hold, memory, kubelet }: Fa
   // What an earlier kubelet gave may be in use soon: this one may have started from an older checkpoint.
   if (isForgotten(hold, kubelet)) return FORGOTTEN;
   if (fn.holders.kind === "Unreadable") return `its holders cannot be read: ${fn.holders.why}`;
-  // A TDI is bound only below a link that is connected.
-  return fn.bound === "Unknown" && slot?.link.state !== "Insecure" ? "tsm/bound cannot be read" : holderOnHost(fn);
+  // A TDI is bound only below a link that is connected, and by who has the device open: where an earlier reading stands, the search for holders tells.
+  const isHidden = fn.bound === "Unknown" && fn.boundRead !== "Stands" && slot?.link.state !== "Insecure";
+  return isHidden ? "tsm/bound cannot be read" : holderOnHost(fn);
 }
 
 function specOf({ address, resource, memory }: Facts): SpecProof | undefined {

@@ -50,6 +50,12 @@ export function isCovered({ address }: Pick<PciFunction, "address">, { covers }:
   return covers.some(({ first, last }) => first <= id && id <= last);
 }
 
+/** Virtual functions that want a link that is secured, and that it does not cover: they came after it. */
+export function uncoveredOn(inputs: LinkInputs, slot: Slot): readonly PciFunction[] {
+  if (slot.link.streamSecure !== "Yes") return [];
+  return wantingOn(inputs, slot.owner).filter((fn) => fn.functionType === "Virtual" && !isCovered(fn, slot));
+}
+
 const NONE: ReadonlySet<Address> = new Set();
 
 /**

@@ -16,7 +16,7 @@ import { type Ground, inSlot } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import { kubeletSettleMs } from "../kubelet-settling.ts";
 import { nextAttemptMs } from "../links/error.ts";
-import { isCovered, isOurs, repairBlockers, usesOfSlot, wantingOn } from "../links/use.ts";
+import { isOurs, repairBlockers, uncoveredOn, usesOfSlot, wantingOn } from "../links/use.ts";
 import { repairsOf } from "../links/work.ts";
 import type { Memory } from "../memory.ts";
 import { linkKey } from "../proofs.ts";
@@ -112,8 +112,7 @@ function repair(facts: SlotFacts): LinkFinding | null {
   const { owner, link } = slot;
   const { nowMs } = ground.view;
   const isLost = link.streamSecure === "No";
-  // A kernel covers function 0 and the virtual functions that are there when it connects.
-  const uncovered = isLost ? [] : wanting.filter((fn) => fn.functionType === "Virtual" && !isCovered(fn, slot));
+  const uncovered = uncoveredOn(facts, slot);
   if (wanting.length === 0 || (!isLost && uncovered.length === 0)) return null;
   const blockers = isLost ? repairBlockers(facts, owner, wanting) : usersBesides(facts, uncovered);
   if (blockers.length > 0) return { ...later(facts, ""), blocked: blockers.slice(0, 3).join("; ") };

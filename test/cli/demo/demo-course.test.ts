@@ -30,7 +30,8 @@ test("cleaning up ends when a pass that has seen the changed intent has settled"
 
 test("a pod's device is shown when its link is secured, and what it had is waited for at the end", () => {
   const course = { stage: "Securing", failures: [] } as const;
-  const device = (state: "Securing" | "Secure") => nodeStatus({ devices: [deviceStatus({ link: { state, tsm: "tsm0" }, usedBy: { pod: "demo/vm" } })] });
+  const device = (state: "Securing" | "Secure") =>
+    nodeStatus({ devices: [deviceStatus({ link: { state, tsm: "tsm0" }, usedBy: { pod: "demo/vm" } })] });
   expect(moveAfter(course, pass(true, [], device("Securing")))).toEqual({ kind: "Nothing" });
   expect(moveAfter(course, pass(true, [], device("Secure")))).toEqual({ kind: "Secured" });
   const held = { ...cleared, units: [unitStatus({ reason: "ClearBlocked" })] };

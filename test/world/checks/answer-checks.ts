@@ -22,6 +22,8 @@ export function checkAnswer(tools: CheckTools, process: AgentProcess, yes: Yes):
     const fn = world.host.find(id);
     const unit = world.module.find(fn?.regBase ?? "");
     if (process.handle?.clearing.has(fn?.regBase ?? "")) violate(call, `${id}: yes after a CLEAR of its unit was asked for`);
+    if (call === "PreStart" && fn !== null && world.links.askedBy(process) === (fn.linkOwner ?? fn).address)
+      violate(call, `${id}: yes while its link is being written`);
     if (unit?.state === "Clearing") violate(call, `${id}: yes while its unit is being cleared`);
     if (call === "Allocate") checkGift(tools, process, yes, id);
     else if (unit && pod.spans.get(id) !== unit.trust.value && unit.trust.sinceTick < arrivedTick)

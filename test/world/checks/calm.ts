@@ -106,6 +106,7 @@ function heal(world: World): void {
   world.isDriverReadable.set(true);
   host.isReadable.set(true);
   host.isTsmFree.set(true);
+  host.tsms.set(1);
   for (const unit of host.units) {
     host.change(unit.isReadable, true, false);
     host.change(unit.isPresent, true, false);

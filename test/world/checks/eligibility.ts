@@ -69,6 +69,7 @@ export function objections(question: Question): readonly Objection[] {
   object(isOff, "its link is not secured", fn.link);
   object(fn.link.value === "Foreign", "the kernel does not know its stream", fn.link);
   object(fn.isManagedElsewhere, "another function manages its security", fn.link);
+  object(enable === "OnPrepare" && world.host.tsms.value !== 1, "no TSM, or more than one, could secure its link", world.host.tsms);
   const isNever = enable !== "Never" && fn.physical === null && fn.linkOwner !== null;
   object(isNever, "no kernel covers it, and a link is asked for", process.intent);
   object(

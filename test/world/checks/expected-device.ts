@@ -39,6 +39,7 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
   // A link that is not as it should be is repaired or released, or waits for something; expected-link.ts says when it must have been.
   if (shape.linkEnable === "OnPrepare" && fn.link.value !== "Off" && OF_A_REPAIR.has(reason.shown)) return true;
+  if (shape.linkEnable === "OnPrepare" && fn.isUncovered && reason.shown === "LinkNotCovering") return true;
   if (shape.linkEnable === "OnPrepare" && (reason.shown === "LinkFailed" || reason.shown === "AuthenticationFailed")) return true;
   // What was read before the block may stand, or not.
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
@@ -58,7 +59,7 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
 }
 
-const OF_A_REPAIR: ReadonlySet<Reason> = new Set(["Offered", "LinkBroken", "LinkNotCovering", "RepairBlocked"]);
+const OF_A_REPAIR: ReadonlySet<Reason> = new Set(["Offered", "LinkBroken", "RepairBlocked"]);
 
 /** What is offered, what is undecided, and what a pod has in its hands: of one that kubelet has forgotten nothing may tell, after a reboot. */
 function mustBeShown({ api }: World, fn: HostFunction, reason: Reason): boolean {
@@ -94,6 +95,8 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   if (!isTrusted) return "UnitNotTrusted";
   if (!fn.isLinkReadable.value || !fn.isBoundReadable.value) return "LinkUnknown";
   if (fn.isManagedElsewhere) return "DsmElsewhere";
+  const { tsms } = world.host;
+  if (world.shape.linkEnable === "OnPrepare" && tsms.value !== 1) return tsms.value === 0 ? "NoTsm" : "TsmAmbiguous";
   if (fn.link.value === "Broken" || fn.link.value === "Foreign") return "LinkBroken";
   const isNever = world.shape.linkEnable !== "Never" && fn.physical === null && fn.linkOwner !== null;
   if (fn.isUncovered || isNever) return "LinkNotCovering";

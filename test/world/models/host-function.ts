@@ -29,6 +29,7 @@ interface About {
   /** Whose link it has: its physical function, or function 0 of its slot; null: it has one of its own. */
   readonly linkOwner: HostFunction | null;
   readonly isTsmFree: Fact<boolean>;
+  readonly tsms: Fact<number>;
 }
 
 /** One PCI function: what is true of it, and which parts of it can be read. */
@@ -49,6 +50,8 @@ export class HostFunction {
   readonly covered: Fact<readonly string[]>;
   /** Another function than function 0 of the slot manages its security while it is connected. */
   readonly isDsmElsewhere: Fact<boolean>;
+  /** It is being connected or disconnected, and its registers are on their way. */
+  readonly isHalfWritten: Fact<boolean>;
   readonly isLinkReadable: Fact<boolean>;
   readonly isBound: Fact<boolean>;
   readonly isBoundReadable: Fact<boolean>;
@@ -70,8 +73,11 @@ export class HostFunction {
   /** The kernel's lock of all `tsm/` files is free: while a device is connected or disconnected, reading any of them blocks. */
   readonly isTsmFree: Fact<boolean>;
 
+  /** How many link TSMs the host has. */
+  readonly tsms: Fact<number>;
+
   constructor(time: WorldTime, shape: DeviceShape, about: About) {
-    const { at, physical, linkOwner, isTsmFree } = about;
+    const { at, physical, linkOwner, isTsmFree, tsms } = about;
     this.address = shape.address;
     this.vendor = shape.vendor;
     this.regBase = shape.regBase;
@@ -82,6 +88,7 @@ export class HostFunction {
     this.link = linkOwner?.link ?? new Fact<LinkTruth>(time, "Off");
     this.covered = linkOwner?.covered ?? new Fact<readonly string[]>(time, []);
     this.isDsmElsewhere = linkOwner?.isDsmElsewhere ?? new Fact(time, false);
+    this.isHalfWritten = linkOwner?.isHalfWritten ?? new Fact(time, false);
     this.isLinkReadable = linkOwner?.isLinkReadable ?? new Fact(time, true);
     this.isBound = new Fact(time, false);
     this.isBoundReadable = new Fact(time, true);
@@ -95,6 +102,7 @@ export class HostFunction {
     this.isUnitReadable = new Fact(time, true);
     this.isUnitLinked = new Fact(time, true);
     this.isTsmFree = isTsmFree;
+    this.tsms = tsms;
   }
 
   get isSeenOpen(): boolean {
@@ -137,7 +145,7 @@ export class HostFunction {
       rootPort: fn.rootPort,
       link,
       dsm: link.tsm === "" ? "" : this.isDsmElsewhere.value ? ELSEWHERE : slotOwnerOf(fn),
-      tsms: ["tsm0"],
+      tsms: ["tsm0", "tsm1"].slice(0, this.tsms.value),
       streamsLeft: null,
       covers: link.streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
       linkRead: this.#linkRead(),
@@ -195,7 +203,8 @@ export class HostFunction {
 
   /** What its registers and the root port's read. */
   get registers(): string | null {
-    return this.isLinkReadable.value ? `${this.link.value} ${this.covered.value.join(" ")}` : null;
+    const half = this.isHalfWritten.value ? "half " : "";
+    return this.isLinkReadable.value ? `${half}${this.link.value} ${this.covered.value.join(" ")}` : null;
   }
 
   #linkRead(): LinkRead {

@@ -30,6 +30,8 @@ export class HostModel {
   readonly functions: readonly HostFunction[];
   readonly units: readonly HostUnitState[];
   readonly isReadable: Fact<boolean>;
+  /** How many link TSMs are registered. */
+  readonly tsms: Fact<number>;
   /** False while some device is being connected or disconnected. */
   readonly isTsmFree: Fact<boolean>;
   readonly #listeners = new Map<number, () => void>();
@@ -40,7 +42,8 @@ export class HostModel {
   constructor(time: WorldTime, shape: HostShape) {
     this.isReadable = new Fact(time, true);
     this.isTsmFree = new Fact(time, true);
-    this.functions = functionsOf(time, shape.devices, this.isTsmFree);
+    this.tsms = new Fact(time, 1);
+    this.functions = functionsOf(time, shape.devices, { isTsmFree: this.isTsmFree, tsms: this.tsms });
     this.units = shape.units.map((unit, at) => ({
       ...unit,
       kernelName: `dmar${at}`,
@@ -170,12 +173,12 @@ export class HostModel {
 }
 
 /** A physical function comes before its virtual ones, and function 0 before the others of its slot. */
-function functionsOf(time: WorldTime, devices: readonly DeviceShape[], isTsmFree: Fact<boolean>): readonly HostFunction[] {
+function functionsOf(time: WorldTime, devices: readonly DeviceShape[], ofHost: Pick<HostFunction, "isTsmFree" | "tsms">): readonly HostFunction[] {
   const made = new Map<string, HostFunction>();
   for (const [at, device] of devices.entries()) {
     const physical = made.get(device.physicalFunction ?? "") ?? null;
     const linkOwner = physical ?? made.get(`${device.address.slice(0, -1)}0`) ?? null;
-    made.set(device.address, new HostFunction(time, device, { at, physical, linkOwner, isTsmFree }));
+    made.set(device.address, new HostFunction(time, device, { at, physical, linkOwner, ...ofHost }));
   }
   return [...made.values()];
 }

@@ -63,6 +63,7 @@ export class LinkWriter<Process> {
   reboot(): void {
     this.#boot += 1;
     if (this.isBusy) this.#host.blockTsm(true);
+    for (const fn of this.#host.functions) fn.isHalfWritten.set(false);
     this.isBusy = false;
   }
 
@@ -70,9 +71,11 @@ export class LinkWriter<Process> {
     const fn = this.#host.find(write.owner);
     this.isBusy = true;
     this.#host.blockTsm(false);
+    fn?.isHalfWritten.set(true);
     const end = (): void => {
       if (boot !== this.#boot) return;
       const errno = this.#answer(fn, write);
+      fn?.isHalfWritten.set(false);
       this.isBusy = false;
       this.#host.blockTsm(true);
       done(errno === null ? { kind: "Written" } : { kind: "Refused", at: "write", errno });

@@ -39,6 +39,10 @@ const RUN_PASS = "agent/run-pass.ts";
 const LOOK = "agent/look.ts";
 const WAKES = "agent/wakes.ts";
 const STATE = "agent/state.ts";
+const LINKS_PLAN = "domain/plan/links.ts";
+const LINKS_USE = "domain/links/use.ts";
+const LINKS_WORK = "domain/links/work.ts";
+const LINK_STEPS = "agent/link-steps.ts";
 const WANTED_HOLDERS = "domain/wanted-holders.ts";
 
 type Change = readonly [find: string, replace: string];
@@ -80,7 +84,7 @@ const STAYS = "devices: devices.filter((device) => !device.healthy || stays(devi
 const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
 
 const clear: readonly Mutant[] = [
-  without("CLEAR without podresources", USE, ["  uses.push(...podResourcesUses(inputs, isBelow));\n", ""]),
+  without("CLEAR without podresources", USE, ["  uses.push(...podResourcesUses(inputs, isIn));\n", ""]),
   without("CLEAR without the API's pods", USE, [") uses.push(...unplacedPods(inputs));", ") uses.push();"]),
   without("CLEAR without terminating pods", ACCOUNTING, ["if (isOver(pod)) return false;", "if (isOver(pod) || pod.terminating) return false;"]),
   without("CLEAR without the names of before a restart", ACCOUNTING, [
@@ -279,13 +283,16 @@ const offer: readonly Mutant[] = [
     "    if (verdict.offered && verdict.resource && verdict.epoch !== null)",
     "    if (verdict.resource && verdict.epoch !== null)",
   ]),
-  without("a link that stands although its registers differ", LINK_READING, [" && last.registers === slot.linkRead.registers;", ";"]),
+  without("a link that stands although its registers differ", LINK_READING, [
+    "return last.registers === slot.linkRead.registers ? {",
+    "return last.registers !== null ? {",
+  ]),
   {
     name: "a link that stands without ever having been read",
     edits: [
       edit(LINK_READING, [
-        '  if (slot.linkRead.tsm !== "Blocked" || last === null) return slot;',
-        '  if (slot.linkRead.tsm !== "Blocked") return slot;\n' +
+        '  if (last === null || (slot.linkRead.tsm !== "Blocked" && !last.isWriting)) return slot;',
+        '  if (last === null && slot.linkRead.tsm !== "Blocked") return slot;\n' +
           '  if (last === null) return { ...slot, link: { ...slot.link, state: "Insecure" }, linkRead: { ...slot.linkRead, tsm: "Stands" } };',
       ]),
       edit(LINK_READING, ['  if (fn.boundRead !== "Blocked" || bound === undefined) return fn;', '  if (fn.boundRead !== "Blocked") return fn;']),
@@ -353,4 +360,68 @@ const kernelOwned: readonly Mutant[] = [
   without("loads that are not kept", RUN_PASS, [", ports.loads?.watched() ?? new Set())", ", state.memory.loads)"]),
 ];
 
-export const MUTANTS: readonly Mutant[] = [...kernelOwned, ...gateRules, ...setupRules, ...uses, ...search, ...clear, ...setup, ...holds, ...offer];
+/** Writes of links: who may be in the way, and what is known before and after. */
+const links: readonly Mutant[] = [
+  {
+    name: "links of a spec that does not ask for them",
+    edits: [
+      edit(LINKS_USE, ['if (intent?.link.enable !== "OnPrepare" || isBridge)', "if (intent === null || isBridge)"]),
+      edit(LINKS_PLAN, ['if (inputs.intent?.link.enable !== "OnPrepare") return [];', ""]),
+    ],
+  },
+  // Free by the plan, and free by the look that the settling time is counted from: the same look.
+  {
+    name: "a link released with a use",
+    edits: [
+      edit(LINKS_PLAN, ["if (freeSinceMs === undefined || usesOfSlot(facts, owner).length > 0)", "if (freeSinceMs === undefined)"]),
+      edit(LINKS_WORK, ["if (isFree(owner)) freeSince.set(", "freeSince.set("]),
+    ],
+  },
+  without("links secured before the gate of their user", LINKS_PLAN, [
+    "if (open === undefined) return verdicts.map(",
+    "if (open === undefined && verdicts.length > 99) return verdicts.map(",
+  ]),
+  without("a link released without settling", LINKS_PLAN, ["Math.max(settledAt(facts, freeSinceMs), failure", "Math.max(0, failure"]),
+  without("a link never released", LINKS_PLAN, ["return repair(facts) ?? release(facts);", "return repair(facts) ?? AT_REST;"]),
+  without("a link never repaired", LINKS_PLAN, ["return repair(facts) ?? release(facts);", "return release(facts);"]),
+  without("a link repaired under a TD", LINKS_USE, ['onSlot.filter((fn) => fn.bound !== "No");', 'onSlot.filter((fn) => fn.bound === "Unknown");']),
+  without("a link repaired under another function's holder", LINKS_USE, [
+    "if (first === undefined || (held.length === 1 && wanting.includes(first))) return [];",
+    "if (first !== undefined || held.length === 0) return [];",
+  ]),
+  without("a link repaired as often as it is lost", LINKS_PLAN, ["count < MOST_REPAIRS ? 0 : fewerAtMs,", ""]),
+  without("a link connected again under those that it covers", LINKS_PLAN, [
+    "isLost ? repairBlockers(facts, owner, wanting) : usersBesides(facts, uncovered);",
+    "repairBlockers(facts, owner, wanting);",
+  ]),
+  without("uncovered virtual functions for good", LINKS_USE, [
+    'if (slot.link.streamSecure !== "Yes") return [];',
+    'if (slot.link.streamSecure !== "No") return [];',
+  ]),
+  without("a write decided on an old view", LINK_STEPS, ["if (state.stopping || !isSame ||", "if (state.stopping ||"]),
+  without("a failure that is forgotten at once", LINKS_WORK, [
+    "isWanted(owner) || !isForgotten(failure, view.nowMs)",
+    "isWanted(owner) && isForgotten(failure, view.nowMs)",
+  ]),
+  without("links that nobody watches", "agent/link-watch.ts", ["if (last !== undefined && registers !== last.registers) onChange();", ""]),
+  without("a start let through while its link is written", GATE_RULE, [
+    '(slot?.link.state === "Secure" && slot.linkRead.tsm !== "Writing")',
+    '(slot?.link.state === "Secure")',
+  ]),
+  without("a link on its way taken for one that is read", LINK_READING, ["if (slot.owner === writing) return { ...last, isWriting: true };", ""]),
+  without("pods of the API that a release does not ask for", OBSERVE, ["  if (mayRelease(intent, ground, memory)) return true;\n", ""]),
+  without("holders of secured slots that nobody looks for", WANTED_HOLDERS, ['(intent.link.enable === "OnPrepare" && isSecured(fn))', "false"]),
+];
+
+export const MUTANTS: readonly Mutant[] = [
+  ...links,
+  ...kernelOwned,
+  ...gateRules,
+  ...setupRules,
+  ...uses,
+  ...search,
+  ...clear,
+  ...setup,
+  ...holds,
+  ...offer,
+];

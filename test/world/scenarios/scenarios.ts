@@ -13,6 +13,7 @@ import { CLEARS } from "./scenarios-clear.ts";
 import { HANDS } from "./scenarios-hands.ts";
 import { HOLDS } from "./scenarios-holds.ts";
 import { HOSTS } from "./scenarios-hosts.ts";
+import { LINKS } from "./scenarios-links.ts";
 import { OFFERS } from "./scenarios-offer.ts";
 import { OWNERS } from "./scenarios-owner.ts";
 import { SETUPS } from "./scenarios-setup.ts";
@@ -31,6 +32,7 @@ const ALL: readonly Scenario[] = [
   ...OWNERS,
   ...SPECS,
   ...AGES,
+  ...LINKS,
 ];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));

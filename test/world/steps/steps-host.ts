@@ -66,6 +66,25 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
       return fn !== undefined && world.host.change<LinkTruth>(fn.link, "Off", false);
     },
   },
+  // A TSM is loaded, or gone; those that are connected take it along, which is nothing that happens to a link here.
+  setTsms: {
+    needs: "links",
+    weight: ({ host, shape }) => (shape.linkEnable === "Never" ? 0 : host.tsms.value === 1 ? 0.3 * shape.unrest : 8),
+    propose: ({ host }, dice) => ({ at: host.tsms.value === 1 ? dice.pick([0, 2]) : 1 }),
+    apply: ({ host }, { at }) => host.change(host.tsms, at ?? 1, false),
+  },
+  // The virtual functions were there too late.
+  coverOnly: {
+    isScripted: true,
+    weight: () => 0,
+    propose: () => ({}),
+    apply: ({ host }, { at }) => {
+      const fn = host.functions[at ?? 0];
+      if (fn === undefined) return false;
+      host.secure(fn, "Tsm");
+      return fn.covered.set([fn.address]);
+    },
+  },
   // A guest that reboots.
   resetLink: { needs: "links", ...onFunction(2, ({ host }, fn) => fn.isPresent.value && host.reset(fn)) },
   // What the TSM answers to the next write of the slot's link.

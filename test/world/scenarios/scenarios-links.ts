@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Links that the agent secures, repairs and releases, or that it waits for. */
+import type { World } from "../life/world.ts";
+import { GPU, plainIntent, specOf, type WorldShape } from "../models/shape.ts";
+import { advance, intent, POD, type Scenario, start, step, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
+
+const ON_PREPARE: Partial<WorldShape> = { linkEnable: "OnPrepare", spec: specOf(plainIntent({ link: { enable: "OnPrepare" } })) };
+const EXTERNAL: Partial<WorldShape> = { linkEnable: "External", spec: specOf(plainIntent({ link: { enable: "External" } })) };
+const SLOW = { ...ON_PREPARE, linkMs: 8_000 };
+
+const link =
+  (at: number, ...truths: readonly string[]) =>
+  ({ host }: World): readonly string[] => {
+    const shown = host.functions[at]?.link.value ?? "";
+    return truths.includes(shown) ? [] : [`the link of function ${at} should be ${truths.join(" or ")}, it is ${shown}`];
+  };
+const device =
+  (at: number, reason: string, word?: string) =>
+  ({ api, host }: World): readonly string[] => {
+    const shown = api.status?.devices.find(({ address }) => address === host.functions[at]?.address);
+    const found = `${shown?.reason} ${word === undefined ? "" : shown?.link.state}`.trim();
+    return found === `${reason} ${word ?? ""}`.trim() ? [] : [`function ${at} should be ${reason} ${word ?? ""}, the status says ${found}`];
+  };
+const pod =
+  (at: number, isRunning: boolean) =>
+  ({ api }: World): readonly string[] =>
+    api.pods[at]?.isRunning === isRunning ? [] : [`pod ${at} should ${isRunning ? "" : "not "}run`];
+const all =
+  (...checks: readonly ((world: World) => readonly string[])[]) =>
+  (world: World): readonly string[] =>
+    checks.flatMap((check) => check(world));
+
+/** A pod that has the device at 0 and runs, its link secured. */
+const RUNNING = [...UP, ...POD, advance(3_000)];
+const NIC_POD = [step("createPod", { word: "teeio.dev/nic", at: 1 }), step("admitPod", { word: "pod-1" })];
+const GONE = [step("terminatePod", { word: "pod-0" }), step("finishPod", { word: "pod-0", at: 0 })];
+
+export const LINKS: readonly Scenario[] = [
+  {
+    name: "the link of a device that is given away is secured before its container starts, and released when the pod has gone",
+    shape: ON_PREPARE,
+    steps: [...RUNNING, ...GONE, advance(20_000)],
+    check: all(link(0, "Off"), device(0, "Offered", "Insecure")),
+  },
+  {
+    name: "a container waits for its link, and starts when it is secured",
+    shape: SLOW,
+    steps: [...UP, ...POD, advance(4_000)],
+    check: all(pod(0, false), device(0, "Offered", "Securing")),
+  },
+  {
+    name: "a container starts with its link secured",
+    shape: SLOW,
+    steps: [...UP, ...POD, advance(10_000)],
+    check: all(pod(0, true), link(0, "Tsm"), device(0, "Offered", "Secure")),
+  },
+  {
+    name: "a link that takes long to be secured withdraws nothing, and other devices are given away meanwhile",
+    shape: { ...ON_PREPARE, linkMs: 15_000 },
+    steps: [...UP, ...POD, advance(1_000), ...NIC_POD, advance(1_000)],
+    check: all(device(0, "Offered", "Securing"), device(1, "Offered"), ({ api }) =>
+      api.pods[1]?.stage === "Held" ? [] : ["the other pod has nothing"],
+    ),
+  },
+  {
+    name: "a link whose write outlived its agent is the next one's",
+    shape: SLOW,
+    steps: [...UP, ...POD, advance(1_000), step("crashAgent"), start, advance(20_000), step("startContainer", { word: "pod-0" }), advance(2_000)],
+    check: all(link(0, "Tsm"), device(0, "Offered", "Secure"), pod(0, true)),
+  },
+  {
+    name: "an agent that is killed just before it writes writes nothing",
+    shape: ON_PREPARE,
+    steps: [...UP, step("crashAgentAt", { word: "tsm.write" }), ...POD, advance(2_000)],
+    check: link(0, "Off"),
+  },
+  {
+    name: "an agent that is stopped while it writes adopts what came of it",
+    shape: SLOW,
+    steps: [...UP, ...POD, advance(1_000), step("stopAgent"), advance(1_000), start, advance(20_000)],
+    check: all(link(0, "Tsm"), device(0, "Offered", "Secure")),
+  },
+  {
+    name: "a link that the opening of its device has reset is repaired, and the device stays listed",
+    shape: { ...ON_PREPARE, resetsOnOpen: true },
+    steps: [...RUNNING, advance(6_000)],
+    check: all(pod(0, true), link(0, "Tsm"), device(0, "Offered", "Secure")),
+  },
+  {
+    name: "a link that a guest loses is repaired, three times a minute",
+    shape: ON_PREPARE,
+    steps: [...RUNNING, ...Array.from({ length: 5 }, () => [step("resetLink", { at: 0 }), advance(4_000)]).flat()],
+    check: all(link(0, "Broken"), device(0, "Offered", "Broken")),
+  },
+  {
+    name: "a link is not repaired while a TDI of its slot is bound",
+    shape: ON_PREPARE,
+    steps: [...RUNNING, step("bindTdi", { at: 0 }), step("resetLink", { at: 0 }), advance(10_000)],
+    check: all(link(0, "Broken"), device(0, "Offered", "Broken")),
+  },
+  {
+    name: "no link is released while a TDI of its slot is bound, whoever has it",
+    shape: ON_PREPARE,
+    steps: [...UP, step("secureLink", { at: 0, word: "Tsm" }), step("bindTdi", { at: 0 }), advance(30_000)],
+    check: link(0, "Tsm"),
+  },
+  {
+    name: "no link is released while a process has a function of its slot open",
+    shape: ON_PREPARE,
+    steps: [...UP, step("openFromOutside", { at: 0 }), step("secureLink", { at: 0, word: "Tsm" }), advance(30_000)],
+    check: link(0, "Tsm"),
+  },
+  {
+    name: "a link that somebody else has secured and that nobody uses is released",
+    shape: ON_PREPARE,
+    steps: [...UP, step("secureLink", { at: 0, word: "Tsm" }), advance(40_000)],
+    check: link(0, "Off"),
+  },
+  {
+    name: "a link that nobody uses is released although the intent is Cleared and nothing was ever set up",
+    shape: ON_PREPARE,
+    steps: [intent("cleared"), start, advance(3_500), step("secureLink", { at: 0, word: "Tsm" }), advance(60_000)],
+    check: link(0, "Off"),
+  },
+  {
+    name: "a container that is to start while its link is released waits for the next one",
+    shape: SLOW,
+    steps: [
+      ...UP,
+      ...POD,
+      advance(12_000),
+      ...GONE,
+      advance(8_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-1" }),
+      advance(3_000),
+    ],
+    check: all(pod(1, false), device(0, "Offered", "Releasing"), ({ api }) =>
+      api.pods[1]?.isStarting === true ? [] : [`pod 1 should be starting, it is ${api.pods[1]?.stage}`],
+    ),
+  },
+  {
+    name: "a link is not connected again for a virtual function under a function that it covers",
+    shape: { ...VIRTUAL, ...ON_PREPARE },
+    steps: [
+      ...UP,
+      step("replug", { at: 1, word: "" }),
+      advance(3_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }),
+      advance(3_000),
+      step("createPod", { word: "teeio.dev/nic", at: 1 }),
+      step("admitPod", { word: "pod-1" }),
+      advance(3_000),
+      step("stopContainer", { word: "pod-0" }),
+      step("coverOnly", { at: 0 }),
+      advance(20_000),
+    ],
+    check: all(pod(1, true), link(0, "Tsm")),
+  },
+  {
+    name: "a link is left alone where the spec does not say that it is ours",
+    steps: [...UP, step("secureLink", { at: 0, word: "Tsm" }), ...POD, advance(40_000)],
+    check: all(link(0, "Tsm"), link(1, "Off")),
+  },
+  {
+    name: "a virtual function that was made after its link was secured waits until the slot is free, and is covered then",
+    shape: { ...VIRTUAL, ...ON_PREPARE },
+    steps: [
+      ...UP,
+      step("createPod", { word: "teeio.dev/nic", at: 1 }),
+      step("admitPod", { word: "pod-0" }),
+      advance(3_000),
+      step("replug", { at: 1, word: "" }),
+      advance(12_000),
+    ],
+    check: all(pod(0, true), link(0, "Tsm"), device(1, "LinkNotCovering")),
+  },
+  {
+    name: "a virtual function that was given away uncovered starts when its slot is free",
+    shape: { ...VIRTUAL, ...ON_PREPARE },
+    steps: [
+      ...UP,
+      step("replug", { at: 1, word: "" }),
+      advance(3_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }, "tsm.write"),
+      step("coverOnly", { at: 0 }),
+      advance(25_000),
+    ],
+    check: all(pod(0, true), link(0, "Tsm")),
+  },
+  {
+    name: "a virtual function's end does not release the link under a TD of another function of its slot",
+    shape: { ...VIRTUAL, ...ON_PREPARE },
+    steps: [
+      ...UP,
+      step("replug", { at: 1, word: "" }),
+      advance(3_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }),
+      advance(3_000),
+      step("bindTdi", { at: 0 }),
+      ...GONE,
+      advance(30_000),
+    ],
+    check: link(0, "Tsm"),
+  },
+  {
+    name: "a link is released before its unit is cleared",
+    shape: ON_PREPARE,
+    steps: [...RUNNING, intent("cleared"), ...GONE, advance(25_000)],
+    check: all(link(0, "Off"), ({ module }) => (module.units[0]?.trust.value === null ? [] : ["the unit should be cleared"])),
+  },
+  {
+    name: "a link is not released under a running pod when its unit is lost",
+    shape: { ...TWO_UNITS, ...ON_PREPARE },
+    steps: [...RUNNING, step("bindTdi", { at: 0 }), step("loseUnit", { at: 0 }), advance(20_000)],
+    check: link(0, "Tsm"),
+  },
+  {
+    name: "a device that does not prove what it is is withheld, and others go on",
+    shape: ON_PREPARE,
+    steps: [...UP, step("linkFault", { at: 0, word: "EKEYREJECTED" }), ...POD, advance(2_000), ...NIC_POD, advance(3_000)],
+    check: all(pod(0, false), device(0, "AuthenticationFailed", "Failed"), pod(1, true), device(1, "Offered", "Secure")),
+  },
+  {
+    name: "a link that fails three times keeps its device back, and one that fails once does not",
+    shape: ON_PREPARE,
+    steps: [
+      ...UP,
+      ...["ENOMEM", "ENOMEM", "ENOMEM"].map((word) => step("linkFault", { at: 0, word })),
+      step("linkFault", { at: 1, word: "ENOMEM" }),
+      ...POD,
+      ...NIC_POD,
+      advance(10_000),
+    ],
+    check: all(pod(0, false), device(0, "LinkFailed", "Failed"), pod(1, true), device(1, "Offered", "Secure")),
+  },
+  {
+    name: "a device whose slot's link was lost while another function is open is withheld until that can be put right",
+    shape: { ...VIRTUAL, ...ON_PREPARE },
+    steps: [
+      ...UP,
+      step("replug", { at: 1, word: "" }),
+      advance(3_000),
+      step("createPod", { word: GPU, at: 1 }),
+      step("admitPod", { word: "pod-0" }),
+      advance(3_000),
+      step("openFromOutside", { at: 0 }),
+      step("resetLink", { at: 0 }),
+      advance(14_000),
+    ],
+    check: all(link(0, "Broken"), device(1, "Offered"), device(0, "RepairBlocked")),
+  },
+  {
+    name: "an agent that was away for a pod's whole life releases what the pod left",
+    shape: ON_PREPARE,
+    steps: [...RUNNING, step("crashAgent"), ...GONE, start, advance(40_000)],
+    check: link(0, "Off"),
+  },
+  {
+    name: "a container waits for a link that another program secures",
+    shape: EXTERNAL,
+    steps: [...UP, ...POD, advance(5_000)],
+    check: all(pod(0, false), link(0, "Off"), device(0, "Offered", "Insecure")),
+  },
+  {
+    name: "a container starts when another program has secured its link",
+    shape: EXTERNAL,
+    steps: [...UP, ...POD, advance(5_000), step("secureLink", { at: 0, word: "Tsm" }), advance(3_000)],
+    check: all(pod(0, true), link(0, "Tsm")),
+  },
+  {
+    name: "without a TSM nothing is offered that the agent would have to secure",
+    shape: ON_PREPARE,
+    steps: [...UP, step("setTsms", { at: 0 }), advance(12_000)],
+    check: device(0, "NoTsm"),
+  },
+  {
+    name: "the agent chooses none of two TSMs",
+    shape: ON_PREPARE,
+    steps: [
+      ...UP,
+      step("setTsms", { at: 2 }),
+      advance(12_000),
+      step("setTsms", { at: 1 }),
+      advance(12_000),
+      step("setTsms", { at: 2 }),
+      advance(12_000),
+    ],
+    check: device(0, "TsmAmbiguous"),
+  },
+];
