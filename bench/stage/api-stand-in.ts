@@ -23,7 +23,7 @@ const OBJECT = {
     state: "Trusted",
     units: { all: true },
     resources: [{ name: RESOURCE, ledger: "DevicePlugin", match: { functions: ["Physical", "Virtual"] } }],
-    link: { enable: "OnPrepare" },
+    link: { enable: "Never" },
   },
 };
 

@@ -24,7 +24,7 @@ spec:
   units: {all: true}
   resources:
     - {name: ${RESOURCE}, ledger: DevicePlugin, match: {functions: [Physical, Virtual]}}
-  link: {enable: OnPrepare}
+  link: {enable: Never}
 `;
 
 /** How an agent comes to its intent. */

@@ -159,6 +159,7 @@ static int link_connect(struct pci_dev *pdev)
 		pci_warn(pdev, "SIMULATED: no session, its unit is not trusted (%d)\n", rc);
 		return rc;
 	}
+	msleep(connect_sim.link.connect_ms);
 	rc = authenticate(pdev);
 	if (!rc)
 		rc = secure(link, pdev);

@@ -8,7 +8,7 @@
  *	which knows nothing
  * detached: 1: it does not answer any more
  * latency_ms, interruptions: of every call
- * link_auth_fails, link_remove_ms, link_before_setup: see link in sim.h
+ * link_auth_fails, link_connect_ms, link_remove_ms, link_before_setup: see link in sim.h
  * link_exchanges: read only; see there
  * stream_lost: `0000:01:00.0`
  * table: read only; the module's own units and pages
@@ -289,6 +289,7 @@ void connect_sim_script_start(void)
 	debugfs_create_u32("interruptions", 0600, folder, &connect_sim.head.interruptions);
 	debugfs_create_u32("link_auth_fails", 0600, folder, &connect_sim.link.auth_fails);
 	debugfs_create_u32("link_exchanges", 0400, folder, &connect_sim.link.exchanges);
+	debugfs_create_u32("link_connect_ms", 0600, folder, &connect_sim.link.connect_ms);
 	debugfs_create_u32("link_remove_ms", 0600, folder, &connect_sim.link.remove_ms);
 	debugfs_create_bool("link_before_setup", 0600, folder, &connect_sim.link.before_setup);
 	debugfs_create_file("stream_lost", 0200, folder, NULL, &stream_lost_operations);

@@ -27,6 +27,7 @@ struct connect_sim {
 	struct {
 		u32 auth_fails; /* so many connects fail: an endpoint answers ERROR */
 		u32 exchanges; /* so many requests of SPDM have come to endpoints */
+		u32 connect_ms; /* SPDM takes so long, and cannot be interrupted */
 		u32 remove_ms; /* a context takes so long to go, under PCI/TSM's semaphore */
 		bool before_setup; /* one may be secured although its unit is not trusted */
 	} link;

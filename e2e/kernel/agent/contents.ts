@@ -20,7 +20,7 @@ spec:
   units: {all: true}
   resources:
     - {name: teeio.dev/device, ledger: DevicePlugin, match: {functions: [Physical, Virtual]}}
-  link: {enable: OnPrepare}
+  link: {enable: Never}
 `;
 
 /** Needs the project's set-up (dependencies, addon, bundle). What is made goes to `folder`. */
@@ -29,6 +29,7 @@ export async function agentContents(folder: string): Promise<Contents> {
   const libraries = await sharedObjectsOf(node);
   const kubelet = await bundleProgram("kubelet", folder);
   writeFileSync(join(folder, "trusted.yaml"), MANIFEST);
+  writeFileSync(join(folder, "securing.yaml"), MANIFEST.replace("enable: Never", "enable: OnPrepare"));
   writeFileSync(join(folder, "cleared.yaml"), MANIFEST.replace("state: Trusted", "state: Cleared"));
   return {
     ...Object.fromEntries(libraries.map((path) => [path, path])),
@@ -37,6 +38,7 @@ export async function agentContents(folder: string): Promise<Contents> {
     "opt/trusted-iommu/dist": join(ROOT, "dist"),
     "opt/trusted-iommu/kubelet.mjs": kubelet,
     "trusted.yaml": join(folder, "trusted.yaml"),
+    "securing.yaml": join(folder, "securing.yaml"),
     "cleared.yaml": join(folder, "cleared.yaml"),
   };
 }

@@ -28,7 +28,20 @@ export interface VmNode {
   untilOffers(what: string, isMet: (offers: Offers) => boolean): Promise<Offers>;
   /** Waits until kubelet's newest ids are as wanted, and returns them. */
   untilOffered(what: string, isMet: (ids: readonly string[]) => boolean): Promise<readonly string[]>;
+  /** The pods that kubelet is to run, by name: one that comes is admitted, one that goes is deleted. */
+  setPods(names: readonly string[]): Promise<void>;
+  /** Waits until kubelet has said that of the pod. @returns all that it has said of it */
+  untilPod(name: string, what: string, isMet: (state: PodSaid) => boolean): Promise<readonly PodSaid[]>;
   log(): Promise<string>;
+}
+
+/** What kubelet says of a pod after each attempt to start its container. */
+export interface PodSaid {
+  readonly atMs: number;
+  readonly phase: string;
+  readonly message: string;
+  readonly ids: readonly string[];
+  readonly deviceNodes: readonly string[];
 }
 
 export function vmNode(vm: Vm): VmNode {
@@ -37,7 +50,7 @@ export function vmNode(vm: Vm): VmNode {
     return file.status;
   };
   const offers = async (): Promise<Offers> => {
-    const lines = (await vm.run("cat /run/kubelet.log")).trim().split("\n");
+    const lines = (await vm.run("grep offered /run/kubelet.log")).trim().split("\n");
     return lines.map((line) => Object.values((JSON.parse(line) as { offered: Record<string, readonly string[]> }).offered).flat());
   };
   const until: VmNode["until"] = (what, isMet) =>
@@ -78,6 +91,20 @@ export function vmNode(vm: Vm): VmNode {
     offers,
     untilOffers,
     untilOffered: async (what, isMet) => (await untilOffers(what, (all) => isMet(all.at(-1) ?? []))).at(-1) ?? [],
+    setPods: async (names) => {
+      const lines = names.map((name) => `${name} teeio.dev/device`).join("\\n");
+      await vm.run(`printf '${lines}\\n' > /var/lib/kubelet/pods.new && mv /var/lib/kubelet/pods.new /var/lib/kubelet/pods.txt`);
+    },
+    untilPod: (name, what, isMet) =>
+      waitUntil(
+        `pod ${name}: ${what}`,
+        async () => {
+          const { output } = await vm.try(`grep '"pod":"${name}"' /run/kubelet.log`);
+          const said = output.split("\n").flatMap((line): PodSaid[] => (line.startsWith("{") ? [JSON.parse(line) as PodSaid] : []));
+          return said.some(isMet) ? met(said) : notYet<readonly PodSaid[]>(output);
+        },
+        { deadlineMs: WAIT_MS },
+      ),
     log: () => vm.run("cat /run/agent.log"),
   };
 }
