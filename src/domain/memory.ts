@@ -12,7 +12,7 @@ import { type Hold, type HoldMemory, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import { selectsUnit } from "./intent.ts";
 import { isAnyLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.ts";
-import { isOurs, usesOfSlot, wantingOn } from "./links/use.ts";
+import { carriedOn, isOurs, usesOfSlot, wantingOn } from "./links/use.ts";
 import { type LinkWork, linkWorkAfterLook, NO_LINK_WORK } from "./links/work.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
 import { NO_SPECS, type SpecsInPlace } from "./specs.ts";
@@ -61,6 +61,8 @@ export interface Memory extends HoldMemory {
   readonly freeSince: ReadonlyMap<RegBase, number>;
   readonly attempts: ReadonlyMap<RegBase, Attempts>;
   readonly linkWork: LinkWork;
+  /** By owner of a slot: other functions of it that are, or may be, given away with the link that the owner's reset would end. */
+  readonly carried: ReadonlyMap<Address, readonly Address[]>;
 }
 
 /** What a process begins with. */
@@ -79,6 +81,7 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     freeSince: new Map(),
     attempts: new Map(),
     linkWork: NO_LINK_WORK,
+    carried: new Map(),
   };
   return { startedMs, settleMs, ...proven, ...none, specs: NO_SPECS, proofProblem: "" };
 }
@@ -105,7 +108,13 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
   const unsureLooks = isAnyLinkUnsure(ground) ? memory.unsureLooks + 1 : 0;
-  return { ...next, unsureLooks, freeSince: freeSinceAfter(next, intent, ground), linkWork: linkWorkAfter(next, intent, ground) };
+  return {
+    ...next,
+    unsureLooks,
+    carried: carriedOn(next, intent, ground),
+    freeSince: freeSinceAfter(next, intent, ground),
+    linkWork: linkWorkAfter(next, intent, ground),
+  };
 }
 
 function linkWorkAfter(memory: Memory, intent: Intent | null, ground: Ground): LinkWork {

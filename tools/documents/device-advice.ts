@@ -36,6 +36,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   DsmElsewhere:
     "disconnect the link. The device has no device security manager of its own at function 0 (`cat tsm/dsm` of it names the one that was used), so " +
     "that its measurements cannot be told from another's.",
+  CarriesOthers:
+    "nothing if pods are to have the other functions of the slot, which usually are virtual ones. To give away function 0 instead, take the others out of " +
+    "`spec.resources` (`functions: [Physical]`).",
   NoTsm:
     "load a link TSM (`ls /sys/class/tsm` shows those that are there), or write `link: {enable: Never}` if devices are to be given away without a link. " +
     "No kernel has a link TSM for TDX Connect yet that works beside `tdx_iommu.ko`.",

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { API_VERSION, TRUSTED_IOMMU } from "../../../src/api/names.ts";
 import { statusSchema } from "../../../src/api/status.ts";
+import type { LinkEnable } from "../../../src/domain/intent.ts";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { type Look, met, notYet, waitUntil } from "../../cluster/waiting.ts";
@@ -25,7 +26,8 @@ export interface Agents {
   install(): Promise<void>;
   /** Waits until the node's agent is ready, and alone. Not for a node that has just been reset: the API server goes on showing what was. */
   untilReady(): Promise<void>;
-  setIntent(state: "Trusted" | "Cleared"): Promise<void>;
+  /** `enable`: who secures links; nobody, when it is not given. */
+  setIntent(state: "Trusted" | "Cleared", enable?: LinkEnable): Promise<void>;
   /** The agent's newest report on the newest spec for which `holds` is true. @throws with the last one when none comes */
   untilStatus(what: string, holds: (status: NodeStatus) => boolean): Promise<NodeStatus>;
   /** What the scheduler counts with, of the project's resources. */
@@ -55,7 +57,7 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
     Object.fromEntries(Object.entries(await cluster.allocatable(node)).filter(([name]) => name.startsWith(PREFIX)));
   return {
     async install() {
-      const values = ["--set", `image.pullPolicy=${AGENT_IMAGE_VALUES.pullPolicy},agent.settleSeconds=3`];
+      const values = ["--set", `image.pullPolicy=${AGENT_IMAGE_VALUES.pullPolicy},agent.settleSeconds=3,agent.devices.write=true`];
       const place = ["--set-json", `agent.nodeSelector=${JSON.stringify({ "kubernetes.io/hostname": node })}`];
       await cluster.exec(["helm", "install", RELEASE, CHART, "--namespace", RELEASE, "--create-namespace", ...values, ...place]);
     },
@@ -67,8 +69,9 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
         return others.length === 0 && container?.ready === true ? met(true) : notYet<boolean>(JSON.stringify(list.items));
       });
     },
-    async setIntent(state) {
-      const spec = { state, units: { all: true }, resources: [{ name: RESOURCE, match: { classes: ["0108"] } }] };
+    async setIntent(state, enable = "Never") {
+      const resources = [{ name: RESOURCE, match: { classes: ["0108"] } }];
+      const spec = { state, units: { all: true }, resources, link: { enable } };
       await cluster.apply({ apiVersion: API_VERSION, kind: TRUSTED_IOMMU.kind, metadata: { name: node }, spec });
     },
     untilStatus: (what, holds) =>

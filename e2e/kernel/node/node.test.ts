@@ -6,9 +6,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } f
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import { type Cluster, startCluster } from "../../cluster/cluster.ts";
 import { openRung } from "../../cluster/rung.ts";
+import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
 import { agentImage } from "../../image/agent-image.ts";
+import { sys } from "../kit/device.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
-import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, TABLE } from "../kit/simulator.ts";
+import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, SIM, TABLE } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
 import type { Vm } from "../vm/vm.ts";
@@ -40,6 +42,15 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
   let agents: Agents;
   let wentWrong = false;
   const tell = rung.progress;
+  const untilEvent = (text: RegExp): Promise<string> =>
+    waitUntil(
+      `an event like ${text}`,
+      async () => {
+        const { stdout } = await cluster.kubectl(["get", "events", "-o", "custom-columns=MESSAGE:.message", "--no-headers"]);
+        return text.test(stdout) ? met(stdout) : notYet<string>(stdout);
+      },
+      { deadlineMs: 180_000, everyMs: 500 },
+    );
   const show = async (...args: readonly string[]): Promise<string> => {
     const { stdout } = await cluster.kubectl(args);
     tell(`kubectl ${args.join(" ")}\n${stdout.trimEnd()}`);
@@ -170,6 +181,38 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     await untilPod(cluster, "worker", isReady);
     await show("get", "trustediommu", "-o", "wide");
     await show("get", "pods", "-o", "wide");
+  });
+
+  it("secures the link of a pod's device before its container starts, however long that takes", async () => {
+    await agents.setIntent("Trusted", "OnPrepare");
+    const isSecured = (status: NodeStatus) =>
+      status.devices.some((one) => one.link.state === "Secure" && one.usedBy?.pod.startsWith("default/worker"));
+    // The pod that runs was given its device without a link.
+    await agents.untilStatus("the link of the pod's device secured", isSecured);
+    await show("get", "trustediommu", "-o", "wide");
+    await cluster.kubectl(["delete", "deployment", "worker", "--wait=true", "--timeout=120s"]);
+    await agents.untilStatus("all links released", (now) => now.devices.every((one) => one.link.state === "Insecure"));
+    expect(await vm.run(`cat ${DEVICES.map((address) => sys(address, "tsm/connect")).join(" ")}`)).toBe("\n\n");
+    await vm.run(`echo 25000 > ${SIM}/link_connect_ms`);
+    await cluster.apply(deploymentOf("secured", { device: true, script: OPEN_DEVICES }));
+    await untilEvent(/LINK_PENDING: link of 0000:0[12]:00\.0 is being secured for \d+ s/);
+    await untilPod(cluster, "secured", isReady);
+    await show("get", "events", "--field-selector", "type=Warning", "-o", "custom-columns=REASON:.reason,MESSAGE:.message");
+    const connected = await vm.run(`cat ${DEVICES.map((address) => sys(address, "tsm/connect")).join(" ")}`);
+    expect(connected.match(/tsm0/g)).toHaveLength(1);
+    await vm.run(`echo 0 > ${SIM}/link_connect_ms`);
+  });
+
+  it("releases the link when the pod has gone, and clears the unit after it", async () => {
+    await agents.setIntent("Cleared", "OnPrepare");
+    await agents.untilStatus("a CLEAR that waits for the pod", (now) => now.units[0]?.reason === "ClearBlocked");
+    await cluster.kubectl(["delete", "deployment", "secured", "--wait=true", "--timeout=120s"]);
+    const status = await agents.untilStatus("a cleared unit", (now) => now.units[0]?.state === "Untrusted");
+    expect(status.devices.map(({ link }) => link.state)).toEqual(DEVICES.map(() => "Insecure"));
+    expect(await vm.run(TABLE)).toMatch(/phase 0 .* links 0\n/);
+    const log = await agents.log();
+    tell(log);
+    await show("get", "trustediommu", "-o", "wide");
   });
 
   it("leaves nothing in the kernel's log that anybody should look at", async () => {

@@ -31,7 +31,7 @@ export interface GateInputs {
   readonly kubelet: string | null;
   readonly memory: Pick<
     Memory,
-    "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken" | "linkWork"
+    "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken" | "linkWork" | "carried"
   >;
 }
 

@@ -5,6 +5,7 @@ import { requesterIdOf } from "../address.ts";
 import type { TsmRead } from "../device.ts";
 import { FORGOTTEN, type Hold, isForgotten } from "../holds.ts";
 import { selectsUnit } from "../intent.ts";
+import { atMostThree } from "../link-names.ts";
 import { isFailed, type LinkFailure } from "../links/error.ts";
 import { isCoverable, isCovered } from "../links/use.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
@@ -94,6 +95,13 @@ export const GATE_RULES: readonly Rule[] = [
     reason: "DsmElsewhere",
     passes: ({ slot }) => slot !== null && (slot.dsm === "" || slot.dsm === slot.owner),
     read: ({ slot }) => `tsm/dsm "${slot?.dsm ?? ""}" of ${slot?.owner ?? "no slot"}`,
+  },
+  {
+    // Who was given it already keeps it.
+    reason: "CarriesOthers",
+    passes: ({ address, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.carried.has(address),
+    read: ({ address, memory }) =>
+      `functions that share its link: ${atMostThree(memory.carried.get(address) ?? []) || "none that may be given away"}`,
   },
   {
     reason: "NoTsm",

@@ -44,6 +44,34 @@ export function isCoverable({ address, functionType }: Pick<PciFunction, "addres
   return functionType === "Virtual" || address === owner;
 }
 
+/**
+ * Functions that share a link with function 0 of their slot, and are held or may be given to a pod: whoever opens function 0 resets it, and with it the
+ * stream of all. What a resource takes counts, unless it can never be offered.
+ */
+export function carriedOn(
+  { holds }: Pick<ClearanceMemory, "holds">,
+  intent: Intent | null,
+  { onSlot }: Pick<Ground, "onSlot">,
+): ReadonlyMap<Address, readonly Address[]> {
+  const carried = new Map<Address, readonly Address[]>();
+  if (intent === null || intent.link.enable === "Never") return carried;
+  for (const [owner, functions] of onSlot) {
+    if (functions.length < 2) continue;
+    const others = functions.filter((fn) => fn.address !== owner && (holds.has(fn.address) || mayBeGiven(intent, fn, owner)));
+    if (others.length > 0)
+      carried.set(
+        owner,
+        others.map(({ address }) => address),
+      );
+  }
+  return carried;
+}
+
+function mayBeGiven(intent: Intent, fn: PciFunction, owner: Address): boolean {
+  const isSelected = fn.unit.kind === "Unreadable" || (fn.unit.kind === "Unit" && selectsUnit(intent, fn.unit.regBase));
+  return fn.teeIo !== "No" && isSelected && isCoverable(fn, owner) && resourceFor(intent, fn)?.ledger === "DevicePlugin";
+}
+
 /** The root port's range of requester IDs has the function. */
 export function isCovered({ address }: Pick<PciFunction, "address">, { covers }: Pick<Slot, "covers">): boolean {
   const id = requesterIdOf(address);

@@ -59,6 +59,8 @@ const failedAs = (kind: LinkErrorKind, count: number): LinkWork => ({
 });
 const blockedRepair: LinkWork = { ...NO_LINK_WORK, blocked: new Map([["0000:17:00.0", "0000:17:00.1 is open in pid 4711"]]) };
 
+const carried = new Map([["0000:17:00.0", ["0000:17:02.1"]]]);
+
 /** One world per reason in which exactly that rule says no. */
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["DeviceMissing", inputs({ fn: null, slot: null })],
@@ -91,6 +93,8 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, streamSecure: "Unknown" } }), memory: aMemory({ checkedLinks }) })],
   ["LinkBroken", inputs({ slot: aSlot({ link: { ...secured, tsm: "", streamSecure: "No" } }), memory: aMemory({ checkedLinks }) })],
   ["DsmElsewhere", inputs({ slot: aSlot({ link: secured, dsm: "0000:16:02.0" }), memory: aMemory({ checkedLinks }) })],
+  ["CarriesOthers", inputs({ intent: ON_PREPARE, memory: aMemory({ carried }) })],
+  ["CarriesOthers", inputs({ intent: ON_PREPARE, purpose: "Allocate", memory: aMemory({ carried }) })],
   ["NoTsm", inputs({ intent: ON_PREPARE, slot: aSlot({ tsms: [] }) })],
   ["TsmAmbiguous", inputs({ intent: ON_PREPARE, slot: aSlot({ tsms: ["tsm0", "tsm1"] }) })],
   ["AuthenticationFailed", inputs({ intent: ON_PREPARE, memory: aMemory({ linkWork: failedAs("Authentication", 1) }) })],
@@ -165,6 +169,13 @@ describe("the gate", () => {
     expect(judge(inputs({ ...START, memory: held })).reason).toBe("Offered");
     for (const intent of [ON_PREPARE, EXTERNAL])
       expect(judge(inputs({ ...START, intent, slot: aSlot({ link: secured }), memory: { ...held, checkedLinks } })).reason).toBe("Offered");
+  });
+
+  it("lets who was given function 0 keep it when virtual functions come", () => {
+    for (const purpose of ["List", "PreStart"] as const)
+      expect(judge(inputs({ intent: ON_PREPARE, purpose, slot: aSlot({ link: secured }), memory: { ...held, checkedLinks, carried } })).reason).toBe(
+        "Offered",
+      );
   });
 
   it("does not hold an old failure against a link that is secured", () => {

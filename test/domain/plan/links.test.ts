@@ -4,6 +4,7 @@ import type { PciFunction } from "../../../src/domain/device.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
 import type { Hold } from "../../../src/domain/holds.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
+import { carriedOn } from "../../../src/domain/links/use.ts";
 import { NO_LINK_WORK } from "../../../src/domain/links/work.ts";
 import { type Memory, remember } from "../../../src/domain/memory.ts";
 import { linkStepsOf, planLink, planLinks } from "../../../src/domain/plan/links.ts";
@@ -226,6 +227,27 @@ describe("a link that is secured", () => {
     expect(remember(free, intent, used.ground).linkWork.freeSince.has(OWNER)).toBe(false);
     const unread = groundFrom(aView({ host: { kind: "Unreadable", why: "EIO" } }));
     expect(remember(free, intent, unread).linkWork.freeSince.size).toBe(0);
+  });
+});
+
+describe("what function 0 carries", () => {
+  const VIRTUAL = aFunction({ address: "0000:17:02.1", functionType: "Virtual", physicalFunction: OWNER });
+  const carriedBy = (fn: PciFunction, intent: Intent = ON_PREPARE, held: ReadonlyMap<string, Hold> = new Map()) =>
+    carriedOn({ holds: held }, intent, inputs({ functions: [aFunction(), fn] }).ground).get(OWNER) ?? [];
+
+  it("is every other function that may be given away with the link of the slot", () => {
+    expect(carriedBy(VIRTUAL)).toEqual([VIRTUAL.address]);
+    expect(carriedBy({ ...VIRTUAL, vfioCdev: null })).toEqual([VIRTUAL.address]);
+    expect(carriedBy({ ...VIRTUAL, vendor: "1234" })).toEqual([]);
+    expect(carriedBy({ ...VIRTUAL, vendor: "1234" }, ON_PREPARE, new Map([[VIRTUAL.address, HELD]]))).toEqual([VIRTUAL.address]);
+    expect(carriedBy({ ...VIRTUAL, teeIo: "No" })).toEqual([]);
+    expect(carriedBy(aFunction({ address: SECOND }))).toEqual([]);
+    expect(carriedBy({ ...VIRTUAL, unit: { kind: "None" } })).toEqual([]);
+    expect(carriedBy(VIRTUAL, { ...ON_PREPARE, units: { regBases: ["0x1000"] } })).toEqual([]);
+  });
+
+  it("is nothing where nobody asks for links", () => {
+    expect(carriedBy(VIRTUAL, anIntent())).toEqual([]);
   });
 });
 

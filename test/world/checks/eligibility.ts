@@ -69,6 +69,8 @@ export function objections(question: Question): readonly Objection[] {
   object(isOff, "its link is not secured", fn.link);
   object(fn.link.value === "Foreign", "the kernel does not know its stream", fn.link);
   object(fn.isManagedElsewhere, "another function manages its security", fn.link);
+  const carrier = question.purpose !== "PreStart" && enable !== "Never" && fn.linkOwner === null ? carriedBy(world, process, fn) : null;
+  object(carrier !== null, "another function that may be given away has its link", carrier ?? ALWAYS);
   object(enable === "OnPrepare" && world.host.tsms.value !== 1, "no TSM, or more than one, could secure its link", world.host.tsms);
   const isNever = enable !== "Never" && fn.physical === null && fn.linkOwner !== null;
   object(isNever, "no kernel covers it, and a link is asked for", process.intent);
@@ -97,6 +99,24 @@ export function objections(question: Question): readonly Objection[] {
   againstOtherName(question, object);
   againstOtherHands(question, fn, object);
   return against;
+}
+
+/** The first virtual function that a resource of the spec takes, as long as nobody has been given function 0. Since when it is there. */
+function carriedBy({ api, host }: World, process: AgentProcess, fn: HostFunction): Since | null {
+  if (api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address))) return null;
+  const intent = process.intent.value?.intent;
+  const one = host.functions.find(
+    (other) =>
+      other.physical === fn &&
+      other.isPresent.value &&
+      other.isTeeCapable &&
+      other.isUnitLinked.value &&
+      intent?.resources.find((rule) => rule.match.vendors?.includes(other.vendor))?.ledger === "DevicePlugin" &&
+      (intent.units.all === true || (intent.units.regBases ?? []).includes(other.regBase ?? "")),
+  );
+  if (one === undefined) return null;
+  const since = younger(younger(one.isPresent, one.isUnitLinked), process.intent);
+  return { sinceTick: since.sinceTick, sinceMs: since.sinceMs, loud: false };
 }
 
 type Object = (isBad: boolean, why: string, since: Since) => void;

@@ -41,6 +41,9 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   if (shape.linkEnable === "OnPrepare" && fn.link.value !== "Off" && OF_A_REPAIR.has(reason.shown)) return true;
   if (shape.linkEnable === "OnPrepare" && fn.isUncovered && reason.shown === "LinkNotCovering") return true;
   if (shape.linkEnable === "OnPrepare" && (reason.shown === "LinkFailed" || reason.shown === "AuthenticationFailed")) return true;
+  if (reason.shown === "LinkNotCovering" && isNeverCovered(world, fn)) return true;
+  // Somebody has, or had a moment ago, another function of its slot.
+  if (reason.shown === "CarriesOthers") return world.host.functions.some((one) => one.linkOwner === fn && mayBeInHands(world, one));
   // What was read before the block may stand, or not.
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
   const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
@@ -95,11 +98,12 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   if (!isTrusted) return "UnitNotTrusted";
   if (!fn.isLinkReadable.value || !fn.isBoundReadable.value) return "LinkUnknown";
   if (fn.isManagedElsewhere) return "DsmElsewhere";
+  const isGiven = world.api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
+  if (!isGiven && carries(world, fn)) return "CarriesOthers";
   const { tsms } = world.host;
   if (world.shape.linkEnable === "OnPrepare" && tsms.value !== 1) return tsms.value === 0 ? "NoTsm" : "TsmAmbiguous";
   if (fn.link.value === "Broken" || fn.link.value === "Foreign") return "LinkBroken";
-  const isNever = world.shape.linkEnable !== "Never" && fn.physical === null && fn.linkOwner !== null;
-  if (fn.isUncovered || isNever) return "LinkNotCovering";
+  if (fn.isUncovered || isNeverCovered(world, fn)) return "LinkNotCovering";
   const isElsewhere = world.api.pods.some(
     (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),
   );
@@ -107,6 +111,30 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
   if (!fn.isOnVfio.value) return "NoVfioDevice";
   if (!world.proofs.areWritable.value) return "ProofUnwritable";
   return world.specs.areWritable.value || isSpecRight(world, fn, resource) ? "Offered" : "CdiUnwritable";
+}
+
+function isNeverCovered({ shape }: World, fn: HostFunction): boolean {
+  return shape.linkEnable !== "Never" && fn.physical === null && fn.linkOwner !== null;
+}
+
+function mayBeInHands({ api }: World, fn: HostFunction): boolean {
+  // A hold goes on for as long as some pod is not accounted for, of which the truth alone tells nothing.
+  if (api.status?.devices.find(({ address }) => address === fn.address)?.usedBy) return true;
+  const isHidden = !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value || !fn.isTsmFree.value;
+  return isHidden || fn.opens.value > 0 || fn.isBound.value || api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address));
+}
+
+/** A virtual function that a resource takes has the link of its physical one. */
+export function carries({ host, shape, api }: World, fn: HostFunction): boolean {
+  if (shape.linkEnable === "Never" || fn.linkOwner !== null) return false;
+  const intent = api.spec.intent;
+  return host.functions.some((one) => {
+    const taker = intent?.resources.find((rule) => rule.match.vendors?.includes(one.vendor));
+    const isSelectable =
+      !host.showsUnitOf(one) || (one.isUnitLinked.value && one.regBase !== null && intent !== null && isSelected(intent, one.regBase));
+    const mayBeCapable = one.isTeeCapable || !one.isConfigReadable.value;
+    return one.physical === fn && one.isPresent.value && mayBeCapable && isSelectable && taker?.ledger === "DevicePlugin";
+  });
 }
 
 function isSpecRight({ specs, shape }: World, fn: HostFunction, resource: string): boolean {
