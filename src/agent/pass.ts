@@ -117,7 +117,7 @@ export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecPro
   const gate = gateOn(pass, news);
   const specs = new Map<string, SpecProof>();
   for (const { address, offered, reason } of pass.verdicts) {
-    if (!offered && reason !== "CdiUnwritable") continue;
+    if (!offered && reason !== "CdiUnwritable" && reason !== "NoStreamFree") continue;
     const inputs = gate(address);
     const verdict = judge(inputs, SPEC_RULES);
     if (verdict.offered && verdict.resource && verdict.epoch !== null)

@@ -6,6 +6,7 @@ import { type Accounting, accountingOf } from "../domain/accounting.ts";
 import type { Ground } from "../domain/ground.ts";
 import { accountedNames } from "../domain/holds.ts";
 import { proofsOf } from "../domain/memory.ts";
+import { rationedSlots } from "../domain/ration.ts";
 import type { AgentStatus, ReadStatus } from "../domain/status.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
@@ -85,6 +86,7 @@ export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefi
     if (state.stopping) return undefined;
     state.noteLook(asked.intent, ground);
     state.noteAnswersSeen(ground);
+    state.noteRation(rationedSlots(asked.intent, ground, state.memory));
     const previous = state.pass?.status ?? state.lastStatus;
     const wanted = want({ intent: asked.intent, ground, memory: state.memory });
     ledger.withdraw(wanted.offer);

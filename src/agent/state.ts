@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Address } from "../domain/device.ts";
 import type { Verdict } from "../domain/gate/inputs.ts";
 import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
@@ -70,6 +71,8 @@ export interface AgentState extends AgentFacts {
   noteLook(intent: Intent | null, ground: Ground): void;
   /** A look of a pass: answers that it must have shown are over. */
   noteAnswersSeen(ground: Ground): void;
+  /** Slots that get none of the streams that are left, by this look. */
+  noteRation(withoutStream: ReadonlySet<Address>): void;
   noteDraft(draft: Wanted): void;
   /** What is about to be listed, and the driver's loads that were watched. */
   noteListed(offer: readonly OfferedResource[], loads: ReadonlySet<string>): void;
@@ -116,6 +119,7 @@ export function createState(settleMs: number): AgentState {
       const answerMs = unseenMs(settleMs, view.podResources);
       set({ answers: facts.answers.filter((answer) => view.nowMs - answer.atMs < answerMs) });
     },
+    noteRation: (withoutStream) => update((memory) => ({ ...memory, withoutStream })),
     noteDraft: (draft) => set({ draft }),
     noteListed: (offer, loads) => update((memory) => notes.noteLoads(notes.noteListed(memory, offer), loads)),
     noteSpecs: (specs) => update((memory) => ({ ...memory, specs })),

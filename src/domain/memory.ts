@@ -63,6 +63,8 @@ export interface Memory extends HoldMemory {
   readonly linkWork: LinkWork;
   /** By owner of a slot: other functions of it that are, or may be, given away with the link that the owner's reset would end. */
   readonly carried: ReadonlyMap<Address, readonly Address[]>;
+  /** Owners of slots for whose link no IDE stream would be left, as the last pass found them. */
+  readonly withoutStream: ReadonlySet<Address>;
 }
 
 /** What a process begins with. */
@@ -82,6 +84,7 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     attempts: new Map(),
     linkWork: NO_LINK_WORK,
     carried: new Map(),
+    withoutStream: new Set<Address>(),
   };
   return { startedMs, settleMs, ...proven, ...none, specs: NO_SPECS, proofProblem: "" };
 }

@@ -63,6 +63,7 @@ export const DEVICE_REASONS = {
   DsmElsewhere: "the link's security is managed by another function than function 0 of the slot (tsm/dsm): the session is not with the device",
   CarriesOthers:
     "links are asked for, and other functions of the slot may be given to pods: whoever opens function 0 resets the link of all; take it or them out of the resources",
+  NoStreamFree: "links are asked for, and the IDE streams that the host bridge has left are for other devices; it is offered when one is free",
   NoTsm: "the spec says that this agent secures links, and no link TSM is on the host (/sys/class/tsm): load one, or set spec.link.enable to Never",
   TsmAmbiguous:
     "the spec says that this agent secures links, and the host has several link TSMs: leave one loaded, or set spec.link.enable to External",

@@ -22,8 +22,8 @@ const OF_A_LINK: ReadonlySet<DeviceReason> = new Set([
  * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
  *
  * Ordinary are: what the spec or its author decides (NoIntent, NoResourceMatches, LedgerNotServed, UnitNotSelected, IntentCleared); what a function
- * is and stays (NotTeeCapable, NoUnit, CarriesOthers: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName, when
- * the pod ends; DeviceMissing, when the function is back); another driver on the function (NoVfioDevice: a match by vendor takes a GPU's audio
+ * is and stays (NotTeeCapable, NoUnit, CarriesOthers: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName and NoStreamFree, when
+ * a pod ends; DeviceMissing, when the function is back); another driver on the function (NoVfioDevice: a match by vendor takes a GPU's audio
  * function, too); what is asked at a container's start alone (GivenNodeChanged);
  * and what a condition of its own tells already (DriverUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
  * it is not just SETUP that runs).
@@ -46,6 +46,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",
   DsmElsewhere: "disconnect the link, another function manages its security",
   CarriesOthers: null,
+  NoStreamFree: null,
   NoTsm: "load a link TSM, or set spec.link.enable to Never",
   TsmAmbiguous: "leave one link TSM loaded, or set spec.link.enable to External",
   AuthenticationFailed: "the device did not prove what it is: look at its firmware and the TSM's log",

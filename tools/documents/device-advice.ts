@@ -39,6 +39,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   CarriesOthers:
     "nothing if pods are to have the other functions of the slot, which usually are virtual ones. To give away function 0 instead, take the others out of " +
     "`spec.resources` (`functions: [Physical]`).",
+  NoStreamFree:
+    "nothing: it is offered when a pod with another device below the same host bridge ends. `cat /sys/devices/pciDDDD:BB/available_secure_streams` shows how " +
+    "many streams are left.",
   NoTsm:
     "load a link TSM (`ls /sys/class/tsm` shows those that are there), or write `link: {enable: Never}` if devices are to be given away without a link. " +
     "No kernel has a link TSM for TDX Connect yet that works beside `tdx_iommu.ko`.",

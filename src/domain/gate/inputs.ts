@@ -31,7 +31,17 @@ export interface GateInputs {
   readonly kubelet: string | null;
   readonly memory: Pick<
     Memory,
-    "checkedLinks" | "verifying" | "holds" | "unknownHolders" | "specs" | "proofProblem" | "resources" | "taken" | "linkWork" | "carried"
+    | "checkedLinks"
+    | "verifying"
+    | "holds"
+    | "unknownHolders"
+    | "specs"
+    | "proofProblem"
+    | "resources"
+    | "taken"
+    | "linkWork"
+    | "carried"
+    | "withoutStream"
   >;
 }
 

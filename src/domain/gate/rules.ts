@@ -104,6 +104,11 @@ export const GATE_RULES: readonly Rule[] = [
       `functions that share its link: ${atMostThree(memory.carried.get(address) ?? []) || "none that may be given away"}`,
   },
   {
+    reason: "NoStreamFree",
+    passes: ({ slot, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.withoutStream.has(slot?.owner ?? ""),
+    read: ({ slot }) => `${slot?.streamsLeft ?? "enough"} IDE streams left at ${slot?.hostBridge ?? "its host bridge"}, other devices come first`,
+  },
+  {
     reason: "NoTsm",
     passes: ({ intent, slot }) => intent?.link.enable !== "OnPrepare" || (slot !== null && slot.tsms.length > 0),
     read: ({ slot }) => `link TSMs of this host: ${slot?.tsms.join(" ") || "none"}`,
@@ -243,6 +248,11 @@ const OF_THE_LINK: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "LinkNotCovering",
   "LinkNotSecured",
 ]);
+/** What decides who gets one of the streams that are left: all but that, and whether what is written is in place. */
+export const RATION_RULES: readonly Rule[] = GATE_RULES.filter(
+  ({ reason }) => reason !== "NoStreamFree" && reason !== "CdiUnwritable" && reason !== "ProofUnwritable",
+);
+
 /** What must hold before the link of a device that was given away is secured: all but what is wrong until it is. */
 export const SECURE_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => !OF_THE_LINK.has(reason));
 
@@ -255,8 +265,8 @@ export const WAITED_FOR: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "LinkNotSecured",
 ]);
 
-/** What a CDI spec follows from: all but whether it is in place. */
-export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter((rule) => rule.reason !== "CdiUnwritable");
+/** What a CDI spec follows from: all but whether it is in place, and in whose turn it is to be given away. */
+export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => reason !== "CdiUnwritable" && reason !== "NoStreamFree");
 
 /** Read, or what was read before is still to be taken. */
 function isTaken(read: TsmRead): boolean {

@@ -95,6 +95,7 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["DsmElsewhere", inputs({ slot: aSlot({ link: secured, dsm: "0000:16:02.0" }), memory: aMemory({ checkedLinks }) })],
   ["CarriesOthers", inputs({ intent: ON_PREPARE, memory: aMemory({ carried }) })],
   ["CarriesOthers", inputs({ intent: ON_PREPARE, purpose: "Allocate", memory: aMemory({ carried }) })],
+  ["NoStreamFree", inputs({ intent: ON_PREPARE, memory: aMemory({ withoutStream: new Set(["0000:17:00.0"]) }) })],
   ["NoTsm", inputs({ intent: ON_PREPARE, slot: aSlot({ tsms: [] }) })],
   ["TsmAmbiguous", inputs({ intent: ON_PREPARE, slot: aSlot({ tsms: ["tsm0", "tsm1"] }) })],
   ["AuthenticationFailed", inputs({ intent: ON_PREPARE, memory: aMemory({ linkWork: failedAs("Authentication", 1) }) })],

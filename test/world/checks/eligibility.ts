@@ -137,8 +137,10 @@ function againstUnit(world: World, fn: HostFunction, object: Object): void {
   const hostUnit = world.host.unit(fn.regBase);
   object(!fn.isUnitReadable.value, "its unit cannot be told", fn.isUnitReadable);
   object(!fn.isUnitLinked.value, "the kernel shows no unit above it", fn.isUnitLinked);
-  object(hostUnit?.isReadable.value === false, "its unit has no readable address", hostUnit?.isReadable ?? ALWAYS);
-  object(hostUnit?.isPresent.value === false, "its unit is not on the host", hostUnit?.isPresent ?? ALWAYS);
+  // It may have come below that unit since.
+  const sinceThere = (fact: Since | undefined): Since => (fact === undefined || fn.isPresent.sinceTick > fact.sinceTick ? fn.isPresent : fact);
+  object(hostUnit?.isReadable.value === false, "its unit has no readable address", sinceThere(hostUnit?.isReadable));
+  object(hostUnit?.isPresent.value === false, "its unit is not on the host", sinceThere(hostUnit?.isPresent));
 }
 
 /** So old a search for holders may be. */

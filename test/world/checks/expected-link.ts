@@ -21,13 +21,41 @@ export function linkComplaints(world: World): readonly string[] {
   if (api.pods.some((pod) => pod.isInApi && (pod.isTerminating || pod.isForgotten || pod.stage === "Waiting" || pod.stage === "Admitting")))
     return [];
   if (kubelet.others.length > 0) return [];
-  return host.functions.flatMap((fn) => {
-    if (time.nowMs - (links.failedMs.get(fn.address) ?? Number.NEGATIVE_INFINITY) < TRIED_AGAIN_MS) return [];
-    if (fn.linkOwner !== null || (fn.link.value !== "Tsm" && fn.link.value !== "Broken")) return [];
-    const onSlot = host.functions.filter((one) => one === fn || one.linkOwner === fn);
-    const isOurs = onSlot.some((one) => isTaken(world, one) && one.regBase !== null && isSelected(intent, one.regBase));
-    return isOurs && onSlot.every((one) => isSeenFree(world, one)) ? [`nobody uses ${fn.address}, and its link is ${fn.link.value}`] : [];
-  });
+  return [
+    ...rationComplaints(world),
+    ...host.functions.flatMap((fn) => {
+      if (time.nowMs - (links.failedMs.get(fn.address) ?? Number.NEGATIVE_INFINITY) < TRIED_AGAIN_MS) return [];
+      if (fn.linkOwner !== null || (fn.link.value !== "Tsm" && fn.link.value !== "Broken")) return [];
+      const onSlot = host.functions.filter((one) => one === fn || one.linkOwner === fn);
+      const isOurs = onSlot.some((one) => isTaken(world, one) && one.regBase !== null && isSelected(intent, one.regBase));
+      return isOurs && onSlot.every((one) => isSeenFree(world, one)) ? [`nobody uses ${fn.address}, and its link is ${fn.link.value}`] : [];
+    }),
+  ];
+}
+
+/** While streams are left devices of as many slots are offered, and no more. */
+function rationComplaints({ api, host }: World): readonly string[] {
+  if (host.streamsLeft === null) return [];
+  // Who was given a device is to get a stream, also while something keeps it from that.
+  const given = host.functions.filter((fn) => api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address)));
+  const waitingForLink = new Set(given.map((fn) => fn.linkOwner ?? fn).filter((owner) => owner.link.value === "Off"));
+  const left = Math.max(0, host.streamsLeft - waitingForLink.size);
+  const isFree = (address: string): boolean => {
+    const fn = host.find(address);
+    return fn !== null && (fn.linkOwner ?? fn).link.value === "Off" && !api.pods.some((pod) => pod.isAlive && pod.ids.includes(address));
+  };
+  const slotsOf = (reason: string): ReadonlySet<string> =>
+    new Set(
+      (api.status?.devices ?? [])
+        .filter((one) => one.reason === reason && isFree(one.address))
+        .flatMap(({ address }) => (host.find(address)?.linkOwner ?? host.find(address))?.address ?? []),
+    );
+  const [offered, waiting] = [slotsOf("Offered"), slotsOf("NoStreamFree")];
+  const complaints: string[] = [];
+  if (offered.size > left) complaints.push(`${offered.size} slots are offered, and ${left} streams are left`);
+  if (waiting.size > 0 && offered.size < left)
+    complaints.push(`${offered.size} slots are offered, ${left} streams are left, and ${waiting.size} wait for one`);
+  return complaints;
 }
 
 function isTaken({ api, host }: World, fn: HostFunction): boolean {

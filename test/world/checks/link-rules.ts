@@ -44,6 +44,7 @@ function againstConnect({ world, process, isSecuredBefore }: LinkQuestion, { fn,
   const intent = process.intent.value?.intent ?? null;
   found.add(intent?.state !== "Trusted", "the intent is not Trusted", process.intent);
   found.add(world.host.tsms.value !== 1, "no TSM, or more than one, could", world.host.tsms);
+  found.add(world.host.streamsLeft === 0, "no stream is left", onSlot.map(({ link }) => link).reduce<Age>(youngest, EVER));
   found.add(module.environment.value !== "Ok", CANNOT_BE_CALLED, module.environment);
   found.add(isSecuredBefore(fn.address), "it was secured before SETUP", fn.link);
   for (const one of onSlot) {

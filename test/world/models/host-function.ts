@@ -135,7 +135,7 @@ export class HostFunction {
     return this.#link().state === "Secure";
   }
 
-  show(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): FunctionInSlot {
+  show(above: { readonly kernelName: string; readonly isUnitReadable: boolean; readonly streamsLeft: number | null }): FunctionInSlot {
     const fn = this.#fn(above);
     const link = this.#link();
     const slot = {
@@ -146,7 +146,7 @@ export class HostFunction {
       link,
       dsm: link.tsm === "" ? "" : this.isDsmElsewhere.value ? ELSEWHERE : slotOwnerOf(fn),
       tsms: ["tsm0", "tsm1"].slice(0, this.tsms.value),
-      streamsLeft: null,
+      streamsLeft: above.streamsLeft,
       covers: link.streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
       linkRead: this.#linkRead(),
     };

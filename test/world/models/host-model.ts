@@ -12,6 +12,7 @@ export interface HostUnitShape {
 }
 
 export interface HostShape {
+  readonly streams: number | null;
   readonly units: readonly HostUnitShape[];
   readonly devices: readonly DeviceShape[];
 }
@@ -28,6 +29,7 @@ const DOMAINS = 65_536;
 /** The host's tree as the reader would show it, with the truth behind what cannot be read. */
 export class HostModel {
   readonly functions: readonly HostFunction[];
+  readonly #streams: number | null;
   readonly units: readonly HostUnitState[];
   readonly isReadable: Fact<boolean>;
   /** How many link TSMs are registered. */
@@ -43,6 +45,7 @@ export class HostModel {
     this.isReadable = new Fact(time, true);
     this.isTsmFree = new Fact(time, true);
     this.tsms = new Fact(time, 1);
+    this.#streams = shape.streams;
     this.functions = functionsOf(time, shape.devices, { isTsmFree: this.isTsmFree, tsms: this.tsms });
     this.units = shape.units.map((unit, at) => ({
       ...unit,
@@ -94,6 +97,12 @@ export class HostModel {
     const isCovered = (one: HostFunction): boolean => one === owner || (one.physical === owner && one.isPresent.value);
     fn.covered.set(this.functions.filter(isCovered).map(({ address }) => address));
     return this.change(fn.link, link, false);
+  }
+
+  /** How many more links can be secured; null: it is not known. */
+  get streamsLeft(): number | null {
+    const taken = this.functions.filter((fn) => fn.linkOwner === null && fn.link.value !== "Off").length;
+    return this.#streams === null ? null : Math.max(0, this.#streams - taken);
   }
 
   /** Ends the stream of a slot when its function 0 is reset; the TSM takes no notice. */
@@ -168,7 +177,7 @@ export class HostModel {
 
   #shown(fn: HostFunction): FunctionInSlot {
     const kernelName = this.unit(fn.regBase ?? "")?.kernelName ?? "dmar9";
-    return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn) });
+    return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn), streamsLeft: this.streamsLeft });
   }
 }
 

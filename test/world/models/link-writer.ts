@@ -96,6 +96,10 @@ export class LinkWriter<Process> {
       if (isConnected) return "EBUSY";
       // Another stream has the registers.
       if (fn.link.value !== "Off") return "ENXIO";
+      if (this.#host.streamsLeft === 0) {
+        this.failedMs.set(fn.address, this.#time.nowMs);
+        return "ENOMEM";
+      }
       this.#host.secure(fn, "Tsm");
       return null;
     }

@@ -41,6 +41,8 @@ export interface WorldShape {
   readonly unrest: number;
   /** `spec.link.enable` of every spec. */
   readonly linkEnable: LinkEnable;
+  /** IDE streams of the one host bridge; null: it does not say. */
+  readonly streams: number | null;
   /** A VM's open resets its device, and with it the stream of its slot. */
   readonly resetsOnOpen: boolean;
   readonly spec: IntentView;
@@ -100,6 +102,7 @@ export const PLAIN: WorldShape = {
   hasForeignPod: false,
   unrest: 1,
   linkEnable: "Never",
+  streams: null,
   resetsOnOpen: false,
   spec: specOf(plainIntent()),
 };
@@ -139,6 +142,7 @@ export function randomShape(dice: Dice): WorldShape {
     hasForeignPod: dice.chance(0.3),
     unrest: dice.pick([0.1, 0.3, 0.3, 1]),
     linkEnable,
+    streams: linkEnable === "Never" ? null : dice.pick([null, null, 4, 2, 1]),
     resetsOnOpen: dice.chance(0.5),
     spec: specOf(dice.chance(0.85) ? plainIntent({ link: { enable: linkEnable } }) : null),
   };

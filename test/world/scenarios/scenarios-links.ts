@@ -264,6 +264,18 @@ export const LINKS: readonly Scenario[] = [
     check: all(pod(0, true), link(0, "Tsm")),
   },
   {
+    name: "no more devices are offered than streams are left, and the next one when one is free",
+    shape: { ...ON_PREPARE, streams: 1 },
+    steps: [...UP, advance(12_000)],
+    check: all(device(0, "Offered"), device(1, "NoStreamFree")),
+  },
+  {
+    name: "a device that waits for a stream is offered when the pod that has it has gone",
+    shape: { ...ON_PREPARE, streams: 1 },
+    steps: [...RUNNING, advance(12_000), intent("trusted"), ...GONE, advance(25_000), ...NIC_POD.slice(0, 1), advance(12_000)],
+    check: all(link(0, "Off"), device(0, "Offered"), device(1, "NoStreamFree")),
+  },
+  {
     name: "without a TSM nothing is offered that the agent would have to secure",
     shape: ON_PREPARE,
     steps: [...UP, step("setTsms", { at: 0 }), advance(12_000)],

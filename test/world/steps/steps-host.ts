@@ -50,14 +50,11 @@ function replug({ host }: World, fn: HostFunction, word: string): boolean {
 
 /** What happens to functions, links and units from outside, and what of them cannot be read. */
 export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
-  secureLink: onFunction(3, (world, fn, word) => fn.isPresent.value && fn.link.value === "Off" && world.host.secure(fn, word as LinkTruth), [
-    "Tsm",
-    "Tsm",
-    "Stream",
-    "Stream",
-    "Broken",
-    "Foreign",
-  ]),
+  secureLink: onFunction(
+    3,
+    (world, fn, word) => fn.isPresent.value && fn.link.value === "Off" && world.host.streamsLeft !== 0 && world.host.secure(fn, word as LinkTruth),
+    ["Tsm", "Tsm", "Stream", "Stream", "Broken", "Foreign"],
+  ),
   releaseLink: {
     weight: ({ host }) => (host.functions.some((fn) => fn.link.value !== "Off") ? 9 : 0),
     propose: ({ host }) => ({ at: host.functions.findIndex((fn) => fn.link.value !== "Off") }),

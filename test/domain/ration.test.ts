@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from "vitest";
+import type { PciFunction } from "../../src/domain/device.ts";
+import { groundFrom } from "../../src/domain/ground.ts";
+import type { Hold } from "../../src/domain/holds.ts";
+import { rationedSlots } from "../../src/domain/ration.ts";
+import type { Slot } from "../../src/domain/slot.ts";
+import { aDriver, aFunction, aHost, aMemory, anIntent, aSlot, aUnit, aView, GPU, INSTANCE, KUBELET } from "../support/builders.ts";
+
+const [A, B, C] = ["0000:17:00.0", "0000:18:00.0", "0000:19:00.0"] as const;
+const ON_PREPARE = anIntent({ link: { enable: "OnPrepare" } });
+const HELD: Hold = { epoch: `${INSTANCE}/0x1`, resource: GPU, node: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
+
+interface Given {
+  readonly left: number | null;
+  readonly slots?: Readonly<Record<string, Partial<Slot>>>;
+  readonly functions?: Readonly<Record<string, Partial<PciFunction>>>;
+  readonly held?: readonly string[];
+  /** In the hands of a process that no pod accounts for. */
+  readonly unknown?: readonly string[];
+  readonly intent?: typeof ON_PREPARE;
+}
+
+function without({ left, slots = {}, functions = {}, held = [], unknown = [], intent = ON_PREPARE }: Given): readonly string[] {
+  const all = [C, A, B];
+  const host = aHost({
+    functions: all.map((address) => aFunction({ address, ...functions[address] })),
+    slots: all.map((owner) => aSlot({ owner, streamsLeft: left, ...slots[owner] })),
+  });
+  const view = aView({ host: { kind: "Read", value: host }, driver: aDriver([aUnit()]) });
+  const unknownHolders = new Map(unknown.map((address) => [address, "pid 1"]));
+  const memory = aMemory({ unknownHolders, holds: new Map(held.map((address) => [address, HELD])) });
+  return [...rationedSlots(intent, groundFrom(view), memory)];
+}
+
+it("leaves the last in order of address without, as many as there are too few", () => {
+  expect([3, 2, 1, 0].map((left) => without({ left }).toSorted())).toEqual([[], [C], [B, C], [A, B, C]]);
+  expect(without({ left: null })).toEqual([]);
+});
+
+it("keeps one for each that is wanted, and takes none for those that are linked: a connect changes nothing", () => {
+  expect(without({ left: 2, held: [C] })).toEqual([B]);
+  const linked = { [C]: { link: { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } as const } };
+  expect(without({ left: 1, slots: linked, held: [C] })).toEqual([B]);
+  expect(without({ left: 0, held: [B] }).toSorted()).toEqual([A, C]);
+});
+
+it("counts each host bridge by itself", () => {
+  expect(without({ left: 1, slots: { [B]: { hostBridge: "pci0000:18", streamsLeft: 1 } } })).toEqual([C]);
+});
+
+it("keeps none for what is withheld for another reason", () => {
+  expect(without({ left: 2, functions: { [A]: { holders: { kind: "Known", pids: [1] } } }, unknown: [A] })).toEqual([]);
+  expect(without({ left: 2, functions: { [A]: { vfioCdev: null } } })).toEqual([]);
+  expect(without({ left: 2, functions: { [A]: { vendor: "1234" } } })).toEqual([]);
+});
+
+it("rations nothing where the agent secures no links", () => {
+  expect(without({ left: 0, intent: anIntent() })).toEqual([]);
+  expect(without({ left: 0, intent: anIntent({ link: { enable: "External" } }) })).toEqual([]);
+});
