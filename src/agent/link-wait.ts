@@ -19,8 +19,14 @@ const ASK_AGAIN_MS = 1_000;
 export interface LinkTurns {
   /** Something may be different for who waits. */
   changed(): void;
-  /** Resolves with the next `changed`, or when it is time to ask again anyway. */
-  next(): Promise<void>;
+  /** The next `changed`, or when it is time to ask again anyway. To be taken before the question whose answer may change. */
+  next(): LinkTurn;
+}
+
+export interface LinkTurn {
+  readonly comes: Promise<void>;
+  /** Nobody waits for it any more. Repeatable. */
+  end(): void;
 }
 
 export function createLinkTurns(clock: Clock): LinkTurns {
@@ -29,16 +35,17 @@ export function createLinkTurns(clock: Clock): LinkTurns {
     changed() {
       for (const go of [...waiting]) go();
     },
-    next: () =>
-      new Promise((resolve) => {
-        const go = (): void => {
-          timer.stop();
-          waiting.delete(go);
-          resolve();
-        };
-        const timer = clock.after(ASK_AGAIN_MS, go);
-        waiting.add(go);
-      }),
+    next() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const go = (): void => {
+        timer.stop();
+        waiting.delete(go);
+        resolve();
+      };
+      const timer = clock.after(ASK_AGAIN_MS, go);
+      waiting.add(go);
+      return { comes: promise, end: go };
+    },
   };
 }
 
@@ -61,12 +68,17 @@ export async function untilLinked<T>(
   for (;;) {
     const turn = turns.next();
     try {
-      return await ask();
+      const answer = await ask();
+      turn.end();
+      return answer;
     } catch (thrown) {
-      if (!isWaitedFor(thrown) || ports.intent.current()?.intent?.link.enable === "Never") throw thrown;
-      if (ports.clock.nowMs() >= asked.untilMs) throw pending(parts, asked.address, thrown);
+      const isLate = ports.clock.nowMs() >= asked.untilMs;
+      const isOver = !isWaitedFor(thrown) || ports.intent.current()?.intent?.link.enable === "Never";
+      if (isOver || isLate) turn.end();
+      if (isOver) throw thrown;
+      if (isLate) throw pending(parts, asked.address, thrown);
     }
-    await turn;
+    await turn.comes;
     if (state.stopping) throw new AppError("SHUTTING_DOWN", "the agent is stopping");
   }
 }

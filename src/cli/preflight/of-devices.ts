@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Requirements of the devices: TEE-I/O functions, bound to a VFIO driver. Pure. */
 import type { PciFunction } from "../../domain/device.ts";
+import type { Slot } from "../../domain/slot.ts";
 import type { PreflightReadings } from "./readings.ts";
 import { found, type Judged, missing, named, notNeeded, type Requirement, unknown } from "./requirement.ts";
 
@@ -9,6 +10,7 @@ export function requirementsOfDevices({ host }: PreflightReadings): readonly Req
   return [
     { name: "devices", title: "TEE-I/O devices", ...devices(functions) },
     { name: "vfio", title: "vfio-pci", ...bound(functions) },
+    { name: "tsm", title: "link TSM", ...tsm(host.kind === "Value" ? host.value.slots : []) },
   ];
 }
 
@@ -33,6 +35,14 @@ function bound(functions: readonly PciFunction[] | null): Judged {
   const override = `echo vfio-pci > /sys/bus/pci/devices/${first}/driver_override`;
   const rebind = `echo ${first} > /sys/bus/pci/devices/${first}/driver/unbind (where a driver has it); echo ${first} > /sys/bus/pci/drivers_probe`;
   return missing(`${text}: ${named(others.map(withDriver))}`, `modprobe vfio-pci; ${override}; ${rebind}`);
+}
+
+/** Who secures links is the spec's to say, and nobody need. */
+function tsm(slots: readonly Slot[]): Judged {
+  const [name, ...others] = slots[0]?.tsms ?? [];
+  if (name === undefined) return notNeeded("none in /sys/class/tsm: devices are given away without a link (spec.link.enable Never)");
+  if (others.length > 0) return notNeeded(`${named([name, ...others])}: with several, another program must secure links (spec.link.enable External)`);
+  return found(`${name}: the agent can secure links (spec.link.enable OnPrepare)`);
 }
 
 function withDriver({ address, driver }: PciFunction): string {

@@ -23,8 +23,8 @@ export interface PreflightReadings {
   readonly kernelRelease: string;
   /** /dev/iommu of the host. */
   readonly iommufd: Found<FileKind>;
-  /** Units and functions; `Unreadable` when the tree cannot be listed. */
-  readonly host: Found<Pick<HostView, "units" | "functions" | "unreadableUnits">>;
+  /** Units, functions and slots; `Unreadable` when the tree cannot be listed. */
+  readonly host: Found<Pick<HostView, "units" | "functions" | "slots" | "unreadableUnits">>;
   /** INFO of what issues SETUP and CLEAR; `Missing`: there is nothing of the kind. */
   readonly driver: Found<{ readonly name: string; readonly info: DriverInfo }>;
   /** `version` of the kernel's own device tdx_host: a TDX module is loaded. */

@@ -6,7 +6,7 @@ import type { RequirementState } from "../../../src/cli/preflight/requirement.ts
 import { preflightJson, preflightText } from "../../../src/cli/view/preflight.ts";
 import { columns } from "../../../src/cli/view/text.ts";
 import { type DriverInfo, ECAP_TDX_CONNECT } from "../../../src/domain/unit.ts";
-import { aFunction, aHostUnit, anInfo } from "../../support/builders.ts";
+import { aFunction, aHostUnit, anInfo, aSlot } from "../../support/builders.ts";
 
 const REAL_INFO = anInfo({ simulated: false, realSetup: true });
 
@@ -15,8 +15,9 @@ const MISSING = { kind: "Missing" } as const;
 const UNREADABLE = { kind: "Unreadable", why: "EACCES" } as const;
 
 const unit = (ecap: bigint | null) => ({ ...aHostUnit(), ecap });
-const host = (change: Partial<{ units: ReturnType<typeof unit>[]; functions: ReturnType<typeof aFunction>[] }> = {}) =>
-  value({ units: [unit(ECAP_TDX_CONNECT)], functions: [aFunction()], unreadableUnits: [], ...change });
+const host = (
+  change: Partial<{ units: ReturnType<typeof unit>[]; functions: ReturnType<typeof aFunction>[]; slots: ReturnType<typeof aSlot>[] }> = {},
+) => value({ units: [unit(ECAP_TDX_CONNECT)], functions: [aFunction()], slots: [aSlot()], unreadableUnits: [], ...change });
 
 /** A node that has everything. */
 const READY: PreflightReadings = {
@@ -42,6 +43,17 @@ const states = (readings: PreflightReadings): Record<string, RequirementState> =
 test("a node that has everything meets every requirement", () => {
   expect(unmet(preflight(READY))).toEqual([]);
   expect(new Set(Object.values(states(READY)))).toEqual(new Set(["Found"]));
+});
+
+test("no node needs a link TSM, and with several the agent chooses none", () => {
+  const tsmOf = (tsms: readonly string[]) => {
+    const report = preflight({ ...READY, host: host({ slots: [aSlot({ tsms })] }) });
+    expect(unmet(report)).toEqual([]);
+    return report.requirements.find(({ name }) => name === "tsm");
+  };
+  expect(tsmOf(["tsm0"])).toMatchObject({ state: "Found", found: "tsm0: the agent can secure links (spec.link.enable OnPrepare)" });
+  expect(tsmOf([])).toMatchObject({ state: "NotNeeded", found: expect.stringContaining("Never") });
+  expect(tsmOf(["tsm0", "tsm1"])).toMatchObject({ state: "NotNeeded", found: expect.stringContaining("tsm0, tsm1: with several") });
 });
 
 const info = (change: Partial<DriverInfo>) => ({ driver: value({ name: "tdx_iommu", info: { ...REAL_INFO, ...change } }) });
@@ -120,12 +132,12 @@ describe("the answer", () => {
     const words = lines.join(" ").replaceAll(/\s+/g, "");
     for (const { found, fix } of result.requirements) expect(words).toContain(`${found}${fix === "" ? "" : `→${fix}`}`.replaceAll(" ", ""));
     expect(lines).toContain("✗ IOMMUFD          no /dev/iommu");
-    expect(words).toContain("1of12requirementsarenotmet:iommufd");
+    expect(words).toContain("1of13requirementsarenotmet:iommufd");
   });
 
   test("as JSON says whether the node is ready, and why not", () => {
     expect(JSON.parse(preflightJson(result))).toMatchObject({ ready: false, simulated: false, requirements: expect.any(Array) });
     expect(JSON.parse(preflightJson(preflight(READY)))).toMatchObject({ ready: true });
-    expect(preflightText(preflight(READY), { width: 80, colour: false }).at(-1)).toBe("all 12 requirements are met");
+    expect(preflightText(preflight(READY), { width: 80, colour: false }).at(-1)).toBe("all 13 requirements are met");
   });
 });

@@ -184,9 +184,11 @@ describe("a call of kubelet", () => {
     await expect(allocate(s, SICK.id)).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
     const pending = expect(allocate(s, B.id)).rejects.toMatchObject({ code: status.FAILED_PRECONDITION });
     await until("in flight", () => s.plugins.publications()[0]?.callsInFlight === 1);
+    expect(s.plugins.publications()[0]?.inCalls).toEqual([B.id]);
     s.plugins.publish([{ resource: GPU, devices: [A] }]);
     gate.resolve();
     await pending;
+    await until("answered", () => s.plugins.publications()[0]?.inCalls.length === 0);
   });
 
   it("is refused before the agent is asked when it names more devices than were ever listed, or is too long to be kubelet's", async () => {
