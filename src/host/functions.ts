@@ -74,10 +74,10 @@ export function readFunction(source: FunctionSource, address: Address): BareFact
   };
 }
 
-/** Adds what the configuration space says. */
-export function withCapabilities({ directory, cache }: FunctionSource, bare: BareFacts): FunctionFacts {
+/** Adds what the configuration space says. `isFresh`: whatever it said before. */
+export function withCapabilities({ directory, cache }: FunctionSource, bare: BareFacts, isFresh = false): FunctionFacts {
   const before = cache.get(bare.address);
-  const known = before?.identity === bare.identity ? before : null;
+  const known = !isFresh && before?.identity === bare.identity ? before : null;
   const facts = { ...bare, capabilities: readOwnCapabilities(`${directory}/${bare.address}`, bare.identity, known) };
   cache.set(bare.address, facts);
   return facts;
@@ -85,7 +85,8 @@ export function withCapabilities({ directory, cache }: FunctionSource, bare: Bar
 
 /**
  * Reading configuration space wakes a sleeping device, so a plain No (no TEE-I/O, no IDE) is kept for as long as the directory is the same; a
- * capability that can lead to an offer or to a secured link is read every time.
+ * capability that can lead to an offer or to a secured link is read every time. So is the root port above a link that a TSM has connected: it is awake,
+ * and has IDE, whatever it showed before.
  */
 function readOwnCapabilities(path: string, identity: Identity, known: FunctionFacts | null): Capabilities | null {
   if (identity.physicalFunction.kind !== "Missing") return null;

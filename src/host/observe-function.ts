@@ -9,6 +9,7 @@ import { type BareFacts, isVfioDriver, readFunction, withCapabilities } from "./
 import { NOT_ASKED } from "./holders.ts";
 import { readTsm } from "./read-tsm.ts";
 import { type Reader, searchHolders, surroundings, unitByLink } from "./surroundings.ts";
+import { isConnected } from "./tsm.ts";
 
 /** How long a call of kubelet may wait for a scan. */
 const FUNCTION_SCAN_MS = 50;
@@ -30,7 +31,8 @@ export async function observeFunction(reader: Reader, address: Address): Promise
   // Of the root port only the registers count.
   const port = tsm.size > 0 && rootPort !== null ? (reader.cache.get(rootPort) ?? readFunction(source, rootPort)) : null;
   if (port !== null) bare.set(port.address, port);
-  const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one)]));
+  const isSecured = [...tsm.values()].some(({ connect }) => isConnected(connect));
+  const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one, isSecured && one === port)]));
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) });
   const search = hasOtherDriver(own) ? NOT_ASKED : await searchHolders(reader, reader.cache, () => reader.scan.recent(FUNCTION_SCAN_MS));
   const fn = assembleFunction(facts.get(address) ?? withCapabilities(source, own), around, search);
@@ -48,7 +50,7 @@ export function readRegisters(reader: Reader, owner: Address): string | null {
   const { rootPort, hostBridge } = first.identity.place;
   const facts = new Map([...new Set(on)].map((one) => [one.address, withCapabilities(source, one)]));
   const port = rootPort === null ? null : readFunction(source, rootPort);
-  if (port !== null) facts.set(port.address, withCapabilities(source, port));
+  if (port !== null) facts.set(port.address, withCapabilities(source, port, true));
   const members = [...facts.values()].filter((one) => ownerOf(one) === owner).sort((a, b) => compareAddress(a.address, b.address));
   return registersOfSlot(owner, members, { port: rootPort, hostBridge, factsOf: (address) => facts.get(address) ?? null });
 }

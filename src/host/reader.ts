@@ -19,7 +19,7 @@ import { readNames, readText } from "./reading.ts";
 import { createSharedScan } from "./shared-scan.ts";
 import { inSlices, nextTurn, type Pause } from "./slices.ts";
 import { type Reader, searchHolders, surroundings, unitByName } from "./surroundings.ts";
-import { createTsmReader, type ReadAttribute } from "./tsm.ts";
+import { createTsmReader, isConnected, type ReadAttribute, type TsmReading } from "./tsm.ts";
 import { readUnits, type UnitReadings } from "./units.ts";
 
 /** What the reader is given. Only `root` is needed outside tests. */
@@ -91,7 +91,8 @@ async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   for (const address of cache.keys()) if (!bare.has(address)) cache.delete(address);
   const tsm = await readTsm(reader, { facts: bare, wanted: bare.values(), bound: "Always" });
   const facts = new Map<Address, FunctionFacts>();
-  await inSlices(bare.values(), (one) => facts.set(one.address, withCapabilities(source, one)), slices);
+  const ports = portsAbove(bare, tsm);
+  await inSlices(bare.values(), (one) => facts.set(one.address, withCapabilities(source, one, ports.has(one.address))), slices);
   const functions: PciFunction[] = [];
   const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units) });
   await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around, NOT_ASKED)), slices);
@@ -107,6 +108,12 @@ async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   });
   const { regBaseOf: _, ...listed } = units;
   return { bootId, ...listed, functions: held, slots };
+}
+
+/** Root ports above links that a TSM has connected. */
+function portsAbove(bare: ReadonlyMap<Address, BareFacts>, tsm: ReadonlyMap<Address, TsmReading>): ReadonlySet<Address> {
+  const connected = [...tsm].filter(([, { connect }]) => isConnected(connect));
+  return new Set(connected.flatMap(([address]) => bare.get(address)?.identity.place.rootPort ?? []));
 }
 
 function bootIdOf({ paths }: Pick<Reader, "paths">): string | null {

@@ -14,6 +14,11 @@ export interface TsmReading {
   readonly dsm: TsmText;
 }
 
+/** A TSM is connected, as far as can be told. */
+export function isConnected(connect: TsmText): boolean {
+  return connect.kind === "Blocked" || (connect.kind === "Value" && connect.value !== "");
+}
+
 /** Of a function without a `tsm/` group: no TSM, or not capable. */
 export const NO_TSM: TsmReading = { connect: { kind: "Missing" }, bound: { kind: "Missing" }, dsm: { kind: "Missing" } };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PciFunction } from "../../src/domain/device.ts";
@@ -302,6 +302,21 @@ describe("links", () => {
     setSpace(ROOT_PORT, covering(0x0100, 0x0100));
     setSpace(ENDPOINT, off);
     expect(await links(port)).toMatchObject({ link: { state: "Secure", streamSecure: "No" }, covers: [] });
+  });
+
+  it("are secured also by a root port that had no IDE when it was read first", async () => {
+    addLink(on);
+    nameStream();
+    const file = join(host.path, "sys/devices/pci0000:00", ROOT_PORT, "config");
+    writeFileSync(file, PLAIN);
+    const port = readerWith(async () => ({ kind: "Value", value: "" }));
+    await port.observe();
+    const later = readerWith(connected);
+    await later.observe();
+    // Written in place: nothing of the directory tells.
+    writeFileSync(file, covering(0x0100, 0x0100));
+    expect(await links(later)).toMatchObject({ link: { state: "Secure", streamSecure: "Yes" } });
+    expect(await later.linkRegisters(ENDPOINT)).toBe((await links(later)).linkRead?.registers);
   });
 
   it("say which function manages their security while they are connected", async () => {
