@@ -6,7 +6,7 @@
  */
 import { gateInputsOn } from "../domain/gate/basis.ts";
 import { judge } from "../domain/gate/gate.ts";
-import { DEVICE_AND_INTENT_RULES, DEVICE_RULES } from "../domain/gate/rules.ts";
+import { DEVICE_AND_INTENT_RULES, DEVICE_RULES } from "../domain/gate/rule-sets.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { toJudge } from "../domain/link-reading.ts";

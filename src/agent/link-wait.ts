@@ -2,7 +2,7 @@
 
 /** A start that waits for the link of its device, and what kubelet is told when that takes too long: it repeats the call. */
 import type { Address } from "../domain/device.ts";
-import { WAITED_FOR } from "../domain/gate/rules.ts";
+import { WAITED_FOR } from "../domain/gate/rule-sets.ts";
 import { linkStepsOf } from "../domain/plan/links.ts";
 import type { DeviceReason } from "../domain/reason.ts";
 import { slotOwnerOf } from "../domain/slot.ts";

@@ -5,7 +5,7 @@ import type { Address } from "../domain/device.ts";
 import { gateInputsOn } from "../domain/gate/basis.ts";
 import { judge } from "../domain/gate/gate.ts";
 import type { GateInputs } from "../domain/gate/inputs.ts";
-import { SPEC_RULES } from "../domain/gate/rules.ts";
+import { SPEC_RULES } from "../domain/gate/rule-sets.ts";
 import { type Ground, indexed, inSlot, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale } from "../domain/holds.ts";
 import type { HostView } from "../domain/host.ts";

@@ -4,7 +4,7 @@
 import type { Address } from "./device.ts";
 import { gateInputsOn } from "./gate/basis.ts";
 import { judge } from "./gate/gate.ts";
-import { RATION_RULES } from "./gate/rules.ts";
+import { RATION_RULES } from "./gate/rule-sets.ts";
 import { type Ground, inSlot } from "./ground.ts";
 import type { Intent } from "./intent.ts";
 import { withoutStream } from "./links/streams.ts";

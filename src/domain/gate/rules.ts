@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The gate's rules, in order, and which of them speak of what. */
-import { requesterIdOf } from "../address.ts";
-import type { TsmRead } from "../device.ts";
-import { FORGOTTEN, type Hold, isForgotten } from "../holds.ts";
+/** The gate's rules, in order. Those about links are in link-rules.ts. */
+import { FORGOTTEN, isForgotten } from "../holds.ts";
 import { selectsUnit } from "../intent.ts";
-import { atMostThree } from "../link-names.ts";
-import { isFailed, type LinkFailure } from "../links/error.ts";
-import { isCoverable, isCovered } from "../links/use.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
-import type { DeviceReason } from "../reason.ts";
 import { domainOf, domainsOf } from "../resource-name.ts";
 import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import type { Facts, Rule } from "./inputs.ts";
-import { because, hexRid, linkText, rangeText, selectionText, TSM_TEXT, teeIoText, unitText } from "./texts.ts";
+import { LINK_NOT_SECURED, LINK_RULES } from "./link-rules.ts";
+import { selectionText, teeIoText, unitText } from "./texts.ts";
 
 /** In the order in which they are tested; the first that fails is the reason. */
 export const GATE_RULES: readonly Rule[] = [
@@ -79,79 +74,7 @@ export const GATE_RULES: readonly Rule[] = [
         ? `unit ${fact.entry.regBase} is ${fact.entry.state}, epoch ${fact.epoch ?? "none"}${memory.verifying.has(fact.entry.regBase) ? ", its links are still to be read again" : ""}`
         : `unit ${regBase ?? ""} is not in the driver`,
   },
-  {
-    reason: "LinkUnknown",
-    passes: ({ fn, slot }) =>
-      fn?.isIdeRead === true && slot !== null && slot.link.state !== "Unknown" && isTaken(slot.linkRead.tsm) && isTaken(fn.boundRead),
-    read: ({ fn, slot }) => {
-      const tsm = [slot?.linkRead.tsm, fn?.boundRead].find((read) => read !== undefined && read !== "Read") ?? "Read";
-      const isUnread = tsm === "Read" && (slot?.link.state === "Unknown" || fn?.isIdeRead === false);
-      const problem = isUnread ? (fn?.configProblem ?? "") : "";
-      return `${linkText(slot)}${TSM_TEXT[tsm]}${because(problem)}`;
-    },
-  },
-  {
-    // Its session is with that function: what it says of this device is not this device's word.
-    reason: "DsmElsewhere",
-    passes: ({ slot }) => slot !== null && (slot.dsm === "" || slot.dsm === slot.owner),
-    read: ({ slot }) => `tsm/dsm "${slot?.dsm ?? ""}" of ${slot?.owner ?? "no slot"}`,
-  },
-  {
-    // Who was given it already keeps it.
-    reason: "CarriesOthers",
-    passes: ({ address, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.carried.has(address),
-    read: ({ address, memory }) =>
-      `functions that share its link: ${atMostThree(memory.carried.get(address) ?? []) || "none that may be given away"}`,
-  },
-  {
-    reason: "NoStreamFree",
-    passes: ({ slot, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.withoutStream.has(slot?.owner ?? ""),
-    read: ({ slot }) => `${slot?.streamsLeft ?? "enough"} IDE streams left at ${slot?.hostBridge ?? "its host bridge"}, other devices come first`,
-  },
-  {
-    reason: "NoTsm",
-    passes: ({ intent, slot }) => intent?.link.enable !== "OnPrepare" || (slot !== null && slot.tsms.length > 0),
-    read: ({ slot }) => `link TSMs of this host: ${slot?.tsms.join(" ") || "none"}`,
-  },
-  {
-    reason: "TsmAmbiguous",
-    passes: ({ intent, slot }) => intent?.link.enable !== "OnPrepare" || (slot !== null && slot.tsms.length < 2),
-    read: ({ slot }) => `link TSMs of this host: ${slot?.tsms.join(" ") || "none"}`,
-  },
-  {
-    reason: "AuthenticationFailed",
-    passes: (facts) => failureOf(facts)?.kind !== "Authentication",
-    read: failureText,
-  },
-  {
-    reason: "LinkFailed",
-    passes: (facts) => failureOf(facts) === null || failureOf(facts)?.kind === "Authentication",
-    read: failureText,
-  },
-  {
-    // Who has the device already keeps it: what blocks the repair may end.
-    reason: "RepairBlocked",
-    passes: ({ intent, slot, memory, hold, purpose }) =>
-      intent?.link.enable !== "OnPrepare" || !memory.linkWork.blocked.has(slot?.owner ?? "") || (isGiven(hold) && purpose === "List"),
-    read: ({ slot, memory }) => memory.linkWork.blocked.get(slot?.owner ?? "") ?? "no repair is blocked",
-  },
-  {
-    // The core takes no notice of a reset: tsm/connect still names the TSM when the stream is off.
-    reason: "LinkBroken",
-    passes: (facts) => !isLost(facts) || isRepairedForStart(facts),
-    read: ({ slot }) => linkText(slot),
-  },
-  {
-    // The range is fixed when a TSM connects: it ends at function 0, or at the last virtual function that was there then.
-    reason: "LinkNotCovering",
-    passes: (facts) =>
-      !isNeverCovered(facts) && (isSecuredAlso(facts) || (isGiven(facts.hold) && facts.fn?.functionType === "Virtual" && isRepairedForStart(facts))),
-    read: (facts) => {
-      const { address, slot } = facts;
-      const covers = isNeverCovered(facts) ? ", and no kernel covers a physical function but function 0" : "";
-      return `requester ID ${hexRid(requesterIdOf(address))}, secured ${slot?.covers.map(rangeText).join(" ") || "none"}${covers}`;
-    },
-  },
+  ...LINK_RULES,
   {
     // At PreStart the holder may be the pod's own virtual machine monitor.
     reason: "HeldByUnknown",
@@ -188,13 +111,7 @@ export const GATE_RULES: readonly Rule[] = [
     passes: ({ fn }) => fn?.vfioCdev != null,
     read: ({ fn }) => `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}`,
   },
-  {
-    // The last before what is written: a start waits for it, and nothing else must be in its way.
-    reason: "LinkNotSecured",
-    passes: ({ purpose, intent, slot }) =>
-      purpose !== "PreStart" || intent?.link.enable === "Never" || (slot?.link.state === "Secure" && slot.linkRead.tsm !== "Writing"),
-    read: ({ slot, intent }) => `${linkText(slot)}, spec.link.enable ${intent?.link.enable ?? "unread"}`,
-  },
+  LINK_NOT_SECURED,
   {
     reason: "ProofUnwritable",
     passes: ({ memory }) => memory.proofProblem === "",
@@ -212,107 +129,6 @@ export const GATE_RULES: readonly Rule[] = [
     },
   },
 ];
-
-/** What can be said of a device before the intent and its holders are known: it is there, its unit is trusted, its link is in order. */
-const OF_THE_DEVICE: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
-  "DeviceMissing",
-  "CapabilityUnknown",
-  "NotTeeCapable",
-  "UnitUnreadable",
-  "NoUnit",
-  "DriverUnreadable",
-  "LinkSecuredBeforeSetup",
-  "UnitNotTrusted",
-  "LinkUnknown",
-  "DsmElsewhere",
-  "LinkBroken",
-  "LinkNotCovering",
-]);
-export const DEVICE_RULES: readonly Rule[] = GATE_RULES.filter((rule) => OF_THE_DEVICE.has(rule.reason));
-
-const OF_THE_INTENT: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
-  "NoIntent",
-  "NoResourceMatches",
-  "LedgerNotServed",
-  "UnitNotSelected",
-  "IntentCleared",
-]);
-/** The same, and whether the device is wanted. */
-export const DEVICE_AND_INTENT_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => OF_THE_DEVICE.has(reason) || OF_THE_INTENT.has(reason));
-
-const OF_THE_LINK: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
-  "AuthenticationFailed",
-  "LinkFailed",
-  "RepairBlocked",
-  "LinkBroken",
-  "LinkNotCovering",
-  "LinkNotSecured",
-]);
-/** What decides who gets one of the streams that are left: all but that, and whether what is written is in place. */
-export const RATION_RULES: readonly Rule[] = GATE_RULES.filter(
-  ({ reason }) => reason !== "NoStreamFree" && reason !== "CdiUnwritable" && reason !== "ProofUnwritable",
-);
-
-/** What must hold before the link of a device that was given away is secured: all but what is wrong until it is. */
-export const SECURE_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => !OF_THE_LINK.has(reason));
-
-/** What a start waits for: this agent, or another program, is about to put it right. */
-export const WAITED_FOR: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
-  "LinkUnknown",
-  "RepairBlocked",
-  "LinkBroken",
-  "LinkNotCovering",
-  "LinkNotSecured",
-]);
-
-/** What a CDI spec follows from: all but whether it is in place, and in whose turn it is to be given away. */
-export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => reason !== "CdiUnwritable" && reason !== "NoStreamFree");
-
-/** Read, or what was read before is still to be taken. */
-function isTaken(read: TsmRead): boolean {
-  return read === "Read" || read === "Stands" || read === "Writing";
-}
-
-function isLost({ slot }: Facts): boolean {
-  return slot === null || (slot.link.state === "Secure" && slot.link.streamSecure !== "Yes");
-}
-
-/** By this program, as far as is known. */
-function isGiven(hold: Hold | null): boolean {
-  return hold?.epoch != null;
-}
-
-/** A link is asked for, and no link can be this function's. */
-function isNeverCovered({ fn, slot, intent }: Facts): boolean {
-  return fn !== null && slot !== null && intent !== null && intent.link.enable !== "Never" && !isCoverable(fn, slot.owner);
-}
-
-/** Whom a stream covers that is off says nothing. */
-function isSecuredAlso({ fn, slot }: Facts): boolean {
-  return fn !== null && slot !== null && (slot.link.state !== "Secure" || slot.link.streamSecure !== "Yes" || isCovered(fn, slot));
-}
-
-/**
- * This agent puts the link right before a container starts with the device. Until then it keeps its place in lists and its CDI spec: each guest that
- * reboots resets its device, and kubelet fails pods whose device is unhealthy when it starts.
- */
-function isRepairedForStart({ purpose, intent, slot }: Facts): boolean {
-  return (
-    purpose !== "PreStart" && intent?.link.enable === "OnPrepare" && slot !== null && slot.link.tsm !== "" && slot.link.streamSecure !== "Unknown"
-  );
-}
-
-/** Writes of ours that failed for good, unless the link is in order all the same. */
-function failureOf({ intent, slot, memory }: Facts): LinkFailure | null {
-  if (intent?.link.enable !== "OnPrepare" || slot === null || slot.link.streamSecure === "Yes") return null;
-  const failure = memory.linkWork.failures.get(slot.owner);
-  return isFailed(failure) ? failure : null;
-}
-
-function failureText(facts: Facts): string {
-  const failure = failureOf(facts);
-  return failure === null ? "no write of its link has failed for good" : `${failure.count} attempts, the last: ${failure.problem}`;
-}
 
 function isLinkChecked({ slot, fact, memory }: Facts): boolean {
   return slot !== null && fact?.epoch != null && memory.checkedLinks.has(linkKey(slot.owner, fact.epoch));

@@ -11,7 +11,7 @@
 import type { Address, PciFunction } from "../device.ts";
 import { gateInputsOn } from "../gate/basis.ts";
 import { judge } from "../gate/gate.ts";
-import { SECURE_RULES } from "../gate/rules.ts";
+import { SECURE_RULES } from "../gate/rule-sets.ts";
 import { type Ground, inSlot } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import { kubeletSettleMs } from "../kubelet-settling.ts";

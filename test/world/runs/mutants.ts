@@ -405,7 +405,7 @@ const links: readonly Mutant[] = [
     "isWanted(owner) && isForgotten(failure, view.nowMs)",
   ]),
   without("links that nobody watches", "agent/link-watch.ts", ["if (last !== undefined && registers !== last.registers) onChange();", ""]),
-  without("a start let through while its link is written", GATE_RULE, [
+  without("a start let through while its link is written", "domain/gate/link-rules.ts", [
     '(slot?.link.state === "Secure" && slot.linkRead.tsm !== "Writing")',
     '(slot?.link.state === "Secure")',
   ]),
