@@ -91,11 +91,15 @@ const NONE: ReadonlySet<Address> = new Set();
  * to be given away, and their link secures nothing for them.
  */
 export function usesOfSlot({ ground, memory }: LinkInputs, owner: Address, besides: ReadonlySet<Address> = NONE): readonly Use[] {
+  const units = new Set((ground.onSlot.get(owner) ?? []).flatMap(({ unit }) => (unit.kind === "Unit" ? unit.regBase : [])));
   const isIn: BelowTest = (address) => {
     if (besides.has(address)) return false;
     const fn = ground.functions.get(address);
-    // A function that is off the bus has no TDI; one that comes back there is on this slot.
-    return fn ? slotOwnerOf(fn) === owner : isPciAddress(address) && functionZeroOf(address) === owner;
+    if (fn) return slotOwnerOf(fn) === owner;
+    if (!isPciAddress(address)) return false;
+    // A virtual function that is off the bus may have been on any slot below the unit that it was last seen below.
+    const last = lastUnits.get(address);
+    return functionZeroOf(address) === owner || last === undefined || units.has(last);
   };
   const { lastUnits, resources: ours, settleMs, holds, specs } = memory;
   const uses = usesIn(

@@ -211,12 +211,24 @@ describe("a link that is secured", () => {
     expect(plan({ ...settled({ startedMs: nowMs - 100_000, ...memory }), ...rest })?.step).toBeNull();
   });
 
+  it("is not released while a pod has a virtual function that is off the bus, and may have been on its slot", () => {
+    const { nowMs } = inputs({}).ground.view;
+    const away = (lastUnits: ReadonlyMap<string, string>) => {
+      const memory = { startedMs: nowMs - 100_000, lastUnits, holds: new Map([["0000:17:02.1", HELD]]) };
+      return plan(settled(memory))?.step;
+    };
+    expect(away(new Map([["0000:17:02.1", aUnit().regBase]]))).toBeNull();
+    expect(away(new Map())).toBeNull();
+    expect(away(new Map([["0000:17:02.1", "0x1000"]]))).toEqual(RELEASE);
+  });
+
   it("is not released because of a call about another device", () => {
     const { nowMs } = inputs({}).ground.view;
     const publications = [
       { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 1, inCalls: ["0000:99:00.0"], ids: [], problem: "" },
     ];
-    expect(plan({ ...settled({ startedMs: nowMs - 100_000 }), view: { publications } })?.step).toEqual(RELEASE);
+    const lastUnits = new Map([["0000:99:00.0", "0x1000"]]);
+    expect(plan({ ...settled({ startedMs: nowMs - 100_000, lastUnits }), view: { publications } })?.step).toEqual(RELEASE);
   });
 
   it("counts as free from the first look that shows it so, and anew after one that does not", () => {

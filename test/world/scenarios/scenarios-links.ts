@@ -209,6 +209,12 @@ export const LINKS: readonly Scenario[] = [
     check: link(0, "Tsm"),
   },
   {
+    name: "a link is not released while a pod has a virtual function that has left the bus",
+    shape: { ...VIRTUAL, ...ON_PREPARE },
+    steps: [...UP, step("replug", { at: 1, word: "" }), advance(3_000), ...POD, advance(3_000), step("unplug", { at: 1 }), advance(15_000)],
+    check: link(0, "Tsm"),
+  },
+  {
     name: "a link is released before its unit is cleared",
     shape: ON_PREPARE,
     steps: [...RUNNING, intent("cleared"), ...GONE, advance(25_000)],
