@@ -9,7 +9,7 @@ interface Answer {
   readonly requirements: readonly { readonly name: string; readonly state: string; readonly found: string; readonly fix: string }[];
 }
 
-const NAMES = ["cpu", "kernel", "iommufd", "units", "driver", "module", "rights", "devices", "vfio", "kubelet", "podresources", "cdi"];
+const NAMES = ["cpu", "kernel", "iommufd", "units", "driver", "module", "rights", "devices", "vfio", "tsm", "kubelet", "podresources", "cdi"];
 
 let journey: Journey;
 beforeEach(() => {

@@ -24,6 +24,8 @@ export interface LinkWork {
   readonly steady: ReadonlyMap<Address, { readonly registers: string | null; readonly sinceMs: number }>;
   /** Since when every view has shown each function of the slot free. */
   readonly freeSince: ReadonlyMap<Address, number>;
+  /** Connected by this process, and not read since. */
+  readonly unread: ReadonlySet<Address>;
   /** What stands between a slot and its repair, as the last pass found it. */
   readonly blocked: ReadonlyMap<Address, string>;
 }
@@ -34,6 +36,7 @@ export const NO_LINK_WORK: LinkWork = {
   repairs: new Map(),
   steady: new Map(),
   freeSince: new Map(),
+  unread: new Set(),
   blocked: new Map(),
 };
 
@@ -55,9 +58,11 @@ export function noteWriteEnds(work: LinkWork, { end, isRepair, nowMs }: LinkWrit
   if (writing === null) return work;
   const { owner } = writing;
   const failures = new Map(work.failures);
-  if (end.kind === "Written") {
-    if (writing.kind === "Connect") failures.delete(owner);
-  } else if (kindOf(end) !== "Observe") {
+  const unread = new Set(work.unread);
+  unread.delete(owner);
+  // What it has come to is what is read next.
+  if (end.kind === "Written" && writing.kind === "Connect") unread.add(owner);
+  if (end.kind !== "Written" && kindOf(end) !== "Observe") {
     // Nobody proves anything when a link is released.
     const kind = writing.kind === "Connect" || kindOf(end) !== "Authentication" ? kindOf(end) : "Other";
     failures.set(owner, { kind, problem: textOf(end), count: (failures.get(owner)?.count ?? 0) + 1, lastMs: nowMs });
@@ -65,7 +70,7 @@ export function noteWriteEnds(work: LinkWork, { end, isRepair, nowMs }: LinkWrit
   const repairs = isRepair ? new Map(work.repairs).set(owner, [...recent(work.repairs.get(owner), nowMs), nowMs]) : work.repairs;
   const freeSince = new Map(work.freeSince);
   freeSince.delete(owner);
-  return { ...work, writing: null, failures, repairs, freeSince };
+  return { ...work, writing: null, failures, unread, repairs, freeSince };
 }
 
 function recent(times: readonly number[] | undefined, nowMs: number): readonly number[] {
@@ -101,7 +106,27 @@ export function linkWorkAfterLook(
     steady.set(owner, before?.registers === linkRead.registers ? before : { registers: linkRead.registers, sinceMs: view.nowMs });
     if (isFree(owner)) freeSince.set(owner, work.freeSince.get(owner) ?? view.nowMs);
   }
-  const failures = new Map([...work.failures].filter(([owner, failure]) => isWanted(owner) || !isForgotten(failure, view.nowMs)));
+  const { failures, unread } = judgedAfterLook(work, ground, isWanted);
   const repairs = new Map([...work.repairs].filter(([, times]) => recent(times, view.nowMs).length > 0));
-  return { ...work, steady, freeSince, failures, repairs };
+  return { ...work, steady, freeSince, failures, unread, repairs };
+}
+
+const NOT_SECURE = "a TSM is connected, and no stream of it is secure at both ends";
+
+/** A link that reads secure has no failures any more. One that was connected and does not is a failure: connecting it again and again helps nobody. */
+function judgedAfterLook(
+  work: LinkWork,
+  { view: { nowMs }, slots }: Ground,
+  isWanted: (owner: Address) => boolean,
+): Pick<LinkWork, "failures" | "unread"> {
+  const failures = new Map([...work.failures].filter(([owner, failure]) => isWanted(owner) || !isForgotten(failure, nowMs)));
+  const unread = new Set(work.unread);
+  for (const { owner, link, linkRead } of slots.values()) {
+    if (linkRead.tsm !== "Read" || link.streamSecure === "Unknown") continue;
+    if (link.streamSecure === "Yes") failures.delete(owner);
+    else if (unread.has(owner) && link.state === "Secure")
+      failures.set(owner, { kind: "Other", problem: NOT_SECURE, count: (failures.get(owner)?.count ?? 0) + 1, lastMs: nowMs });
+    unread.delete(owner);
+  }
+  return { failures, unread };
 }

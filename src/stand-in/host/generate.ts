@@ -32,7 +32,15 @@ function addUnit(entries: GeneratedEntries, options: GeneratedHost, index: numbe
   entries.units.push(unit);
   const rootPort = addressAt(segment, rootBus, 1, 0);
   entries.bridges[busOf(addressAt(segment, rootBus + 1, 0, 0))] = rootPort;
-  entries.functions.push({ ...PLAIN, address: rootPort, unit: unit.name, device: "352a", class: "060400", driver: "pcieport" });
+  entries.functions.push({
+    ...PLAIN,
+    address: rootPort,
+    unit: unit.name,
+    device: "352a",
+    class: "060400",
+    driver: "pcieport",
+    ideStreams: PORT_STREAMS,
+  });
   entries.functions.push(endpoint(options, unit.name, addressAt(segment, rootBus + 1, 0, 0)));
   const plain = options.functionsPerUnit - 2 - options.vfsPerEndpoint;
   for (let number = 0; number < plain; number++) {
@@ -40,6 +48,9 @@ function addUnit(entries: GeneratedEntries, options: GeneratedHost, index: numbe
     entries.functions.push({ ...PLAIN, address: place, unit: unit.name });
   }
 }
+
+/** Selective streams of a root port. */
+const PORT_STREAMS = 4;
 
 const PLAIN = {
   vendor: "8086",

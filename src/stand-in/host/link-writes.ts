@@ -5,6 +5,7 @@ import type { Address } from "../../domain/device.ts";
 import { isAppError } from "../../runtime/errors.ts";
 import type { FunctionDescription } from "./host-description.ts";
 import type { LinkFault } from "./host-state.ts";
+import { rootPortOf } from "./ide-streams.ts";
 import { invalid, planLink } from "./plans.ts";
 import { change, type Session } from "./session.ts";
 import { loadState, saveState } from "./store.ts";
@@ -26,6 +27,12 @@ export function takeLinkFault({ store }: Session, address: Address): LinkFault |
   return fault;
 }
 
+/** A stream has a register block at both ends. */
+function hasFarEnd({ description }: Session, one: FunctionDescription): boolean {
+  const port = rootPortOf(new Map(description.functions.map((other) => [other.address, other])), one);
+  return port === null || port.ideStreams > 0 || port.image !== null;
+}
+
 export function writeLink(
   session: Session,
   one: FunctionDescription,
@@ -36,6 +43,7 @@ export function writeLink(
   if (one.address in now.unplugged || description.tsm === null) return "ENOENT";
   if (tsm !== description.tsm) return connect ? "ENXIO" : "EINVAL";
   if (connect && now.connected.includes(one.address)) return "EBUSY";
+  if (connect && !hasFarEnd(session, one)) return "ENOMEM";
   try {
     change(session, (state) => planLink(description, state, one, connect));
     return null;

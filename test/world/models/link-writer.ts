@@ -6,6 +6,9 @@ import type { HostFunction } from "./host-function.ts";
 import type { HostModel } from "./host-model.ts";
 import { WORLD, type WorldTime } from "./world-time.ts";
 
+/** A scripted answer: connected, and no stream is on. */
+const NO_STREAM = "nothing";
+
 /** How long a write waits for the one of somebody else. */
 const AGAIN_MS = 100;
 
@@ -86,10 +89,15 @@ export class LinkWriter<Process> {
 
   #answer(fn: HostFunction | null, { kind }: LinkWrite): string | null {
     if (fn === null || !fn.isPresent.value) return "ENODEV";
-    const fault = this.faults.findIndex(({ address }) => address === fn.address);
+    const fault = this.faults.findIndex(({ address, errno }) => address === fn.address && (errno !== NO_STREAM || kind === "Connect"));
     if (fault >= 0) {
       this.failedMs.set(fn.address, this.#time.nowMs);
-      return this.faults.splice(fault, 1)[0]?.errno ?? null;
+      const errno = this.faults.splice(fault, 1)[0]?.errno ?? null;
+      if (errno !== NO_STREAM) return errno;
+      if (fn.link.value !== "Off") return "EBUSY";
+      // It says yes, and there is no stream.
+      this.#host.secure(fn, "Broken");
+      return null;
     }
     const isConnected = fn.link.value === "Tsm" || fn.link.value === "Broken";
     if (kind === "Connect") {

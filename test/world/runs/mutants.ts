@@ -383,6 +383,10 @@ const links: readonly Mutant[] = [
   ]),
   without("streams that are offered a second time", "domain/links/streams.ts", ["Math.max(0, left - wanted.length)", "Math.max(0, left)"]),
   without("a link released under a pod whose function is off the bus", LINKS_USE, ["|| last === undefined || units.has(last);", ";"]),
+  without("a link that is connected again and again without a stream", LINKS_WORK, [
+    'else if (unread.has(owner) && link.state === "Secure")',
+    'else if (unread.has(owner) && link.state === "Insecure")',
+  ]),
   without("a link released without settling", LINKS_PLAN, ["Math.max(settledAt(facts, freeSinceMs), failure", "Math.max(0, failure"]),
   without("a link never released", LINKS_PLAN, ["return repair(facts) ?? release(facts);", "return repair(facts) ?? AT_REST;"]),
   without("a link never repaired", LINKS_PLAN, ["return repair(facts) ?? release(facts);", "return release(facts);"]),

@@ -246,6 +246,12 @@ export const LINKS: readonly Scenario[] = [
     check: all(pod(0, false), device(0, "LinkFailed", "Failed"), pod(1, true), device(1, "Offered", "Secure")),
   },
   {
+    name: "a link that is connected three times without a stream keeps its device back",
+    shape: ON_PREPARE,
+    steps: [...UP, ...["nothing", "nothing", "nothing"].map((word) => step("linkFault", { at: 0, word })), ...POD, advance(30_000)],
+    check: all(pod(0, false), link(0, "Broken"), device(0, "LinkFailed", "Broken")),
+  },
+  {
     name: "a device whose slot's link was lost while another function is open is withheld until that can be put right",
     shape: { ...TWO_VIRTUAL, ...ON_PREPARE },
     steps: [...FIRST_OF_TWO, step("openFromOutside", { at: 2 }), step("resetLink", { at: 0 }), advance(14_000)],
@@ -274,6 +280,12 @@ export const LINKS: readonly Scenario[] = [
     shape: { ...ON_PREPARE, streams: 1 },
     steps: [...UP, advance(12_000)],
     check: all(device(0, "Offered"), device(1, "NoStreamFree")),
+  },
+  {
+    name: "a stream that somebody is to get is not offered a second time",
+    shape: { ...ON_PREPARE, linkMs: 15_000, streams: 1 },
+    steps: [...UP, advance(6_000), ...POD, advance(8_000)],
+    check: all(device(0, "Offered", "Securing"), device(1, "NoStreamFree")),
   },
   {
     name: "a device that waits for a stream is offered when the pod that has it has gone",

@@ -10,6 +10,18 @@ const REFUSE_SETUP = step("scriptFault", { at: 0, word: "unheardOf setup", ms: 2
 
 export const SPECS: readonly Scenario[] = [
   {
+    name: "a device that has another node by now than its CDI spec gives is not given away",
+    shape: { ...TWO_GPUS, isSimulated: false, realSetup: true },
+    steps: [
+      ...UP,
+      step("createPod", { word: GPU, at: 1 }),
+      step("stall", { word: "cdi.sync" }),
+      step("renumberVfio", { at: 0 }, 0),
+      step("admitPod", { word: "pod-0" }),
+      step("stall", { word: "" }),
+    ],
+  },
+  {
     name: "the spec of a held device goes when its unit loses trust",
     needs: ["specContents"],
     steps: [...UP, ...POD, REFUSE_SETUP, step("loseUnit", { at: 0 }), step("findUnit", { at: 0 }), advance(30_000)],

@@ -94,7 +94,7 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
         world.links.faults.push({ address: fn.address, errno });
         return true;
       },
-      ["EIO", "EIO", "EBUSY", "EKEYREJECTED", "ENXIO", "ENOMEM"],
+      ["EIO", "EIO", "EBUSY", "EKEYREJECTED", "ENXIO", "ENOMEM", "nothing"],
     ),
   },
   bindTdi: onFunction(1, (world, fn) => fn.isPresent.value && world.host.change(fn.isBound, true, false)),
