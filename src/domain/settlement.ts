@@ -50,8 +50,15 @@ export function settlementFrom(inputs: SettlementInputs): Settlement {
         .filter((offered) => !isCurrent(offered, inputs.publications))
         .map((offered) => `${offered.resource}: not registered with kubelet yet`)
     : [];
-  const waitingFor = [...units, ...specsDue(inputs), ...registrations];
+  const waitingFor = [...units, ...verifying(inputs), ...specsDue(inputs), ...registrations];
   return { settled: waitingFor.length === 0, waitingFor, failures: failuresOf(inputs) };
+}
+
+/** The links below a unit may be read again while a pass runs: its verdicts are of before, and its plan of after. */
+function verifying({ verdicts }: SettlementInputs): readonly string[] {
+  return verdicts
+    .filter(({ reason, epoch }) => reason === "UnitNotTrusted" && epoch !== null)
+    .map(({ address }) => `${address}: the links below its unit are read again`);
 }
 
 /** A unit may become trusted while a pass runs that has written the specs of the view before: the next pass writes its devices'. */

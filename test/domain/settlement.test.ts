@@ -40,3 +40,20 @@ test("a device whose CDI spec is due keeps the node from being settled; one whos
   expect(settle({ verdicts: [verdict("CdiUnwritable")], specs: { problem: "ENOSPC" } }).settled).toBe(true);
   expect(settle({ verdicts: [verdict("Offered"), verdict("NoVfioDevice")] }).settled).toBe(true);
 });
+
+test("a device whose unit is trusted while its verdict is of before keeps the node from being settled", () => {
+  const untrusted = (epoch: Verdict["epoch"]): Verdict => ({
+    address: "0000:17:00.0",
+    offered: false,
+    reason: "UnitNotTrusted",
+    message: "",
+    resource: null,
+    rules: [],
+    epoch,
+  });
+  expect(settle({ verdicts: [untrusted("instance/0x1")] })).toMatchObject({
+    settled: false,
+    waitingFor: ["0000:17:00.0: the links below its unit are read again"],
+  });
+  expect(settle({ verdicts: [untrusted(null)] }).settled).toBe(true);
+});

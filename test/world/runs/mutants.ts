@@ -406,8 +406,8 @@ const links: readonly Mutant[] = [
   ]),
   without("a write decided on an old view", LINK_STEPS, ["if (state.stopping || !isSame ||", "if (state.stopping ||"]),
   without("a failure that is forgotten at once", LINKS_WORK, [
-    "isWanted(owner) || !isForgotten(failure, view.nowMs)",
-    "isWanted(owner) && isForgotten(failure, view.nowMs)",
+    "isWanted(owner) || !isForgotten(failure, nowMs)",
+    "isWanted(owner) && isForgotten(failure, nowMs)",
   ]),
   without("links that nobody watches", "agent/link-watch.ts", ["if (last !== undefined && registers !== last.registers) onChange();", ""]),
   without("a start let through while its link is written", "domain/gate/link-rules.ts", [
