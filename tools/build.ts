@@ -18,7 +18,7 @@ const fresh = join(root, `dist.new-${process.pid}`);
 /** File in dist/ that says what it was built from. */
 const MARK = "fingerprint";
 /** What `make` left in native/: it lies beside the bundle. */
-const NATIVE = ["tdx_iommu.node", "link-writer"].map((name) => join(root, "native", "build", "release", name));
+const NATIVE = ["tdx_iommu.node", "link-writer", "driver-writer"].map((name) => join(root, "native", "build", "release", name));
 
 /** CommonJS packages ask for `require` at run time, which an ES module does not have. */
 const REQUIRE = 'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);';

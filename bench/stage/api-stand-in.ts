@@ -22,7 +22,7 @@ const OBJECT = {
   spec: {
     state: "Trusted",
     units: { all: true },
-    resources: [{ name: RESOURCE, ledger: "DevicePlugin", match: { functions: ["Physical", "Virtual"] } }],
+    resources: [{ name: RESOURCE, ledger: "DevicePlugin", driver: { bind: "Keep" }, match: { functions: ["Physical", "Virtual"] } }],
     link: { enable: "Never" },
   },
 };

@@ -16,6 +16,7 @@ import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Jobs, RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { announce } from "./announce.ts";
+import { performBinds } from "./bind-steps.ts";
 import { createDriverClient } from "./driver-client.ts";
 import { createHandlers } from "./handlers.ts";
 import { createDevicePluginLedger } from "./ledgers/device-plugin.ts";
@@ -82,6 +83,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     if (stepsOf(pass.plan).length > 0) wakes.steps();
     if (status.note(pass.status)) wakes.status();
     if (pass.plan.links.some(({ step }) => step !== null)) wakes.links();
+    if (pass.plan.binds.some(({ step }) => step !== null)) wakes.binds();
     if (pass.plan.links.some(({ isWatched }) => isWatched)) wakes.linkWatch();
     turns.changed();
     for (const listener of listeners) listener();
@@ -119,6 +121,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
         withdrawByHost: looks.withdrawByHost,
         specs: () => syncSpecs(specs),
         links: (signal) => performLinks(links, signal),
+        binds: (signal) => performBinds({ ports, state, locks, look: looks.look, onBind: wakes.pass }, signal),
         linkWatch: () => watchLinks({ ports, state, onChange: wakes.pass }),
       });
       stops.push(ports.host.onChange(wakes.host), ports.intent.onChange(wakes.intent));

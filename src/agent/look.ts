@@ -9,12 +9,11 @@ import { type Ground, groundFrom } from "../domain/ground.ts";
 import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import type { Reading } from "../domain/view.ts";
-import { wantsHolders } from "../domain/wanted-holders.ts";
 import type { HostLook } from "../host/port.ts";
 import { keepAdopted, specsAllowed } from "./adopt.ts";
 import type { Ledger } from "./ledgers/ledger.ts";
 import type { Newest } from "./newest.ts";
-import { observe } from "./observe.ts";
+import { hostLookFor, observe } from "./observe.ts";
 import { type News, openSpecs, withdrawals } from "./pass.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { SpecKeeper, WantedSpecs } from "./spec-keeper.ts";
@@ -71,7 +70,7 @@ export function createLooks({ ports, state, newest, ledger, specs, wakeSpecs }: 
     async withdrawByHost() {
       if (state.pass) {
         const interest = { intent: currentIntent(), memory: state.memory, driver: state.pass.ground.view.driver };
-        await newest.readHost({ wantsHolders: wantsHolders(interest), age: "Recent" });
+        await newest.readHost(hostLookFor(interest, "Recent"));
         await newest.readDriver();
         // Until the first pass has ended, nothing but specs of an earlier process can be in place.
       } else await keepAdopted(ports, state, await newest.readDriver());

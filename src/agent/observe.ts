@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** observe: one NodeView from every port. Reads only; what fails is a value. */
+import { bindWish, usesOfOne } from "../domain/binds/wish.ts";
 import { clearanceOf, isSetUp, isStranded } from "../domain/clearance.ts";
 import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
 import { accountedNames, waitsForPods } from "../domain/holds.ts";
@@ -13,7 +14,7 @@ import { type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
 import { unnamedHolders } from "../domain/unknown-holders.ts";
 import type { Answer, DriverView, NodeView, Publication, Reading } from "../domain/view.ts";
-import { wantsHolders } from "../domain/wanted-holders.ts";
+import { type HolderInterest, wantsHolders } from "../domain/wanted-holders.ts";
 import type { HostLook } from "../host/port.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -36,7 +37,7 @@ const SLOW_API_MS = 1_000;
 
 export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const { ports, driver, memory, publications, answers, readHost } = inputs;
-  const hostLook = { wantsHolders: wantsHolders(inputs), age: inputs.holders };
+  const hostLook = hostLookFor(inputs, inputs.holders);
   const readNode = async () => {
     const nowMs = ports.clock.nowMs();
     const [host, podResources] = await Promise.all([readHost(hostLook), ports.podResources.observe()]);
@@ -58,8 +59,13 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   return ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...view, pods } : { ...(await readNode()), pods };
 }
 
+/** What of a function must be found out that is not in its own files. */
+export function hostLookFor(interest: HolderInterest, age: HostLook["age"]): HostLook {
+  return { wantsHolders: wantsHolders(interest), wantsBinding: (fn) => bindWish(interest.intent, fn) !== null, age };
+}
+
 /** For SETUP: links count, holders don't. */
-const LINKS_ALONE: HostLook = { wantsHolders: () => false, age: "Recent" };
+const LINKS_ALONE: HostLook = { wantsHolders: () => false, wantsBinding: () => false, age: "Recent" };
 
 /** The host's tree now; what fails is Unreadable. */
 export function readHost({ host }: Pick<AgentPorts, "host">, look: HostLook = LINKS_ALONE): Promise<Reading<HostView>> {
@@ -76,7 +82,7 @@ export function readHost({ host }: Pick<AgentPorts, "host">, look: HostLook = LI
 function wantsPods({ intent, memory, driver }: ObserveInputs, ground: Ground): boolean {
   if (waitsForPods(memory, ground) || unnamedHolders(memory, ground).size > 0) return true;
   if (intent === null) return false;
-  if (mayRelease(intent, ground, memory)) return true;
+  if (mayRelease(intent, ground, memory) || mayGiveBack(intent, ground, memory)) return true;
   return [...unitFacts(driver).values()].some((fact) => {
     const { regBase } = fact.entry;
     if (!isSetUp(fact) || !selectsUnit(intent, regBase) || (intent.state === "Trusted" && !isStranded(fact))) return false;
@@ -91,4 +97,9 @@ function mayRelease(intent: Intent, ground: Ground, memory: Memory): boolean {
     const uncovered = new Set(uncoveredOn({ ground, memory }, slot).map(({ address }) => address));
     return usesOfSlot({ ground, memory }, slot.owner, uncovered).length === 0;
   });
+}
+
+/** A function could be given its own driver if no pod of the API's has it. */
+function mayGiveBack(intent: Intent, ground: Ground, memory: Memory): boolean {
+  return [...ground.functions.values()].some((fn) => bindWish(intent, fn) === "Native" && usesOfOne({ ground, memory }, fn).length === 0);
 }

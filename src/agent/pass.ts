@@ -157,7 +157,7 @@ function countOf(offer: readonly OfferedResource[]): number {
 
 /** Milliseconds until time alone may change a decision; null when nothing waits for time. */
 export function wakeAfterMs(pass: Pass, nowMs: number): number | null {
-  const due = [...pass.plan.units, ...pass.plan.links].flatMap(({ wakeAtMs }) => wakeAtMs ?? []);
+  const due = [...pass.plan.units, ...pass.plan.links, ...pass.plan.binds].flatMap(({ wakeAtMs }) => wakeAtMs ?? []);
   return due.length === 0 ? null : Math.max(0, Math.min(...due) - nowMs);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Everything the agent touches, passed in by the composition root (or by the simulated world). */
+import type { BindPort } from "../bind/port.ts";
 import type { IntentPort, NodePodsPort, StatusPort } from "../cluster/port.ts";
 import type { AgentStatus } from "../domain/status.ts";
 import type { HostPort } from "../host/port.ts";
@@ -24,6 +25,7 @@ export interface AgentPorts {
   /** Of a kernel that owns SETUP; null: the configured driver is never that. */
   readonly loads: LoadsPort | null;
   readonly links: LinkPort;
+  readonly binds: BindPort;
   /** Null: this machine has no kubelet, by configuration. */
   readonly devicePlugins: ((handlers: DevicePluginHandlers) => DevicePluginPort) | null;
   /** Null: no CDI specs are written. */

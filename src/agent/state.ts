@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { type BindEnded, type BindRunning, noteBindBegins, noteBindEnds, noteBindStuck, noteBindWaits } from "../domain/binds/work.ts";
 import type { Address } from "../domain/device.ts";
 import type { Verdict } from "../domain/gate/inputs.ts";
 import type { Ground } from "../domain/ground.ts";
@@ -93,6 +94,11 @@ export interface AgentState extends AgentFacts {
   /** A write of a link is about to be made. */
   noteLinkBegins(writing: LinkWriting): void;
   noteLinkEnds(ended: LinkWriteEnded): void;
+  /** The driver of a function is about to be changed. */
+  noteBindBegins(address: Address, running: BindRunning): void;
+  /** It goes on, and is not waited for any more. */
+  noteBindStuck(address: Address): void;
+  noteBindEnds(ended: BindEnded): void;
   noteStopping(): void;
 }
 
@@ -124,7 +130,7 @@ export function createState(settleMs: number): AgentState {
     noteListed: (offer, loads) => update((memory) => notes.noteLoads(notes.noteListed(memory, offer), loads)),
     noteSpecs: (specs) => update((memory) => ({ ...memory, specs })),
     noteProofProblem: (proofProblem) => update((memory) => ({ ...memory, proofProblem })),
-    notePass: (pass) => set({ pass, draft: null, memory: { ...facts.memory, linkWork: noteBlocked(facts.memory.linkWork, pass.plan.links) } }),
+    notePass: (pass) => set({ pass, draft: null, memory: notePlan(facts.memory, pass.plan) }),
     noteAnswer: (answer) => set({ answers: given(answer), memory: notes.noteAnswer(facts.memory, answer) }),
     noteNotGiven: (answer, before) =>
       set({ answers: facts.answers.filter((one) => one !== answer), memory: notes.noteNotGiven(facts.memory, answer, before) }),
@@ -135,9 +141,17 @@ export function createState(settleMs: number): AgentState {
     noteLate: (call) => update((memory) => notes.noteLate(memory, call)),
     noteLinkBegins: (writing) => update((memory) => ({ ...memory, linkWork: noteWriteBegins(memory.linkWork, writing) })),
     noteLinkEnds: (ended) => update((memory) => ({ ...memory, linkWork: noteWriteEnds(memory.linkWork, ended) })),
+    noteBindBegins: (address, running) => update((memory) => ({ ...memory, bindWork: noteBindBegins(memory.bindWork, address, running) })),
+    noteBindStuck: (address) => update((memory) => ({ ...memory, bindWork: noteBindStuck(memory.bindWork, address) })),
+    noteBindEnds: (ended) => update((memory) => ({ ...memory, bindWork: noteBindEnds(memory.bindWork, ended) })),
     noteStopping: () => set({ stopping: true }),
   };
   return Object.assign(readable(facts), methods);
+}
+
+/** What the plan found in the way of links and drivers. */
+function notePlan(memory: Memory, { links, binds }: Plan): Memory {
+  return { ...memory, linkWork: noteBlocked(memory.linkWork, links), bindWork: noteBindWaits(memory.bindWork, binds) };
 }
 
 /** The values as they are when they are asked for, and no way to set them. */

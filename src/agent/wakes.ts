@@ -21,6 +21,7 @@ export interface Work {
   readonly specs: JobRun;
   readonly links: JobRun;
   readonly linkWatch: JobRun;
+  readonly binds: JobRun;
 }
 
 export interface Wakes {
@@ -32,6 +33,7 @@ export interface Wakes {
   specs(): void;
   links(): void;
   linkWatch(): void;
+  binds(): void;
   /** The table may close the gate: that does not wait for the pass that may be running. */
   table(): void;
   intent(): void;
@@ -48,6 +50,8 @@ const PASS_BOUND_MS = 30_000;
 const STEP_BOUND_MS = 600_000;
 /** A write that a device never answers is nothing that a restart of this process could end: the status says `LinkStuck`. */
 const LINK_BOUND_MS = Number.MAX_SAFE_INTEGER;
+/** Each change of a driver is waited for for 20 s, and a node may have dozens. */
+const BINDS_BOUND_MS = 3_600_000;
 const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
 /** Many calls share one look: a pass after each would slow them. */
@@ -74,6 +78,7 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
         specs: jobs.loop("specs", loop, work.specs),
         links: jobs.loop("links", { ...loop, boundMs: LINK_BOUND_MS }, work.links),
         linkWatch: jobs.loop("link-watch", loop, work.linkWatch),
+        binds: jobs.loop("binds", { ...loop, boundMs: BINDS_BOUND_MS }, work.binds),
         pass: jobs.loop("pass", { ...loop, startAwake: true, everyMs: observeEveryMs }, work.pass),
       };
     },
@@ -83,6 +88,7 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
     specs: () => loops?.specs.wakeNow(),
     links: () => loops?.links.wakeNow(),
     linkWatch: () => loops?.linkWatch.wake(),
+    binds: () => loops?.binds.wakeNow(),
     table,
     intent() {
       loops?.withdraw.wakeNow();

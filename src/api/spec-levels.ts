@@ -14,6 +14,8 @@ export const SPEC_LEVELS: Readonly<Record<string, number>> = {
   resources: 1,
   "resources[].name": 1,
   "resources[].ledger": 1,
+  "resources[].driver": 2,
+  "resources[].driver.bind": 2,
   "resources[].match": 1,
   "resources[].match.vendors": 1,
   "resources[].match.devices": 1,

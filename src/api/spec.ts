@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { ADDRESS_FORM, ADDRESS_PATTERN, parseAddress } from "../domain/address.ts";
 import { FUNCTION_TYPES } from "../domain/device.ts";
-import { DESIRED_STATES, type Intent, LEDGERS, LINK_ENABLES, type ResourceRule } from "../domain/intent.ts";
+import { DESIRED_STATES, DRIVER_BINDS, type Intent, LEDGERS, LINK_ENABLES, type ResourceRule } from "../domain/intent.ts";
 import { parseRegBase } from "../domain/unit.ts";
 import { field, text } from "./field.ts";
 import { exactlyOneSelection, nonEmptyMatch, oneLedgerPerName, ownDomain, ownVariables, uniqueNames } from "./rules.ts";
@@ -102,6 +102,19 @@ const LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?";
  */
 const RESOURCE_NAME = new RegExp(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9](?:\\.${LABEL})*|(?:\\.${LABEL})+)/[A-Za-z][-A-Za-z0-9_]{0,61}[A-Za-z0-9]$`);
 
+const resourceDriver = field(
+  z.strictObject({
+    bind: field(z.enum(DRIVER_BINDS), {
+      description:
+        "Which driver the resource's functions should have. Keep: the one that they have; a function without a vfio device is withheld. Vfio: the agent gives " +
+        "vfio-pci to each function that could be offered but for that, if nothing on the host uses it. Native: the functions are not offered, and the agent " +
+        "gives each its own driver back once nobody uses it.",
+      instead: "Keep, Vfio or Native",
+    }).default("Keep"),
+  }),
+  { description: "Drivers of the resource's functions.", instead: "{bind: Vfio}" },
+).default({ bind: "Keep" });
+
 /** One entry of `spec.resources`. */
 export const resourceSchema = field(
   z.strictObject({
@@ -121,6 +134,7 @@ export const resourceSchema = field(
         "devices are withheld with reason LedgerNotServed.",
       instead: "DevicePlugin or DRA",
     }).default("DevicePlugin"),
+    driver: resourceDriver,
     match,
   }),
   { description: "One resource: its name, its ledger, and the functions it takes.", instead: "{name: teeio.dev/gpu, match: {...}}" },
@@ -175,11 +189,12 @@ export function intentOf(spec: TrustedIommuSpec): Intent {
 }
 
 /** The domain's form of a valid resource: empty match lists are dropped, because they mean "any". */
-export function ruleOf({ name, ledger, match }: z.output<typeof resourceSchema>): ResourceRule {
+export function ruleOf({ name, ledger, driver, match }: z.output<typeof resourceSchema>): ResourceRule {
   const { vendors, devices, classes, addresses, functions } = match;
   return {
     name,
     ledger,
+    driver,
     match: {
       ...(given(vendors) && { vendors }),
       ...(given(devices) && { devices }),

@@ -29,6 +29,18 @@ export type TsmRead = "Read" | "Failed" | "Blocked" | "Stands" | "Writing";
 /** Who has the function's vfio device open. Unreadable counts as held. */
 export type Holders = { readonly kind: "Known"; readonly pids: readonly number[] } | { readonly kind: "Unreadable"; readonly why: string };
 
+/** What decides whether the driver of a function can be changed. Read only of functions whose driver the intent wants changed. */
+export interface Binding {
+  /** Content of `driver_override`: the only driver that the kernel binds to it. Empty: any that takes it. */
+  readonly override: string;
+  /** Virtual functions that it has now (`sriov_numvfs`). */
+  readonly virtualFunctions: number;
+  /** Who uses it through a driver that is not vfio, for people: mounts, swap, device mapper, network interfaces that are up, open character devices. */
+  readonly users: readonly string[];
+  /** Why one of these cannot be told, for people; empty when all are known. */
+  readonly problem: string;
+}
+
 /** One PCI function as the host shows it. Values that could not be read are null or Unknown, never guessed. */
 export interface PciFunction {
   readonly address: Address;
@@ -55,6 +67,8 @@ export interface PciFunction {
   readonly isIdeRead: boolean;
   /** Why its capabilities or IDE registers, or those of its slot's function 0, are unknown, for people; empty when they are not. */
   readonly configProblem: string;
+  /** False: its configuration space, or that of its slot's function 0, reads as all ones: it does not answer, although reading wakes it. */
+  readonly answers: boolean;
   /** Kernel name of the host bridge, `pci0000:16`; null when it cannot be told. */
   readonly hostBridge: string | null;
   readonly rootPort: Address | null;
@@ -62,4 +76,11 @@ export interface PciFunction {
   /** IOMMUFD cdev, `/dev/vfio/devices/vfio3` as seen on the host; null when not bound to a vfio driver or without IOMMUFD. */
   readonly vfioCdev: string | null;
   readonly holders: Holders;
+  /** Null: not asked for. */
+  readonly binding: Binding | null;
+}
+
+/** vfio-pci and its variants (`mlx5-vfio-pci`, `nvgrace_gpu_vfio_pci`): each gives a vfio device. */
+export function isVfioDriver(driver: string): boolean {
+  return driver.includes("vfio");
 }

@@ -14,6 +14,10 @@ export const LINK_ENABLES = ["OnPrepare", "External", "Never"] as const;
 /** Who secures the links of devices that are given away. OnPrepare: this agent. External: another program, and it is waited for. Never: nobody asks. */
 export type LinkEnable = (typeof LINK_ENABLES)[number];
 
+export const DRIVER_BINDS = ["Keep", "Vfio", "Native"] as const;
+/** Which driver a resource's functions should have. Keep: the one they have. Vfio: vfio-pci. Native: the function's own, so that it is not offered. */
+export type DriverBind = (typeof DRIVER_BINDS)[number];
+
 /** Which functions a resource takes. Each list that is present must contain the function's value; at least one list is present. */
 export interface Match {
   /** Four lower-case hex digits. */
@@ -30,6 +34,7 @@ export interface ResourceRule {
   /** Extended resource name and CDI kind, `domain/name`. */
   readonly name: string;
   readonly ledger: Ledger;
+  readonly driver: { readonly bind: DriverBind };
   readonly match: Match;
 }
 

@@ -14,4 +14,14 @@ export function unseenMs(settleMs: number, podResources: PodResourcesView): numb
   return podResources.kind === "None" ? settleMs : kubeletSettleMs(settleMs);
 }
 
+/** When what has been free since `sinceMs` may be taken: the settling time counts from then, from the agent's start, and from the first sight of this kubelet (I5). */
+export function settledAtMs(
+  { startedMs, settleMs }: { readonly startedMs: number; readonly settleMs: number },
+  podResources: PodResourcesView,
+  sinceMs: number,
+): number {
+  const ownMs = Math.max(sinceMs, startedMs) + settleMs;
+  return podResources.kind === "Read" ? Math.max(ownMs, podResources.kubeletSinceMs + kubeletSettleMs(settleMs)) : ownMs;
+}
+
 const KUBELET_EMPTY_MS = 2_000;

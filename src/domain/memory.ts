@@ -5,6 +5,8 @@
  * side: settling begins anew, a device found held without proof of when is withheld until it is free, and a secured link without proof that it was
  * insecure after SETUP withholds its device.
  */
+import { bindWish, foreignInGroup, usesOfOne } from "./binds/wish.ts";
+import { type BindWork, bindWorkAfterLook, NO_BIND_WORK } from "./binds/work.ts";
 import { clearanceOf, isSetUp, isStranded } from "./clearance.ts";
 import type { Address, PciFunction } from "./device.ts";
 import type { Ground } from "./ground.ts";
@@ -65,6 +67,9 @@ export interface Memory extends HoldMemory {
   readonly carried: ReadonlyMap<Address, readonly Address[]>;
   /** Owners of slots for whose link no IDE stream would be left, as the last pass found them. */
   readonly withoutStream: ReadonlySet<Address>;
+  readonly bindWork: BindWork;
+  /** Of functions that a resource takes: others in their IOMMU group that none takes. */
+  readonly foreignInGroup: ReadonlyMap<Address, readonly Address[]>;
 }
 
 /** What a process begins with. */
@@ -85,6 +90,8 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     linkWork: NO_LINK_WORK,
     carried: new Map(),
     withoutStream: new Set<Address>(),
+    bindWork: NO_BIND_WORK,
+    foreignInGroup: new Map(),
   };
   return { startedMs, settleMs, ...proven, ...none, specs: NO_SPECS, proofProblem: "" };
 }
@@ -117,6 +124,8 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
     carried: carriedOn(next, intent, ground),
     freeSince: freeSinceAfter(next, intent, ground),
     linkWork: linkWorkAfter(next, intent, ground),
+    bindWork: bindWorkAfter(next, intent, ground),
+    foreignInGroup: foreignInGroup(intent, ground),
   };
 }
 
@@ -127,6 +136,17 @@ function linkWorkAfter(memory: Memory, intent: Intent | null, ground: Ground): L
     return slot !== undefined && isOurs(intent, ground, slot) && usesOfSlot({ ground, memory }, owner).length === 0;
   };
   return linkWorkAfterLook(memory.linkWork, ground, { isFree, isWanted: (owner) => wantingOn({ ground, memory }, owner).length > 0 });
+}
+
+function bindWorkAfter(memory: Memory, intent: Intent | null, ground: Ground): BindWork {
+  const { host, nowMs } = ground.view;
+  // What no view shows counts from anew.
+  if (host.kind !== "Read") return { ...memory.bindWork, freeSince: new Map() };
+  return bindWorkAfterLook(
+    memory.bindWork,
+    { functions: ground.functions.values(), nowMs },
+    { wishOf: (fn) => bindWish(intent, fn), isFree: (fn) => usesOfOne({ ground, memory }, fn).length === 0 },
+  );
 }
 
 function podUidsAfter({ podUids }: Pick<Memory, "podUids">, { view: { pods } }: Ground): ReadonlySet<string> {

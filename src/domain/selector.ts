@@ -5,12 +5,12 @@ import type { Ground } from "./ground.ts";
 import type { Intent, Match, ResourceRule } from "./intent.ts";
 
 /** The first resource whose match takes the function; null when none does. */
-export function resourceFor(intent: Intent, fn: Omit<PciFunction, "holders">): ResourceRule | null {
+export function resourceFor(intent: Intent, fn: Omit<PciFunction, "holders" | "binding">): ResourceRule | null {
   return intent.resources.find((rule) => matches(rule.match, fn)) ?? null;
 }
 
 /** Each list that is present and not empty must contain the function's value. An empty match takes nothing. */
-export function matches(match: Match, fn: Omit<PciFunction, "holders">): boolean {
+export function matches(match: Match, fn: Omit<PciFunction, "holders" | "binding">): boolean {
   const tests: readonly (boolean | null)[] = [
     within(match.vendors, (vendor) => vendor === fn.vendor),
     within(match.devices, (device) => device === fn.device),

@@ -50,8 +50,15 @@ export function settlementFrom(inputs: SettlementInputs): Settlement {
         .filter((offered) => !isCurrent(offered, inputs.publications))
         .map((offered) => `${offered.resource}: not registered with kubelet yet`)
     : [];
-  const waitingFor = [...units, ...verifying(inputs), ...specsDue(inputs), ...registrations];
+  const waitingFor = [...units, ...verifying(inputs), ...changingDrivers(inputs), ...specsDue(inputs), ...registrations];
   return { settled: waitingFor.length === 0, waitingFor, failures: failuresOf(inputs) };
+}
+
+/** A driver is being changed, or is about to be. */
+function changingDrivers({ plan, verdicts }: SettlementInputs): readonly string[] {
+  const due = plan.binds.flatMap(({ address, step }) => (step === null ? [] : [address]));
+  const running = verdicts.filter(({ reason }) => reason === "DriverChanging").map(({ address }) => address);
+  return [...new Set([...due, ...running])].map((address) => `${address}: its driver is being changed`);
 }
 
 /** The links below a unit may be read again while a pass runs: its verdicts are of before, and its plan of after. */

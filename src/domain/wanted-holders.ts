@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { bindWish } from "./binds/wish.ts";
 import { isSetUp, isStranded } from "./clearance.ts";
 /**
  * When a decision hangs on who has a device open. Finding out means a look at every open file of the host, so an idle node, or one without devices
@@ -13,6 +14,8 @@ import { resourceFor } from "./selector.ts";
 import { slotOwnerOf } from "./slot.ts";
 import type { NodeView } from "./view.ts";
 
+type Unsearched = Omit<PciFunction, "holders" | "binding">;
+
 export interface HolderInterest {
   readonly intent: Intent | null;
   readonly memory: Pick<Memory, "holds" | "linkWork">;
@@ -20,15 +23,16 @@ export interface HolderInterest {
 }
 
 /**
- * A test of one function: true for what is held (when it is free again must be seen), for what may be offered, for all on a slot with a secured link
+ * A test of one function: true for what is held (when it is free again must be seen), for what may be offered, for what gets another driver, for all on a slot with a secured link
  * (which may have to be released or repaired), and for every function while a unit may be cleared, because each below it counts.
  */
-export function wantsHolders(interest: HolderInterest): (fn: Omit<PciFunction, "holders">) => boolean {
+export function wantsHolders(interest: HolderInterest): (fn: Unsearched) => boolean {
   const { intent, memory } = interest;
   if (mayClear(interest)) return () => true;
-  const isSecured = (fn: Omit<PciFunction, "holders">): boolean => memory.linkWork.steady.has(slotOwnerOf(fn));
+  const isSecured = (fn: Unsearched): boolean => memory.linkWork.steady.has(slotOwnerOf(fn));
   return (fn) =>
-    memory.holds.has(fn.address) || (intent !== null && (mayBeOffered(intent, fn) || (intent.link.enable === "OnPrepare" && isSecured(fn))));
+    memory.holds.has(fn.address) ||
+    (intent !== null && (mayBeOffered(intent, fn) || bindWish(intent, fn) !== null || (intent.link.enable === "OnPrepare" && isSecured(fn))));
 }
 
 function mayClear({ intent, driver }: HolderInterest): boolean {
@@ -38,6 +42,6 @@ function mayClear({ intent, driver }: HolderInterest): boolean {
   );
 }
 
-function mayBeOffered(intent: Intent, fn: Omit<PciFunction, "holders">): boolean {
+function mayBeOffered(intent: Intent, fn: Unsearched): boolean {
   return intent.state === "Trusted" && fn.vfioCdev !== null && fn.teeIo !== "No" && resourceFor(intent, fn) !== null;
 }

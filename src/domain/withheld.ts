@@ -21,20 +21,22 @@ const OF_A_LINK: ReadonlySet<DeviceReason> = new Set([
 /**
  * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
  *
- * Ordinary are: what the spec or its author decides (NoIntent, NoResourceMatches, LedgerNotServed, UnitNotSelected, IntentCleared); what a function
+ * Ordinary are: what the spec or its author decides (NoIntent, NoResourceMatches, LedgerNotServed, NativeDriver, UnitNotSelected, IntentCleared); what a function
  * is and stays (NotTeeCapable, NoUnit, CarriesOthers: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName and NoStreamFree, when
- * a pod ends; DeviceMissing, when the function is back); another driver on the function (NoVfioDevice: a match by vendor takes a GPU's audio
+ * a pod ends; DeviceMissing, when the function is back); another driver on the function (DriverChanging; NoVfioDevice: a match by vendor takes a GPU's audio
  * function, too); what is asked at a container's start alone (GivenNodeChanged);
  * and what a condition of its own tells already (DriverUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
  * it is not just SETUP that runs).
  */
 const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> = {
   DeviceMissing: null,
+  DeviceUnreachable: "it does not answer: look at its power, its slot and its firmware",
   NotTeeCapable: null,
   CapabilityUnknown: "its configuration space cannot be read",
   NoIntent: null,
   NoResourceMatches: null,
   LedgerNotServed: null,
+  NativeDriver: null,
   NameServedByOther: "give the resource another name, or end the other device plugin",
   NoUnit: null,
   UnitUnreadable: "its iommu link cannot be followed",
@@ -59,6 +61,13 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   HeldAcrossTrustLoss: "end the pod, which has had it since before the present SETUP",
   HeldUnderOtherName: null,
   GivenNodeChanged: null,
+  GroupNotOurs: "let a resource take all functions of its IOMMU group, or separate them",
+  DriverChanging: null,
+  BindStuck: "its driver does not let go of it: look at the kernel log and at what the driver waits for",
+  DriverOverridden: "clear driver_override, or set driver.bind to Keep",
+  HasVirtualFunctions: "set its sriov_numvfs to 0",
+  InUseByHost: "end what uses it on the host",
+  BindFailed: "it cannot be given vfio-pci: look at the message and the kernel log",
   CdiUnwritable: null,
   LinkNotSecured: null,
   ProofUnwritable: null,

@@ -8,7 +8,7 @@ import { type Ide, selectiveStreamsOf } from "./ide.ts";
 import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "./link.ts";
 import { type FileReading, valueOrNull } from "./reading.ts";
 import { judgeStreams, type NamedStream } from "./streams.ts";
-import { decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./tee-io.ts";
+import { answersOf, decideTeeIo, problemOf, type SlotEvidence, whyTeeIo } from "./tee-io.ts";
 import { NOWHERE } from "./topology.ts";
 import { NO_TSM, type TsmReading, type TsmText } from "./tsm.ts";
 
@@ -54,11 +54,13 @@ export function assembleFunction(facts: FunctionFacts, around: Surroundings, sea
     ...decideBound((around.tsmOf(facts.address) ?? NO_TSM).bound),
     isIdeRead: isIdeRead(facts.capabilities),
     configProblem: problemOf(evidence),
+    answers: answersOf(evidence),
     hostBridge: identity.place.hostBridge,
     rootPort: identity.place.rootPort,
     driver: valueOrNull(facts.driver),
     vfioCdev: around.vfioCdevOf(facts),
     holders: holdersOf(facts, search),
+    binding: null,
   };
 }
 

@@ -17,11 +17,13 @@ export interface Capabilities {
   readonly totalVfs: number | null;
   /** Why something is unknown, for people; empty when nothing is. */
   readonly problem: string;
+  /** False: the space reads as all ones, also after reading has woken the function. */
+  readonly answers: boolean;
 }
 
 /** Capabilities of a space that cannot be read at all. */
-export function unreadableCapabilities(problem: string): Capabilities {
-  return { teeIo: "Unknown", teeIoWhy: problem, ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem };
+export function unreadableCapabilities(problem: string, answers = true): Capabilities {
+  return { teeIo: "Unknown", teeIoWhy: problem, ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem, answers };
 }
 
 export const UNREADABLE_CAPABILITIES = unreadableCapabilities("its configuration space cannot be read");
@@ -33,6 +35,7 @@ const NO_EXPRESS: Capabilities = {
   doe: [],
   totalVfs: 0,
   problem: "",
+  answers: true,
 };
 
 /** What a reader without CAP_SYS_ADMIN gets. */
@@ -52,7 +55,7 @@ const LONGEST_CHAIN = 480;
 export function readCapabilities(space: ConfigSpace): Capabilities {
   const id = space.u32(0);
   if (id === null) return UNREADABLE_CAPABILITIES;
-  if (readable(id) === null) return unreadableCapabilities("its configuration space reads all ones: it is gone, or has no power");
+  if (readable(id) === null) return unreadableCapabilities("its configuration space reads all ones: it is gone, or has no power", false);
   const express = findExpress(space);
   if (express.kind === "Unknown") return unreadableCapabilities(whyUnread(space));
   if (express.kind === "Absent") return NO_EXPRESS;
@@ -60,11 +63,11 @@ export function readCapabilities(space: ConfigSpace): Capabilities {
   const extended = readExtended(space);
   if (devcap === null) {
     const problem = `its configuration space cannot be read at 0x${(express.offset + DEVCAP).toString(16)}`;
-    return { ...extended, teeIo: "Unknown", teeIoWhy: problem, problem };
+    return { ...extended, answers: true, teeIo: "Unknown", teeIoWhy: problem, problem };
   }
-  if (!express.canConnect) return { ...extended, teeIo: "No", teeIoWhy: "a TSM connects no function of its type" };
-  if ((devcap & DEVCAP_TEE_IO) === 0) return { ...extended, teeIo: "No", teeIoWhy: "DEVCAP bit 30 is clear" };
-  return { ...extended, teeIo: "Yes", teeIoWhy: "" };
+  if (!express.canConnect) return { ...extended, answers: true, teeIo: "No", teeIoWhy: "a TSM connects no function of its type" };
+  if ((devcap & DEVCAP_TEE_IO) === 0) return { ...extended, answers: true, teeIo: "No", teeIoWhy: "DEVCAP bit 30 is clear" };
+  return { ...extended, answers: true, teeIo: "Yes", teeIoWhy: "" };
 }
 
 /** The kernel gives every user the header, and the rest to those with the right to it. */
@@ -74,7 +77,10 @@ function whyUnread(space: ConfigSpace): string {
   return UNREADABLE_CAPABILITIES.problem;
 }
 
-function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo" | "teeIoWhy"> {
+/** What the extended space says. */
+type Extended = Omit<Capabilities, "teeIo" | "teeIoWhy" | "answers">;
+
+function readExtended(space: ConfigSpace): Extended {
   // An Express function has the extended space: where the kernel shows none, it could not read it.
   if (space.size === LEGACY_BYTES) return hidden("the kernel shows only 256 bytes of its configuration space");
   let ide: Ide = { kind: "Absent" };
@@ -103,7 +109,7 @@ function readExtended(space: ConfigSpace): Omit<Capabilities, "teeIo" | "teeIoWh
   return { ide, doe, totalVfs, problem: isWhole ? "" : "a register of its extended capabilities cannot be read" };
 }
 
-function hidden(problem: string): Omit<Capabilities, "teeIo" | "teeIoWhy"> {
+function hidden(problem: string): Extended {
   return { ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem };
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isPciAddress } from "../domain/address.ts";
-import type { Address } from "../domain/device.ts";
+import { type Address, isVfioDriver } from "../domain/device.ts";
 import type { Capabilities } from "./capabilities.ts";
 import { readConfigFile } from "./config-file.ts";
 import { baseName, type FileReading, isPresent, readNames, readRareTarget, readStamp, readTarget, readText } from "./reading.ts";
@@ -142,9 +142,4 @@ function readVfioName(path: string, driver: FileReading<string>): FileReading<st
   if (names.kind !== "Value") return names;
   const name = names.value.find((entry) => /^vfio\d+$/.test(entry));
   return name === undefined ? { kind: "Missing" } : { kind: "Value", value: name };
-}
-
-/** vfio-pci or a vendor's variant of it. */
-export function isVfioDriver(name: string): boolean {
-  return name.includes("vfio");
 }

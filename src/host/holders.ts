@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Holders } from "../domain/device.ts";
-import { type FunctionFacts, isVfioDriver } from "./functions.ts";
+import { type Holders, isVfioDriver } from "../domain/device.ts";
+import type { FunctionFacts } from "./functions.ts";
 
 /** What a function can be held by: its device node `vfioN`, or (older interface) its IOMMU group, or what that gave, which kernels name by address. */
 export type HeldFunction = Pick<FunctionFacts, "address" | "driver" | "vfioName" | "iommuGroup">;

@@ -2,10 +2,10 @@
 
 /** One function and its slot, read now: what each Allocate asks for. */
 import { compareAddress, isPciAddress } from "../domain/address.ts";
-import type { Address } from "../domain/device.ts";
+import { type Address, isVfioDriver } from "../domain/device.ts";
 import type { FunctionInSlot } from "../domain/slot.ts";
 import { assembleFunction, assembleSlot, ownerOf, registersOfSlot, speakerOf } from "./assemble.ts";
-import { type BareFacts, isVfioDriver, readFunction, withCapabilities } from "./functions.ts";
+import { type BareFacts, readFunction, withCapabilities } from "./functions.ts";
 import { NOT_ASKED } from "./holders.ts";
 import { readTsm } from "./read-tsm.ts";
 import { type Reader, searchHolders, surroundings, unitByLink } from "./surroundings.ts";

@@ -8,13 +8,15 @@ import type { Address, PciFunction } from "../domain/device.ts";
 import type { HostView } from "../domain/host.ts";
 import type { FunctionInSlot } from "../domain/slot.ts";
 
-/** A function before its holders were looked for. */
-export type UnsearchedFunction = Omit<PciFunction, "holders">;
+/** A function before it was found out who holds or uses it. */
+export type UnsearchedFunction = Omit<PciFunction, "holders" | "binding">;
 
 /** What an observation must find out about holders: looking through all processes is its dearest part. */
 export interface HostLook {
   /** Whether a decision hangs on the holders of this function. Where one does on none, no holder is looked for, and every holder is Unreadable. */
   readonly wantsHolders: (fn: UnsearchedFunction) => boolean;
+  /** Whether the driver of this function is to be changed: only then it is found out who uses it through another driver. */
+  readonly wantsBinding: (fn: UnsearchedFunction) => boolean;
   /** `Fresh`: the search begins after the call, as CLEAR needs it. `Recent`: it may have begun up to a second earlier, where searching is dear. */
   readonly age: "Fresh" | "Recent";
 }

@@ -72,7 +72,8 @@ export async function scanHolders(search: ProcessSearch): Promise<HolderScan> {
   return await scanReal(search, search.scanDevices);
 }
 
-function isProcfs(proc: string): boolean {
+/** False: the processes of a rendered tree. */
+export function isProcfs(proc: string): boolean {
   try {
     return statfsSync(proc).type === PROCFS;
   } catch {

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdir } from "node:fs/promises";
 import { compareAddress, isPciAddress } from "../domain/address.ts";
-import type { Address, PciFunction } from "../domain/device.ts";
+import type { Address, Binding, PciFunction } from "../domain/device.ts";
 import type { HostView } from "../domain/host.ts";
 import type { Slot } from "../domain/slot.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { AppError, faultOf } from "../runtime/errors.ts";
 import { assembleFunction, assembleSlot, ownerOf } from "./assemble.ts";
+import { readBinding } from "./binding.ts";
 import { type UeventOptions, watchHost, watchUevents } from "./change.ts";
 import { type BareFacts, type FunctionFacts, readFunction, withCapabilities } from "./functions.ts";
 import { holdersOf, NOT_ASKED } from "./holders.ts";
 import { observeFunction, readRegisters } from "./observe-function.ts";
 import { type HostPaths, hostPaths } from "./paths.ts";
 import type { HostLook, HostPort } from "./port.ts";
-import { type ScanDevices, scanHolders } from "./processes.ts";
+import { isProcfs, type ScanDevices, scanHolders } from "./processes.ts";
 import { readTsm } from "./read-tsm.ts";
 import { readNames, readText } from "./reading.ts";
 import { createSharedScan } from "./shared-scan.ts";
@@ -56,6 +57,7 @@ export function createHostReader(options: HostReaderOptions): HostPort {
     tsm: createTsmReader({ clock, deadlineMs: tsmDeadlineMs, ...(readAttribute ? { readAttribute } : {}) }),
     slices,
     scan: createSharedScan(clock, () => scanHolders(search)),
+    bindings: { paths, scanDevices: isProcfs(paths.proc) ? search.scanDevices : null, deadlineMs: SCAN_DEADLINE_MS },
   };
   return {
     observe: (look) => observe(reader, look),
@@ -102,12 +104,20 @@ async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   const slots: Slot[] = [];
   const members = Map.groupBy(facts.values(), ownerOf);
   await inSlices(members, ([owner, on]) => slots.push(assembleSlot(owner, on, around)), slices);
+  const bindings = await readBindings(reader, look === undefined ? [] : functions.filter(look.wantsBinding));
   const held = functions.map((fn): PciFunction => {
     const own = facts.get(fn.address);
-    return own === undefined ? fn : { ...fn, holders: holdersOf(own, search) };
+    return own === undefined ? fn : { ...fn, holders: holdersOf(own, search), binding: bindings.get(fn.address) ?? null };
   });
   const { regBaseOf: _, ...listed } = units;
   return { bootId, ...listed, functions: held, slots };
+}
+
+/** One after the other: they are few, and each may look through all processes. */
+async function readBindings({ bindings }: Reader, functions: readonly PciFunction[]): Promise<ReadonlyMap<Address, Binding>> {
+  const found = new Map<Address, Binding>();
+  for (const fn of functions) found.set(fn.address, await readBinding(bindings, fn));
+  return found;
 }
 
 /** Root ports above links that a TSM has connected. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What one reading of the host is made with, and what the entry of one function in it depends on besides its own files. */
-import type { Address, UnitOfFunction } from "../domain/device.ts";
+import { type Address, isVfioDriver, type UnitOfFunction } from "../domain/device.ts";
 import type { Surroundings } from "./assemble.ts";
-import { type FactsCache, type FunctionFacts, isVfioDriver } from "./functions.ts";
+import type { BindingSearch } from "./binding.ts";
+import type { FactsCache, FunctionFacts } from "./functions.ts";
 import { type HolderScan, type HolderSearch, NO_HOLDER_TO_FIND } from "./holders.ts";
 import { type HostPaths, VFIO_DEVICES_ON_HOST } from "./paths.ts";
 import { type FileReading, isPresent, readNames } from "./reading.ts";
@@ -20,6 +21,7 @@ export interface Reader {
   readonly tsm: TsmReader;
   readonly slices: SliceOptions;
   readonly scan: SharedScan;
+  readonly bindings: BindingSearch;
 }
 
 export interface Gathered {

@@ -33,3 +33,8 @@ export function problemOf({ own, zero }: SlotEvidence): string {
   if (zero === null) return "function 0 of its slot is not on the bus";
   return zero.problem === "" ? (own?.problem ?? "") : `${own === zero ? "" : "function 0 of its slot: "}${zero.problem}`;
 }
+
+/** False: its own space, or that of function 0 of its slot, reads as all ones. */
+export function answersOf({ own, zero }: SlotEvidence): boolean {
+  return own?.answers !== false && (zero === null || zero === "Unknown" || zero.answers);
+}

@@ -68,14 +68,14 @@ test("an intent that is known, and does not want the device under that name, tak
   expect(allowed({ intent: anIntent() })).toEqual([NAME]);
   const match = { vendors: ["10de"] };
   const byOther = [
-    { name: "teeio.dev/other", ledger: "DevicePlugin" as const, match },
-    { name: GPU, ledger: "DevicePlugin" as const, match },
+    { name: "teeio.dev/other", ledger: "DevicePlugin" as const, driver: { bind: "Keep" as const }, match },
+    { name: GPU, ledger: "DevicePlugin" as const, driver: { bind: "Keep" as const }, match },
   ];
   const unwanting = [
     null,
     anIntent({ state: "Cleared" }),
     anIntent({ units: { regBases: ["0x1000"] } }),
-    anIntent({ resources: [{ name: GPU, ledger: "DRA", match }] }),
+    anIntent({ resources: [{ name: GPU, ledger: "DRA", driver: { bind: "Keep" as const }, match }] }),
     anIntent({ resources: byOther }),
   ];
   for (const intent of unwanting) expect(allowed({ intent })).toEqual([]);

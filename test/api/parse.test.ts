@@ -58,7 +58,7 @@ describe("a manifest", () => {
         intent: {
           state: "Trusted",
           units: { regBases: ["0xfed90000"] },
-          resources: [{ name: "teeio.dev/gpu", ledger: "DevicePlugin", match: { vendors: ["10de"] } }],
+          resources: [{ name: "teeio.dev/gpu", ledger: "DevicePlugin", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }],
           link: { enable: "Never" },
         },
       },

@@ -110,7 +110,8 @@ describe("the conditions", () => {
   });
 
   it("name the addresses of the intent that are nowhere on the host", () => {
-    const named = (addresses: readonly string[]): Intent => anIntent({ resources: [{ name: GPU, ledger: "DevicePlugin", match: { addresses } }] });
+    const named = (addresses: readonly string[]): Intent =>
+      anIntent({ resources: [{ name: GPU, ledger: "DevicePlugin", driver: { bind: "Keep" }, match: { addresses } }] });
     const offeredText = (intent: Intent): string | undefined =>
       report({ intent }).conditions.find((condition) => condition.type === "DevicesOffered")?.message;
     expect(offeredText(named(["0000:17:00.0"]))).toBe("1 offered, 0 withheld");

@@ -8,7 +8,7 @@ import { anIntent } from "../support/builders.ts";
 const settle = (inputs: Partial<SettlementInputs>) =>
   settlementFrom({
     intent: anIntent(),
-    plan: { units: [], links: [] },
+    plan: { units: [], links: [], binds: [] },
     verdicts: [],
     specs: { problem: "" },
     offer: [],

@@ -2,7 +2,7 @@
 import type { Capabilities } from "../../src/host/capabilities.ts";
 
 /** Of a function without TEE-I/O and IDE. */
-export const plain: Capabilities = { teeIo: "No", teeIoWhy: "", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "" };
+export const plain: Capabilities = { teeIo: "No", teeIoWhy: "", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "", answers: true };
 /** Of one with both, and one selective stream. */
 export const capable = (enabled: boolean, secure: boolean): Capabilities => ({
   teeIo: "Yes",
@@ -18,4 +18,5 @@ export const capable = (enabled: boolean, secure: boolean): Capabilities => ({
   doe: [],
   totalVfs: 0,
   problem: "",
+  answers: true,
 });

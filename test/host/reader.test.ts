@@ -470,6 +470,7 @@ describe("a look that needs no holders", () => {
           asked.push(fn.address);
           return isWanted;
         },
+        wantsBinding: () => false,
         age: "Fresh",
       });
     expect((await look(false)).functions).toMatchObject([{ holders: { kind: "Unreadable", why: expect.stringContaining("not looked for") } }]);

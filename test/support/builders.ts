@@ -34,11 +34,13 @@ export function aFunction(overrides: Partial<PciFunction> = {}): PciFunction {
     boundRead: "Read",
     isIdeRead: true,
     configProblem: "",
+    answers: true,
     hostBridge: "pci0000:16",
     rootPort: "0000:16:01.0",
     driver: "vfio-pci",
     vfioCdev: "/dev/vfio/devices/vfio0",
     holders: { kind: "Known", pids: [] },
+    binding: null,
     ...overrides,
   };
 }
@@ -167,7 +169,7 @@ export function anIntent(overrides: Partial<Intent> = {}): Intent {
   return {
     state: "Trusted",
     units: { all: true },
-    resources: [{ name: GPU, ledger: "DevicePlugin", match: { vendors: ["10de"] } }],
+    resources: [{ name: GPU, ledger: "DevicePlugin", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }],
     link: { enable: "Never" },
     ...overrides,
   };

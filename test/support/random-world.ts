@@ -209,7 +209,15 @@ export const randomIntent: fc.Arbitrary<Intent | null> = fc.option(
       names: fc.uniqueArray(resource, { minLength: 1 }),
     })
     .map(({ names, ledger, ...rest }) =>
-      anIntent({ ...rest, resources: names.map((name) => ({ name, ledger, match: { functions: ["Physical" as const, "Virtual" as const] } })) }),
+      anIntent({
+        ...rest,
+        resources: names.map((name) => ({
+          name,
+          ledger,
+          driver: { bind: "Keep" as const },
+          match: { functions: ["Physical" as const, "Virtual" as const] },
+        })),
+      }),
     ),
   { freq: 9 },
 );

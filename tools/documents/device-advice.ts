@@ -8,6 +8,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   DeviceMissing:
     "nothing if the device was removed on purpose. Otherwise look in the kernel log for a PCI error or a hot-unplug; the device is offered again " +
     "when it is back on the bus.",
+  DeviceUnreachable:
+    "look for a PCI error in the kernel log, and at the device's power and slot. A device in D3cold is woken before it is read, so this is not " +
+    "sleep. It is offered again when it answers.",
   NotTeeCapable:
     "nothing, the hardware decides. If the device should be TEE-I/O capable, check its firmware settings: bit 30 of Device Capabilities " +
     "(`setpci -s ADDRESS CAP_EXP+4.l`) must be set. A virtual function inherits the bit from its physical function.",
@@ -17,6 +20,7 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   NoIntent: "apply a `TrustedIommu` whose name is the node's name, or name one with `--manifest`.",
   NoResourceMatches: "add or widen a `match` in `spec.resources` if the device should be offered; otherwise nothing.",
   LedgerNotServed: "write `ledger: DevicePlugin` in the resource. DRA is not served by this version.",
+  NativeDriver: "write `driver: {bind: Vfio}` (or `Keep`) in the resource if the device should be offered; otherwise nothing.",
   NameServedByOther:
     "give the resource another name in `spec.resources`, or remove the other device plugin from the node. The message says which ids show it.",
   NoUnit:
@@ -72,6 +76,19 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   HeldUnderOtherName: "nothing: the device is offered under the new name when the pod ends. To speed it up, delete the pod.",
   GivenNodeChanged: "delete the pod: its container cannot start with the old device node, and a new pod gets the present one.",
   ProofUnwritable: "make the folder of the agent's lock writable (`/run/trusted-iommu` by default; see `--lock`) for root alone, with free space.",
+  GroupNotOurs:
+    "let a resource take the functions that the message names, too, so that one pod gets the whole group; or separate them (ACS in the firmware, another " +
+    "slot). A group is given to one virtual machine as a whole.",
+  DriverChanging: "nothing, it takes as long as the drivers do.",
+  BindStuck:
+    "look in the kernel log and at `/proc/PID/stack` of the process that the message names: the function's driver does not let go of it. Nothing can end " +
+    "that process before the driver has.",
+  DriverOverridden:
+    "`echo > /sys/bus/pci/devices/ADDRESS/driver_override` if the override is not needed, or write `driver: {bind: Keep}` in the resource.",
+  HasVirtualFunctions: "`echo 0 > /sys/bus/pci/devices/ADDRESS/sriov_numvfs`, or take the virtual functions into the resource instead.",
+  InUseByHost:
+    "end what the message names: unmount, `swapoff`, take the interface down, end the process. The agent never takes a device from the host.",
+  BindFailed: "load the module vfio-pci if it is not there, and see what the message and the kernel log say. It is tried again every five minutes.",
   CdiUnwritable: "make the CDI folder writable (`/var/run/cdi` by default; see `--cdi-dir`), with free space.",
   AgentStopped: "start the agent of this node again: `kubectl get pods -o wide` in the release's namespace shows where it is missing.",
   AwaitingKubelet: "nothing at first. If it stays, check that kubelet runs and that `--kubelet-dir` is its device-plugin folder.",

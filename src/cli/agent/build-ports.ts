@@ -9,6 +9,7 @@ import { makePrivateFolder } from "../../runtime/private-folder.ts";
 import { proofsFolder } from "../config/node-config.ts";
 import { VERSION } from "../version.ts";
 import type { AgentTools } from "./agent-tools.ts";
+import { buildBinds } from "./build-binds.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildHost } from "./build-host.ts";
 import { buildKubelet } from "./build-kubelet.ts";
@@ -54,6 +55,7 @@ export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
       openSeamcall: driver.open,
       loads: driver.loads,
       links: buildLinks(config, context.clock),
+      binds: buildBinds(config, context.clock),
       devicePlugins: kubelet.devicePlugins,
       cdi: kubelet.cdi,
       podResources: kubelet.podResources,

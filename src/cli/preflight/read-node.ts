@@ -40,7 +40,7 @@ function readCpu(path: string): PreflightReadings["cpu"] {
 async function readHost(config: NodeConfig, log: Log): Promise<PreflightReadings["host"]> {
   try {
     const host = await buildHost(config, log);
-    return { kind: "Value", value: await host.observe({ wantsHolders: () => false, age: "Recent" }) };
+    return { kind: "Value", value: await host.observe({ wantsHolders: () => false, wantsBinding: () => false, age: "Recent" }) };
   } catch (thrown) {
     return { kind: "Unreadable", why: messageOf(thrown) };
   }

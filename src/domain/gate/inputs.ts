@@ -42,6 +42,8 @@ export interface GateInputs {
     | "linkWork"
     | "carried"
     | "withoutStream"
+    | "bindWork"
+    | "foreignInGroup"
   >;
 }
 

@@ -8,6 +8,7 @@ import { GATE_RULES } from "./rules.ts";
 /** What can be said of a device before the intent and its holders are known: it is there, its unit is trusted, its link is in order. */
 const OF_THE_DEVICE: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "DeviceMissing",
+  "DeviceUnreachable",
   "CapabilityUnknown",
   "NotTeeCapable",
   "UnitUnreadable",
@@ -26,6 +27,7 @@ const OF_THE_INTENT: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "NoIntent",
   "NoResourceMatches",
   "LedgerNotServed",
+  "NativeDriver",
   "UnitNotSelected",
   "IntentCleared",
 ]);
@@ -59,3 +61,13 @@ export const WAITED_FOR: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
 
 /** What a CDI spec follows from: all but whether it is in place, and in whose turn it is to be given away. */
 export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => reason !== "CdiUnwritable" && reason !== "NoStreamFree");
+
+const OF_THE_DRIVER: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
+  "DriverChanging",
+  "BindStuck",
+  "BindFailed",
+  "NoVfioDevice",
+  "CdiUnwritable",
+]);
+/** What must hold before a function is given vfio-pci: all but what is wrong until it is. */
+export const BIND_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => !OF_THE_DRIVER.has(reason));

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The gate's rules, in order. Those about links are in link-rules.ts. */
+/** The gate's rules, in order. Those about links are in link-rules.ts, those about drivers in bind-rules.ts. */
 import { FORGOTTEN, isForgotten } from "../holds.ts";
 import { selectsUnit } from "../intent.ts";
 import { linkKey, type SpecProof } from "../proofs.ts";
 import { domainOf, domainsOf } from "../resource-name.ts";
 import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
+import { BIND_RULES_IN_ORDER, GROUP_NOT_OURS, NATIVE_DRIVER } from "./bind-rules.ts";
 import type { Facts, Rule } from "./inputs.ts";
 import { LINK_NOT_SECURED, LINK_RULES } from "./link-rules.ts";
 import { selectionText, teeIoText, unitText } from "./texts.ts";
@@ -17,6 +18,11 @@ export const GATE_RULES: readonly Rule[] = [
     reason: "DeviceMissing",
     passes: ({ fn }) => fn !== null,
     read: ({ fn, address }) => (fn ? `${fn.address} ${fn.vendor}:${fn.device} class ${fn.class} ${fn.functionType}` : `${address} is not on the bus`),
+  },
+  {
+    reason: "DeviceUnreachable",
+    passes: ({ fn }) => fn?.answers === true,
+    read: ({ fn }) => (fn?.answers === false ? fn.configProblem : "its configuration space answers"),
   },
   {
     reason: "CapabilityUnknown",
@@ -31,6 +37,7 @@ export const GATE_RULES: readonly Rule[] = [
     passes: ({ resource }) => resource?.ledger === "DevicePlugin",
     read: ({ resource }) => `ledger ${resource?.ledger ?? "none"}`,
   },
+  NATIVE_DRIVER,
   {
     reason: "NameServedByOther",
     passes: ({ resource, memory }) => !memory.taken.has(resource?.name ?? ""),
@@ -106,10 +113,15 @@ export const GATE_RULES: readonly Rule[] = [
     passes: ({ purpose, hold, fn }) => purpose !== "PreStart" || hold?.node === fn?.vfioCdev,
     read: ({ hold, fn }) => `given ${hold?.node ?? "no node that is known"}, now ${fn?.vfioCdev ?? "none"}`,
   },
+  GROUP_NOT_OURS,
+  ...BIND_RULES_IN_ORDER,
   {
     reason: "NoVfioDevice",
     passes: ({ fn }) => fn?.vfioCdev != null,
-    read: ({ fn }) => `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}`,
+    read: ({ address, fn, memory }) => {
+      const waits = memory.bindWork.waits.get(address) ?? "";
+      return `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}${waits === "" ? "" : `; ${waits}`}`;
+    },
   },
   LINK_NOT_SECURED,
   {

@@ -2,7 +2,7 @@
 
 /** The plan of a unit that is to be cleared: withdrawn, free in every view for the settling time, and only then CLEAR (I4, I5). */
 import { clearanceOf, isSetUp } from "../clearance.ts";
-import { kubeletSettleMs } from "../kubelet-settling.ts";
+import { settledAtMs } from "../kubelet-settling.ts";
 import { describeUses } from "../use.ts";
 import { because, type Finding, type Step, type UnitFacts } from "./finding.ts";
 import { isKernelOwned, partOfUnits, UNLOAD, unproven } from "./kernel-owned.ts";
@@ -28,7 +28,7 @@ export function planCleared(facts: UnitFacts): Finding {
   if (uses.length > 0) return { ...because("ClearBlocked", describeUses(uses)), wakeAtMs: nowMs + BLOCKED_POLL_MS };
   if (listed.length > 0)
     return { ...because("ClearPending", `kubelet still lists ${listed.slice(0, 3).join(", ")}`), wakeAtMs: nowMs + WITHDRAW_POLL_MS };
-  const readyAtMs = settledAt(facts);
+  const readyAtMs = settledAtMs(memory, ground.view.podResources, memory.freeSince.get(regBase) ?? nowMs);
   if (nowMs < readyAtMs) return { ...because("ClearSettling", `free for less than ${memory.settleMs / 1000} s`), wakeAtMs: readyAtMs };
   if (tdxIommuId === null || isKernelOwned(facts)) return because("KernelOwned", UNLOAD);
   const older = olderDriver(facts);
@@ -54,11 +54,4 @@ function callUnderWay({ ground, regBase }: UnitFacts): string | null {
     if (entry.state === "Clearing") return `CLEAR of ${entry.regBase}`;
   }
   return null;
-}
-
-/** The settling time counts from the first free view, from the agent's start, and from the first sight of this kubelet (I5). */
-function settledAt({ memory, ground, regBase }: UnitFacts): number {
-  const { podResources, nowMs } = ground.view;
-  const ownMs = Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs) + memory.settleMs;
-  return podResources.kind === "Read" ? Math.max(ownMs, podResources.kubeletSinceMs + kubeletSettleMs(memory.settleMs)) : ownMs;
 }

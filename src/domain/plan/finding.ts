@@ -9,6 +9,7 @@ import type { Memory } from "../memory.ts";
 import type { UnitReason } from "../reason.ts";
 import type { Slot } from "../slot.ts";
 import type { Environment, RegBase } from "../unit.ts";
+import type { BindVerdict } from "./bind-step.ts";
 import type { LinkVerdict } from "./link-step.ts";
 
 /** What is to be done. Keyed by what it is done to: a unit, by its register base. */
@@ -32,6 +33,8 @@ export interface Plan {
   readonly units: readonly UnitVerdict[];
   /** Of the links that are this agent's to write. */
   readonly links: readonly LinkVerdict[];
+  /** Of the functions that do not have the driver that the spec wants. */
+  readonly binds: readonly BindVerdict[];
 }
 
 /** Every SEAMCALL of a plan, in the order in which they are issued. */

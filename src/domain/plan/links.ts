@@ -14,7 +14,7 @@ import { judge } from "../gate/gate.ts";
 import { SECURE_RULES } from "../gate/rule-sets.ts";
 import { type Ground, inSlot } from "../ground.ts";
 import type { Intent } from "../intent.ts";
-import { kubeletSettleMs } from "../kubelet-settling.ts";
+import { settledAtMs } from "../kubelet-settling.ts";
 import { nextAttemptMs } from "../links/error.ts";
 import { isOurs, repairBlockers, uncoveredOn, usesOfSlot, wantingOn } from "../links/use.ts";
 import { repairsOf } from "../links/work.ts";
@@ -122,7 +122,7 @@ function repair(facts: SlotFacts): LinkFinding | null {
     (memory.linkWork.steady.get(owner)?.sinceMs ?? nowMs) + STEADY_MS,
     count < MOST_REPAIRS ? 0 : fewerAtMs,
     failure === undefined ? 0 : nextAttemptMs(failure),
-    isLost ? 0 : settledAt(facts, memory.startedMs),
+    isLost ? 0 : settledAtMs(memory, ground.view.podResources, memory.startedMs),
   );
   if (nowMs < dueMs) return { ...AT_REST, message: "it is repaired soon", wakeAtMs: dueMs };
   return { ...AT_REST, step: { kind: "Disconnect", owner, tsm: link.tsm, isRepair: true } };
@@ -141,16 +141,9 @@ function release(facts: SlotFacts): LinkFinding {
   const freeSinceMs = memory.linkWork.freeSince.get(owner);
   if (freeSinceMs === undefined || usesOfSlot(facts, owner).length > 0) return { ...AT_REST, wakeAtMs: null };
   const failure = memory.linkWork.failures.get(owner);
-  const dueMs = Math.max(settledAt(facts, freeSinceMs), failure === undefined ? 0 : nextAttemptMs(failure));
+  const dueMs = Math.max(settledAtMs(memory, ground.view.podResources, freeSinceMs), failure === undefined ? 0 : nextAttemptMs(failure));
   if (ground.view.nowMs < dueMs) return { ...AT_REST, wakeAtMs: dueMs };
   return { ...AT_REST, step: { kind: "Disconnect", owner, tsm: link.tsm, isRepair: false } };
-}
-
-/** The settling time counts from the first free view, from the agent's start, and from the first sight of this kubelet (I5). */
-function settledAt({ memory, ground }: SlotFacts, sinceMs: number): number {
-  const { podResources } = ground.view;
-  const ownMs = Math.max(sinceMs, memory.startedMs) + memory.settleMs;
-  return podResources.kind === "Read" ? Math.max(ownMs, podResources.kubeletSinceMs + kubeletSettleMs(memory.settleMs)) : ownMs;
 }
 
 function later({ ground }: SlotFacts, message: string): LinkFinding {

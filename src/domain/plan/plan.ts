@@ -8,6 +8,7 @@ import { functionsBelow, slotsOf, type UnitFact } from "../ground.ts";
 import type { HostUnit } from "../host.ts";
 import { selectsUnit } from "../intent.ts";
 import { compareRegBase, ECAP_TDX_CONNECT, type RegBase } from "../unit.ts";
+import { planBinds } from "./binds.ts";
 import { planCleared } from "./clear.ts";
 import { because, ENVIRONMENT_TEXT, environmentOf, type Finding, type Plan, type PlanInputs, type UnitFacts, type UnitVerdict } from "./finding.ts";
 import { planLinks } from "./links.ts";
@@ -16,7 +17,7 @@ import { planTrusted } from "./setup.ts";
 export function planOf(inputs: PlanInputs): Plan {
   const { ground, intent, memory } = inputs;
   const bases = new Set([...ground.units.keys(), ...memory.knownUnits, ...(intent?.units.regBases ?? [])]);
-  return { units: [...bases].sort(compareRegBase).map((regBase) => planUnit(inputs, regBase)), links: planLinks(inputs) };
+  return { units: [...bases].sort(compareRegBase).map((regBase) => planUnit(inputs, regBase)), links: planLinks(inputs), binds: planBinds(inputs) };
 }
 
 export function planUnit(inputs: PlanInputs, regBase: RegBase): UnitVerdict {

@@ -23,6 +23,8 @@ export interface HostState {
   /** Functions that are off the bus, each with the one whose removal took it along (itself, its bridge, its physical function). */
   readonly unplugged: Readonly<Record<Address, Address>>;
   readonly drivers: Readonly<Record<Address, string | null>>;
+  /** `driver_override` of functions that have one. */
+  readonly overrides: Readonly<Record<Address, string>>;
   /** `N` of `vfioN`, kept for ever, as a function that comes back is recognised by it. */
   readonly vfioNumbers: Readonly<Record<Address, number>>;
   /** Functions 0 whose IDE stream registers are on, and those a TSM has connected. They differ after a reset. */
@@ -48,6 +50,7 @@ export function initialState(host: HostDescription, given: { bootId: string; dev
     ...given,
     unplugged: {},
     drivers,
+    overrides: {},
     vfioNumbers: Object.fromEntries(vfio),
     streaming: secured,
     connected: host.tsm === null ? [] : secured,

@@ -73,6 +73,19 @@ export function planBind(now: HostState, one: FunctionDescription, driver: strin
   return { after: { ...now, drivers: { ...now.drivers, [one.address]: driver }, vfioNumbers }, functions: [one.address] };
 }
 
+/**
+ * What the writes of `driver_override`, `unbind` and `drivers_probe` come to. While somebody has the function open, an unbind from vfio waits: then the
+ * function has no driver, and `isDone` is false.
+ */
+export function planDriver(now: HostState, one: FunctionDescription, isVfio: boolean): StateChange & { readonly isDone: boolean } {
+  refuseAbsent(now, one.address);
+  const overrides = { ...omit(now.overrides, [one.address]), ...(isVfio ? { [one.address]: "vfio-pci" } : {}) };
+  const native = isVfioDriver(one.driver) ? null : one.driver;
+  const isHeld = now.holders.some((held) => held.address === one.address) && !isVfio;
+  const { after, functions } = planBind(now, one, isHeld ? null : isVfio ? "vfio-pci" : native);
+  return { after: { ...after, overrides }, functions, isDone: !isHeld };
+}
+
 /** Registers and TSM together; a host without a TSM has registers only. */
 export function planLink(host: HostDescription, now: HostState, one: FunctionDescription, secured: boolean): StateChange {
   refuseAbsent(now, one.address);

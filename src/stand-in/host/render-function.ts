@@ -54,6 +54,7 @@ function addAttributes(inside: Entries, hostIn: HostInState, one: FunctionDescri
   inside.set("class", line(`0x${one.class}`));
   inside.set("revision", line(`0x${one.revision}`));
   inside.set("numa_node", line(one.numaNode ?? -1));
+  inside.set("driver_override", line(state.overrides[one.address] ?? "(null)"));
   inside.set("config", { kind: "File", content: configImage(one, image, blocksOf(hostIn, one)) });
   inside.set("uevent", { kind: "File", content: uevent(one, driver) });
   if (one.totalVfs > 0) {

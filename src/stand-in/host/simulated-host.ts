@@ -6,7 +6,7 @@ import type { ModuleDump, SimulatedFault } from "../module/simulation.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
 import type { HostState, LinkFault } from "./host-state.ts";
 import { scriptLink, takeLinkFault, writeLink } from "./link-writes.ts";
-import { functionAt, planBind, planBound, planLink, planReplug, planReset, planUnplug, type StateChange } from "./plans.ts";
+import { functionAt, planBind, planBound, planDriver, planLink, planReplug, planReset, planUnplug, type StateChange } from "./plans.ts";
 import { change as changeHost, findUnit, hold, loseUnit, reboot, type Session, unhold } from "./session.ts";
 
 /**
@@ -47,6 +47,8 @@ export interface SimulatedHost {
   unhold(address: Address): void;
   bind(address: Address, driver: string): void;
   unbind(address: Address): void;
+  /** Gives it vfio-pci, or its own driver, as writes to sysfs do. @returns false while an unbind waits for who has it open */
+  changeDriver(address: Address, isVfio: boolean): boolean;
   /** The unit disappears, from sysfs and from the driver. */
   loseUnit(regBase: RegBase): void;
   findUnit(regBase: RegBase): void;
@@ -86,6 +88,16 @@ export function simulatedHost(session: Session): SimulatedHost {
     unhold: (address) => alone(() => unhold(session, address)),
     bind: (address, driver) => change((now) => planBind(now, at(address), driver)),
     unbind: (address) => change((now) => planBind(now, at(address), null)),
+    changeDriver: (address, isVfio) =>
+      alone(() => {
+        let isDone = false;
+        changeHost(session, (now) => {
+          const { isDone: ended, ...planned } = planDriver(now, at(address), isVfio);
+          isDone = ended;
+          return planned;
+        });
+        return isDone;
+      }),
     loseUnit: (regBase) => alone(() => loseUnit(session, regBase)),
     findUnit: (regBase) => alone(() => findUnit(session, regBase)),
     loseModule: (environment) => control.moduleGone(state, environment),

@@ -79,6 +79,8 @@ export const stateSchema: z.ZodType<HostState> = z.strictObject({
   deviceNodes: z.enum(["Files", "Characters"]),
   unplugged: z.record(address, address),
   drivers: z.record(address, driver),
+  // Hosts made by an earlier version have none.
+  overrides: z.record(address, z.string().regex(/^[A-Za-z0-9_-]{1,40}$/)).default({}),
   vfioNumbers: z.record(address, count),
   streaming: addresses,
   connected: addresses,

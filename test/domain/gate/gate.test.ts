@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from "vitest";
-import type { PciFunction, TsmRead } from "../../../src/domain/device.ts";
+import { NO_BIND_WORK, noteBindBegins } from "../../../src/domain/binds/work.ts";
+import type { Binding, PciFunction, TsmRead } from "../../../src/domain/device.ts";
 import { judge } from "../../../src/domain/gate/gate.ts";
 import type { GateInputs } from "../../../src/domain/gate/inputs.ts";
 import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
+import type { DriverBind } from "../../../src/domain/intent.ts";
 import type { LinkErrorKind } from "../../../src/domain/links/error.ts";
 import { type LinkWork, NO_LINK_WORK } from "../../../src/domain/links/work.ts";
 import { linkKey } from "../../../src/domain/proofs.ts";
@@ -62,13 +65,25 @@ const blockedRepair: LinkWork = { ...NO_LINK_WORK, blocked: new Map([["0000:17:0
 const carried = new Map([["0000:17:00.0", ["0000:17:02.1"]]]);
 
 /** One world per reason in which exactly that rule says no. */
+const withBind = (bind: DriverBind) =>
+  anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DevicePlugin", driver: { bind }, match: { vendors: ["10de"] } }] });
+const changing = noteBindBegins(NO_BIND_WORK, "0000:17:00.0", { to: "Vfio", sinceMs: 0, pid: 7 });
+const unbound = (binding: Partial<Binding>) =>
+  inputs({
+    intent: withBind("Vfio"),
+    fn: aFunction({ driver: "nvme", vfioCdev: null, binding: { override: "", virtualFunctions: 0, users: [], problem: "", ...binding } }),
+  });
+
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["DeviceMissing", inputs({ fn: null, slot: null })],
   ["CapabilityUnknown", fnWith({ teeIo: "Unknown" })],
   ["NotTeeCapable", fnWith({ teeIo: "No" })],
   ["NoIntent", inputs({ intent: null })],
   ["NoResourceMatches", fnWith({ vendor: "8086" })],
-  ["LedgerNotServed", inputs({ intent: anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DRA", match: { vendors: ["10de"] } }] }) })],
+  [
+    "LedgerNotServed",
+    inputs({ intent: anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }] }) }),
+  ],
   ["NameServedByOther", inputs({ memory: aMemory({ taken: new Map([["teeio.dev/gpu", "kubelet lists slice-0"]]) }) })],
   ["UnitUnreadable", fnWith({ unit: { kind: "Unreadable", why: "EIO" } })],
   ["NoUnit", fnWith({ unit: { kind: "None" } })],
@@ -138,6 +153,24 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(`${INSTANCE}/0x0`, "teeio.dev/gpu") })],
   ["HeldAcrossTrustLoss", inputs({ memory: heldSince(null, "teeio.dev/gpu") })],
   ["HeldUnderOtherName", inputs({ memory: heldSince(EPOCH, "teeio.dev/old") })],
+  ["DeviceUnreachable", fnWith({ answers: false, teeIo: "Unknown" })],
+  ["NativeDriver", inputs({ intent: withBind("Native") })],
+  ["GroupNotOurs", inputs({ memory: aMemory({ foreignInGroup: new Map([["0000:17:00.0", ["0000:17:00.1"]]]) }) })],
+  ["DriverChanging", inputs({ memory: aMemory({ bindWork: changing }) })],
+  ["DriverChanging", inputs({ purpose: "Allocate", memory: aMemory({ bindWork: changing }) })],
+  ["BindStuck", inputs({ memory: aMemory({ bindWork: { ...changing, stuck: new Set(["0000:17:00.0"]) } }) })],
+  ["DriverOverridden", unbound({ override: "other" })],
+  ["HasVirtualFunctions", unbound({ virtualFunctions: 1 })],
+  ["InUseByHost", unbound({ users: ["network interface eth0 is up"] })],
+  ["InUseByHost", unbound({ problem: "net: EIO" })],
+  [
+    "BindFailed",
+    {
+      ...unbound({}),
+      memory: aMemory({ bindWork: { ...NO_BIND_WORK, failures: new Map([["0000:17:00.0", { problem: "EIO", count: 3, lastMs: 0 }]]) } }),
+    },
+  ],
+  ["NoVfioDevice", unbound({})],
   ["NoVfioDevice", fnWith({ vfioCdev: null })],
   ["CdiUnwritable", inputs({ memory: aMemory({ specs: { ...NO_SPECS, isServed: true } }) })],
   ["CdiUnwritable", inputs({ memory: specs("/dev/vfio/devices/vfio1") })],

@@ -116,6 +116,8 @@ function expectedFunction(
     rootPort: one.bridge,
     driver: one.driver,
     holders: { kind: "Known", pids: [] },
+    answers: true,
+    binding: null,
   };
 }
 

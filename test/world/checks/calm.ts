@@ -6,10 +6,12 @@
  */
 import { admit, finish, startContainer } from "../life/pod-life.ts";
 import type { World } from "../life/world.ts";
+import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
-import { plainIntent, specOf } from "../models/shape.ts";
+import { GPU_VENDOR, plainIntent, resourcesWith, specOf } from "../models/shape.ts";
 import type { Checker } from "./checker.ts";
 import { deviceComplaints } from "./expected-device.ts";
+import { driverComplaints } from "./expected-driver.ts";
 import { linkComplaints } from "./expected-link.ts";
 import { ownerComplaints } from "./expected-owner.ts";
 import { unitComplaints } from "./expected-unit.ts";
@@ -38,18 +40,18 @@ export async function calm(world: World, checker: Checker): Promise<void> {
       return;
     }
     if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
-    for (const complaint of [...deviceComplaints(world), ...linkComplaints(world)]) checker.complain(phase, complaint);
+    for (const complaint of [...deviceComplaints(world), ...linkComplaints(world), ...driverComplaints(world)]) checker.complain(phase, complaint);
   };
-  const link = { enable: world.shape.linkEnable };
+  const wanted = { link: { enable: world.shape.linkEnable }, resources: resourcesWith(world.shape.driverBind) };
   await restart(world, checker);
   await rest("as it is");
   await startContainers(world, checker);
   heal(world);
   await rest("with its blockers");
   unblock(world);
-  world.api.setSpec(specOf(plainIntent({ link }), world.api.spec.generation + 1));
+  world.api.setSpec(specOf(plainIntent(wanted), world.api.spec.generation + 1));
   await rest("with nothing in the way");
-  world.api.setSpec(specOf(plainIntent({ state: "Cleared", link }), world.api.spec.generation + 1));
+  world.api.setSpec(specOf(plainIntent({ ...wanted, state: "Cleared" }), world.api.spec.generation + 1));
   await rest("when all is to be cleared");
 }
 
@@ -113,13 +115,20 @@ function heal(world: World): void {
   }
   for (const fn of host.functions) {
     for (const fact of [fn.isLinkReadable, fn.isBoundReadable, fn.areHoldersReadable, fn.isConfigReadable, fn.isUnitReadable]) fact.set(true);
-    for (const fact of [fn.isUnitLinked, fn.areOpensShown]) fact.set(true);
+    for (const fact of [fn.isUnitLinked, fn.areOpensShown, fn.answers]) fact.set(true);
   }
   world.links.faults.length = 0;
+  world.drivers.stubborn.clear();
+  world.drivers.isVfioLoaded = true;
   module.faults.length = 0;
   if (module.environment.value !== "Ok") module.setEnvironment("Ok");
   for (const unit of module.units) module.setPresent(unit, true);
   world.owner?.loadDriver();
+}
+
+/** The agent has to do it. */
+function mustBeBound({ shape }: World, { vendor }: HostFunction): boolean {
+  return shape.driverBind === "Vfio" && vendor === GPU_VENDOR;
 }
 
 /** Nothing is secured, open, bound, held, or away. */
@@ -133,7 +142,9 @@ function unblock(world: World): void {
     host.change(fn.opens, 0, false);
     host.change(fn.isBound, false, false);
     host.change(fn.link, "Off", false);
-    host.change(fn.isOnVfio, true, true);
+    host.change(fn.isUsedByHost, false, false);
+    host.change(fn.override, "", false);
+    if (!mustBeBound(world, fn)) host.bindVfio(fn);
   }
   for (const unit of host.units) host.change(unit.domainsUsed, 8, false);
 }

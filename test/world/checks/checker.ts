@@ -4,6 +4,7 @@
  * The invariants I1 to I7, stated over the truth of the models and nothing else: nothing of the agent's own decisions is imported here. A fact
  * counts as known to the agent when it is older than the last moment at which the agent had nothing left to do.
  */
+import type { BindChange } from "../../../src/bind/port.ts";
 import type { PublishedResource } from "../../../src/kubelet/port.ts";
 import { messageOf } from "../../../src/runtime/errors.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
@@ -16,6 +17,7 @@ import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
 import { has } from "../runs/capabilities.ts";
 import { checkAnswer, checkSandbox } from "./answer-checks.ts";
+import { bindObjections } from "./bind-rules.ts";
 import { CHECKS, type CheckName, type CheckTools } from "./check-tools.ts";
 import { beginObjections, clearObjections } from "./clear-rules.ts";
 import { objections } from "./eligibility.ts";
@@ -93,6 +95,13 @@ export class Checker implements Witness<AgentProcess> {
     const asked = { world: this.#world, process, write, isSecuredBefore: (address: string) => this.#links.isSecuredBefore(address) };
     const known = linkWriteObjections(asked).filter((one) => one.sinceTick < this.#world.quiet.tick);
     for (const { why } of known) this.#violate(`${write.kind} of ${write.owner}`, why);
+  }
+
+  bindIssued(process: AgentProcess, change: BindChange): void {
+    this.checked.bind += 1;
+    const against = (resource: string) => this.#tools.against(process, change.address, resource);
+    const known = bindObjections({ world: this.#world, process, change, against }).filter((one) => one.sinceTick < this.#world.quiet.tick);
+    for (const { why } of known) this.#violate(`${change.to} for ${change.address}`, why);
   }
 
   published(process: AgentProcess, resources: readonly PublishedResource[]): void {

@@ -55,6 +55,7 @@ export function objections(question: Question): readonly Objection[] {
   object(!world.isDriverReadable.value, "the driver cannot be read", world.isDriverReadable);
   object(!fn.isPresent.value, "it is not on the bus", fn.isPresent);
   object(!fn.isTeeCapable, "it has no TEE-I/O", ALWAYS);
+  object(!fn.answers.value, "it does not answer", fn.answers);
   object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
   // While the agent itself writes its link, what it read before counts; a start waits for the end of that.
   const isWritten = question.purpose !== "PreStart" && world.links.askedBy(process) === (fn.linkOwner ?? fn).address;
@@ -224,5 +225,6 @@ export function againstIntent(view: IntentView | null, asked: { readonly fn: Hos
   const taker = intent.resources.find((rule) => rule.match.vendors?.includes(fn.vendor) || rule.match.addresses?.includes(fn.address));
   if (taker === undefined) return "no resource takes it";
   if (taker.ledger !== "DevicePlugin") return "another ledger has it";
+  if (taker.driver.bind === "Native") return "its own driver is to have it";
   return taker.name === resource ? "" : `it belongs to ${taker.name}`;
 }

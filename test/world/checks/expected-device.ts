@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What the status and kubelet's lists of a quiet node must say of its devices: the checker's own statement, from the models' truth. */
+import type { ResourceRule } from "../../../src/domain/intent.ts";
 import type { DeviceStatus } from "../../../src/domain/status.ts";
 import { takenByOther } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
+import { isWaitingForDriver, keptFromVfio, sharesGroup } from "./expected-driver.ts";
 import { isSelected } from "./setup-rules.ts";
 
 type Reason = DeviceStatus["reason"];
@@ -46,6 +48,7 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   if (reason.shown === "LinkNotCovering" && isNeverCovered(world, fn)) return true;
   // Somebody has, or had a moment ago, another function of its slot.
   if (reason.shown === "CarriesOthers") return world.host.functions.some((one) => one.linkOwner === fn && mayBeInHands(world, one));
+  if (isWaitingForDriver(world, fn, reason.shown)) return true;
   // What was read before the block may stand, or not.
   if (!fn.isTsmFree.value && (reason.shown === "LinkUnknown" || reason.expected === "LinkUnknown")) return true;
   const isSuspect = (fn.link.value !== "Off" || !fn.isLinkReadable.value || !fn.isTsmFree.value) && reason.shown === "LinkSecuredBeforeSetup";
@@ -69,7 +72,7 @@ const OF_A_REPAIR: ReadonlySet<Reason> = new Set(["Offered", "LinkBroken", "Repa
 /** What is offered, what is undecided, and what a pod has in its hands: of one that kubelet has forgotten nothing may tell, after a reboot. */
 function mustBeShown({ api }: World, fn: HostFunction, reason: Reason): boolean {
   const isHeld = api.pods.some((pod) => pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten && pod.ids.includes(fn.address));
-  return reason === "Offered" || reason === "CapabilityUnknown" || (reason === "DeviceMissing" && isHeld);
+  return reason === "Offered" || reason === "CapabilityUnknown" || reason === "DeviceUnreachable" || (reason === "DeviceMissing" && isHeld);
 }
 
 function takerOf({ api }: World, fn: HostFunction) {
@@ -81,20 +84,22 @@ function expectedDevice(world: World, fn: HostFunction): Reason {
   const { intent } = world.api.spec;
   const taker = takerOf(world, fn);
   if (!fn.isPresent.value) return "DeviceMissing";
+  if (!fn.answers.value) return "DeviceUnreachable";
   if (!fn.isConfigReadable.value) return "CapabilityUnknown";
   if (!fn.isTeeCapable) return "NotTeeCapable";
   if (intent === null) return "NoIntent";
   if (taker === undefined) return "NoResourceMatches";
   if (taker.ledger === "DRA") return "LedgerNotServed";
+  if (taker.driver.bind === "Native") return "NativeDriver";
   if (!world.host.showsUnitOf(fn)) return "UnitUnreadable";
   if (fn.regBase === null || !fn.isUnitLinked.value) return "NoUnit";
   if (!isSelected(intent, fn.regBase)) return "UnitNotSelected";
   if (intent.state === "Cleared") return "IntentCleared";
   if (!world.isDriverReadable.value) return "DriverUnreadable";
-  return byTrust(world, fn, taker.name);
+  return byTrust(world, fn, taker);
 }
 
-function byTrust(world: World, fn: HostFunction, resource: string): Reason {
+function byTrust(world: World, fn: HostFunction, { name: resource, driver }: ResourceRule): Reason {
   const isTrusted = world.module.find(fn.regBase ?? "")?.trust.value != null;
   if (fn.showsSecured && !isTrusted) return "LinkSecuredBeforeSetup";
   if (!isTrusted) return "UnitNotTrusted";
@@ -110,7 +115,9 @@ function byTrust(world: World, fn: HostFunction, resource: string): Reason {
     (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),
   );
   if (isElsewhere) return "HeldUnderOtherName";
-  if (!fn.isOnVfio.value) return "NoVfioDevice";
+  const keptFrom = driver.bind === "Vfio" ? keptFromVfio(world, fn) : fn.isOnVfio.value ? null : "NoVfioDevice";
+  if (sharesGroup(world, fn) && !isGiven) return "GroupNotOurs";
+  if (keptFrom !== null) return keptFrom;
   if (!world.proofs.areWritable.value) return "ProofUnwritable";
   return world.specs.areWritable.value || isSpecRight(world, fn, resource) ? "Offered" : "CdiUnwritable";
 }

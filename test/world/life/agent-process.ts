@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { type Agent, createAgent } from "../../../src/agent/agent.ts";
 import type { AgentPorts } from "../../../src/agent/ports.ts";
+import type { BindChange } from "../../../src/bind/port.ts";
 import type { IntentView } from "../../../src/cluster/port.ts";
+import type { BindEnd } from "../../../src/domain/binds/error.ts";
 import type { Address, Holders, PciFunction } from "../../../src/domain/device.ts";
 import type { HostView } from "../../../src/domain/host.ts";
 import type { LinkWriteEnd } from "../../../src/domain/links/error.ts";
@@ -93,7 +96,9 @@ export class AgentProcess {
       host: {
         observe: (look) =>
           pass("host.observe", () => {
-            const view = this.#searched(look, host.view());
+            const seen = this.#searched(look, host.view());
+            const functions = seen.functions.map((fn) => (look?.wantsBinding(fn) ? { ...fn, binding: host.bindingOf(fn) } : fn));
+            const view = { ...seen, functions };
             const held = view.functions.filter(({ holders }) => holders !== NOT_LOOKED && (holders.kind === "Unreadable" || holders.pids.length > 0));
             witness.looked(this, "host", new Set(held.map(({ address }) => address)));
             return view;
@@ -106,6 +111,7 @@ export class AgentProcess {
         onChange: (listener) => host.listen(this.number, listener),
       },
       links: { write: (write, signal) => this.#writeLink(write, signal) },
+      binds: { change: (change, signal) => this.#changeDriver(change, signal) },
       openSeamcall: () => pass("seamcall.open", () => this.#open()),
       loads: world.loads ?? this.#watch,
       devicePlugins: world.shape.hasKubelet ? (handlers) => this.#plugins(handlers) : null,
@@ -147,6 +153,16 @@ export class AgentProcess {
       const done = (end: LinkWriteEnd): void => void turnstile.pass(this.number, "tsm.write.answer", () => resolve(end));
       const isAlive = (): boolean => !signal.aborted && this.#world.isAlive(this);
       turnstile.pass(this.number, "tsm.write", () => links.begin({ process: this, isAlive, write }, done)).catch(reject);
+    });
+  }
+
+  #changeDriver(change: BindChange, signal: AbortSignal): Promise<BindEnd> {
+    const { turnstile, drivers } = this.#world;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => resolve({ kind: "Unanswered", why: "the agent is stopping" }));
+      const done = (end: BindEnd): void => void turnstile.pass(this.number, "driver.write.answer", () => resolve(end));
+      const isAlive = (): boolean => !signal.aborted && this.#world.isAlive(this);
+      turnstile.pass(this.number, "driver.write", () => drivers.begin({ process: this, isAlive, change }, done)).catch(reject);
     });
   }
 

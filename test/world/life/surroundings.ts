@@ -2,6 +2,7 @@
 import type { CdiOutcome, CdiResource } from "../../../src/kubelet/port.ts";
 import type { LoadsPort } from "../../../src/seamcall/port.ts";
 import type { ApiModel } from "../models/api-model.ts";
+import type { DriverWriter } from "../models/driver-writer.ts";
 import type { Fact } from "../models/fact.ts";
 import type { HostModel } from "../models/host-model.ts";
 import type { KernelOwner } from "../models/kernel-owner.ts";
@@ -24,6 +25,7 @@ export interface Surroundings<Process> {
   /** Null: SETUP and CLEAR are the agent's to ask for. */
   readonly owner: KernelOwner | null;
   readonly links: LinkWriter<Process>;
+  readonly drivers: DriverWriter<Process>;
   readonly api: ApiModel;
   readonly kubelet: KubeletModel;
   readonly isDriverReadable: Fact<boolean>;

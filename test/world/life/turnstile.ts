@@ -8,6 +8,8 @@ export const POINTS = [
   "host.linkRegisters",
   "tsm.write",
   "tsm.write.answer",
+  "driver.write",
+  "driver.write.answer",
   "seamcall.open",
   "seamcall.info",
   "seamcall.list",

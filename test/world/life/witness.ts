@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { BindChange } from "../../../src/bind/port.ts";
 import type { AllocatedDevice, PublishedResource } from "../../../src/kubelet/port.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
 import type { LinkWrite } from "../../../src/tsm/port.ts";
@@ -27,6 +28,8 @@ export interface Witness<Process> {
   clearBegins(process: Process, target: ClearTarget): void;
   /** The agent has handed a write of a link to its helper: from now on it may begin at any time. */
   linkWriteIssued(process: Process, write: LinkWrite): void;
+  /** The agent has handed a change of a driver to its helper. */
+  bindIssued(process: Process, change: BindChange): void;
   published(process: Process, resources: readonly PublishedResource[]): void;
   answered(process: Process, yes: Yes): void;
   /** A runtime has made a pod's sandbox from the CDI specs in place; its VM has these open now. */

@@ -3,6 +3,7 @@ import type { CdiOutcome, CdiResource } from "../../../src/kubelet/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { LoadsPort } from "../../../src/seamcall/port.ts";
 import { ApiModel } from "../models/api-model.ts";
+import { DriverWriter } from "../models/driver-writer.ts";
 import { Fact } from "../models/fact.ts";
 import { HostModel } from "../models/host-model.ts";
 import { KernelOwner } from "../models/kernel-owner.ts";
@@ -30,6 +31,7 @@ export class World implements Surroundings<AgentProcess> {
   /** Null: SETUP and CLEAR are the agent's to ask for. */
   readonly owner: KernelOwner | null;
   readonly links: LinkWriter<AgentProcess>;
+  readonly drivers: DriverWriter<AgentProcess>;
   readonly api: ApiModel;
   readonly kubelet: KubeletModel;
   readonly isDriverReadable: Fact<boolean>;
@@ -74,6 +76,8 @@ export class World implements Surroundings<AgentProcess> {
     });
     this.links = new LinkWriter(this.time, this.host, () => this.witness);
     this.links.latencyMs = shape.linkMs;
+    this.drivers = new DriverWriter(this.time, this.host, () => this.witness);
+    this.drivers.latencyMs = shape.bindMs;
     this.api = new ApiModel(this.time, { isStandalone: shape.isStandalone, spec: shape.spec });
     this.kubelet = new KubeletModel(this.time, this.api.pods);
     this.kubelet.listDelayMs = shape.listDelayMs;

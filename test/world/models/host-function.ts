@@ -13,6 +13,10 @@ export interface DeviceShape {
   readonly isTeeCapable: boolean;
   /** Makes it a virtual function: its link is that of this one, and it is there only after it has been made (`replug`). */
   readonly physicalFunction?: string;
+  /** It has its own driver at first. */
+  readonly isNative?: boolean;
+  /** One of its own unless given. */
+  readonly iommuGroup?: string;
 }
 
 /** Off, a TSM connected without a stream (which the TDX module does not see), or an IDE stream that is on. */
@@ -63,10 +67,18 @@ export class HostFunction {
   /** A scan finds those who have it open: not when their descriptor is in flight over a socket. */
   readonly areOpensShown: Fact<boolean>;
   readonly isOnVfio: Fact<boolean>;
+  /** It has its own driver; never while it is on vfio. */
+  readonly isNative: Fact<boolean>;
+  /** Somebody on the host uses it through its own driver. */
+  readonly isUsedByHost: Fact<boolean>;
+  /** `driver_override` */
+  readonly override: Fact<string>;
   /** Its IOMMUFD node, while it is on vfio: a number that the kernel gives anew with each driver. */
   readonly node: Fact<string>;
   readonly iommuGroup: string;
   readonly isConfigReadable: Fact<boolean>;
+  /** Its configuration space, or its slot's, does not read as all ones. */
+  readonly answers: Fact<boolean>;
   readonly isUnitReadable: Fact<boolean>;
   /** The kernel shows a unit above it: its `iommu` link can go while the function stays. */
   readonly isUnitLinked: Fact<boolean>;
@@ -95,10 +107,14 @@ export class HostFunction {
     this.opens = new Fact(time, 0);
     this.areHoldersReadable = new Fact(time, true);
     this.areOpensShown = new Fact(time, true);
-    this.isOnVfio = new Fact(time, true);
+    this.isOnVfio = new Fact(time, shape.isNative !== true);
+    this.isNative = new Fact(time, shape.isNative === true);
+    this.isUsedByHost = new Fact(time, false);
+    this.override = new Fact(time, "");
     this.node = new Fact(time, `/dev/vfio/devices/vfio${at}`);
-    this.iommuGroup = String(40 + at);
+    this.iommuGroup = shape.iommuGroup ?? String(40 + at);
     this.isConfigReadable = new Fact(time, true);
+    this.answers = linkOwner?.answers ?? new Fact(time, true);
     this.isUnitReadable = new Fact(time, true);
     this.isUnitLinked = new Fact(time, true);
     this.isTsmFree = isTsmFree;
@@ -164,8 +180,8 @@ export class HostFunction {
       unit: this.#unit(above),
       functionType: this.physical ? "Virtual" : "Physical",
       physicalFunction: this.physical?.address ?? null,
-      teeIo: !this.isConfigReadable.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
-      teeIoWhy: this.isConfigReadable.value ? "" : "EIO",
+      teeIo: !this.isConfigReadable.value || !this.answers.value ? "Unknown" : this.isTeeCapable ? "Yes" : "No",
+      teeIoWhy: this.isConfigReadable.value && this.answers.value ? "" : "EIO",
       ideStreams: 1,
       bound: !this.isBoundReadable.value || !this.isTsmFree.value ? "Unknown" : this.isBound.value ? "Yes" : "No",
       boundRead: !this.isBoundReadable.value ? "Failed" : this.isTsmFree.value ? "Read" : "Blocked",
@@ -174,7 +190,9 @@ export class HostFunction {
       configProblem: this.isConfigReadable.value && this.isLinkReadable.value ? "" : "EIO",
       hostBridge: "pci0000:16",
       rootPort: null,
-      driver: this.isOnVfio.value ? "vfio-pci" : null,
+      answers: this.answers.value,
+      binding: null,
+      driver: this.isOnVfio.value ? "vfio-pci" : this.isNative.value ? "own" : null,
       vfioCdev: this.isOnVfio.value ? this.node.value : null,
       holders: this.areHoldersReadable.value ? { kind: "Known", pids: this.isSeenOpen ? [4711] : [] } : { kind: "Unreadable", why: "EACCES" },
     };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Binding, PciFunction } from "../../../src/domain/device.ts";
 import type { HostUnit, HostView } from "../../../src/domain/host.ts";
 import type { FunctionInSlot } from "../../../src/domain/slot.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
@@ -30,6 +31,8 @@ const DOMAINS = 65_536;
 export class HostModel {
   readonly functions: readonly HostFunction[];
   readonly #streams: number | null;
+  /** The highest number that a vfio node has been given. */
+  #nodes = 100;
   readonly units: readonly HostUnitState[];
   readonly isReadable: Fact<boolean>;
   /** How many link TSMs are registered. */
@@ -127,6 +130,30 @@ export class HostModel {
     const node = one.node.value;
     this.change(one.node, other.node.value, true);
     return this.change(other.node, node, true);
+  }
+
+  /** A driver's probe: vfio gives a number that is free. */
+  bindVfio(fn: HostFunction): boolean {
+    if (fn.isOnVfio.value) return false;
+    if (fn.isNative.value) {
+      this.#nodes += 1;
+      fn.node.set(`/dev/vfio/devices/vfio${this.#nodes}`);
+    }
+    fn.isNative.set(false);
+    fn.isUsedByHost.set(false);
+    return this.change(fn.isOnVfio, true, true);
+  }
+
+  bindNative(fn: HostFunction): boolean {
+    fn.isOnVfio.set(false);
+    return this.change(fn.isNative, true, true);
+  }
+
+  /** What decides whether its driver can be changed. */
+  bindingOf(fn: PciFunction): Binding {
+    const one = this.find(fn.address);
+    const virtualFunctions = this.functions.filter(({ physical, isPresent }) => physical === one && isPresent.value).length;
+    return { override: one?.override.value ?? "", virtualFunctions, users: one?.isUsedByHost.value ? ["nvme0n1 is mounted at /"] : [], problem: "" };
   }
 
   /** What whoever opens the node gets. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IntentView } from "../../../src/cluster/port.ts";
-import type { Intent, LinkEnable } from "../../../src/domain/intent.ts";
+import type { DriverBind, Intent, LinkEnable, ResourceRule } from "../../../src/domain/intent.ts";
 import type { Dice } from "../life/dice.ts";
 import { has } from "../runs/capabilities.ts";
 import type { DeviceShape } from "./host-function.ts";
@@ -41,6 +41,10 @@ export interface WorldShape {
   readonly unrest: number;
   /** `spec.link.enable` of every spec. */
   readonly linkEnable: LinkEnable;
+  /** `driver.bind` of the gpu resource in every spec that does not say otherwise. */
+  readonly driverBind: "Keep" | "Vfio";
+  /** What a write to change a driver takes. */
+  readonly bindMs: number;
   /** IDE streams of the one host bridge; null: it does not say. */
   readonly streams: number | null;
   /** A VM's open resets its device, and with it the stream of its slot. */
@@ -56,15 +60,22 @@ export const RENAMED = "teeio.dev/accelerator";
 export const GPU_VENDOR = "10de";
 export const NIC_VENDOR = "8086";
 
+export const KEEP = { bind: "Keep" } as const;
+
+/** Both resources of the world; `bind` of the first. */
+export function resourcesWith(bind: DriverBind): readonly ResourceRule[] {
+  return [
+    { name: GPU, ledger: "DevicePlugin", driver: { bind }, match: { vendors: [GPU_VENDOR] } },
+    { name: NIC, ledger: "DevicePlugin", driver: KEEP, match: { vendors: [NIC_VENDOR] } },
+  ];
+}
+
 /** A spec that takes every device of the world through kubelet. */
 export function plainIntent(overrides: Partial<Intent> = {}): Intent {
   return {
     state: "Trusted",
     units: { all: true },
-    resources: [
-      { name: GPU, ledger: "DevicePlugin", match: { vendors: [GPU_VENDOR] } },
-      { name: NIC, ledger: "DevicePlugin", match: { vendors: [NIC_VENDOR] } },
-    ],
+    resources: resourcesWith("Keep"),
     link: { enable: "Never" },
     ...overrides,
   };
@@ -102,6 +113,8 @@ export const PLAIN: WorldShape = {
   hasForeignPod: false,
   unrest: 1,
   linkEnable: "Never",
+  driverBind: "Keep",
+  bindMs: 0,
   streams: null,
   resetsOnOpen: false,
   spec: specOf(plainIntent()),
@@ -118,6 +131,7 @@ export function randomShape(dice: Dice): WorldShape {
   const kernelOwner = has("kernelOwned") && dice.chance(0.1) ? { isNaming: dice.chance(0.5), isBuiltIn: dice.chance(0.3) } : null;
   const isSimulated = kernelOwner === null && dice.chance(0.7);
   const linkEnable = has("links") ? dice.pick(["Never", "Never", "External", "OnPrepare", "OnPrepare"] as const) : "Never";
+  const driverBind = has("drivers") && dice.chance(0.3) ? "Vfio" : "Keep";
   return {
     units,
     devices,
@@ -142,9 +156,11 @@ export function randomShape(dice: Dice): WorldShape {
     hasForeignPod: dice.chance(0.3),
     unrest: dice.pick([0.1, 0.3, 0.3, 1]),
     linkEnable,
+    driverBind,
+    bindMs: dice.pick([0, 0, 300, 8_000]),
     streams: linkEnable === "Never" ? null : dice.pick([null, null, 4, 2, 1]),
     resetsOnOpen: dice.chance(0.5),
-    spec: specOf(dice.chance(0.85) ? plainIntent({ link: { enable: linkEnable } }) : null),
+    spec: specOf(dice.chance(0.85) ? plainIntent({ link: { enable: linkEnable }, resources: resourcesWith(driverBind) }) : null),
   };
 }
 

@@ -51,6 +51,8 @@ const SWITCHES = {
   kernelOwned: true,
   /** The agent secures, repairs and releases links, or waits for somebody who does. */
   links: true,
+  /** The spec has the agent change drivers, and others change them, too. */
+  drivers: true,
   /** Time between PreStart's yes and the VM's open, and force-delete in it. */
   slowStarts: true,
 } as const satisfies Record<string, boolean>;

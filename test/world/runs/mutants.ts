@@ -43,6 +43,8 @@ const LINKS_PLAN = "domain/plan/links.ts";
 const LINKS_USE = "domain/links/use.ts";
 const LINKS_WORK = "domain/links/work.ts";
 const LINK_STEPS = "agent/link-steps.ts";
+const BINDS_PLAN = "domain/plan/binds.ts";
+const BIND_STEPS = "agent/bind-steps.ts";
 const WANTED_HOLDERS = "domain/wanted-holders.ts";
 
 type Change = readonly [find: string, replace: string];
@@ -419,8 +421,37 @@ const links: readonly Mutant[] = [
   without("holders of secured slots that nobody looks for", WANTED_HOLDERS, ['(intent.link.enable === "OnPrepare" && isSecured(fn))', "false"]),
 ];
 
+const drivers: readonly Mutant[] = [
+  {
+    name: "a driver taken from the host's hands",
+    edits: [
+      edit(BINDS_PLAN, ['return users.length > 0 ? users.slice(0, 3).join("; ") : null;', "return null;"]),
+      edit("domain/gate/bind-rules.ts", ['!isToBeBound(facts) || hostUseText(facts) === ""', "true"]),
+    ],
+  },
+  without("vfio-pci for what could not be offered with it", BINDS_PLAN, ["BIND_RULES).offered) return", "[]).offered) return"]),
+  {
+    name: "a driver given back under a use",
+    edits: [
+      edit(BINDS_PLAN, ["if (uses.length > 0) return describeUses(uses);", ""]),
+      edit("domain/binds/work.ts", ['wish === "Native" && isFree(fn)', 'wish === "Native"']),
+    ],
+  },
+  without("a driver given back without a settling time", BINDS_PLAN, ['to === "Native" ? settledMs(facts) : 0', "0"]),
+  without("a driver given back while kubelet lists the device", BINDS_PLAN, [
+    "if (listed !== undefined) return",
+    "if (false as boolean) return listed?.problem ?? null; if (listed === null) return",
+  ]),
+  without("a driver changed on an old view", BIND_STEPS, ["|| now?.to !== step.to) return false", ") return false"]),
+  without("a change that is waited for without end", BIND_STEPS, ["ms: BIND_STUCK_MS,", "ms: BIND_STUCK_MS * 1000,"]),
+  without("a change that is tried again at once, for ever", "domain/binds/error.ts", ["return lastMs + (count", "return lastMs * 0 + 0 * (count"]),
+  without("pods of the API that giving back does not ask for", OBSERVE, [" || mayGiveBack(intent, ground, memory)", ""]),
+  without("holders of what gets another driver that nobody looks for", WANTED_HOLDERS, ["bindWish(intent, fn) !== null || ", ""]),
+];
+
 export const MUTANTS: readonly Mutant[] = [
   ...links,
+  ...drivers,
   ...kernelOwned,
   ...gateRules,
   ...setupRules,

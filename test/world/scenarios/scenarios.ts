@@ -10,6 +10,7 @@ import { Run } from "../runs/history.ts";
 import type { Scenario } from "./scenario.ts";
 import { AGES } from "./scenarios-age.ts";
 import { CLEARS } from "./scenarios-clear.ts";
+import { DRIVERS } from "./scenarios-drivers.ts";
 import { HANDS } from "./scenarios-hands.ts";
 import { HOLDS } from "./scenarios-holds.ts";
 import { HOSTS } from "./scenarios-hosts.ts";
@@ -33,6 +34,7 @@ const ALL: readonly Scenario[] = [
   ...SPECS,
   ...AGES,
   ...LINKS,
+  ...DRIVERS,
 ];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));

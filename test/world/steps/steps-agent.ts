@@ -3,7 +3,7 @@ import type { IntentView } from "../../../src/cluster/port.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
 import { POINTS } from "../life/turnstile.ts";
 import type { World } from "../life/world.ts";
-import { GPU, GPU_VENDOR, NIC, NIC_VENDOR, plainIntent, RENAMED, specOf } from "../models/shape.ts";
+import { GPU, GPU_VENDOR, KEEP, NIC, NIC_VENDOR, plainIntent, RENAMED, specOf } from "../models/shape.ts";
 import type { Args, StepKind } from "./step.ts";
 
 /** The agent's own life, what the admin wants, and what the API server and the node's disk do to it. */
@@ -106,6 +106,7 @@ const INTENT_CHOICES = [
   "renamed-cleared",
   "ledger",
   "swapped",
+  "native",
   "gpu-only",
   "invalid",
   "refused-cleared",
@@ -117,8 +118,8 @@ function intentOf(world: World, { word, at }: Args): IntentView {
   const link = { enable: world.shape.linkEnable };
   const generation = spec.generation + 1;
   const one = { regBases: [world.module.units[(at ?? 0) % world.module.units.length]?.regBase ?? ""] };
-  const gpu = { name: GPU, ledger: "DevicePlugin" as const, match: { vendors: [GPU_VENDOR] } };
-  const nic = { name: NIC, ledger: "DevicePlugin" as const, match: { vendors: [NIC_VENDOR] } };
+  const gpu = { name: GPU, ledger: "DevicePlugin" as const, driver: { bind: world.shape.driverBind }, match: { vendors: [GPU_VENDOR] } };
+  const nic = { name: NIC, ledger: "DevicePlugin" as const, driver: KEEP, match: { vendors: [NIC_VENDOR] } };
   const variants: Readonly<Record<string, Partial<Intent>>> = {
     trusted: {},
     cleared: { state: "Cleared" },
@@ -128,6 +129,7 @@ function intentOf(world: World, { word, at }: Args): IntentView {
     "renamed-cleared": { resources: [{ ...gpu, name: RENAMED }, nic], state: "Cleared" },
     ledger: { resources: [{ ...gpu, ledger: "DRA" }, nic] },
     "gpu-only": { resources: [gpu] },
+    native: { resources: [{ ...gpu, driver: { bind: world.shape.driverBind === "Keep" ? "Keep" : "Native" } }, nic] },
     swapped: { resources: [{ ...nic, match: { vendors: [NIC_VENDOR, GPU_VENDOR] } }, gpu] },
   };
   if (word === "none") return specOf(null, generation);
@@ -137,7 +139,7 @@ function intentOf(world: World, { word, at }: Args): IntentView {
     const units = at === 0 ? { all: true } : {};
     return specOf(plainIntent({ state: "Cleared", units, link }), spec.generation, "spec.colour: there is no such field");
   }
-  return specOf(plainIntent({ link, ...variants[word ?? ""] }), generation);
+  return specOf(plainIntent({ link, resources: [gpu, nic], ...variants[word ?? ""] }), generation);
 }
 
 /** Something that is mostly true, breaks now and then, and heals soon. */

@@ -142,7 +142,14 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
       return other !== undefined && world.kubelet.others.length === 0 && world.host.swapNodes(fn, other);
     }),
   },
-  unbindVfio: flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
+  unbindVfio: {
+    ...flaw(1, true, ({ host }) => host.functions.map((fn) => fn.isOnVfio)),
+    apply: ({ host }, { at }) => {
+      const fn = host.functions[at ?? 0];
+      if (fn === undefined || fn.isNative.value) return false;
+      return fn.isOnVfio.value ? host.change(fn.isOnVfio, false, true) : host.bindVfio(fn);
+    },
+  },
   hideLink: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isLinkReadable)),
   blockTsm: { ...flaw(0.7, false, ({ host }) => [host.isTsmFree]), apply: ({ host }) => host.blockTsm(!host.isTsmFree.value) },
   // It is chosen when a TSM connects.
@@ -150,6 +157,7 @@ export const HOST_STEPS: Readonly<Record<string, StepKind>> = {
   hideBound: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isBoundReadable)),
   hideHolders: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areHoldersReadable)),
   hideCapability: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.isConfigReadable)),
+  silence: flaw(0.5, false, ({ host }) => host.functions.map((fn) => fn.answers)),
   hideUnitOfFunction: flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isUnitReadable)),
   hideFds: { needs: "hiddenFds", ...flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.areOpensShown)) },
   loseUnitLink: { needs: "unitLinks", ...flaw(0.7, false, ({ host }) => host.functions.map((fn) => fn.isUnitLinked)) },

@@ -131,5 +131,6 @@ function reboot(world: World): void {
   host.bootId += 1;
   module.reboot();
   world.links.reboot();
+  world.drivers.reboot();
   world.owner?.boot();
 }

@@ -6,6 +6,7 @@ import type { World } from "../life/world.ts";
 import { has } from "../runs/capabilities.ts";
 import type { Flow, Step, StepKind } from "./step.ts";
 import { AGENT_STEPS } from "./steps-agent.ts";
+import { DRIVER_STEPS } from "./steps-drivers.ts";
 import { HOST_STEPS } from "./steps-host.ts";
 import { KERNEL_OWNER_STEPS } from "./steps-kernel-owner.ts";
 import { KUBELET_STEPS } from "./steps-kubelet.ts";
@@ -20,6 +21,7 @@ export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
   ...POD_STEPS,
   ...KUBELET_STEPS,
   ...HOST_STEPS,
+  ...DRIVER_STEPS,
   ...MODULE_STEPS,
   ...STATUS_STEPS,
   ...KERNEL_OWNER_STEPS,
