@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config";
  * kernel first, and has a script of its own.
  */
 const pureRooms = ["domain", "api", "runtime", "cli", "tools"].map((room) => `test/${room}/**/*.test.ts`);
-const seamRooms = ["host", "tsm", "native", "seamcall", "kubelet", "cluster", "standalone", "stand-in", "agent", "models", "support"].map(
+const seamRooms = ["host", "tsm", "bind", "native", "seamcall", "kubelet", "cluster", "standalone", "stand-in", "agent", "models", "support"].map(
   (room) => `test/${room}/**/*.test.ts`,
 );
 

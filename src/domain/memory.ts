@@ -145,8 +145,13 @@ function bindWorkAfter(memory: Memory, intent: Intent | null, ground: Ground): B
   return bindWorkAfterLook(
     memory.bindWork,
     { functions: ground.functions.values(), nowMs },
-    { wishOf: (fn) => bindWish(intent, fn), isFree: (fn) => usesOfOne({ ground, memory }, fn).length === 0 },
+    { wishOf: (fn) => bindWish(intent, fn), isFree: (fn) => !isListed(ground, fn.address) && usesOfOne({ ground, memory }, fn).length === 0 },
   );
+}
+
+/** By the newest list that kubelet was handed. */
+function isListed({ view }: Ground, address: Address): boolean {
+  return view.publications.some(({ ids }) => ids.includes(address));
 }
 
 function podUidsAfter({ podUids }: Pick<Memory, "podUids">, { view: { pods } }: Ground): ReadonlySet<string> {

@@ -26,6 +26,7 @@ describe("captured configuration spaces", () => {
   it("of the TEE-I/O endpoint show TEE-I/O, one selective stream that is enabled and secure, DOE at 0xe00 and 4 VFs", () => {
     expect(capabilitiesOf(capturedSpace("tee-io-endpoint"))).toEqual({
       teeIo: "Yes",
+      answers: true,
       teeIoWhy: "",
       ide: {
         kind: "Present",

@@ -438,10 +438,6 @@ const drivers: readonly Mutant[] = [
     ],
   },
   without("a driver given back without a settling time", BINDS_PLAN, ['to === "Native" ? settledMs(facts) : 0', "0"]),
-  without("a driver given back while kubelet lists the device", BINDS_PLAN, [
-    "if (listed !== undefined) return",
-    "if (false as boolean) return listed?.problem ?? null; if (listed === null) return",
-  ]),
   without("a driver changed on an old view", BIND_STEPS, ["|| now?.to !== step.to) return false", ") return false"]),
   without("a change that is waited for without end", BIND_STEPS, ["ms: BIND_STUCK_MS,", "ms: BIND_STUCK_MS * 1000,"]),
   without("a change that is tried again at once, for ever", "domain/binds/error.ts", ["return lastMs + (count", "return lastMs * 0 + 0 * (count"]),

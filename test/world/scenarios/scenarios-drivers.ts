@@ -109,6 +109,12 @@ export const DRIVERS: readonly Scenario[] = [
     check: all(driver(0, "none"), device(0, "BindStuck"), device(1, "Offered")),
   },
   {
+    name: "a function that the host begins to use while another one's driver is changed keeps its own",
+    shape: { ...OWN, bindMs: 4_000, devices: ["0000:17:00.0", "0000:17:01.0"].map((address) => ({ ...gpu, address, isNative: true })) },
+    steps: [start, advance(2_500), step("useOnHost", { at: 1 }), advance(20_000)],
+    check: all(driver(0, "vfio"), driver(1, "own")),
+  },
+  {
     name: "a driver that lets go late is followed by vfio-pci",
     shape: OWN,
     steps: [step("holdDriver", { at: 0 }), ...UP, advance(25_000), step("holdDriver", { at: 0 }), advance(2_000)],
