@@ -54,7 +54,11 @@ export async function startStandaloneAgent(node: StandaloneNode): Promise<Standa
         apiVersion: "teeio.dev/v1alpha1",
         kind: "TrustedIommu",
         metadata: { name: node.name },
-        spec: { state, units: { all: true }, resources: [{ name: RESOURCE, ledger: "DevicePlugin", driver: { bind: "Keep" }, match: { functions: ["Physical"] } }] },
+        spec: {
+          state,
+          units: { all: true },
+          resources: [{ name: RESOURCE, ledger: "DevicePlugin", driver: { bind: "Keep" }, match: { functions: ["Physical"] } }],
+        },
       }),
     );
   intend("Trusted");

@@ -21,7 +21,7 @@ function aState(): AgentState {
   const state = createState(10_000);
   state.noteStart(0);
   state.noteLook(anIntent(), groundFrom(aView({ driver: BOTH })));
-  state.notePass({ plan: { units: [], links: [] } } as unknown as Pass);
+  state.notePass({ plan: { units: [], links: [], binds: [] } } as unknown as Pass);
   return state;
 }
 

@@ -16,7 +16,7 @@ function setUp(enable: LinkEnable = "OnPrepare", links: readonly LinkVerdict[] =
   const clock = createFakeClock();
   const state = createState(3_000);
   const intent = anIntent({ link: { enable } });
-  state.notePass({ ground: groundFrom(aView()), plan: { units: [], links } } as unknown as Pass);
+  state.notePass({ ground: groundFrom(aView()), plan: { units: [], binds: [], links } } as unknown as Pass);
   const turns = createLinkTurns(clock);
   const parts: LinkWaitParts = {
     ports: { clock, intent: { current: () => ({ intent, generation: 1, problem: "" }), onChange: () => () => undefined } },
