@@ -59,7 +59,8 @@ function rationComplaints({ api, host }: World): readonly string[] {
 }
 
 function isTaken({ api, host }: World, fn: HostFunction): boolean {
-  const isThere = fn.isPresent.value && fn.isTeeCapable && fn.isConfigReadable.value && host.showsUnitOf(fn) && fn.isUnitLinked.value;
+  const isThere =
+    fn.isPresent.value && fn.isTeeCapable && fn.isConfigReadable.value && fn.answers.value && host.showsUnitOf(fn) && fn.isUnitLinked.value;
   return (
     isThere &&
     (api.spec.intent?.resources.some((rule) => rule.match.vendors?.includes(fn.vendor) || rule.match.addresses?.includes(fn.address)) ?? false)

@@ -19,6 +19,7 @@ const LINK_READING = "domain/link-reading.ts";
 const GATE_RULE = "domain/gate/rules.ts";
 const PLAN = "domain/plan/plan.ts";
 const PLAN_SETUP = "domain/plan/setup.ts";
+const SETTLING = "domain/kubelet-settling.ts";
 const PLAN_CLEAR = "domain/plan/clear.ts";
 const PLAN_REPEAT = "domain/plan/repeat.ts";
 const USE = "domain/use.ts";
@@ -109,10 +110,10 @@ const clear: readonly Mutant[] = [
   without("CLEAR without withdrawal", CLEARANCE, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
   without("CLEAR without the settling time", PLAN_CLEAR, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
   without("CLEAR without settling from the first free view", PLAN_CLEAR, [
-    "Math.max(memory.freeSince.get(regBase) ?? nowMs, memory.startedMs)",
-    "memory.startedMs",
+    "settledAtMs(memory, ground.view.podResources, memory.freeSince.get(regBase) ?? nowMs)",
+    "settledAtMs(memory, ground.view.podResources, memory.startedMs)",
   ]),
-  without("CLEAR without settling from the first sight of kubelet", PLAN_CLEAR, [
+  without("settling that does not count from the first sight of kubelet", SETTLING, [
     'return podResources.kind === "Read" ? Math.max(',
     'return podResources.kind === "None" ? Math.max(',
   ]),
@@ -389,7 +390,10 @@ const links: readonly Mutant[] = [
     'else if (unread.has(owner) && link.state === "Secure")',
     'else if (unread.has(owner) && link.state === "Insecure")',
   ]),
-  without("a link released without settling", LINKS_PLAN, ["Math.max(settledAt(facts, freeSinceMs), failure", "Math.max(0, failure"]),
+  without("a link released without settling", LINKS_PLAN, [
+    "Math.max(settledAtMs(memory, ground.view.podResources, freeSinceMs), failure",
+    "Math.max(0, failure",
+  ]),
   without("a link never released", LINKS_PLAN, ["return repair(facts) ?? release(facts);", "return repair(facts) ?? AT_REST;"]),
   without("a link never repaired", LINKS_PLAN, ["return repair(facts) ?? release(facts);", "return release(facts);"]),
   without("a link repaired under a TD", LINKS_USE, ['onSlot.filter((fn) => fn.bound !== "No");', 'onSlot.filter((fn) => fn.bound === "Unknown");']),
@@ -417,7 +421,7 @@ const links: readonly Mutant[] = [
     '(slot?.link.state === "Secure")',
   ]),
   without("a link on its way taken for one that is read", LINK_READING, ["if (slot.owner === writing) return { ...last, isWriting: true };", ""]),
-  without("pods of the API that a release does not ask for", OBSERVE, ["  if (mayRelease(intent, ground, memory)) return true;\n", ""]),
+  without("pods of the API that a release does not ask for", OBSERVE, ["mayRelease(intent, ground, memory) || ", ""]),
   without("holders of secured slots that nobody looks for", WANTED_HOLDERS, ['(intent.link.enable === "OnPrepare" && isSecured(fn))', "false"]),
 ];
 

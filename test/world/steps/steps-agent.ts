@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IntentView } from "../../../src/cluster/port.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
-import { POINTS } from "../life/turnstile.ts";
+import { POINTS, type Point } from "../life/turnstile.ts";
 import type { World } from "../life/world.ts";
 import { GPU, GPU_VENDOR, KEEP, NIC, NIC_VENDOR, plainIntent, RENAMED, specOf } from "../models/shape.ts";
 import type { Args, StepKind } from "./step.ts";
+
+/** Few calls of a history are among these: a crash there is chosen more often than by chance, or it would hardly ever be met. */
+const DRIVER_POINTS = ["driver.write", "driver.write.answer"] as const satisfies readonly Point[];
 
 /** The agent's own life, what the admin wants, and what the API server and the node's disk do to it. */
 export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
@@ -28,7 +31,7 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
   },
   crashAgentAt: {
     weight: ({ process, killAt, shape }) => (process === null || killAt !== null ? 0 : 6 * shape.unrest),
-    propose: (_world, dice) => ({ word: dice.pick(POINTS) }),
+    propose: ({ shape }, dice) => ({ word: dice.pick(shape.driverBind === "Vfio" && dice.chance(0.2) ? DRIVER_POINTS : POINTS) }),
     apply: (world, { word }) => {
       world.killAt = POINTS.find((point) => point === word) ?? null;
       return true;

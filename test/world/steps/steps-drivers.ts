@@ -32,7 +32,7 @@ function forAWhile(weight: number, isOn: (world: World, fn: HostFunction) => boo
 
 export const DRIVER_STEPS: Readonly<Record<string, StepKind>> = {
   // Somebody loads the function's own driver, or binds it by hand.
-  bindNative: onDriver(2, ({ host }, fn) => fn.vendor === GPU_VENDOR && fn.opens.value === 0 && host.bindNative(fn)),
+  bindNative: onDriver(6, ({ host }, fn) => fn.vendor === GPU_VENDOR && fn.opens.value === 0 && host.bindNative(fn)),
   // A file system on it, an interface that is up. Another's driver is no business of the host's.
   useOnHost: forAWhile(
     2,
