@@ -23,6 +23,8 @@ export interface DevicesBelow {
 /** Deeper than a disk behind a controller, with its partitions. */
 const MOST_DEPTH = 12;
 const MOST_DIRECTORIES = 5_000;
+/** Who has a vfio device open is a holder: holders.ts. */
+const VFIO_FOLDER = "vfio-dev";
 
 /** Goes into directories and not through links; functions behind a bridge are not the bridge's own. */
 export function devicesBelow(directory: string): DevicesBelow {
@@ -37,7 +39,7 @@ export function devicesBelow(directory: string): DevicesBelow {
     }
     const device = depth === 0 ? null : deviceAt(path, problems);
     if (device !== null) devices.push(device);
-    for (const name of directoriesIn(path, problems)) if (!isPciAddress(name)) visit(`${path}/${name}`, depth + 1);
+    for (const name of directoriesIn(path, problems)) if (!isPciAddress(name) && name !== VFIO_FOLDER) visit(`${path}/${name}`, depth + 1);
   };
   visit(directory, 0);
   return { devices, problems };

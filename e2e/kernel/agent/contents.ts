@@ -30,6 +30,8 @@ export async function agentContents(folder: string): Promise<Contents> {
   const kubelet = await bundleProgram("kubelet", folder);
   writeFileSync(join(folder, "trusted.yaml"), MANIFEST);
   writeFileSync(join(folder, "securing.yaml"), MANIFEST.replace("enable: Never", "enable: OnPrepare"));
+  writeFileSync(join(folder, "binding.yaml"), MANIFEST.replace("match:", "driver: {bind: Vfio}, match:"));
+  writeFileSync(join(folder, "native.yaml"), MANIFEST.replace("match:", "driver: {bind: Native}, match:"));
   writeFileSync(join(folder, "cleared.yaml"), MANIFEST.replace("state: Trusted", "state: Cleared"));
   return {
     ...Object.fromEntries(libraries.map((path) => [path, path])),
@@ -39,6 +41,8 @@ export async function agentContents(folder: string): Promise<Contents> {
     "opt/trusted-iommu/kubelet.mjs": kubelet,
     "trusted.yaml": join(folder, "trusted.yaml"),
     "securing.yaml": join(folder, "securing.yaml"),
+    "binding.yaml": join(folder, "binding.yaml"),
+    "native.yaml": join(folder, "native.yaml"),
     "cleared.yaml": join(folder, "cleared.yaml"),
   };
 }
