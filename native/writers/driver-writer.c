@@ -43,7 +43,10 @@ static int unbind(const char *device, const char *address)
 	if (snprintf(path, sizeof(path), "%s/driver", device) >= (int)sizeof(path))
 		return ENAMETOOLONG;
 	error = write_file(path, "unbind", address, &is_open);
-	return (error == ENOENT || error == ENODEV) && driver_of(device, target)[0] == '\0' ? 0 : error;
+	/* Whoever took the driver away meanwhile did what this was to do. */
+	if ((error == ENOENT || error == ENODEV) && driver_of(device, target)[0] == '\0')
+		return 0;
+	return error;
 }
 
 int main(int argc, char **argv)
@@ -57,7 +60,8 @@ int main(int argc, char **argv)
 	is_vfio = strcmp(argv[3], "vfio") == 0;
 	if (!is_vfio && strcmp(argv[3], "native") != 0)
 		return 2;
-	if (snprintf(device, sizeof(device), "%s/devices/%s", argv[1], argv[2]) >= (int)sizeof(device))
+	if (snprintf(device, sizeof(device), "%s/devices/%s", argv[1], argv[2]) >=
+	    (int)sizeof(device))
 		return 2;
 	/* An empty line clears it. */
 	error = write_file(device, "driver_override", is_vfio ? VFIO_PCI : "\n", &is_open);
@@ -75,5 +79,6 @@ int main(int argc, char **argv)
 			return answer("drivers_probe", error);
 	}
 	/* Its own driver may not be loaded, which is nobody's fault here. */
-	return answer("driver", is_vfio && strcmp(driver_of(device, target), VFIO_PCI) != 0 ? ENODEV : 0);
+	return answer("driver",
+		      is_vfio && strcmp(driver_of(device, target), VFIO_PCI) != 0 ? ENODEV : 0);
 }

@@ -34,7 +34,8 @@ static inline int answer(const char *word, int error)
 }
 
 /* *is_open tells whether the file could be opened. @return 0, or the errno */
-static inline int write_file(const char *directory, const char *file_name, const char *text, int *is_open)
+static inline int write_file(const char *directory, const char *file_name, const char *text,
+			     int *is_open)
 {
 	char path[PATH_MAX];
 	ssize_t written;
