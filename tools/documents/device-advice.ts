@@ -93,6 +93,7 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   AgentStopped: "start the agent of this node again: `kubectl get pods -o wide` in the release's namespace shows where it is missing.",
   AwaitingKubelet: "nothing at first. If it stays, check that kubelet runs and that `--kubelet-dir` is its device-plugin folder.",
   NoVfioDevice:
-    "bind the function to vfio-pci on a kernel with IOMMUFD device nodes (`CONFIG_VFIO_DEVICE_CDEV`), for example with `driverctl set-override " +
-    "ADDRESS vfio-pci`. `/dev/vfio/devices` must then have a node for it.",
+    "write `driver: {bind: Vfio}` in the resource, and the agent binds the function to vfio-pci (in a cluster: chart value `agent.devices.write`); or bind it " +
+    "yourself, for example with `driverctl set-override ADDRESS vfio-pci`. On a kernel with IOMMUFD device nodes (`CONFIG_VFIO_DEVICE_CDEV`) " +
+    "`/dev/vfio/devices` then has a node for it.",
 };
