@@ -6,11 +6,11 @@ import { BIND_FILES, type BindEnd } from "../domain/binds/error.ts";
 import { errnoIn, type HelperAnswer, runHelper } from "../runtime/helper-process.ts";
 import type { BindPort } from "./port.ts";
 
-/** @param root where `sys` is found: `/`, or the mounted host */
+/** @param root where `sys` and `dev` are found: `/`, or the mounted host */
 export function sysfsBinds(root: string, program: string | null = null): BindPort {
   return {
     async change({ address, to }, signal, onStart) {
-      const args = [join(root, "sys/bus/pci"), address, to === "Vfio" ? "vfio" : "native"];
+      const args = [join(root, "sys/bus/pci"), address, to === "Vfio" ? "vfio" : "native", join(root, "dev")];
       return endOf(await runHelper({ name: "driver-writer", args, signal, program, onStart }));
     },
   };

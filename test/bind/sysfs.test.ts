@@ -81,6 +81,18 @@ describe("the writer of drivers", () => {
     expect(await change("Vfio")).toEqual({ kind: "Refused", at: "driver_override", errno: "ENOENT" });
   });
 
+  it("asks for each whole disk of the function, and writes nothing where it cannot be told who uses one", async () => {
+    hasDriver("nvme");
+    for (const disk of ["nvme/nvme0/nvme0n1", "nvme/nvme0/nvme0n2"]) host.link(`${FUNCTION}/${disk}/subsystem`, "../../../../../../../class/block");
+    host.link(`${FUNCTION}/nvme/nvme0/nvme0n1/nvme0n1p1/subsystem`, "../../../../../../../../class/block");
+    host.file(`${FUNCTION}/nvme/nvme0/nvme0n1/nvme0n1p1/partition`, "1\n");
+    host.file("dev/nvme0n1", "");
+    expect(await change("Vfio")).toEqual({ kind: "Refused", at: "disk", errno: "ENOENT" });
+    expect([text(`${FUNCTION}/driver_override`), text(`${BUS}/drivers/nvme/unbind`)]).toEqual(["(null)\n", ""]);
+    host.file("dev/nvme0n2", "");
+    expect(await change("Vfio")).toEqual({ kind: "Refused", at: "driver", errno: "ENODEV" });
+  });
+
   it("tells its pid, and is not waited for any more when the agent stops", async () => {
     hasDriver("nvme");
     rmSync(at(`${BUS}/drivers/nvme/unbind`));

@@ -32,9 +32,12 @@ describe.skipIf(rung.skipReason !== null)("drivers on a real kernel", () => {
   beforeAll(async () => {
     const holder = join(folder, "vfio-holder");
     await runCommand(["gcc", "-O1", "-Wall", "-Werror", "-static", "-o", holder, HOLDER]);
+    const disk = join(folder, "disk");
+    await runCommand(["truncate", "-s", "16M", disk]);
     const { kernels } = await rung.kit();
     ({ vm, node } = await startAgentVm(rung, folder, {
-      devices: behindPorts(["nvme,serial=a", "igb"]),
+      devices: behindPorts(["nvme,serial=a,drive=disk", "igb"]),
+      more: ["-drive", `file=${disk},format=raw,if=none,id=disk,cache=unsafe`],
       vfio: true,
       contents: { "vfio-holder": holder, ...(await nativeModules(kernels[0], folder)) },
     }));
@@ -55,6 +58,15 @@ describe.skipIf(rung.skipReason !== null)("drivers on a real kernel", () => {
     const disk = await node.untilDevice(NVME, "in use", (one) => one.reason === "InUseByHost");
     expect(disk.message).toContain(`/dev/nvme0 is open in pid ${(await vm.run("cat /run/user.pid")).trim()}`);
     expect([await driverOf(NVME), await driverOf(IGB)]).toEqual(["nvme", "igb"]);
+  });
+
+  it("stay while the kernel itself uses a disk, as the helper finds out without the agent", async () => {
+    await vm.run("mkswap /dev/nvme0n1 && swapon /dev/nvme0n1");
+    const swap = await node.untilDevice(NVME, "swap", (one) => one.message.includes("swap"));
+    expect(swap.reason).toBe("InUseByHost");
+    expect(await vm.run(`/opt/trusted-iommu/dist/driver-writer /sys/bus/pci ${NVME} vfio /dev $$`)).toBe("disk EBUSY\n");
+    expect([await driverOf(NVME), await vm.run(`cat ${sys(NVME, "driver_override")}`)]).toEqual(["nvme", "(null)\n"]);
+    await vm.run("swapoff /dev/nvme0n1");
   });
 
   it("stay while the function has virtual functions", async () => {

@@ -14,6 +14,8 @@ export interface AgentVmOptions {
   readonly devices: readonly string[];
   /** VFIO and IOMMUFD, which Debian's kernel does not have. */
   readonly vfio?: boolean;
+  /** Further arguments of QEMU. */
+  readonly more?: readonly string[];
   /** Further files. */
   readonly contents?: Contents;
 }
@@ -25,7 +27,7 @@ export interface AgentVm {
 
 /** Boots it. What has to be built for it goes to `folder` or to the cache. Modules are the test's to load. */
 export async function startAgentVm(rung: KernelRung, folder: string, options: AgentVmOptions): Promise<AgentVm> {
-  const { devices, vfio = false, contents = {} } = options;
+  const { devices, vfio = false, contents = {}, more = [] } = options;
   const { chroot, kernels } = await rung.kit();
   const [kernel] = kernels;
   const modules = {
@@ -33,7 +35,7 @@ export async function startAgentVm(rung: KernelRung, folder: string, options: Ag
     ...(vfio ? await ensureVfioModules(kernel, rung.environment, rung.progress) : {}),
   };
   const all = { ...modules, ...(await agentContents(folder)), ...contents };
-  const vm = await startVm({ chroot, kernel, contents: all, devices, memoryMb: 1536 });
+  const vm = await startVm({ chroot, kernel, contents: all, devices, more, memoryMb: 1536 });
   await vm.run("cp /trusted.yaml /node.yaml");
   return { vm, node: vmNode(vm) };
 }

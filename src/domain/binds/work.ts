@@ -54,7 +54,18 @@ export function noteBindEnds(work: BindWork, { address, end, nowMs }: BindEnded)
   freeSince.delete(address);
   if (end.kind === "Changed") return { ...work, running, stuck, freeSince };
   const count = (work.failures.get(address)?.count ?? 0) + 1;
-  return { ...work, running, stuck, freeSince, failures: new Map(work.failures).set(address, { problem: bindText(end), count, lastMs: nowMs }) };
+  return {
+    ...work,
+    running,
+    stuck,
+    freeSince,
+    failures: new Map(work.failures).set(address, {
+      problem: bindText(end),
+      isInUse: end.kind === "Refused" && end.at === "disk",
+      count,
+      lastMs: nowMs,
+    }),
+  };
 }
 
 /** After a plan: what it waits for. */

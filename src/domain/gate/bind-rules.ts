@@ -65,9 +65,11 @@ function isToBeBound({ intent, fn }: Facts): boolean {
   return fn !== null && bindWish(intent, fn) === "Vfio";
 }
 
-function hostUseText({ fn }: Facts): string {
+function hostUseText({ address, fn, memory }: Facts): string {
   const binding = fn?.binding;
   if (binding == null) return "";
+  const failure = memory.bindWork.failures.get(address);
+  if (failure?.isInUse && binding.users.length === 0) return failure.problem;
   return binding.problem === "" ? atMostThree(binding.users) : `it cannot be told: ${binding.problem}`;
 }
 

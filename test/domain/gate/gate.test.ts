@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { describe, expect, it } from "vitest";
+import type { BindFailure } from "../../../src/domain/binds/error.ts";
 import { NO_BIND_WORK, noteBindBegins } from "../../../src/domain/binds/work.ts";
 import type { Binding, PciFunction, TsmRead } from "../../../src/domain/device.ts";
 import { judge } from "../../../src/domain/gate/gate.ts";
@@ -10,6 +11,7 @@ import { groundFrom } from "../../../src/domain/ground.ts";
 import type { DriverBind } from "../../../src/domain/intent.ts";
 import type { LinkErrorKind } from "../../../src/domain/links/error.ts";
 import { type LinkWork, NO_LINK_WORK } from "../../../src/domain/links/work.ts";
+import type { Memory } from "../../../src/domain/memory.ts";
 import { linkKey } from "../../../src/domain/proofs.ts";
 import type { DeviceReason } from "../../../src/domain/reason.ts";
 import type { Link } from "../../../src/domain/slot.ts";
@@ -68,6 +70,8 @@ const carried = new Map([["0000:17:00.0", ["0000:17:02.1"]]]);
 const withBind = (bind: DriverBind) =>
   anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DevicePlugin", driver: { bind }, match: { vendors: ["10de"] } }] });
 const changing = noteBindBegins(NO_BIND_WORK, "0000:17:00.0", { to: "Vfio", sinceMs: 0, pid: 7 });
+const bindFailed = (failure: Omit<BindFailure, "lastMs">): Memory =>
+  aMemory({ bindWork: { ...NO_BIND_WORK, failures: new Map([["0000:17:00.0", { ...failure, lastMs: 0 }]]) } });
 const unbound = (binding: Partial<Binding>) =>
   inputs({
     intent: withBind("Vfio"),
@@ -163,13 +167,8 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["HasVirtualFunctions", unbound({ virtualFunctions: 1 })],
   ["InUseByHost", unbound({ users: ["network interface eth0 is up"] })],
   ["InUseByHost", unbound({ problem: "net: EIO" })],
-  [
-    "BindFailed",
-    {
-      ...unbound({}),
-      memory: aMemory({ bindWork: { ...NO_BIND_WORK, failures: new Map([["0000:17:00.0", { problem: "EIO", count: 3, lastMs: 0 }]]) } }),
-    },
-  ],
+  ["InUseByHost", { ...unbound({}), memory: bindFailed({ problem: "EBUSY", isInUse: true, count: 1 }) }],
+  ["BindFailed", { ...unbound({}), memory: bindFailed({ problem: "EIO", isInUse: false, count: 3 }) }],
   ["NoVfioDevice", unbound({})],
   ["NoVfioDevice", fnWith({ vfioCdev: null })],
   ["CdiUnwritable", inputs({ memory: aMemory({ specs: { ...NO_SPECS, isServed: true } }) })],

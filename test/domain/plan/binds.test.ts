@@ -138,6 +138,8 @@ describe("changes of drivers over time", () => {
 
   it("are not begun twice, also when one is stuck", () => {
     for (const bindWork of [begun, noteBindStuck(begun, DEVICE)]) expect(toVfio({ memory: { bindWork } })).toMatchObject({ step: null });
+    const inUse = noteBindEnds(begun, { address: DEVICE, end: { kind: "Refused", at: "disk", errno: "EBUSY" }, nowMs: 0 });
+    expect(inUse.failures.get(DEVICE)).toMatchObject({ isInUse: true, problem: expect.stringContaining("uses a disk of it") });
     expect(noteBindEnds(noteBindStuck(begun, DEVICE), { address: DEVICE, end: { kind: "Changed" }, nowMs: 0 })).toEqual(NO_BIND_WORK);
     expect(noteBindStuck(NO_BIND_WORK, DEVICE)).toBe(NO_BIND_WORK);
   });
