@@ -101,7 +101,8 @@ function pending({ ports, state }: LinkWaitParts, address: Address, why: AppErro
     if (place >= 0) return `waits to be secured (${place + 1} in the queue)`;
     const verdict = pass?.plan.links.find((link) => link.owner === owner);
     const text = verdict?.blocked || verdict?.message || why.message;
-    return `is not secured: ${text}`;
+    const reason = why.details["reason"];
+    return `is not secured${reason === "LinkNotSecured" ? "" : ` (${String(reason)})`}: ${text}`;
   };
   return new AppError("LINK_PENDING", `link of ${owner} ${how()}`, { cause: why, details: { address } });
 }

@@ -8,10 +8,10 @@ import type { Slot } from "./slot.ts";
  * named by the devices behind it; by itself only when none is on the bus.
  */
 export function releasable(slots: readonly Slot[], onBus: Iterable<Slot>): readonly string[] {
-  const named = new Set<string>(slots.filter((slot) => !slot.isBridge).map(({ owner }) => owner));
-  const ports = slots.filter((slot) => slot.isBridge);
+  const named = new Set<string>(slots.filter(({ port }) => port !== "FarEnd").map(({ owner }) => owner));
+  const ports = slots.filter(({ port }) => port === "FarEnd");
   if (ports.length === 0) return [...named];
-  const devices = [...onBus].filter((slot) => !slot.isBridge);
+  const devices = [...onBus].filter(({ port, link }) => port === null || (port === "Upstream" && link.state !== "Insecure"));
   for (const port of ports) {
     const owners = devices.filter(({ rootPort }) => rootPort === port.owner).map(({ owner }) => owner);
     if (owners.length === 0 && isRootPort(port)) named.add(`the device behind root port ${port.owner}, which is not on the bus`);

@@ -68,10 +68,18 @@ export function linksAfterLook(before: LastLinks, { slots, onSlot: members, unit
   return links;
 }
 
-/** True when the link of a device cannot be told, or only by what was read before: nothing announces the end of that. */
-export function isAnyLinkUnsure(ground: Pick<Ground, "slots" | "functions">): boolean {
-  const isUnsure = (fn: PciFunction): boolean => fn.boundRead !== "Read" || (fn.teeIo === "Yes" && slotOf(ground, fn)?.link.state === "Unknown");
-  return [...ground.slots.values()].some(({ linkRead }) => linkRead.tsm !== "Read") || [...ground.functions.values()].some(isUnsure);
+/**
+ * True when the link of a device cannot be told, or only by what was read before, and nothing announces the end of that. The end of a write of this
+ * process is known to it: while it writes only what failed to be read counts, and not what blocks.
+ */
+export function isAnyLinkUnsure({ slots, functions }: Pick<Ground, "slots" | "functions">, isWriting: boolean): boolean {
+  if (isWriting) return [...slots.values()].some(({ linkRead }) => linkRead.tsm === "Failed") || [...functions.values()].some(isUnread);
+  const isUnsure = (fn: PciFunction): boolean => fn.boundRead !== "Read" || (fn.teeIo === "Yes" && slotOf({ slots }, fn)?.link.state === "Unknown");
+  return [...slots.values()].some(({ linkRead }) => linkRead.tsm !== "Read") || [...functions.values()].some(isUnsure);
+}
+
+function isUnread({ boundRead, isIdeRead, teeIo }: PciFunction): boolean {
+  return boundRead === "Failed" || (teeIo === "Yes" && !isIdeRead);
 }
 
 function isAnyBlocked({ functions, slots }: HostView): boolean {

@@ -117,7 +117,7 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const podUids = podUidsAfter(memory, ground);
   const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
-  const unsureLooks = isAnyLinkUnsure(ground) ? memory.unsureLooks + 1 : 0;
+  const unsureLooks = isAnyLinkUnsure(ground, memory.linkWork.writing !== null) ? memory.unsureLooks + 1 : 0;
   return {
     ...next,
     unsureLooks,

@@ -65,7 +65,8 @@ export const DEVICE_REASONS = {
   DsmElsewhere: "the link's security is managed by another function than function 0 of the slot (tsm/dsm): the session is not with the device",
   CarriesOthers:
     "links are asked for, and other functions of the slot may be given to pods: whoever opens function 0 resets the link of all; take it or them out of the resources",
-  NoStreamFree: "links are asked for, and the IDE streams that the host bridge has left are for other devices; it is offered when one is free",
+  NoStreamFree:
+    "links are asked for, and the IDE streams that its host bridge, its root port or itself has left are for other devices or none; it is offered when one is free",
   NoTsm: "the spec says that this agent secures links, and no link TSM is on the host (/sys/class/tsm): load one, or set spec.link.enable to Never",
   TsmAmbiguous:
     "the spec says that this agent secures links, and the host has several link TSMs: leave one loaded, or set spec.link.enable to External",
@@ -90,6 +91,8 @@ export const DEVICE_REASONS = {
   HasVirtualFunctions: "driver.bind is Vfio, and the function has virtual functions, which would end with its driver; set sriov_numvfs to 0",
   InUseByHost: "driver.bind is Vfio, and the host uses the function; the message names what does",
   BindFailed: "driver.bind is Vfio, and vfio-pci could not be given the function, three times; the message says why; it is tried again",
+  NoStreamLeft:
+    "a container is to start with the device, and no IDE stream is left for its link at the host bridge, the root port or the device; kubelet tries again, and it is secured when one is freed",
   LinkNotSecured: "a container is to start with the device, and its link is not secured yet; kubelet tries again",
   ProofUnwritable: "what was given to whom cannot be written down, so that a restart would not know it; the message says why",
   CdiUnwritable: "the device's CDI spec cannot be written, so a container runtime could not resolve it",

@@ -41,14 +41,20 @@ export interface LinkRead {
   readonly problem: string;
 }
 
+/**
+ * `FarEnd`, a root port or a switch's downstream port: it has the other end of a link, and nothing to release. `Upstream`, a switch's port towards the root
+ * port: a TSM connects it like a device (Linux `is_pci_tsm_pf0`), for the other functions of its slot and for what is below the switch.
+ */
+export type PortKind = "FarEnd" | "Upstream";
+
 /** The device on one PCIe link, or the bridge on one. Which functions it has follows from these (`slotOwnerOf`). */
 export interface Slot {
   /** Whose `tsm/` and IDE registers speak for it: function 0, on the bus or not. */
   readonly owner: Address;
   /** Kernel name of the host bridge, `pci0000:16`; null when it cannot be told. */
   readonly hostBridge: string | null;
-  /** A root port or a switch port: it has the other end of a link, and nothing to release. */
-  readonly isBridge: boolean;
+  /** Its function 0 is a bridge's; null: a device's. */
+  readonly port: PortKind | null;
   /** The root port in which the link ends; null on the root bus. */
   readonly rootPort: Address | null;
   readonly link: Link;
@@ -58,6 +64,8 @@ export interface Slot {
   readonly tsms: readonly string[];
   /** Secure streams that the host bridge has left (`available_secure_streams`); null when it cannot be told. */
   readonly streamsLeft: number | null;
+  /** Selective IDE blocks of both ends that are off: a stream needs one at each. Null: it cannot be told, or that end has none. */
+  readonly blocksLeft: { readonly endpoint: number | null; readonly rootPort: number | null };
   /** Requester IDs that the root port associates with the streams that are secure: a function with another one is not secured by them. */
   readonly covers: readonly RidRange[];
   readonly linkRead: LinkRead;

@@ -24,7 +24,7 @@ const OF_A_LINK: ReadonlySet<DeviceReason> = new Set([
  * Ordinary are: what the spec or its author decides (NoIntent, NoResourceMatches, LedgerNotServed, NativeDriver, UnitNotSelected, IntentCleared); what a function
  * is and stays (NotTeeCapable, NoUnit, CarriesOthers: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName and NoStreamFree, when
  * a pod ends; DeviceMissing, when the function is back); another driver on the function (DriverChanging; NoVfioDevice: a match by vendor takes a GPU's audio
- * function, too); what is asked at a container's start alone (GivenNodeChanged);
+ * function, too); what is asked at a container's start alone (GivenNodeChanged, NoStreamLeft);
  * and what a condition of its own tells already (DriverUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
  * it is not just SETUP that runs).
  */
@@ -69,6 +69,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   InUseByHost: "end what uses it on the host",
   BindFailed: "it cannot be given vfio-pci: look at the message and the kernel log",
   CdiUnwritable: null,
+  NoStreamLeft: null,
   LinkNotSecured: null,
   ProofUnwritable: null,
   AwaitingKubelet: null,

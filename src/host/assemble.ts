@@ -4,7 +4,7 @@ import { functionZeroOf, isBridge, type Slot, slotOwnerOf } from "../domain/slot
 import type { Capabilities } from "./capabilities.ts";
 import type { BareFacts, FunctionFacts } from "./functions.ts";
 import { type HolderSearch, holdersOf } from "./holders.ts";
-import { type Ide, selectiveStreamsOf } from "./ide.ts";
+import { blocksLeftOf, type Ide, selectiveStreamsOf } from "./ide.ts";
 import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "./link.ts";
 import { type FileReading, valueOrNull } from "./reading.ts";
 import { judgeStreams, type NamedStream } from "./streams.ts";
@@ -101,12 +101,13 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
   const port = readings.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : (capabilitiesAt(rootPort, around) ?? "Unknown");
   return {
     owner,
-    isBridge: first !== undefined && isBridge(first.identity),
+    port: first === undefined || !isBridge(first.identity) ? null : first.capabilities?.isUpstream ? "Upstream" : "FarEnd",
     hostBridge,
     rootPort,
     dsm: textOf(tsm.dsm),
     tsms: around.tsms,
     streamsLeft: readings.length === 0 ? null : around.streamsLeftOf(bridgePath),
+    blocksLeft: { endpoint: blocksLeftOf(ideOf(end.zero)), rootPort: blocksLeftOf(ideOf(port)) },
     ...linkOf(end, { owner, port, connect: tsm.connect, streams: () => around.streamsOf(bridgePath) }),
     linkRead: decideLinkRead(end, port, tsm),
   };

@@ -10,6 +10,8 @@ export interface Capabilities {
   readonly teeIo: Tristate;
   /** Why it is not Yes, for people. */
   readonly teeIoWhy: string;
+  /** A switch's port towards the root port: the one kind of bridge to which a TSM connects. False also where that cannot be told. */
+  readonly isUpstream: boolean;
   readonly ide: Ide;
   /** Offsets of DOE mailboxes (extended capability 0x2E), as many as could be seen; null when there may be some and none was seen. */
   readonly doe: readonly number[] | null;
@@ -23,7 +25,7 @@ export interface Capabilities {
 
 /** Capabilities of a space that cannot be read at all. */
 export function unreadableCapabilities(problem: string, answers = true): Capabilities {
-  return { teeIo: "Unknown", teeIoWhy: problem, ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem, answers };
+  return { teeIo: "Unknown", teeIoWhy: problem, isUpstream: false, ide: { kind: "Unknown" }, doe: null, totalVfs: null, problem, answers };
 }
 
 export const UNREADABLE_CAPABILITIES = unreadableCapabilities("its configuration space cannot be read");
@@ -31,6 +33,7 @@ export const UNREADABLE_CAPABILITIES = unreadableCapabilities("its configuration
 const NO_EXPRESS: Capabilities = {
   teeIo: "No",
   teeIoWhy: "it has no PCI Express capability",
+  isUpstream: false,
   ide: { kind: "Absent" },
   doe: [],
   totalVfs: 0,
@@ -60,7 +63,7 @@ export function readCapabilities(space: ConfigSpace): Capabilities {
   if (express.kind === "Unknown") return unreadableCapabilities(whyUnread(space));
   if (express.kind === "Absent") return NO_EXPRESS;
   const devcap = readable(space.u32(express.offset + DEVCAP));
-  const extended = readExtended(space);
+  const extended = { ...readExtended(space), isUpstream: express.isUpstream };
   if (devcap === null) {
     const problem = `its configuration space cannot be read at 0x${(express.offset + DEVCAP).toString(16)}`;
     return { ...extended, answers: true, teeIo: "Unknown", teeIoWhy: problem, problem };
@@ -78,7 +81,7 @@ function whyUnread(space: ConfigSpace): string {
 }
 
 /** What the extended space says. */
-type Extended = Omit<Capabilities, "teeIo" | "teeIoWhy" | "answers">;
+type Extended = Omit<Capabilities, "teeIo" | "teeIoWhy" | "isUpstream" | "answers">;
 
 function readExtended(space: ConfigSpace): Extended {
   // An Express function has the extended space: where the kernel shows none, it could not read it.

@@ -14,12 +14,14 @@ const LIST_START = 0x40;
 const MOST_ENTRIES = 48; // They have 192 bytes, and four are the shortest.
 const END_OF_LIST = 0xff;
 const PCI_EXPRESS = 0x10;
+/** Of a switch: the port towards the root port. */
+const UPSTREAM_PORT = 5;
 /** Device types to which a TSM connects (`is_pci_tsm_pf0`, drivers/pci/tsm.c): endpoint, upstream port, root-complex integrated endpoint. */
-const TSM_TYPES: readonly number[] = [0, 5, 9];
+const TSM_TYPES: readonly number[] = [0, UPSTREAM_PORT, 9];
 
-/** `offset` of the capability; `canConnect`: the function is of a type to which a TSM connects. */
+/** `offset` of the capability; `canConnect`: the function is of a type to which a TSM connects; `isUpstream`: it is a switch's port towards the root port. */
 export type Express =
-  | { readonly kind: "Present"; readonly offset: number; readonly canConnect: boolean }
+  | { readonly kind: "Present"; readonly offset: number; readonly canConnect: boolean; readonly isUpstream: boolean }
   | { readonly kind: "Absent" }
   | { readonly kind: "Unknown" };
 
@@ -42,7 +44,8 @@ function follow(space: ConfigSpace, start: number): Express {
     if (entry === null) return { kind: "Unknown" };
     const id = entry & 0xff;
     if (id === END_OF_LIST) return { kind: "Absent" };
-    if (id === PCI_EXPRESS) return { kind: "Present", offset, canConnect: TSM_TYPES.includes((entry >>> 20) & 0xf) };
+    const type = (entry >>> 20) & 0xf;
+    if (id === PCI_EXPRESS) return { kind: "Present", offset, canConnect: TSM_TYPES.includes(type), isUpstream: type === UPSTREAM_PORT };
     offset = (entry >>> 8) & 0xfc;
   }
   return { kind: "Absent" };

@@ -104,6 +104,12 @@ export function selectiveStreamsOf(ide: Ide): number | null {
   return ide.kind === "Present" ? ide.selectiveStreams : null;
 }
 
+/** Selective streams that are not enabled; null when they cannot all be read, or there are none. */
+export function blocksLeftOf(ide: Ide | null): number | null {
+  if (ide?.kind !== "Present" || ide.streams === null || ide.selectiveStreams === 0) return null;
+  return ide.streams.filter(({ kind, enabled }) => kind === "Selective" && !enabled).length;
+}
+
 /** Does any stream have what `test` asks for? Unknown when the registers cannot all be read. */
 export function anyStream(ide: Ide, test: (stream: IdeStream) => boolean): Tristate {
   if (ide.kind === "Absent") return "No";

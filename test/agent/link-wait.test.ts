@@ -77,15 +77,20 @@ describe("a start that waits for its link", () => {
   });
 
   it.each([
-    ["is being secured for 20 s", [], true],
-    ["waits to be secured (1 in the queue)", [verdict({ step: { kind: "Connect", owner: OWNER, tsm: "tsm0" } })], false],
-    ["is not secured: no IDE stream is left", [verdict({ message: "no IDE stream is left" })], false],
-    ["is not secured: 0000:17:00.1 is open in pid 4711", [verdict({ blocked: "0000:17:00.1 is open in pid 4711" })], false],
-    [`is not secured: ${OWNER} is withheld, LinkNotSecured`, [], false],
-  ] as const)("is refused after 20 s: %s", async (text, links, isWriting) => {
+    ["is being secured for 20 s", [], true, "LinkNotSecured"],
+    ["waits to be secured (1 in the queue)", [verdict({ step: { kind: "Connect", owner: OWNER, tsm: "tsm0" } })], false, "LinkNotSecured"],
+    ["is not secured (NoStreamLeft): no IDE stream is left", [verdict({ message: "no IDE stream is left" })], false, "NoStreamLeft"],
+    [
+      "is not secured (RepairBlocked): 0000:17:00.1 is open in pid 4711",
+      [verdict({ blocked: "0000:17:00.1 is open in pid 4711" })],
+      false,
+      "RepairBlocked",
+    ],
+    [`is not secured: ${OWNER} is withheld, LinkNotSecured`, [], false, "LinkNotSecured"],
+  ] as const)("is refused after 20 s: %s", async (text, links, isWriting, reason) => {
     const { clock, state, answers, wait } = setUp("OnPrepare", links);
     if (isWriting) state.noteLinkBegins({ owner: OWNER, kind: "Connect", sinceMs: clock.nowMs() });
-    answers.push(closed("LinkNotSecured"));
+    answers.push(closed(reason));
     const end = settled(wait());
     await clock.advance(20_000);
     expect(await end).toBe(`LINK_PENDING: link of ${OWNER} ${text}`);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { atMostThree, releasable } from "../../src/domain/link-names.ts";
 import { aSlot } from "../support/builders.ts";
 
-const PORT = aSlot({ owner: "0000:16:01.0", isBridge: true, rootPort: null });
+const PORT = aSlot({ owner: "0000:16:01.0", port: "FarEnd", rootPort: null });
 const GPU = aSlot();
 const ALL = [PORT, GPU];
 
@@ -25,9 +25,26 @@ describe("what is to be released", () => {
   });
 
   it("is below a switch port when nothing else shows a link", () => {
-    const downstream = aSlot({ owner: "0000:18:02.0", isBridge: true });
+    const downstream = aSlot({ owner: "0000:18:02.0", port: "FarEnd" });
     expect(releasable([downstream], [downstream])).toEqual(["the device below port 0000:18:02.0"]);
     expect(releasable([downstream, GPU], [downstream, GPU])).toEqual(["0000:17:00.0"]);
+  });
+});
+
+describe("a switch whose upstream port is function 0 of a device with other functions", () => {
+  const secured = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } as const;
+  const upstream = aSlot({ owner: "0000:18:00.0", port: "Upstream", link: secured });
+  const below = aSlot({ owner: "0000:1a:00.0" });
+
+  it("is released itself: a TSM connects it, and not what is below it", () => {
+    expect(releasable([upstream], [PORT, upstream, below])).toEqual(["0000:18:00.0"]);
+  });
+
+  it("is what a root port's link belongs to only where it has one", () => {
+    const idle = { ...upstream, link: below.link };
+    expect(releasable([PORT], [PORT, idle, below])).toEqual(["0000:1a:00.0"]);
+    expect(releasable([PORT], [PORT, upstream, below])).toEqual(["0000:18:00.0", "0000:1a:00.0"]);
+    expect(releasable([PORT, upstream], [PORT, upstream, below])).toEqual(["0000:18:00.0"]);
   });
 });
 

@@ -45,6 +45,16 @@ it("keeps one for each that is wanted, and takes none for those that are linked:
   expect(without({ left: 0, held: [B] }).toSorted()).toEqual([A, C]);
 });
 
+it("counts the register blocks of each root port, too, and those of the device itself", () => {
+  const below = (rootPort: string, left: number | null, endpoint: number | null = 1) => ({ rootPort, blocksLeft: { endpoint, rootPort: left } });
+  const [ONE, OTHER] = ["0000:16:01.0", "0000:16:02.0"] as const;
+  expect(without({ left: 3, slots: { [A]: below(ONE, 1), [B]: below(ONE, 1), [C]: below(OTHER, 1) } })).toEqual([B]);
+  expect(without({ left: 3, slots: { [A]: below(ONE, 1), [B]: below(ONE, 1), [C]: below(OTHER, 1) }, held: [B] })).toEqual([A]);
+  // What has no block takes no stream of the host bridge.
+  expect(without({ left: 1, slots: { [A]: below(ONE, 0), [B]: below(OTHER, 1), [C]: below(OTHER, 1) } }).toSorted()).toEqual([A, C]);
+  expect(without({ left: null, slots: { [A]: below(ONE, null), [B]: below(ONE, null, 0) } })).toEqual([B]);
+});
+
 it("counts each host bridge by itself", () => {
   expect(without({ left: 1, slots: { [B]: { hostBridge: "pci0000:18", streamsLeft: 1 } } })).toEqual([C]);
 });

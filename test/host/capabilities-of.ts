@@ -2,11 +2,21 @@
 import type { Capabilities } from "../../src/host/capabilities.ts";
 
 /** Of a function without TEE-I/O and IDE. */
-export const plain: Capabilities = { teeIo: "No", teeIoWhy: "", ide: { kind: "Absent" }, doe: [], totalVfs: 0, problem: "", answers: true };
+export const plain: Capabilities = {
+  teeIo: "No",
+  teeIoWhy: "",
+  isUpstream: false,
+  ide: { kind: "Absent" },
+  doe: [],
+  totalVfs: 0,
+  problem: "",
+  answers: true,
+};
 /** Of one with both, and one selective stream. */
 export const capable = (enabled: boolean, secure: boolean): Capabilities => ({
   teeIo: "Yes",
   teeIoWhy: "",
+  isUpstream: false,
   ide: {
     kind: "Present",
     offset: 0x100,

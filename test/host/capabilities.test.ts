@@ -27,6 +27,7 @@ describe("captured configuration spaces", () => {
     expect(capabilitiesOf(capturedSpace("tee-io-endpoint"))).toEqual({
       teeIo: "Yes",
       answers: true,
+      isUpstream: false,
       teeIoWhy: "",
       ide: {
         kind: "Present",
@@ -166,6 +167,8 @@ describe("the capability list", () => {
     const ofType = (type: number): string => teeIoOf({ 66: 2 | (type << 4) });
     const types = Array.from({ length: 16 }, (_, type) => type);
     expect(types.filter((type) => ofType(type) === "Yes")).toEqual([0, 5, 9]); // Endpoint, upstream port, integrated endpoint.
+    const isUpstream = (type: number): boolean => capabilitiesOf(space({ 64: ((2 | (type << 4)) << 16) | 0x10 })).isUpstream;
+    expect(types.filter(isUpstream)).toEqual([5]);
   });
 });
 

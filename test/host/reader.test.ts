@@ -363,6 +363,44 @@ describe("links", () => {
     expect((await links(port)).streamsLeft).toBeNull();
   });
 
+  it("know the selective blocks of both ends that are off, where they can be read", async () => {
+    addLink(off);
+    const port = readerWith(connected);
+    expect((await links(port)).blocksLeft).toEqual({ endpoint: 1, rootPort: 1 });
+    setSpace(ROOT_PORT, on);
+    expect((await links(port)).blocksLeft).toEqual({ endpoint: 1, rootPort: 0 });
+    setSpace(ENDPOINT, on);
+    setSpace(ROOT_PORT, off.subarray(0, 64));
+    expect((await links(port)).blocksLeft).toEqual({ endpoint: 0, rootPort: null });
+    setSpace(ROOT_PORT, PLAIN);
+    expect((await links(port)).blocksLeft).toEqual({ endpoint: 0, rootPort: null });
+  });
+
+  it("of a switch's upstream port are its own, and a root port has the other end of one", async () => {
+    const typed = (type: number): Uint8Array => {
+      const space = Buffer.from(off);
+      const express = space.indexOf(Buffer.from([0x10]), space[0x34] ?? 0);
+      space.writeUInt8((space.readUInt8(express + 2) & 0xf) | (type << 4), express + 2);
+      return space;
+    };
+    addLink(off);
+    for (const [address, type] of [
+      [ROOT_PORT, 4],
+      [ENDPOINT, 5],
+    ] as const) {
+      setSpace(address, typed(type));
+      host.file(`sys/devices/pci0000:00/${address}/class`, "0x060400\n");
+    }
+    addFunction("0000:01:00.1", { config: PLAIN });
+    const { slots } = await readerWith(connected).observe();
+    expect(slots.map(({ owner, port }) => [owner, port])).toEqual([
+      [ROOT_PORT, "FarEnd"],
+      [ENDPOINT, "Upstream"],
+    ]);
+    setSpace(ENDPOINT, typed(6));
+    expect((await readerWith(connected).observe()).slots.map(({ port }) => port)).toEqual(["FarEnd", "FarEnd"]);
+  });
+
   it("have their registers read after tsm/connect: one that is being released shows no stream without a TSM", async () => {
     addLink(on);
     const releasing = readerWith(async () => {

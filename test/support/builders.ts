@@ -53,13 +53,14 @@ export function aHostUnit(overrides: Partial<HostUnit> = {}): HostUnit {
 export function aSlot(overrides: Partial<Slot> = {}): Slot {
   return {
     owner: "0000:17:00.0",
-    isBridge: false,
+    port: null,
     hostBridge: "pci0000:16",
     rootPort: "0000:16:01.0",
     link: { state: "Insecure", tsm: "", streamSecure: "No" },
     dsm: "",
     tsms: ["tsm0"],
     streamsLeft: 4,
+    blocksLeft: { endpoint: 1, rootPort: 4 },
     covers: [{ first: 0, last: 0xffff }],
     linkRead: { tsm: "Read", registers: "idle", problem: "" },
     ...overrides,
@@ -70,7 +71,7 @@ export function aSlot(overrides: Partial<Slot> = {}): Slot {
 export function slotsFor(functions: readonly PciFunction[], overrides: Partial<Slot> = {}): readonly Slot[] {
   return [...bySlot(functions)].map(([owner, [first]]) =>
     aSlot({
-      isBridge: first !== undefined && isBridge(first),
+      port: first !== undefined && isBridge(first) ? "FarEnd" : null,
       hostBridge: first?.hostBridge ?? null,
       rootPort: first?.rootPort ?? null,
       ...overrides,

@@ -45,7 +45,7 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
     "`spec.resources` (`functions: [Physical]`).",
   NoStreamFree:
     "nothing: it is offered when a pod with another device below the same host bridge ends. `cat /sys/devices/pciDDDD:BB/available_secure_streams` shows how " +
-    "many streams are left.",
+    "many streams are left there; the message also counts the selective IDE blocks of the root port and of the device that are off.",
   NoTsm:
     "load a link TSM (`ls /sys/class/tsm` shows those that are there), or write `link: {enable: Never}` if devices are to be given away without a link. " +
     "No kernel has a link TSM for TDX Connect yet that works beside `tdx_iommu.ko`.",
@@ -59,6 +59,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
     "`agent.devices.write`). `ENXIO`: the TSM does not take this device. Otherwise look in the kernel log.",
   RepairBlocked:
     "end what the message names: the link must be disconnected and connected again, which would take the device from whoever uses another function of it.",
+  NoStreamLeft:
+    "nothing at first: kubelet repeats the call, and the link is secured as soon as a stream is freed. The agent offers no more devices than streams are left, " +
+    "so another program has taken one since (`ls -d /sys/devices/pci*/stream*` names the devices that have one): let it release what it does not need.",
   LinkNotSecured:
     "nothing at first: kubelet repeats the call, and the pod's event says how far it is. With `link: {enable: External}` see why the program that " +
     "secures links does not.",

@@ -6,6 +6,7 @@ import type { TsmRead } from "../device.ts";
 import type { Hold } from "../holds.ts";
 import { atMostThree } from "../link-names.ts";
 import { isFailed, type LinkFailure } from "../links/error.ts";
+import { streamsText, withoutStreamLeft } from "../links/streams.ts";
 import { isCoverable, isCovered } from "../links/use.ts";
 import type { Facts, Rule } from "./inputs.ts";
 import { because, hexRid, linkText, rangeText, TSM_TEXT } from "./texts.ts";
@@ -38,7 +39,7 @@ export const LINK_RULES: readonly Rule[] = [
   {
     reason: "NoStreamFree",
     passes: ({ slot, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.withoutStream.has(slot?.owner ?? ""),
-    read: ({ slot }) => `${slot?.streamsLeft ?? "enough"} IDE streams left at ${slot?.hostBridge ?? "its host bridge"}, other devices come first`,
+    read: ({ slot }) => `IDE streams left: ${(slot && streamsText(slot)) || "unread"}; other devices come first`,
   },
   {
     reason: "NoTsm",
@@ -85,6 +86,14 @@ export const LINK_RULES: readonly Rule[] = [
     },
   },
 ];
+
+/** A start waits for it, too: it is put right when a stream is freed. */
+export const NO_STREAM_LEFT: Rule = {
+  reason: "NoStreamLeft",
+  passes: ({ purpose, intent, slot }) =>
+    purpose !== "PreStart" || intent?.link.enable !== "OnPrepare" || slot?.link.state !== "Insecure" || withoutStreamLeft(slot) === "",
+  read: ({ slot }) => (slot && (withoutStreamLeft(slot) || `IDE streams left: ${streamsText(slot)}`)) || "IDE streams left: unread",
+};
 
 /** The last before what is written: a start waits for it, and nothing else must be in its way. */
 export const LINK_NOT_SECURED: Rule = {

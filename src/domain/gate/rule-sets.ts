@@ -40,6 +40,7 @@ const OF_THE_LINK: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "RepairBlocked",
   "LinkBroken",
   "LinkNotCovering",
+  "NoStreamLeft",
   "LinkNotSecured",
 ]);
 /** What decides who gets one of the streams that are left: all but that, and whether what is written is in place. */
@@ -56,6 +57,7 @@ export const WAITED_FOR: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "RepairBlocked",
   "LinkBroken",
   "LinkNotCovering",
+  "NoStreamLeft",
   "LinkNotSecured",
 ]);
 

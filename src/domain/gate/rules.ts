@@ -9,7 +9,7 @@ import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import { BIND_RULES_IN_ORDER, GROUP_NOT_OURS, NATIVE_DRIVER } from "./bind-rules.ts";
 import type { Facts, Rule } from "./inputs.ts";
-import { LINK_NOT_SECURED, LINK_RULES } from "./link-rules.ts";
+import { LINK_NOT_SECURED, LINK_RULES, NO_STREAM_LEFT } from "./link-rules.ts";
 import { selectionText, teeIoText, unitText } from "./texts.ts";
 
 /** In the order in which they are tested; the first that fails is the reason. */
@@ -123,6 +123,7 @@ export const GATE_RULES: readonly Rule[] = [
       return `driver ${fn?.driver ?? "none"}, vfio cdev ${fn?.vfioCdev ?? "none"}${waits === "" ? "" : `; ${waits}`}`;
     },
   },
+  NO_STREAM_LEFT,
   LINK_NOT_SECURED,
   {
     reason: "ProofUnwritable",

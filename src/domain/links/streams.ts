@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * IDE streams are scarce, and a pod that was given a device waits on its node for the link. So no more slots are offered than can be secured: per host
- * bridge those that have a stream, those that are to get one, and of the others the first ones, in order of address, for which a stream is left. A
- * connect of ours changes none of that. Pure.
+ * IDE streams are scarce, and a pod that was given a device waits on its node for the link. A stream takes one from the pool of its host bridge, and a
+ * selective block of the root port and of the endpoint. So no more slots are offered than can be secured: those that have a stream, those that are to get
+ * one, and of the others the first ones, in order of address, for which there is one left in each pool. A connect of ours changes none of that. Pure.
  */
 import { compareAddress } from "../address.ts";
 import type { Address } from "../device.ts";
 import type { Intent } from "../intent.ts";
+import type { Slot } from "../slot.ts";
 import { isOurs, type LinkInputs, wantingOn } from "./use.ts";
 
 export interface StreamWishes {
@@ -16,24 +17,53 @@ export interface StreamWishes {
   readonly canBeOffered: (owner: Address) => boolean;
 }
 
-/** Owners of slots that nothing is left for. Where a host bridge does not say how many streams it has, there is enough. */
+type Pooled = Pick<Slot, "owner" | "hostBridge" | "rootPort" | "streamsLeft" | "blocksLeft">;
+
+/** Where a stream of the slot comes from. `left`: null where it cannot be told, which counts as enough. */
+function poolsOf({ owner, hostBridge, rootPort, streamsLeft, blocksLeft }: Pooled) {
+  return [
+    { name: hostBridge ?? "its host bridge", left: streamsLeft },
+    { name: `root port ${rootPort ?? ""}`, left: blocksLeft.rootPort },
+    { name: owner, left: blocksLeft.endpoint },
+  ];
+}
+
+/** What has no stream left for the slot; empty when everything has, as far as is known. */
+export function withoutStreamLeft(slot: Pooled): string {
+  const empty = poolsOf(slot).filter(({ left }) => left === 0);
+  return empty.length === 0 ? "" : `no IDE stream is left at ${empty.map(({ name }) => name).join(" and ")}`;
+}
+
+/** How many streams each pool has for the slot, for people. */
+export function streamsText(slot: Pooled): string {
+  return poolsOf(slot)
+    .flatMap(({ name, left }) => (left === null ? [] : `${left} at ${name}`))
+    .join(", ");
+}
+
+/** Owners of slots that nothing is left for. */
 export function withoutStream(inputs: LinkInputs, { intent, canBeOffered }: StreamWishes): ReadonlySet<Address> {
   const { ground } = inputs;
   const none = new Set<Address>();
   if (intent?.link.enable !== "OnPrepare") return none;
   const unlinked = [...ground.slots.values()].filter((slot) => slot.link.state === "Insecure" && isOurs(intent, ground, slot));
-  for (const slots of Map.groupBy(unlinked, ({ hostBridge }) => hostBridge).values()) {
-    const left = slots.reduce<number | null>((least, { streamsLeft }) => smaller(least, streamsLeft), null);
-    if (left === null) continue;
-    const [wanted, others] = parted(slots, ({ owner }) => wantingOn(inputs, owner).length > 0);
-    const free = others.filter(({ owner }) => canBeOffered(owner)).sort((a, b) => compareAddress(a.owner, b.owner));
-    for (const { owner } of free.slice(Math.max(0, left - wanted.length))) none.add(owner);
+  const left = leftIn(unlinked);
+  const take = (slot: Slot): void => {
+    for (const { name } of poolsOf(slot)) left.set(name, (left.get(name) ?? Number.POSITIVE_INFINITY) - 1);
+  };
+  const [wanted, others] = parted(unlinked, ({ owner }) => wantingOn(inputs, owner).length > 0);
+  for (const slot of wanted) take(slot);
+  for (const slot of others.filter(({ owner }) => canBeOffered(owner)).sort((a, b) => compareAddress(a.owner, b.owner))) {
+    if (poolsOf(slot).every(({ name }) => (left.get(name) ?? 1) > 0)) take(slot);
+    else none.add(slot.owner);
   }
   return none;
 }
 
-function smaller(one: number | null, other: number | null): number | null {
-  return one === null ? other : other === null ? one : Math.min(one, other);
+/** By name of the pool, of those that say it: the least that one of its slots was read with. */
+function leftIn(slots: readonly Slot[]): Map<string, number> {
+  const known = slots.flatMap(poolsOf).flatMap(({ name, left }) => (left === null ? [] : [{ name, left }]));
+  return new Map([...Map.groupBy(known, ({ name }) => name)].map(([name, all]) => [name, Math.min(...all.map(({ left }) => left))]));
 }
 
 function parted<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], T[]] {

@@ -17,9 +17,12 @@ export interface LinkInputs {
   readonly memory: ClearanceMemory;
 }
 
-/** The links of this slot are this agent's to write: the intent says so, and a resource takes one of its functions below a selected unit. */
-export function isOurs(intent: Intent | null, { onSlot }: Pick<Ground, "onSlot">, { owner, isBridge }: Slot): intent is Intent {
-  if (intent?.link.enable !== "OnPrepare" || isBridge) return false;
+/**
+ * The links of this slot are this agent's to write: the intent says so, and a resource takes one of its functions below a selected unit. Never a switch's:
+ * a disconnect there also ends the TDIs of what is below it.
+ */
+export function isOurs(intent: Intent | null, { onSlot }: Pick<Ground, "onSlot">, { owner, port }: Slot): intent is Intent {
+  if (intent?.link.enable !== "OnPrepare" || port !== null) return false;
   return (onSlot.get(owner) ?? []).some(
     (fn) => fn.teeIo === "Yes" && fn.unit.kind === "Unit" && selectsUnit(intent, fn.unit.regBase) && resourceFor(intent, fn) !== null,
   );

@@ -100,8 +100,8 @@ export function linkWorkAfterLook(
   if (view.host.kind !== "Read") return { ...work, freeSince: new Map(), steady: new Map() };
   const steady = new Map<Address, { registers: string | null; sinceMs: number }>();
   const freeSince = new Map<Address, number>();
-  for (const { owner, isBridge, link, linkRead } of slots.values()) {
-    if (isBridge || link.state === "Insecure") continue;
+  for (const { owner, port, link, linkRead } of slots.values()) {
+    if (port !== null || link.state === "Insecure") continue;
     const before = work.steady.get(owner);
     steady.set(owner, before?.registers === linkRead.registers ? before : { registers: linkRead.registers, sinceMs: view.nowMs });
     if (isFree(owner)) freeSince.set(owner, work.freeSince.get(owner) ?? view.nowMs);

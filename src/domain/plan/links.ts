@@ -16,6 +16,7 @@ import { type Ground, inSlot } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import { settledAtMs } from "../kubelet-settling.ts";
 import { nextAttemptMs } from "../links/error.ts";
+import { withoutStreamLeft } from "../links/streams.ts";
 import { isOurs, repairBlockers, uncoveredOn, usesOfSlot, wantingOn } from "../links/use.ts";
 import { repairsOf } from "../links/work.ts";
 import type { Memory } from "../memory.ts";
@@ -75,7 +76,10 @@ function find(facts: SlotFacts): LinkFinding {
 
 /** What stood in the way of a repair does so until the opposite is read. */
 function unread(facts: SlotFacts): LinkFinding {
-  return { ...later(facts, "its link cannot be read now"), blocked: facts.memory.linkWork.blocked.get(facts.slot.owner) ?? "" };
+  const { writing, blocked } = facts.memory.linkWork;
+  const finding = later(facts, "its link cannot be read now");
+  // While this process writes another link nothing of this one can be read; the end of the write wakes it.
+  return { ...finding, wakeAtMs: writing === null ? finding.wakeAtMs : null, blocked: blocked.get(facts.slot.owner) ?? "" };
 }
 
 function connect(facts: SlotFacts): LinkFinding {
@@ -84,7 +88,8 @@ function connect(facts: SlotFacts): LinkFinding {
   if (refusal !== null) return later(facts, refusal);
   const [tsm] = slot.tsms;
   if (tsm === undefined || slot.tsms.length > 1) return AT_REST;
-  if (slot.streamsLeft === 0) return later(facts, `no IDE stream is left at ${slot.hostBridge ?? "its host bridge"}`);
+  const withoutStream = withoutStreamLeft(slot);
+  if (withoutStream !== "") return later(facts, withoutStream);
   const failure = memory.linkWork.failures.get(slot.owner);
   if (failure !== undefined && ground.view.nowMs < nextAttemptMs(failure))
     return { ...AT_REST, message: `securing it failed: ${failure.problem}`, wakeAtMs: nextAttemptMs(failure) };

@@ -126,6 +126,9 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ],
   ["LinkBroken", inputs({ ...START, intent: ON_PREPARE, slot: aSlot({ link: lost }), memory: { ...held, checkedLinks } })],
   ["LinkBroken", inputs({ intent: EXTERNAL, slot: aSlot({ link: lost }), memory: aMemory({ checkedLinks }) })],
+  ["NoStreamLeft", inputs({ ...START, intent: ON_PREPARE, memory: held, slot: aSlot({ streamsLeft: 0 }) })],
+  ["NoStreamLeft", inputs({ ...START, intent: ON_PREPARE, memory: held, slot: aSlot({ blocksLeft: { endpoint: 1, rootPort: 0 } }) })],
+  ["NoStreamLeft", inputs({ ...START, intent: ON_PREPARE, memory: held, slot: aSlot({ blocksLeft: { endpoint: 0, rootPort: 1 } }) })],
   ["LinkNotSecured", inputs({ ...START, intent: ON_PREPARE, memory: held })],
   ["LinkNotSecured", inputs({ ...START, intent: EXTERNAL, memory: held })],
   [

@@ -52,7 +52,8 @@ describe("which links are written", () => {
     ["another program secures them", { intent: anIntent({ link: { enable: "External" } }) }],
     ["no resource takes a function of the slot", { functions: [aFunction({ vendor: "1234" })] }],
     ["the unit is not selected", { intent: { ...ON_PREPARE, units: { regBases: ["0x1000"] } } }],
-    ["it is a bridge's", { slot: { isBridge: true } }],
+    ["it is a root port's", { slot: { port: "FarEnd" } }],
+    ["it is a switch's, with others below it", { slot: { port: "Upstream" } }],
   ] as const)("none where %s", (_why, given) => {
     expect(plan({ ...given, memory: { holds } })).toBeNull();
     expect(planLinks(inputs(given))).toEqual([]);
@@ -81,6 +82,8 @@ describe("a link that nobody has secured", () => {
     ["another function of the slot is below no known unit", { functions: [aFunction(), aFunction({ address: SECOND, unit: { kind: "None" } })] }],
     ["the device has another node", { functions: [aFunction({ vfioCdev: "/dev/vfio/devices/vfio7" })] }],
     ["no stream is left", { slot: { streamsLeft: 0 } }],
+    ["every block of the root port is on", { slot: { blocksLeft: { endpoint: 1, rootPort: 0 } } }],
+    ["every block of the device is on", { slot: { blocksLeft: { endpoint: 0, rootPort: 4 } } }],
     ["no proof can be written", { memory: { proofProblem: "ENOSPC" } }],
   ] as const)("is left alone, with a word and another look, while %s", (_why, given) => {
     const verdict = plan({ ...given, memory: { holds, ...("memory" in given ? given.memory : {}) } } as Given);
@@ -94,6 +97,18 @@ describe("a link that nobody has secured", () => {
     const writing = { owner: OWNER, kind: "Connect", sinceMs: 0 } as const;
     expect(plan({ memory: { holds, ...work({ writing }) } })?.step).toBeNull();
     expect(plan({ memory: { holds }, slot: { tsms: ["tsm0", "tsm1"] } })?.step).toBeNull();
+  });
+
+  it("is secured where nobody can tell how many streams are left", () => {
+    const unread = { streamsLeft: null, blocksLeft: { endpoint: null, rootPort: null } };
+    expect(plan({ memory: { holds }, slot: unread })?.step).toEqual(CONNECT);
+  });
+
+  it("is looked at again while it cannot be read, but not while this process writes another link: the end of that wakes", () => {
+    const stands = { linkRead: { tsm: "Stands", registers: "idle", problem: "" } } as const;
+    expect(plan({ memory: { holds }, slot: stands })?.wakeAtMs).not.toBeNull();
+    const writing = { owner: "0000:99:00.0", kind: "Connect", sinceMs: 0 } as const;
+    expect(plan({ memory: { holds, ...work({ writing }) }, slot: stands })).toMatchObject({ step: null, wakeAtMs: null });
   });
 
   it("rests after a failure", () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What kubelet does with pods: asks our plugin for devices, starts containers, frees what a finished pod had. */
-import { isAppError } from "../../../src/runtime/errors.ts";
+import { isAppError, messageOf } from "../../../src/runtime/errors.ts";
 import type { PluginServer } from "../models/plugin-model.ts";
 import type { Pod } from "../models/pod.ts";
 import { WORLD } from "../models/world-time.ts";
@@ -70,7 +70,8 @@ export function startContainer(world: World, pod: Pod): boolean {
         pod.startedBy = server.process;
         startVm(world, pod);
       },
-      no: () => {
+      no: (why) => {
+        pod.refusals.push(why);
         if (isSame()) pod.isStarting = false;
       },
     },
@@ -168,11 +169,11 @@ function askPlugin(
   world: World,
   server: PluginServer,
   ask: Pick<Yes, "call" | "resource" | "ids" | "pod">,
-  then: { readonly yes: (given: Yes["given"]) => void; readonly no: () => void },
+  then: { readonly yes: (given: Yes["given"]) => void; readonly no: (why: string) => void },
 ): void {
   const process = world.process;
   if (process === null || process.number !== server.process) {
-    then.no();
+    then.no("the plugin is gone");
     return;
   }
   world.time.tick += 1;
@@ -188,24 +189,24 @@ function askPlugin(
     if (isOver) return;
     isOver = true;
     server.ended(ask.ids);
-    then.no();
+    then.no("the plugin has not answered");
   });
-  const answered = (isYes: boolean, given: Yes["given"]): void => {
-    if (isYes) world.witness.answered(process, { ...ask, arrivedTick, given });
+  const answered = (refusal: string | null, given: Yes["given"]): void => {
+    if (refusal === null) world.witness.answered(process, { ...ask, arrivedTick, given });
     if (isOver) return;
     void world.turnstile.pass(process.number, point, () => {
       if (isOver) return;
       isOver = true;
       server.ended(ask.ids);
-      if (isYes) then.yes(given);
-      else then.no();
+      if (refusal === null) then.yes(given);
+      else then.no(refusal);
     });
   };
   call.then(
-    (given) => answered(true, given),
+    (given) => answered(null, given),
     (thrown: unknown) => {
       if (!isAppError(thrown)) world.witness.fatal(thrown);
-      answered(false, null);
+      answered(messageOf(thrown), null);
     },
   );
 }

@@ -46,6 +46,8 @@ interface Passage {
 export class Turnstile {
   readonly #time: WorldTime;
   readonly #dead = new Set<number>();
+  /** How often somebody got through, by point. */
+  readonly passed = new Map<Point, number>();
   #waiting: Passage[] = [];
   /** Nobody who waits here gets through for now: one slow answer, while all others come at once. */
   stalled: Point | null = null;
@@ -91,6 +93,7 @@ export class Turnstile {
     this.#waiting = this.#waiting.filter((passage) => !going.includes(passage));
     for (const passage of going) {
       this.#time.tick += 1;
+      this.passed.set(passage.point, (this.passed.get(passage.point) ?? 0) + 1);
       passage.go();
     }
   }

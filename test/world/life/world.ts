@@ -60,7 +60,7 @@ export class World implements Surroundings<AgentProcess> {
 
   constructor(shape: WorldShape, witnessOf: (world: World) => Witness<AgentProcess>) {
     this.shape = shape;
-    this.host = new HostModel(this.time, { units: shape.units, devices: shape.devices, streams: shape.streams });
+    this.host = new HostModel(this.time, { units: shape.units, devices: shape.devices, streams: shape.streams, streamPool: shape.streamPool });
     this.module = new ModuleModel(this.time, {
       units: shape.units,
       info: {

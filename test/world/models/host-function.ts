@@ -36,6 +36,14 @@ interface About {
   readonly tsms: Fact<number>;
 }
 
+/** What a look at a function shows that is not its own. */
+interface Above {
+  readonly kernelName: string;
+  readonly isUnitReadable: boolean;
+  readonly streamsLeft: number | null;
+  readonly portBlocksLeft: number | null;
+}
+
 /** One PCI function: what is true of it, and which parts of it can be read. */
 export class HostFunction {
   readonly address: string;
@@ -151,25 +159,26 @@ export class HostFunction {
     return this.#link().state === "Secure";
   }
 
-  show(above: { readonly kernelName: string; readonly isUnitReadable: boolean; readonly streamsLeft: number | null }): FunctionInSlot {
+  show(above: Above): FunctionInSlot {
     const fn = this.#fn(above);
     const link = this.#link();
     const slot = {
       owner: slotOwnerOf(fn),
-      isBridge: false,
+      port: null,
       hostBridge: fn.hostBridge,
       rootPort: fn.rootPort,
       link,
       dsm: link.tsm === "" ? "" : this.isDsmElsewhere.value ? ELSEWHERE : slotOwnerOf(fn),
       tsms: ["tsm0", "tsm1"].slice(0, this.tsms.value),
       streamsLeft: above.streamsLeft,
+      blocksLeft: { rootPort: above.portBlocksLeft, endpoint: this.isLinkReadable.value ? Number(!this.#isStreamOn) : null },
       covers: link.streamSecure === "Yes" ? this.covered.value.map(requesterIdOf).map((id) => ({ first: id, last: id })) : [],
       linkRead: this.#linkRead(),
     };
     return { fn, slot };
   }
 
-  #fn(above: { readonly kernelName: string; readonly isUnitReadable: boolean }): PciFunction {
+  #fn(above: Pick<Above, "kernelName" | "isUnitReadable">): PciFunction {
     return {
       address: this.address,
       vendor: this.vendor,
@@ -198,7 +207,7 @@ export class HostFunction {
     };
   }
 
-  #unit({ kernelName, isUnitReadable }: { readonly kernelName: string; readonly isUnitReadable: boolean }): UnitOfFunction {
+  #unit({ kernelName, isUnitReadable }: Pick<Above, "kernelName" | "isUnitReadable">): UnitOfFunction {
     if (!isUnitReadable) return { kind: "Unreadable", why: "EIO" };
     return this.regBase === null || !this.isUnitLinked.value ? { kind: "None" } : { kind: "Unit", regBase: this.regBase, kernelName };
   }

@@ -14,6 +14,7 @@ export interface HostUnitShape {
 
 export interface HostShape {
   readonly streams: number | null;
+  readonly streamPool: "HostBridge" | "RootPort";
   readonly units: readonly HostUnitShape[];
   readonly devices: readonly DeviceShape[];
 }
@@ -31,6 +32,7 @@ const DOMAINS = 65_536;
 export class HostModel {
   readonly functions: readonly HostFunction[];
   readonly #streams: number | null;
+  readonly #streamPool: HostShape["streamPool"];
   /** The highest number that a vfio node has been given. */
   #nodes = 100;
   readonly units: readonly HostUnitState[];
@@ -49,6 +51,7 @@ export class HostModel {
     this.isTsmFree = new Fact(time, true);
     this.tsms = new Fact(time, 1);
     this.#streams = shape.streams;
+    this.#streamPool = shape.streamPool;
     this.functions = functionsOf(time, shape.devices, { isTsmFree: this.isTsmFree, tsms: this.tsms });
     this.units = shape.units.map((unit, at) => ({
       ...unit,
@@ -204,7 +207,9 @@ export class HostModel {
 
   #shown(fn: HostFunction): FunctionInSlot {
     const kernelName = this.unit(fn.regBase ?? "")?.kernelName ?? "dmar9";
-    return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn), streamsLeft: this.streamsLeft });
+    const isOfPort = this.#streamPool === "RootPort";
+    const pools = { streamsLeft: isOfPort ? null : this.streamsLeft, portBlocksLeft: isOfPort ? this.streamsLeft : null };
+    return fn.show({ kernelName, isUnitReadable: this.showsUnitOf(fn), ...pools });
   }
 }
 

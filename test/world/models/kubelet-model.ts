@@ -21,6 +21,8 @@ const FOREIGN: PodDevices = { namespace: "ml", pod: "other", resource: "example.
 /** kubelet's device manager and podresources, as version 1.37 behaves. */
 export class KubeletModel {
   readonly endpoints = new Map<string, Endpoint>();
+  /** How many lists it has taken, by resource. */
+  readonly lists = new Map<string, number>();
   readonly #time: WorldTime;
   readonly #pods: readonly Pod[];
   #seesSinceMs = 0;
@@ -200,6 +202,7 @@ export class KubeletModel {
     if (!list || endpoint?.server !== server) return;
     this.#time.tick += 1;
     endpoint.devices = list;
+    this.lists.set(server.resource, (this.lists.get(server.resource) ?? 0) + 1);
     this.write();
     server.took(list);
   }

@@ -31,6 +31,8 @@ export class Pod {
   isStarting = false;
   /** PreStart has said yes, and the VM is about to open its devices, whatever becomes of the pod. */
   isOpening = false;
+  /** What kubelet was told each time when a start of its container was refused. */
+  readonly refusals: string[] = [];
   /** When PreStart last said yes. */
   startedMs = 0;
   /** The agent process that said so. */

@@ -45,8 +45,10 @@ export interface WorldShape {
   readonly driverBind: "Keep" | "Vfio";
   /** What a write to change a driver takes. */
   readonly bindMs: number;
-  /** IDE streams of the one host bridge; null: it does not say. */
+  /** IDE streams of the whole host; null: it does not say. */
   readonly streams: number | null;
+  /** What has that many: the one host bridge, or the one root port above all devices, in register blocks. */
+  readonly streamPool: "HostBridge" | "RootPort";
   /** A VM's open resets its device, and with it the stream of its slot. */
   readonly resetsOnOpen: boolean;
   readonly spec: IntentView;
@@ -116,6 +118,7 @@ export const PLAIN: WorldShape = {
   driverBind: "Keep",
   bindMs: 0,
   streams: null,
+  streamPool: "HostBridge",
   resetsOnOpen: false,
   spec: specOf(plainIntent()),
 };
@@ -159,6 +162,8 @@ export function randomShape(dice: Dice): WorldShape {
     driverBind,
     bindMs: dice.pick([0, 0, 300, 8_000]),
     streams: linkEnable === "Never" ? null : dice.pick([null, null, 4, 2, 1]),
+    // Not by the dice: histories of a seed stay what they were.
+    streamPool: devices.length % 2 === 0 ? "RootPort" : "HostBridge",
     resetsOnOpen: dice.chance(0.5),
     spec: specOf(dice.chance(0.85) ? plainIntent({ link: { enable: linkEnable }, resources: resourcesWith(driverBind) }) : null),
   };

@@ -41,6 +41,7 @@ const LOOK = "agent/look.ts";
 const WAKES = "agent/wakes.ts";
 const STATE = "agent/state.ts";
 const LINKS_PLAN = "domain/plan/links.ts";
+const LINKS_STREAMS = "domain/links/streams.ts";
 const LINKS_USE = "domain/links/use.ts";
 const LINKS_WORK = "domain/links/work.ts";
 const LINK_STEPS = "agent/link-steps.ts";
@@ -368,7 +369,7 @@ const links: readonly Mutant[] = [
   {
     name: "links of a spec that does not ask for them",
     edits: [
-      edit(LINKS_USE, ['if (intent?.link.enable !== "OnPrepare" || isBridge)', "if (intent === null || isBridge)"]),
+      edit(LINKS_USE, ['if (intent?.link.enable !== "OnPrepare" || port !== null)', "if (intent === null || port !== null)"]),
       edit(LINKS_PLAN, ['if (inputs.intent?.link.enable !== "OnPrepare") return [];', ""]),
     ],
   },
@@ -384,7 +385,8 @@ const links: readonly Mutant[] = [
     "if (open === undefined) return verdicts.map(",
     "if (open === undefined && verdicts.length > 99) return verdicts.map(",
   ]),
-  without("streams that are offered a second time", "domain/links/streams.ts", ["Math.max(0, left - wanted.length)", "Math.max(0, left)"]),
+  without("streams that are offered a second time", LINKS_STREAMS, ["for (const slot of wanted) take(slot);", ""]),
+  without("register blocks of a root port that nobody counts", LINKS_STREAMS, ["left: blocksLeft.rootPort }", "left: null }"]),
   without("a link released under a pod whose function is off the bus", LINKS_USE, ["|| last === undefined || units.has(last);", ";"]),
   without("a link that is connected again and again without a stream", LINKS_WORK, [
     'else if (unread.has(owner) && link.state === "Secure")',

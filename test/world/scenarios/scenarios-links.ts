@@ -37,6 +37,17 @@ const TWO_VIRTUAL: Partial<WorldShape> = {
 /** Both virtual functions are there, and the first one's pod runs with its link secured. */
 const FIRST_OF_TWO = [...UP, step("replug", { at: 1, word: "" }), step("replug", { at: 2, word: "" }), advance(3_000), ...POD, advance(3_000)];
 
+/** Somebody else uses the other device, and takes the last stream for it when the pod has been given the first one. */
+const TAKEN = [
+  ...UP,
+  advance(12_000),
+  step("openFromOutside", { at: 1 }),
+  step("createPod", { word: GPU, at: 1 }),
+  step("admitPod", { word: "pod-0" }, "kubelet.allocate.answer"),
+  step("secureLink", { at: 1, word: "Tsm" }),
+  advance(21_000),
+];
+
 /** A pod that has the device at 0 and runs, its link secured. */
 const RUNNING = [...UP, ...POD, advance(3_000)];
 const NIC_POD = [step("createPod", { word: "teeio.dev/nic", at: 1 }), step("admitPod", { word: "pod-1" })];
@@ -292,6 +303,30 @@ export const LINKS: readonly Scenario[] = [
     shape: { ...ON_PREPARE, streams: 1 },
     steps: [...RUNNING, advance(12_000), intent("trusted"), ...GONE, advance(25_000), ...NIC_POD.slice(0, 1), advance(12_000)],
     check: all(link(0, "Off"), device(0, "Offered"), device(1, "NoStreamFree")),
+  },
+  {
+    name: "no more devices are offered than register blocks are left at their root port",
+    shape: { ...ON_PREPARE, streams: 1, streamPool: "RootPort" },
+    steps: [...UP, advance(12_000)],
+    check: all(device(0, "Offered"), device(1, "NoStreamFree")),
+  },
+  ...(["HostBridge", "RootPort"] as const).map(
+    (streamPool): Scenario => ({
+      name: `a container waits while somebody else has taken the last stream of the ${streamPool}, and nothing is withdrawn or counted as its failure`,
+      shape: { ...ON_PREPARE, streams: 1, streamPool },
+      steps: TAKEN,
+      check: all(pod(0, false), link(0, "Off"), device(0, "Offered", "Insecure"), ({ api }) =>
+        api.pods[0]?.refusals.some((why) => why.includes("(NoStreamLeft): no IDE stream is left"))
+          ? []
+          : ["kubelet should have been told that no stream is left"],
+      ),
+    }),
+  ),
+  {
+    name: "a container that waits for a stream starts when somebody else has given the last one back",
+    shape: { ...ON_PREPARE, streams: 1 },
+    steps: [...TAKEN, step("releaseLink", { at: 1 }), advance(3_000), step("startContainer", { word: "pod-0" }), advance(2_000)],
+    check: all(pod(0, true), link(0, "Tsm"), device(0, "Offered", "Secure")),
   },
   {
     name: "without a TSM nothing is offered that the agent would have to secure",
