@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Names of links for people: a link is released at the device on it, never at a port. Pure. */
+import type { Address } from "./device.ts";
 import type { Slot } from "./slot.ts";
 
 /**
@@ -21,6 +22,27 @@ export function releasable(slots: readonly Slot[], onBus: Iterable<Slot>): reado
   if (named.size === 0) for (const port of ports) named.add(`the device below port ${port.owner}`);
   return [...named];
 }
+
+/** Nothing that could be released is known at the device. */
+function isWithoutTsm({ link, linkRead }: Pick<Slot, "link" | "linkRead">): boolean {
+  return link.tsm === "" && linkRead.tsm === "Read";
+}
+
+/** A stream of the device is on, and no TSM is connected to it: no kernel can end what it does not know of. */
+export function isStreamOfNobody(slot: Pick<Slot, "port" | "link" | "linkRead">): boolean {
+  return slot.port !== "FarEnd" && slot.link.state === "Secure" && isWithoutTsm(slot);
+}
+
+/** `releasable`, and of each whether there is anything to release. */
+export function releasableText(slots: readonly Slot[], onBus: ReadonlyMap<Address, Slot>): readonly string[] {
+  return releasable(slots, onBus.values()).map((name) => {
+    const slot = onBus.get(name);
+    return slot !== undefined && isWithoutTsm(slot) ? `${name} (no TSM is connected to it)` : name;
+  });
+}
+
+/** What can be done about such a stream. A reset of the device ends its own half alone. */
+export const END_STREAM = "no TSM is connected to it: let the program that made its IDE stream end it, else reboot the host";
 
 /** Nothing is above it but its host bridge. */
 function isRootPort({ rootPort }: Slot): boolean {

@@ -75,7 +75,7 @@ export const DEVICE_REASONS = {
   RepairBlocked:
     "the link was lost or does not cover the device, and cannot be connected again while another function of the slot is in use; the message names who has it",
   LinkBroken:
-    "a TSM is connected or a stream is on, but no stream that the kernel names reads secure at both ends: the link was reset or lost; disconnect it",
+    "a TSM is connected or a stream is on, but no stream that the kernel names reads secure at both ends: the link was reset or lost; disconnect it where a TSM is connected",
   LinkNotCovering:
     "the link is secured, and its stream does not cover the function: a kernel has function 0 and the virtual functions that are there when it connects; connect it again for others",
   HeldByUnknown: "a process, a TD or an earlier pod has the device, and kubelet gives it to no pod; it is offered again when free",

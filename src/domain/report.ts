@@ -5,7 +5,7 @@ import { conditionsFrom } from "./conditions.ts";
 import type { Verdict } from "./gate/inputs.ts";
 import { type Ground, inSlot } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
-import { atMostThree, releasable } from "./link-names.ts";
+import { atMostThree, END_STREAM, isStreamOfNobody, releasable } from "./link-names.ts";
 import { linkWord } from "./links/word.ts";
 import type { UnitVerdict } from "./plan/finding.ts";
 import { CONDITION_REASONS } from "./reason.ts";
@@ -149,6 +149,7 @@ function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
 function messageOf(verdict: Verdict, ground: Ground): string {
   const slot = inSlot(ground, verdict.address)?.slot;
   if (verdict.reason !== "LinkSecuredBeforeSetup" || !slot) return heldMessage(verdict, ground);
+  if (isStreamOfNobody(slot)) return `${verdict.message}; ${END_STREAM}`;
   return `${verdict.message}; release the link of ${atMostThree(releasable([slot], ground.slots.values()))}`;
 }
 

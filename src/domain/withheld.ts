@@ -4,7 +4,7 @@
 import type { PciFunction } from "./device.ts";
 import type { Verdict } from "./gate/inputs.ts";
 import { type Ground, slotsOf } from "./ground.ts";
-import { atMostThree, releasable } from "./link-names.ts";
+import { atMostThree, END_STREAM, isStreamOfNobody, releasable } from "./link-names.ts";
 import type { DeviceReason } from "./reason.ts";
 import type { RegBase } from "./unit.ts";
 
@@ -17,6 +17,9 @@ const OF_A_LINK: ReadonlySet<DeviceReason> = new Set([
   "LinkNotCovering",
   "LinkSecuredBeforeSetup",
 ]);
+
+/** What is to be disconnected, which only a TSM can. */
+const OF_A_STREAM: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkSecuredBeforeSetup"]);
 
 /**
  * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
@@ -95,11 +98,19 @@ export function withheldText({ verdicts, ground, selected }: WithheldInputs): st
     byReason.set(reason, [...(byReason.get(reason) ?? []), fn]);
   }
   return Object.entries(ADVICE)
-    .flatMap(([reason, advice]) => {
-      const fns = byReason.get(reason as DeviceReason); // A key of ADVICE.
-      return fns ? [`${reason}: ${atMostThree(namesOf(reason as DeviceReason, fns, ground))} (${advice})`] : [];
+    .flatMap(([key, advice]) => {
+      const reason = key as DeviceReason; // A key of ADVICE.
+      const isOfNobody = (fn: PciFunction): boolean => OF_A_STREAM.has(reason) && slotsOf(ground, [fn]).some(isStreamOfNobody);
+      const [ofNobody, others] = parted(byReason.get(reason) ?? [], isOfNobody);
+      const text = (fns: readonly PciFunction[], what: string | null): readonly string[] =>
+        fns.length === 0 ? [] : [`${reason}: ${atMostThree(namesOf(reason, fns, ground))} (${what})`];
+      return [...text(others, advice), ...text(ofNobody, END_STREAM)];
     })
     .join("; ");
+}
+
+function parted<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(test), all.filter((one) => !test(one))];
 }
 
 /** No kernel covers a physical function but function 0. */

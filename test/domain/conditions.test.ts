@@ -262,6 +262,17 @@ describe("devices that the spec wants and that are withheld", () => {
     );
   });
 
+  it("with a stream that no TSM has made say what can be done instead of a disconnect", () => {
+    const text = "no TSM is connected to it: let the program that made its IDE stream end it, else reboot the host";
+    expect(withheld([aFunction()], anIntent(), { ...BROKEN, tsm: "" })?.message).toBe(`LinkBroken: 0000:17:00.0 (${text})`);
+    const both = [linked(BROKEN, [aFunction({ address: "0000:18:00.0" })]), linked({ ...BROKEN, tsm: "" })];
+    const view = host({ functions: both.flatMap((one) => one.functions), slots: both.flatMap((one) => one.slots) });
+    const before = host({ functions: [aFunction(), aFunction({ address: "0000:18:00.0" })] });
+    expect(report({ before, view }).conditions.find(({ type }) => type === "Degraded")?.message).toBe(
+      `LinkBroken: 0000:18:00.0 (disconnect the link, it was reset or lost); LinkBroken: 0000:17:00.0 (${text})`,
+    );
+  });
+
   it("are named by the link that a person can release, once", () => {
     const functions = ["0000:17:00.0", "0000:17:00.1", "0000:17:00.2"].map((address) => aFunction({ address }));
     expect(withheld(functions)?.message).toBe("LinkBroken: 0000:17:00.0 (disconnect the link, it was reset or lost)");
@@ -298,6 +309,14 @@ describe("a link that was secured before SETUP", () => {
     expect(status.devices.map(({ message }) => message)).toEqual([
       "link Secure, not read insecure since SETUP, unit Untrusted; release the link of 0000:17:00.0",
       "link Secure, not read insecure since SETUP, unit Untrusted; release the link of 0000:17:00.0",
+    ]);
+  });
+
+  it("says so when there is nothing to release: no TSM has made the stream", () => {
+    const status = report({ view: { ...UNTRUSTED, ...host(linked({ ...SECURED, tsm: "", streamSecure: "No" }, [port, aFunction()])) } });
+    expect(status.units).toMatchObject([{ message: "0000:17:00.0 (no TSM is connected to it)" }]);
+    expect(status.devices.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/; no TSM is connected to it: let the program that made its IDE stream end it, else reboot the host$/),
     ]);
   });
 

@@ -2,6 +2,7 @@
 
 /** What an admin does about each reason of a device: a part of docs/reasons.md. A new reason does not compile without its advice. */
 import type { DeviceReason } from "../../src/domain/reason.ts";
+import { STREAM_OF_NOBODY } from "./stream-of-nobody.ts";
 
 export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   Offered: "nothing. The device is in kubelet's list and pods can ask for its resource.",
@@ -32,7 +33,7 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   DriverUnreadable: "see the condition `Degraded`: the driver that issues SETUP cannot be asked. Check that `/dev/tdx_iommu` or `tdx_host` is there.",
   LinkSecuredBeforeSetup:
     "release the link (`echo TSM > tsm/disconnect` of the function that the message names, with the name that its `tsm/connect` shows). SETUP must " +
-    "come before the link.",
+    `come before the link. ${STREAM_OF_NOBODY}`,
   UnitNotTrusted: "see the reason of the unit above it, which `trusted-iommu status` shows next to the device.",
   LinkUnknown:
     "give the agent CAP_SYS_ADMIN if it lacks it. If reading `tsm/` blocks, another process connects or disconnects a device: it is read again within " +
@@ -67,7 +68,8 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
     "secures links does not.",
   LinkBroken:
     "nothing where `spec.link.enable` is `OnPrepare`: the agent connects it again, or releases it. Otherwise disconnect the link (write the TSM's name to `tsm/disconnect`): a reset or a link error has ended the stream, and the kernel still calls it " +
-    "connected. It can be connected again after that.",
+    "connected. It can be connected again after that. " +
+    STREAM_OF_NOBODY,
   LinkNotCovering:
     "disconnect the link and connect it again once the virtual functions are there (`sriov_numvfs` first). A physical function other than function 0 is " +
     "covered by no kernel: take it out of the spec's `match`, or do without the link.",

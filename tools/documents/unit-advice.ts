@@ -2,6 +2,7 @@
 
 /** What an admin does about each reason of a unit: a part of docs/reasons.md. A new reason does not compile without its advice. */
 import type { OtherUnitReason, UnitReason } from "../../src/domain/reason.ts";
+import { STREAM_OF_NOBODY } from "./stream-of-nobody.ts";
 
 const BY_ITSELF = "nothing: it goes on by itself.";
 const LOOK_AT_CALL = "look at the unit's `lastCall` in the status (name and operand of the answer) and at the kernel log.";
@@ -17,7 +18,7 @@ export const UNIT_ADVICE: Readonly<Record<UnitReason, string>> = {
   NotSelected: "add the unit to `spec.units.regBases` if it should be trusted; otherwise nothing.",
   TdxConnectMissing: "nothing, the hardware decides. On a CPU with TDX Connect, check that the firmware has it switched on.",
   RejectedByModule: "nothing: the TDX module does not take this unit. A newer TDX module may.",
-  LinkSecuredBeforeSetup: "release the link of the function that the message names (`tsm/disconnect`). SETUP is issued within 5 s after that.",
+  LinkSecuredBeforeSetup: `release the link of the function that the message names (\`tsm/disconnect\`). SETUP is issued within 5 s after that. ${STREAM_OF_NOBODY}`,
   LinkUnknown: "see the device reason [LinkUnknown](#device-linkunknown): the message names the functions that cannot be read.",
   DomainIdsInUse:
     "use fewer IOMMU domains below this unit (fewer devices with a domain of their own), or a kernel that owns TDX Connect and reserves the ids itself.",

@@ -3,7 +3,7 @@
 /** The plan of a unit that is to be trusted. */
 import { isStranded } from "../clearance.ts";
 import type { Address } from "../device.ts";
-import { atMostThree, releasable } from "../link-names.ts";
+import { atMostThree, releasableText } from "../link-names.ts";
 import type { UnitReason } from "../reason.ts";
 import { type LinkState, type Slot, slotOwnerOf } from "../slot.ts";
 import { planCleared } from "./clear.ts";
@@ -50,7 +50,7 @@ export const SETUP_RULES: readonly SetupRule[] = [
   },
   {
     reason: "LinkSecuredBeforeSetup",
-    refuses: ({ ground, slots }) => named(inState(slots, "Secure"), (found) => releasable(found, ground.slots.values())),
+    refuses: ({ ground, slots }) => named(inState(slots, "Secure"), (found) => releasableText(found, ground.slots)),
   },
   { reason: "LinkUnknown", refuses: (facts) => named(unreadLinks(facts), (found) => found) },
   { reason: "DomainIdsInUse", refuses: domainIdsInUse },
