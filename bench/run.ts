@@ -13,6 +13,7 @@ import { abuse } from "./figures/abuse.ts";
 import { allocate } from "./figures/allocate.ts";
 import { driverCall } from "./figures/driver-call.ts";
 import { idle } from "./figures/idle.ts";
+import { links } from "./figures/links.ts";
 import { lostUnit } from "./figures/lost-unit.ts";
 import { observe } from "./figures/observe.ts";
 import { startUp } from "./figures/start-up.ts";
@@ -20,7 +21,7 @@ import { type BenchContext, createScratches, type Figure, ROOT } from "./measure
 import { createProcesses } from "./measure/processes.ts";
 import { type Row, tableOf } from "./measure/row.ts";
 
-const FIGURES: readonly Figure[] = [startUp, lostUnit, allocate, observe, driverCall, idle, abuse];
+const FIGURES: readonly Figure[] = [startUp, lostUnit, allocate, links, observe, driverCall, idle, abuse];
 
 const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, only: { type: "string" } } });
 const wanted = values.only?.split(",") ?? FIGURES.map((figure) => figure.name);

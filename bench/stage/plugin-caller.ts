@@ -6,6 +6,8 @@ import { type AllocateResponse, type ListAndWatchResponse, loadDevicePluginWire 
 
 export interface PluginCaller {
   allocate(id: string): Promise<AllocateResponse>;
+  /** @throws what the plugin refuses with */
+  preStart(id: string): Promise<void>;
   /** Opens a ListAndWatch stream of its own; `onList` is called in the turn in which a list was read. */
   watch(onList: (healthy: ReadonlySet<string>) => void): void;
   close(): void;
@@ -15,7 +17,7 @@ export function callPlugin(socket: string): PluginCaller {
   const { plugin } = loadDevicePluginWire();
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1, "grpc.enable_channelz": 0 });
   const streams: ClientReadableStream<ListAndWatchResponse>[] = [];
-  const { Allocate, ListAndWatch } = plugin;
+  const { Allocate, ListAndWatch, PreStartContainer } = plugin;
   return {
     allocate: (id) =>
       new Promise((resolve, reject) => {
@@ -24,6 +26,11 @@ export function callPlugin(socket: string): PluginCaller {
           if (error || answer === undefined) reject(error ?? new Error("Allocate answered nothing"));
           else resolve(answer);
         });
+      }),
+    preStart: (id) =>
+      new Promise((resolve, reject) => {
+        const { path, requestSerialize, responseDeserialize } = PreStartContainer;
+        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { devicesIds: [id] }, (error) => (error ? reject(error) : resolve()));
       }),
     watch(onList) {
       const stream = client.makeServerStreamRequest(ListAndWatch.path, ListAndWatch.requestSerialize, ListAndWatch.responseDeserialize, {});

@@ -3,6 +3,7 @@
 /** A simulated host, a kubelet stand-in and, in a process of its own, the agent as it is shipped. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LinkEnable } from "../../src/domain/intent.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { createSimulatedHost } from "../../src/stand-in/host/create.ts";
 import { loadHostDescription } from "../../src/stand-in/host/load-description.ts";
@@ -16,7 +17,7 @@ import { when } from "../measure/waiting.ts";
 
 export const RESOURCE = "teeio.dev/accelerator";
 
-const MANIFEST = `apiVersion: teeio.dev/v1alpha1
+const manifestOf = (linkEnable: LinkEnable): string => `apiVersion: teeio.dev/v1alpha1
 kind: TrustedIommu
 metadata: {name: bench}
 spec:
@@ -24,7 +25,7 @@ spec:
   units: {all: true}
   resources:
     - {name: ${RESOURCE}, ledger: DevicePlugin, match: {functions: [Physical, Virtual]}}
-  link: {enable: Never}
+  link: {enable: ${linkEnable}}
 `;
 
 /** How an agent comes to its intent. */
@@ -46,19 +47,23 @@ export interface Stage {
   socket(): string;
   /** Waits until kubelet was given `count` healthy devices or more, or the agent died. */
   offered(agent: Running, count: number): Promise<void>;
+  /** The same for these devices. */
+  offers(agent: Running, ids: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Makes the host of hosts/NAME.yaml and starts the stand-in. */
-export async function setStage(context: BenchContext, hostName: string): Promise<Stage> {
-  const path = context.scratch(hostName);
+export async function setStage(context: BenchContext, hostName: string, linkEnable: LinkEnable = "Never"): Promise<Stage> {
+  const path = context.scratch(`${hostName}-${linkEnable}`);
   const description = loadHostDescription(join(context.root, "hosts", `${hostName}.yaml`));
   const host = createSimulatedHost(join(path, "sim"), { description, control: simulationOf() });
   const pluginDir = join(path, "dp");
   const podResourcesSocket = join(path, "pr", "kubelet.sock");
   const kubelet = await startKubeletStandIn({ dir: pluginDir, podResourcesSocket, clock: systemClock });
   const manifest = join(path, "node.yaml");
-  writeFileSync(manifest, MANIFEST);
+  writeFileSync(manifest, manifestOf(linkEnable));
+  const until = (agent: Running, what: string, met: () => boolean): Promise<void> =>
+    Promise.race([when(what, met, { listen: (listener) => kubelet.onChange(listener) }), agent.died]);
   const fixed = ["--simulator", join(path, "sim"), "--kubelet-dir", pluginDir, "--podresources", podResourcesSocket];
   const standalone: AgentSource = { words: ["--manifest", manifest, "--status", join(path, "status.json")] };
   return {
@@ -72,12 +77,8 @@ export async function setStage(context: BenchContext, hostName: string): Promise
       return context.processes.start(command, rest, { output: join(path, "agent.log"), environment });
     },
     socket: () => join(pluginDir, kubelet.registrations.findLast((one) => one.problem === "")?.endpoint ?? "nobody-registered"),
-    async offered(agent, count) {
-      const met = when(`kubelet has ${count} devices`, () => kubelet.allocatable(RESOURCE).length >= count, {
-        listen: (listener) => kubelet.onChange(listener),
-      });
-      await Promise.race([met, agent.died]);
-    },
+    offered: (agent, count) => until(agent, `kubelet has ${count} devices`, () => kubelet.allocatable(RESOURCE).length >= count),
+    offers: (agent, ids) => until(agent, `kubelet has ${ids.join(", ")}`, () => ids.every((id) => kubelet.allocatable(RESOURCE).includes(id))),
     close: () => kubelet.stop(),
   };
 }
