@@ -76,7 +76,7 @@ async function write({ ports, state }: LinkStepParts, step: LinkStep, signal: Ab
   log.info({ isRepair }, "link write requested");
   const isWanted = kind === "Connect" || isRepair;
   const end = await ports.host
-    .withoutTsm(() => ports.links.write({ kind, owner, tsm, isWanted }, signal))
+    .withoutTsm(owner, () => ports.links.write({ kind, owner, tsm, isWanted }, signal))
     .catch((thrown: unknown): LinkWriteEnd => ({ kind: "Unanswered", why: messageOf(thrown) }));
   // The agent ends while the kernel goes on: the next one observes what came of it.
   if (signal.aborted) return;

@@ -22,7 +22,7 @@ export type UnitOfFunction =
 /**
  * How reading files of `tsm/` ended. `Failed`: a file gave an error. `Blocked`: none in time; the kernel has one lock for all devices, so the
  * connect or disconnect of any of them does that. `Stands`: blocked, and what this process read before is still to be taken (link-reading.ts).
- * `Writing`: this process is connecting or disconnecting this very link, and shows what it was before.
+ * `Writing`: this process is connecting or disconnecting this very link, or was at some moment of the reading, and shows what it was before.
  */
 export type TsmRead = "Read" | "Failed" | "Blocked" | "Stands" | "Writing";
 

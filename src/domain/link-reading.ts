@@ -3,7 +3,8 @@
 /**
  * Which link a decision is made on when `tsm/*` could not be read. A read that fails proves nothing. One that blocks says only that some device of the
  * host is being connected or disconnected: then the last value stands, as long as it is of this process and epoch and no register of either end has
- * changed since. From the first that differs it is unknown until it is read again.
+ * changed since. From the first that differs it is unknown until it is read again. Of a link that this process has been writing while it was read, the last
+ * value stands whatever the registers read: they, and the files, may be of before and after at once.
  */
 import type { Address, PciFunction, Tristate } from "./device.ts";
 import { type Ground, slotOf, type UnitFact } from "./ground.ts";
@@ -83,7 +84,10 @@ function isUnread({ boundRead, isIdeRead, teeIo }: PciFunction): boolean {
 }
 
 function isAnyBlocked({ functions, slots }: HostView): boolean {
-  return slots.some(({ linkRead }) => linkRead.tsm === "Blocked") || functions.some(({ boundRead }) => boundRead === "Blocked");
+  return (
+    slots.some(({ linkRead }) => linkRead.tsm === "Blocked" || linkRead.tsm === "Writing") ||
+    functions.some(({ boundRead }) => boundRead === "Blocked")
+  );
 }
 
 /** What stands for the slot: of this process, of the epoch of the unit above, and with the registers that are read now. */
@@ -91,8 +95,13 @@ function standing(slot: Slot, onSlot: readonly PciFunction[], { links, units, wr
   const last = links.get(slot.owner);
   if (last === undefined || last.epoch !== epochOf(onSlot, units)) return null;
   // While this process changes the link its registers are on their way from one state to the other.
-  if (slot.owner === writing) return { ...last, isWriting: true };
+  if (isWritten(slot, writing)) return { ...last, isWriting: true };
   return last.registers === slot.linkRead.registers ? { ...last, isWriting: false } : null;
+}
+
+/** Now, or at some moment of its reading. */
+function isWritten({ owner, linkRead }: Slot, writing: LinkContext["writing"]): boolean {
+  return owner === writing || linkRead.tsm === "Writing";
 }
 
 interface Standing extends LastLink {
@@ -101,7 +110,7 @@ interface Standing extends LastLink {
 
 function withLink(slot: Slot, last: Standing | null, { writing }: LinkContext): Slot {
   // Whatever was read of it, it is on its way to something else.
-  if (last === null && slot.owner === writing)
+  if (last === null && isWritten(slot, writing))
     return { ...slot, link: { ...slot.link, state: "Unknown", streamSecure: "Unknown" }, covers: [], linkRead: { ...slot.linkRead, tsm: "Blocked" } };
   if (last === null || (slot.linkRead.tsm !== "Blocked" && !last.isWriting)) return slot;
   const linkRead: LinkRead = { ...slot.linkRead, tsm: last.isWriting ? "Writing" : "Stands" };

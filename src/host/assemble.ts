@@ -23,6 +23,8 @@ export interface Surroundings {
   readonly streamsLeftOf: (bridgePath: string | null) => number | null;
   /** Link TSMs of the host. */
   readonly tsms: readonly string[];
+  /** The link of the slot was being written by this process at some moment of this reading. */
+  readonly wasWritten: (owner: Address) => boolean;
   readonly vfioCdevOf: (facts: FunctionFacts) => string | null;
 }
 
@@ -99,6 +101,7 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
   const tsm = readings.find(({ connect }) => connect.kind !== "Missing") ?? NO_TSM;
   // The registers are compared of a slot with `tsm/` only.
   const port = readings.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : (capabilitiesAt(rootPort, around) ?? "Unknown");
+  const linkRead = decideLinkRead(end, port, tsm);
   return {
     owner,
     port: first === undefined || !isBridge(first.identity) ? null : first.capabilities?.isUpstream ? "Upstream" : "FarEnd",
@@ -109,7 +112,7 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
     streamsLeft: readings.length === 0 ? null : around.streamsLeftOf(bridgePath),
     blocksLeft: { endpoint: blocksLeftOf(ideOf(end.zero)), rootPort: blocksLeftOf(ideOf(port)) },
     ...linkOf(end, { owner, port, connect: tsm.connect, streams: () => around.streamsOf(bridgePath) }),
-    linkRead: decideLinkRead(end, port, tsm),
+    linkRead: around.wasWritten(owner) ? { ...linkRead, tsm: "Writing" } : linkRead,
   };
 }
 

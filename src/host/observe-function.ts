@@ -16,6 +16,7 @@ const FUNCTION_SCAN_MS = 50;
 
 export async function observeFunction(reader: Reader, address: Address): Promise<FunctionInSlot | null> {
   if (!isPciAddress(address)) return null; // Kubelet's word becomes a path below: nothing but an address may.
+  const wasWritten = reader.tsm.mark();
   // For one function, looking for its `tsm/` group costs less than asking the class.
   const source = { directory: reader.paths.functions, cache: reader.cache, tsmRegistered: true };
   const own = readFunction(source, address);
@@ -33,7 +34,7 @@ export async function observeFunction(reader: Reader, address: Address): Promise
   if (port !== null) bare.set(port.address, port);
   const isSecured = [...tsm.values()].some(({ connect }) => isConnected(connect));
   const facts = new Map([...bare.values()].map((one) => [one.address, withCapabilities(source, one, isSecured && one === port)]));
-  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one) });
+  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByLink(reader, one), wasWritten });
   const search = hasOtherDriver(own) ? NOT_ASKED : await searchHolders(reader, reader.cache, () => reader.scan.recent(FUNCTION_SCAN_MS));
   const fn = assembleFunction(facts.get(address) ?? withCapabilities(source, own), around, search);
   const members = [...facts.values()].filter((one) => ownerOf(one) === owner).sort((a, b) => compareAddress(a.address, b.address));

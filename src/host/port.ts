@@ -37,8 +37,11 @@ export interface HostPort {
    * of a reset that ends a stream.
    */
   linkRegisters(owner: Address): Promise<string | null>;
-  /** Runs `work` while nothing of `tsm/` is read: readings of links that begin meanwhile are Blocked. */
-  withoutTsm<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work`, which writes the link of the slot of `owner`, while nothing of `tsm/` is read: links that are read meanwhile are Blocked. A reading of that
+   * slot that `work` overlaps in time, if only for a moment, is `Writing`.
+   */
+  withoutTsm<T>(owner: Address, work: () => Promise<T>): Promise<T>;
   /** `/proc/sys/kernel/random/boot_id`; null when it cannot be read. */
   bootId(): Promise<string | null>;
   /** Calls `listener` when something may have changed (uevent, file watch). Lossy; the agent's timer bounds what is missed. Returns the way to stop. */

@@ -63,7 +63,7 @@ export function createHostReader(options: HostReaderOptions): HostPort {
     observe: (look) => observe(reader, look),
     observeFunction: (address) => observeFunction(reader, address),
     linkRegisters: async (owner) => readRegisters(reader, owner),
-    withoutTsm: (work) => reader.tsm.without(work),
+    withoutTsm: (owner, work) => reader.tsm.without(owner, work),
     bootId: async () => bootIdOf(reader),
     onChange: (listener) => {
       const stops = [watchHost(reader.paths, listener)];
@@ -80,6 +80,7 @@ export function listUnits(root: string): Promise<UnitReadings> {
 
 async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   const { paths, slices, cache } = reader;
+  const wasWritten = reader.tsm.mark();
   const bootId = bootIdOf(reader);
   const units = await readUnits(paths.units, slices);
   const addresses = await listFunctions(paths.functions);
@@ -96,7 +97,7 @@ async function observe(reader: Reader, look?: HostLook): Promise<HostView> {
   const ports = portsAbove(bare, tsm);
   await inSlices(bare.values(), (one) => facts.set(one.address, withCapabilities(source, one, ports.has(one.address))), slices);
   const functions: PciFunction[] = [];
-  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units) });
+  const around = surroundings(reader, { facts, tsm, unitOf: (one) => unitByName(one.unitName, units), wasWritten });
   await inSlices(facts.values(), (one) => functions.push(assembleFunction(one, around, NOT_ASKED)), slices);
   const isWanted = look === undefined || functions.some(look.wantsHolders);
   const scan = look?.age === "Recent" ? reader.scan.thrifty : reader.scan.fresh;

@@ -28,9 +28,10 @@ export interface Gathered {
   readonly facts: ReadonlyMap<Address, FunctionFacts>;
   readonly tsm: ReadonlyMap<Address, TsmReading>;
   readonly unitOf: (facts: FunctionFacts) => UnitOfFunction;
+  readonly wasWritten: Surroundings["wasWritten"];
 }
 
-export function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): Surroundings {
+export function surroundings(reader: Reader, { facts, tsm, unitOf, wasWritten }: Gathered): Surroundings {
   const streams = new Map<string, FileReading<readonly NamedStream[]>>();
   const streamsOf = (bridgePath: string | null): FileReading<readonly NamedStream[]> => {
     if (bridgePath === null) return { kind: "Missing" };
@@ -52,6 +53,7 @@ export function surroundings(reader: Reader, { facts, tsm, unitOf }: Gathered): 
     factsOf: (address) => facts.get(address) ?? null,
     tsmOf: (address) => tsm.get(address) ?? null,
     unitOf,
+    wasWritten,
     vfioCdevOf: (one) => vfioCdevOf(reader.paths, one),
   };
 }

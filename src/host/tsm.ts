@@ -29,10 +29,12 @@ export interface TsmReader {
   /** Reads `attribute` of the function whose directory is `path` and whose slot's function 0 is `slot`. */
   read(slot: Address, path: string, attribute: TsmAttribute): Promise<TsmText>;
   /**
-   * Runs `work` while nothing of `tsm/` is read: whoever asks meanwhile is told at once that it is Blocked, and keeps no thread. Waits for reads that have
-   * begun, as long as their deadline.
+   * Runs `work`, which writes the link of `slot`, while nothing of `tsm/` is read: whoever asks meanwhile is told at once that it is Blocked, and keeps no
+   * thread. Waits for reads that have begun, as long as their deadline.
    */
-  without<T>(work: () => Promise<T>): Promise<T>;
+  without<T>(slot: Address, work: () => Promise<T>): Promise<T>;
+  /** Tells later which slots' links were being written at any time since this call: what was read of them may be of before and after at once. */
+  mark(): (slot: Address) => boolean;
 }
 
 /** Threads of the pool that may be stuck in the kernel at once: the rest must stay free for everything else. */
@@ -63,6 +65,10 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
   let hasBlocked = false;
   /** Who has asked for nothing to be read. */
   let without = 0;
+  const writing = new Set<Address>();
+  let ends = 0;
+  /** By slot: which end of all was the last of its own. */
+  const lastEnds = new Map<Address, number>();
 
   async function guarded(slot: Address, path: string): Promise<TsmText> {
     if (without > 0) return blocked("this process is writing a link");
@@ -89,14 +95,22 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
         if (turns.get(slot) === turn) turns.delete(slot);
       }
     },
-    async without(work) {
+    async without(slot, work) {
       without += 1;
+      writing.add(slot);
       try {
         await Promise.all(turns.values());
         return await work();
       } finally {
         without -= 1;
+        ends += 1;
+        writing.delete(slot);
+        lastEnds.set(slot, ends);
       }
+    },
+    mark() {
+      const since = ends;
+      return (slot) => writing.has(slot) || (lastEnds.get(slot) ?? 0) > since;
     },
   };
 }

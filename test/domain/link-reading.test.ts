@@ -34,7 +34,7 @@ const blocked = (registers: string | null, isOn: boolean): Shown => {
   return { link, tsm: "Blocked", registers, bound: "Unknown" };
 };
 const inSlotAs = ({ link, tsm, registers, bound = "No" }: Shown): FunctionInSlot => ({
-  fn: aFunction({ bound, boundRead: tsm }),
+  fn: aFunction({ bound, boundRead: tsm === "Writing" ? "Blocked" : tsm }),
   slot: aSlot({ link, linkRead: { tsm, registers, problem: "" } }),
 });
 
@@ -97,6 +97,18 @@ describe("a link whose reading blocks", () => {
     const failed = look(look(aMemory(), idle).memory, { link: INSECURE, tsm: "Failed", registers: "idle" });
     expect(failed.verdict.reason).toBe("LinkUnknown");
     expect(look(failed.memory, blocked("idle", false)).verdict.reason).toBe("LinkUnknown");
+  });
+
+  it("stands whatever its registers read when this process was writing it meanwhile, and proves nothing", () => {
+    const before = look(aMemory(), idle).memory;
+    for (const link of [UNREAD, SECURED, INSECURE]) {
+      const meanwhile = look(before, { link, tsm: "Writing", registers: "on", bound: "Unknown" });
+      expect(meanwhile.seen).toMatchObject({ slot: { link: INSECURE, linkRead: { tsm: "Writing" } } });
+      expect(meanwhile.verdict.reason).toBe("Offered");
+      expect(meanwhile.memory.links).toEqual(before.links);
+    }
+    const unknown = look(aMemory(), { link: SECURED, tsm: "Writing", registers: "on" });
+    expect(unknown.verdict.reason).toBe("LinkUnknown");
   });
 
   it("frees nothing while it stands: a TDI may have been bound", () => {

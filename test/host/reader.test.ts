@@ -277,6 +277,17 @@ describe("links", () => {
     expect((await links(stuck)).linkRead?.registers).toBeNull();
   });
 
+  it("are being written for whoever reads while this process writes them, even if only the last moment of it falls into the reading", async () => {
+    addLink(off);
+    const port = readerWith(async () => ({ kind: "Value", value: "" }));
+    const [ended, during] = await port.withoutTsm(ENDPOINT, async () => [port.observe(), await links(port)] as const);
+    const slotIn = (slots: readonly Slot[]) => slots.find(({ owner }) => owner === ENDPOINT);
+    expect([during.linkRead?.tsm, slotIn((await ended).slots)?.linkRead.tsm]).toEqual(["Writing", "Writing"]);
+    expect((await links(port)).linkRead?.tsm).toBe("Read");
+    // Of other links nothing is read meanwhile; these may stand.
+    expect((await port.withoutTsm(ROOT_PORT, () => links(port))).linkRead?.tsm).toBe("Blocked");
+  });
+
   /** The kernel's name of the stream between the first blocks of both ends. */
   const nameStream = (): void => host.link("sys/devices/pci0000:00/stream0.0.0", `${ROOT_PORT}/${ENDPOINT}`);
   /** The same space, whose stream's partner has these requester IDs. */

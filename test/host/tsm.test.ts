@@ -51,7 +51,8 @@ describe("tsm files", () => {
     await clock.settle();
     let end = (): void => undefined;
     let hasBegun = false;
-    const written = reader.without(() => {
+    const [earlier, other] = [reader.mark(), reader.mark()];
+    const written = reader.without("s0", () => {
       hasBegun = true;
       return new Promise<string>((resolve) => {
         end = () => resolve("ok");
@@ -65,8 +66,12 @@ describe("tsm files", () => {
     expect(hasBegun).toBe(true);
     expect(await reader.read("s1", "b", "connect")).toEqual({ kind: "Blocked", why: "this process is writing a link" });
     expect(started).toEqual(["a/tsm/connect"]);
+    const during = reader.mark();
+    expect([earlier("s0"), during("s0"), other("s1")]).toEqual([true, true, false]);
     end();
     expect(await written).toBe("ok");
+    // Who began before its end may have read of before and after.
+    expect([earlier("s0"), during("s0"), other("s1"), reader.mark()("s0")]).toEqual([true, true, false, false]);
     void reader.read("s1", "b", "connect");
     await clock.settle();
     expect(started).toEqual(["a/tsm/connect", "b/tsm/connect"]);

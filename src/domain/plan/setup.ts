@@ -61,7 +61,9 @@ function inState(slots: readonly Slot[], state: LinkState): readonly Slot[] {
 }
 
 function unreadLinks({ slots, below, memory }: UnitFacts): readonly string[] {
-  const unknown = slots.filter(({ owner, link }) => link.state === "Unknown" || owner === memory.linkWork.writing?.owner);
+  const unknown = slots.filter(
+    ({ owner, link, linkRead }) => link.state === "Unknown" || linkRead.tsm === "Writing" || owner === memory.linkWork.writing?.owner,
+  );
   const owners = new Set(unknown.map(({ owner }) => owner));
   const unread = below.filter((fn) => !fn.isIdeRead && !owners.has(slotOwnerOf(fn)));
   return [...unknown.map(withProblem), ...unread.map(({ address, configProblem }) => withWhy(address, configProblem))];

@@ -20,6 +20,7 @@ import {
   aMemory,
   anIntent,
   aPod,
+  aSlot,
   aUnit,
   aView,
   GPU,
@@ -67,6 +68,15 @@ const clearEnded = (status: bigint): Partial<DriverUnit> => ({
 });
 const attempted = (lastMs: number, leaf: Leaf = "TDH.IOMMU.SETUP") =>
   aMemory({ attempts: new Map([[REG_BASE, { leaf, instance: INSTANCE, count: 1, lastMs, problem: "" }]]), freeSince: new Map([[REG_BASE, 0]]) });
+/** A reading that a write of this process overlaps. */
+const WRITTEN: Partial<NodeView> = {
+  host: {
+    kind: "Read",
+    value: aHost({
+      slots: [aSlot({ link: { state: "Insecure", tsm: "", streamSecure: "No" }, linkRead: { tsm: "Writing", registers: "idle", problem: "" } })],
+    }),
+  },
+};
 const withLink = (state: "Secure" | "Unknown"): Partial<NodeView> => ({
   host: { kind: "Read", value: aHost(linked({ state, tsm: "", streamSecure: "Unknown" })) },
 });
@@ -110,6 +120,7 @@ const CASES: readonly (readonly [UnitReason, "Setup" | "Clear" | null, World])[]
   ["RejectedByModule", null, { unit: { state: "Unsupported" } }],
   ["LinkSecuredBeforeSetup", null, { view: withLink("Secure") }],
   ["LinkUnknown", null, { view: withLink("Unknown") }],
+  ["LinkUnknown", null, { view: WRITTEN }],
   [
     "DomainIdsInUse",
     null,

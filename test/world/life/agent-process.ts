@@ -18,6 +18,7 @@ import type { LinkWrite } from "../../../src/tsm/port.ts";
 import { DriverHandle } from "../models/driver-handle.ts";
 import { Fact } from "../models/fact.ts";
 import { KernelOwnerHandle, KernelOwnerWatch } from "../models/kernel-owner-handle.ts";
+import { boundOverlapped, linkOverlapped, OwnWrites, overlapped } from "../models/own-writes.ts";
 import { PluginModel } from "../models/plugin-model.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -35,6 +36,7 @@ export class AgentProcess {
   readonly #world: Surroundings<AgentProcess>;
   readonly #watch: KernelOwnerWatch | null;
   readonly #intentListeners = new Set<() => void>();
+  readonly #writes = new OwnWrites();
   #kubelet = { incarnation: 0, sinceMs: 0 };
   /** The last search through all processes: searching is always dear here. */
   #search: { readonly atMs: number; readonly found: ReadonlyMap<Address, Holders> } | null = null;
@@ -94,20 +96,28 @@ export class AgentProcess {
       log: silentLog,
       metrics: noMetrics,
       host: {
-        observe: (look) =>
-          pass("host.observe", () => {
-            const seen = this.#searched(look, host.view());
+        observe: (look) => {
+          const wasWritten = this.#writes.mark();
+          return pass("host.observe", () => {
+            const seen = this.#searched(look, overlapped(host.view(), wasWritten));
             const functions = seen.functions.map((fn) => (look?.wantsBinding(fn) ? { ...fn, binding: host.bindingOf(fn) } : fn));
             const view = { ...seen, functions };
             const held = view.functions.filter(({ holders }) => holders !== NOT_LOOKED && (holders.kind === "Unreadable" || holders.pids.length > 0));
             witness.looked(this, "host", new Set(held.map(({ address }) => address)));
             return view;
-          }),
+          });
+        },
         bootId: () => pass("host.bootId", () => `boot-${host.bootId}`),
-        observeFunction: (address) => pass("host.observeFunction", () => host.viewOf(address)),
+        observeFunction: (address) => {
+          const wasWritten = this.#writes.mark();
+          return pass("host.observeFunction", () => {
+            const seen = host.viewOf(address);
+            return seen === null ? null : { fn: boundOverlapped(seen.fn, wasWritten), slot: linkOverlapped(seen.slot, wasWritten) };
+          });
+        },
         linkRegisters: (address) => pass("host.linkRegisters", () => host.registersOf(address)),
         // Reads that begin while the write is made meet the kernel's lock.
-        withoutTsm: (work) => work(),
+        withoutTsm: (owner, work) => this.#writes.during(owner, work),
         onChange: (listener) => host.listen(this.number, listener),
       },
       links: { write: (write, signal) => this.#writeLink(write, signal) },

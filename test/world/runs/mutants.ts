@@ -422,7 +422,8 @@ const links: readonly Mutant[] = [
     '(slot?.link.state === "Secure" && slot.linkRead.tsm !== "Writing")',
     '(slot?.link.state === "Secure")',
   ]),
-  without("a link on its way taken for one that is read", LINK_READING, ["if (slot.owner === writing) return { ...last, isWriting: true };", ""]),
+  without("a link on its way taken for one that is read", LINK_READING, ["if (isWritten(slot, writing)) return { ...last, isWriting: true };", ""]),
+  without("a reading that the end of an own write falls into", LINK_READING, [' || linkRead.tsm === "Writing";', ";"]),
   without("pods of the API that a release does not ask for", OBSERVE, ["mayRelease(intent, ground, memory) || ", ""]),
   without("holders of secured slots that nobody looks for", WANTED_HOLDERS, ['(intent.link.enable === "OnPrepare" && isSecured(fn))', "false"]),
 ];

@@ -55,6 +55,23 @@ const GONE = [step("terminatePod", { word: "pod-0" }), step("finishPod", { word:
 
 export const LINKS: readonly Scenario[] = [
   {
+    name: "a look that the end of a connect falls into takes nothing from a list",
+    shape: { ...ON_PREPARE, linkMs: 3_000 },
+    steps: [
+      ...UP,
+      ...POD,
+      step("stall", { word: "host.observe" }),
+      step("unbindVfio", { at: 1 }),
+      advance(4_000),
+      step("stall", { word: "" }),
+      advance(2_000),
+    ],
+    check: all(link(0, "Tsm"), pod(0, true), ({ kubelet }) => {
+      const lists = kubelet.lists.get(GPU);
+      return lists === 1 ? [] : [`the first list should be the only one, there were ${lists}`];
+    }),
+  },
+  {
     name: "the link of a device that is given away is secured before its container starts, and released when the pod has gone",
     shape: ON_PREPARE,
     steps: [...RUNNING, ...GONE, advance(20_000)],
