@@ -30,7 +30,7 @@ async function help(columns: number, ...words: string[]): Promise<string> {
   return out;
 }
 
-const SUB_COMMANDS = ["create", "show", "fault", "lose-module", "restore-module", ...DEEDS.map(({ name }) => name)];
+const SUB_COMMANDS = ["create", "show", "fault", "vf", "lose-module", "restore-module", ...DEEDS.map(({ name }) => name)];
 const COMMANDS: readonly (readonly string[])[] = [
   [],
   ...["agent", "status", "explain", "preflight", "simulate", "demo"].map((name) => [name]),

@@ -64,18 +64,35 @@ export interface FaultFlags {
   readonly keepPages?: boolean | undefined;
   readonly link?: string | undefined;
   readonly errno?: string | undefined;
+  readonly streams?: string | undefined;
+  readonly hostBridge?: string | undefined;
+}
+
+/** Flags of one kind of fault among those of another. */
+function refuseOthers(others: readonly (readonly [flag: string, value: unknown])[], fix: string): void {
+  const other = others.find(([, value]) => value !== undefined);
+  if (other !== undefined) throw wrong(other[0], other[1], fix);
+}
+
+const OF_THE_MODULE = ({ unit, status, keepPages }: FaultFlags) =>
+  [
+    ["--unit", unit],
+    ["--status", status],
+    ["--keep-pages", keepPages],
+  ] as const;
+
+const STREAMS_ONLY = "it goes with --streams";
+
+/** How many IDE streams a host bridge has left. */
+export function streamsFrom(flags: FaultFlags & { readonly streams: string }): { readonly hostBridge: string | null; readonly left: number } {
+  refuseOthers([...OF_THE_MODULE(flags), ["--link", flags.link], ["--errno", flags.errno]], "it is about another fault; leave it out with --streams");
+  return { hostBridge: flags.hostBridge ?? null, left: countArgument("--streams", flags.streams, 0) };
 }
 
 /** A scripted answer of the TSM. */
 export function linkFaultFrom(flags: FaultFlags & { readonly link: string }): LinkFault {
-  const other = (
-    [
-      ["--unit", flags.unit],
-      ["--status", flags.status],
-      ["--keep-pages", flags.keepPages],
-    ] as const
-  ).find(([, value]) => value !== undefined);
-  if (other !== undefined) throw wrong(other[0], other[1], "it is about the TDX module; leave it out with --link");
+  refuseOthers(OF_THE_MODULE(flags), "it is about the TDX module; leave it out with --link");
+  refuseOthers([["--host-bridge", flags.hostBridge]], STREAMS_ONLY);
   if (flags.errno === undefined && flags.delay === "0") throw wrong("--errno", undefined, "give --errno NAME, --delay MS, or both");
   if (flags.errno !== undefined && !/^E[A-Z0-9]{1,20}$/.test(flags.errno))
     throw wrong("--errno", flags.errno, "write an error's name, such as EKEYREJECTED");
@@ -88,6 +105,7 @@ export function linkFaultFrom(flags: FaultFlags & { readonly link: string }): Li
 }
 
 export function faultFrom(flags: FaultFlags): SimulatedFault {
+  refuseOthers([["--host-bridge", flags.hostBridge]], STREAMS_ONLY);
   if (flags.status === undefined && flags.delay === "0") throw wrong("--status", undefined, "give --status NAME, --delay MS, or both");
   return {
     leaf: leafArgument(flags.leaf),

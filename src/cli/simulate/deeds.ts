@@ -83,11 +83,22 @@ export const DEEDS: readonly Deed[] = [
     name: "reset",
     takes: "<address>",
     summary: "reset a function: its IDE stream registers are cleared, the TSM stays connected",
-    teaches: "Registers and tsm/connect disagree now; either one saying secure counts.",
+    teaches: "Whichever function of the slot is named. Registers and tsm/connect disagree now; either one saying secure counts.",
     run(host, address = "") {
       host.resetFunction(address);
       return `${address} was reset`;
     },
+  },
+  {
+    name: "flr",
+    takes: "<address>",
+    summary: "reset a function as a virtual machine monitor does when it opens or closes it",
+    teaches:
+      "A function-level reset clears the registers of that function alone: the near end of the slot's stream when it is function 0, and nothing of\n" +
+      "a link when it is another one. The root port's half stays on, and tsm/connect still names the TSM: LinkBroken, until the agent repairs it (for who was\n" +
+      "given the device, with spec.link.enable OnPrepare) or the link is released.",
+    run: (host, address = "") =>
+      host.flr(address) ? `${address} was reset: its link has lost its stream` : `${address} was reset, and no stream was lost`,
   },
   {
     name: "bind-tdi",
@@ -150,7 +161,7 @@ export const DEEDS: readonly Deed[] = [
     name: "clear-faults",
     takes: "",
     summary: "forget all scripted faults",
-    teaches: "What they did to units stays done.",
+    teaches: "Those of the TDX module and of the TSM, and how many streams are left. What they did stays done.",
     run(host) {
       host.clearFaults();
       return "no faults are scripted";

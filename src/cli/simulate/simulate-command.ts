@@ -4,11 +4,12 @@ import { type Command, Option } from "commander";
 import { ENVIRONMENTS, type Environment as TdxEnvironment } from "../../domain/unit.ts";
 import { EXIT_CODES } from "../../runtime/exit-codes.ts";
 import { clean } from "../../runtime/printable.ts";
-import type { SimulatedHost } from "../../stand-in/host/simulated-host.ts";
 import { type Act, type Context, canvasOf, printLines } from "../context.ts";
 import { hostFile } from "../host-file.ts";
-import { addressArgument, type FaultFlags, faultFrom, linkFaultFrom } from "./arguments.ts";
+import { addressArgument } from "./arguments.ts";
 import { DEEDS, type Deed } from "./deeds.ts";
+import { addFault, addVirtual } from "./fault-command.ts";
+import { open, type Rooted, rootOption } from "./opened.ts";
 import { moduleJson, moduleTable } from "./show.ts";
 
 const ABOUT = `A simulated host is a folder: host/ is shaped like the root of a real one (/sys, /proc, /dev), tdx/ is the state of a simulated TDX module.
@@ -20,30 +21,15 @@ The agent reads and sets it up as it would a real one, through the same code:
 
 Every sub-command also works while an agent runs on the host. Nothing here touches TDX hardware.`;
 
-interface Rooted {
-  readonly root: string;
-}
-
 /** Adds `simulate` and its sub-commands. The engine is loaded only when one of them runs. */
 export function addSimulateCommand(program: Command, context: Context, act: Act): void {
   const simulate = program.command("simulate").summary("make a simulated host and do things to it").description(ABOUT);
   addCreate(simulate, context, act);
   addShow(simulate, context, act);
   addFault(simulate, context, act);
+  addVirtual(simulate, context, act);
   addModule(simulate, context, act);
   for (const deed of DEEDS) addDeed({ simulate, context, act, deed });
-}
-
-function rootOption(): Option {
-  return new Option("--root <dir>", "folder of the simulated host").makeOptionMandatory();
-}
-
-async function open(context: Context, flags: Rooted): Promise<SimulatedHost> {
-  const [{ openSimulatedHost }, { simulationOf }] = await Promise.all([
-    import("../../stand-in/host/create.ts"),
-    import("../../stand-in/module/simulation.ts"),
-  ]);
-  return openSimulatedHost(resolve(context.workingFolder, flags.root), { control: simulationOf() });
 }
 
 function addDeed({ simulate, context, act, deed }: { simulate: Command; context: Context; act: Act; deed: Deed }): void {
@@ -111,40 +97,6 @@ function addShow(simulate: Command, context: Context, act: Act): void {
     act(async () => {
       const dump = (await open(context, flags)).show();
       printLines(context, flags.output === "json" ? [moduleJson(dump)] : moduleTable(dump, canvasOf(context)));
-      return EXIT_CODES.Ok;
-    }),
-  );
-}
-
-function addFault(simulate: Command, context: Context, act: Act): void {
-  const command = simulate
-    .command("fault")
-    .summary("script an answer of the TDX module, or of the TSM that secures links")
-    .description(
-      "script an answer of the TDX module, or with --link of the TSM that secures links\n\nThe first fault that matches an attempt answers it. TDX_OPERAND_BUSY and its like are retried with the donated pages\n" +
-        "kept; TDX_OPERAND_INVALID with operand RCX (0xc000010000000001) makes a unit Unsupported; most others fail it.\n\n" +
-        "With --link the next writes of tsm/connect or tsm/disconnect of that function 0 take --delay, and fail with --errno if one is given.",
-    )
-    .addOption(rootOption())
-    .option("--leaf <leaf>", "SETUP, CLEAR or any", "any")
-    .option("--unit <regBase>", "only this unit (default: any)")
-    .option("--status <status>", "what is answered: a name or 64 bits in hex (default: the module's own answer)")
-    .option("--delay <ms>", "how long the attempt takes", "0")
-    .option("--times <n|forever>", "how many attempts it answers", "1")
-    .option("--after <n>", "how many attempts pass before it starts", "0")
-    .option("--keep-pages", "the module takes the pages although it answers with an error")
-    .option("--link <address>", "the link of this function 0, instead of SEAMCALLs")
-    .option("--errno <name>", "with --link: the error of the write, such as EKEYREJECTED (default: the TSM's own answer)");
-  command.action((flags: Rooted & FaultFlags) =>
-    act(async () => {
-      if (flags.link !== undefined) {
-        (await open(context, flags)).linkFault(linkFaultFrom({ ...flags, link: flags.link }));
-        printLines(context, [`the answer of the TSM to writes of the link of ${clean(flags.link)} is scripted`]);
-        return EXIT_CODES.Ok;
-      }
-      const fault = faultFrom(flags);
-      (await open(context, flags)).fault(fault);
-      printLines(context, ["the fault is scripted; `simulate show` lists it"]);
       return EXIT_CODES.Ok;
     }),
   );

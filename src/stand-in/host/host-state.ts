@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Address } from "../../domain/device.ts";
-import type { HostDescription } from "./host-description.ts";
-import { lastRidOf } from "./ide-streams.ts";
+import type { FunctionDescription, HostDescription } from "./host-description.ts";
+import { freeBlockOf, lastRidOf } from "./ide-streams.ts";
 
 /** Device nodes as empty files, or as character devices (of /dev/null; needs root), which a container runtime insists on. */
 export type DeviceNodes = "Files" | "Characters";
@@ -32,6 +32,10 @@ export interface HostState {
   readonly connected: readonly Address[];
   /** Requester ID of the last function that the stream of each function 0 covers, fixed when it is secured. */
   readonly lastRids: Readonly<Record<Address, number>>;
+  /** Register block of the root port that the stream of each function 0 has, fixed when it is secured. */
+  readonly blocks: Readonly<Record<Address, number>>;
+  /** How many streams host bridges have in all, by kernel name; one that is not here does not say. */
+  readonly streamPools: Readonly<Record<string, number>>;
   /** What the TSM answers to the next writes of a function's link, in order. */
   readonly linkFaults: readonly LinkFault[];
   /** Functions with a bound TDI. */
@@ -55,11 +59,20 @@ export function initialState(host: HostDescription, given: { bootId: string; dev
     streaming: secured,
     connected: host.tsm === null ? [] : secured,
     lastRids: Object.fromEntries(slots.map((one) => [one.address, lastRidOf(host, { unplugged: {} }, one)])),
+    blocks: firstBlocks(host, slots),
+    streamPools: {},
     linkFaults: [],
     bound: [],
     lostUnits: [],
     holders: [],
   };
+}
+
+/** Of links that are secured from the start, in order of the description. */
+function firstBlocks(host: HostDescription, slots: readonly FunctionDescription[]): Readonly<Record<Address, number>> {
+  const blocks: Record<Address, number> = {};
+  for (const one of slots) blocks[one.address] = freeBlockOf(host, { streaming: Object.keys(blocks), connected: [], blocks }, one) ?? 0;
+  return blocks;
 }
 
 /** True for vfio-pci and its variants. */

@@ -5,8 +5,9 @@ import type { Address } from "../../domain/device.ts";
 import { isAppError } from "../../runtime/errors.ts";
 import type { FunctionDescription } from "./host-description.ts";
 import type { LinkFault } from "./host-state.ts";
-import { rootPortOf } from "./ide-streams.ts";
-import { invalid, planLink } from "./plans.ts";
+import { freeBlockOf, rootPortOf, streamsLeftAt } from "./ide-streams.ts";
+import { planLink } from "./link-plans.ts";
+import { invalid } from "./plans.ts";
 import { change, type Session } from "./session.ts";
 import { loadState, saveState } from "./store.ts";
 
@@ -43,7 +44,8 @@ export function writeLink(
   if (one.address in now.unplugged || description.tsm === null) return "ENOENT";
   if (tsm !== description.tsm) return connect ? "ENXIO" : "EINVAL";
   if (connect && now.connected.includes(one.address)) return "EBUSY";
-  if (connect && !hasFarEnd(session, one)) return "ENOMEM";
+  if (connect && (!hasFarEnd(session, one) || freeBlockOf(description, now, one) === null)) return "ENOMEM";
+  if (connect && streamsLeftAt(description, now, one.hostBridge) === 0) return "ENOMEM";
   try {
     change(session, (state) => planLink(description, state, one, connect));
     return null;

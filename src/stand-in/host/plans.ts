@@ -3,7 +3,7 @@ import type { Address } from "../../domain/device.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
 import { type HostState, initialState, isVfioDriver } from "./host-state.ts";
-import { lastRidOf, rootPortOf } from "./ide-streams.ts";
+import { rootPortOf } from "./ide-streams.ts";
 import { slotSpeaker } from "./render-function.ts";
 
 /** A state of the host, and the functions that look different in it. */
@@ -27,7 +27,7 @@ export function planUnplug(host: HostDescription, now: HostState, one: FunctionD
 }
 
 /** Root ports above: their register blocks are the other end of a link. */
-function portsOf(host: HostDescription, addresses: readonly Address[]): readonly Address[] {
+export function portsOf(host: HostDescription, addresses: readonly Address[]): readonly Address[] {
   const byAddress = new Map(host.functions.map((one) => [one.address, one]));
   return addresses.flatMap((address) => {
     const one = byAddress.get(address);
@@ -86,40 +86,11 @@ export function planDriver(now: HostState, one: FunctionDescription, isVfio: boo
   return { after: { ...after, overrides }, functions, isDone: !isHeld };
 }
 
-/** Registers and TSM together; a host without a TSM has registers only. */
-export function planLink(host: HostDescription, now: HostState, one: FunctionDescription, secured: boolean): StateChange {
-  refuseAbsent(now, one.address);
-  if (one.physicalFunction !== null || !one.address.endsWith(".0") || (one.ideStreams === 0 && one.image === null)) {
-    throw invalid(`${one.address} has no link of its own; name a function 0 with ideStreams or an image`);
-  }
-  const set = (list: readonly Address[]): Address[] => [...minus(list, [one.address]), ...(secured ? [one.address] : [])];
-  const slot = slotOf(host, one);
-  const connected = host.tsm === null ? now.connected : set(now.connected);
-  // Disconnecting unbinds the slot's TDIs first.
-  const bound = secured ? now.bound : minus(now.bound, slot);
-  const lastRids = { ...omit(now.lastRids, [one.address]), ...(secured ? { [one.address]: lastRidOf(host, now, one) } : {}) };
-  return { after: { ...now, streaming: set(now.streaming), connected, lastRids, bound }, functions: [...slot, ...portsOf(host, [one.address])] };
-}
-
-/** The reset clears the stream registers of function 0; nothing tells the TSM. */
-export function planReset(now: HostState, one: FunctionDescription): StateChange {
-  refuseAbsent(now, one.address);
-  return { after: { ...now, streaming: minus(now.streaming, [slotSpeaker(one)]) }, functions: [slotSpeaker(one)] };
-}
-
-/** Binds a TDI of a connected slot, or unbinds it. */
-export function planBound(now: HostState, one: FunctionDescription, bound: boolean): StateChange {
-  refuseAbsent(now, one.address);
-  if (bound && !now.connected.includes(slotSpeaker(one)))
-    throw invalid(`${one.address}: no TSM is connected to ${slotSpeaker(one)}; secure its link first`);
-  return { after: { ...now, bound: [...minus(now.bound, [one.address]), ...(bound ? [one.address] : [])] }, functions: [one.address] };
-}
-
 /** Everything that lives in memory is as at the start, links insecure; what was unplugged or lost stays so. */
 export function planReboot(host: HostDescription, now: HostState, bootId: string): StateChange {
   const fresh = initialState(host, { bootId, deviceNodes: now.deviceNodes });
-  const { unplugged, vfioNumbers, lostUnits } = now;
-  const after = { ...fresh, unplugged, vfioNumbers, lostUnits, streaming: [], connected: [], lastRids: {}, bound: [] };
+  const { unplugged, vfioNumbers, lostUnits, streamPools } = now;
+  const after = { ...fresh, unplugged, vfioNumbers, lostUnits, streamPools, streaming: [], connected: [], lastRids: {}, blocks: {}, bound: [] };
   const touched = new Set([...now.streaming, ...now.connected, ...now.bound]);
   const changed = (one: FunctionDescription): boolean => touched.has(slotSpeaker(one)) || now.drivers[one.address] !== after.drivers[one.address];
   return { after, functions: [...host.functions.filter(changed).map((one) => one.address), ...portsOf(host, [...touched])] };
@@ -137,11 +108,11 @@ export function functionAt(host: HostDescription, address: Address): FunctionDes
   return found;
 }
 
-function minus(list: readonly Address[], taken: readonly Address[]): Address[] {
+export function minus(list: readonly Address[], taken: readonly Address[]): Address[] {
   return list.filter((address) => !taken.includes(address));
 }
 
-function omit<T>(record: Readonly<Record<string, T>>, keys: readonly string[]): Record<string, T> {
+export function omit<T>(record: Readonly<Record<string, T>>, keys: readonly string[]): Record<string, T> {
   return Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
 }
 

@@ -2,6 +2,7 @@
 import { domainsFromCap } from "../../domain/unit.ts";
 import { addLink, type Entries, line } from "./entries.ts";
 import type { UnitDescription } from "./host-description.ts";
+import { streamsLeftAt } from "./ide-streams.ts";
 import { type HostInState, renderFunction } from "./render-function.ts";
 
 /** The whole host as a tree shaped like `/sys`, `/proc` and `/dev`. Pure. */
@@ -16,6 +17,7 @@ export function renderHost(hostIn: HostInState): Entries {
     for (const [name, entry] of inside) entries.set(`${directory}/${name}`, entry);
     append(entries, around);
   }
+  append(entries, renderPools(hostIn));
   for (const { pid, address } of hostIn.state.holders) append(entries, renderHolder(hostIn, pid, address));
   return entries;
 }
@@ -50,6 +52,12 @@ function renderFrame({ host, state }: HostInState): Entries {
 const INITIAL_NAMESPACE = "pid:[4026531836]";
 
 export const BOOT_ID = "proc/sys/kernel/random/boot_id";
+
+/** How many IDE streams host bridges have left, of those that say it. */
+export function renderPools({ host, state }: HostInState): Entries {
+  const left = Object.keys(state.streamPools).map((name) => [name, streamsLeftAt(host, state, name) ?? 0] as const);
+  return new Map(left.map(([name, count]) => [`sys/devices/${name}/available_secure_streams`, line(count)]));
+}
 
 /** A unit below `sys/devices/virtual/iommu` and its link in the class. */
 export function renderUnit(unit: UnitDescription): Entries {

@@ -6,10 +6,10 @@ import { addLink, type Entries, line } from "./entries.ts";
 import type { HostDescription, UnitDescription } from "./host-description.ts";
 import { type HostState, vfioNameOf } from "./host-state.ts";
 import { functionAt, invalid, planReboot, refuseAbsent, type StateChange } from "./plans.ts";
-import { BOOT_ID, classEntry, renderHolder, renderUnit, unitDirectory } from "./render.ts";
+import { BOOT_ID, classEntry, renderHolder, renderPools, renderUnit, unitDirectory } from "./render.ts";
 import { directoryOf, hostInState } from "./render-function.ts";
 import { loadState, type Store, saveState } from "./store.ts";
-import { changeFunctions } from "./transition.ts";
+import { type Change, changeFunctions } from "./transition.ts";
 import { openTree, type Tree } from "./tree.ts";
 
 /** An opened simulated host: where it is, what it is, and the way to its TDX module. */
@@ -27,8 +27,17 @@ export function change(session: Session, plan: (now: HostState) => StateChange):
   const planned = plan(now);
   changeModuleLinks(session, now, planned.after);
   const states = { before: hostInState(description, now), after: hostInState(description, planned.after) };
-  changeFunctions(treeOf(session, now), states, planned.functions);
+  const tree = treeOf(session, now);
+  // Before what wakes watchers.
+  changePools(tree, states);
+  changeFunctions(tree, states, planned.functions);
   saveState(store, planned.after);
+}
+
+function changePools(tree: Tree, { before, after }: Change): void {
+  const shown = renderPools(after);
+  for (const path of renderPools(before).keys()) if (!shown.has(path)) tree.remove(path);
+  tree.putAll(shown);
 }
 
 /** The module has a link for as long as registers or the TSM have: a reset ends neither session nor stream there, a removal ends both. */

@@ -5,8 +5,9 @@ import type { Environment, RegBase } from "../../domain/unit.ts";
 import type { ModuleDump, SimulatedFault } from "../module/simulation.ts";
 import type { FunctionDescription, HostDescription } from "./host-description.ts";
 import type { HostState, LinkFault } from "./host-state.ts";
+import { planBound, planFlr, planLink, planReset, planStreams, planVirtual } from "./link-plans.ts";
 import { scriptLink, takeLinkFault, writeLink } from "./link-writes.ts";
-import { functionAt, planBind, planBound, planDriver, planLink, planReplug, planReset, planUnplug, type StateChange } from "./plans.ts";
+import { functionAt, planBind, planDriver, planReplug, planUnplug, type StateChange } from "./plans.ts";
 import { change as changeHost, findUnit, hold, loseUnit, reboot, type Session, unhold } from "./session.ts";
 
 /**
@@ -22,6 +23,7 @@ export interface SimulatedHost {
   readonly description: HostDescription;
   /** Scripts a fault of the TDX module. */
   fault(fault: Partial<SimulatedFault>): void;
+  /** Forgets faults of the TDX module and of the TSM, and how many streams are left. */
   clearFaults(): void;
   /** Takes a function off the bus, with what is below it and its virtual functions. */
   unplug(address: Address): void;
@@ -37,6 +39,12 @@ export interface SimulatedHost {
   writeLink(address: Address, tsm: string, connect: boolean): string | null;
   /** A function-level reset: the stream registers are cleared; the TSM stays connected. */
   resetFunction(address: Address): void;
+  /** A function-level reset, as a virtual machine monitor makes one. @returns whether a stream that was on has lost its near end */
+  flr(address: Address): boolean;
+  /** Makes or removes virtual functions, until there are `count`. */
+  setVirtual(address: Address, count: number): void;
+  /** From now on the host bridge (null: the only one with links) has `left` IDE streams left. */
+  setStreams(hostBridge: string | null, left: number): void;
   /** Binds a TDI: `tsm/bound` names the TSM. */
   bindTdi(address: Address): void;
   unbindTdi(address: Address): void;
@@ -72,12 +80,26 @@ export function simulatedHost(session: Session): SimulatedHost {
     simulatorState: state,
     description,
     fault: (fault) => control.addFault(state, fault),
-    clearFaults: () => control.clearFaults(state),
+    clearFaults: () => {
+      control.clearFaults(state);
+      change((now) => ({ after: { ...now, linkFaults: [], streamPools: {} }, functions: [] }));
+    },
     unplug: (address) => change((now) => planUnplug(description, now, at(address))),
     replug: (address) => change((now) => planReplug(description, now, at(address))),
     secureLink: (address) => change((now) => planLink(description, now, at(address), true)),
     releaseLink: (address) => change((now) => planLink(description, now, at(address), false)),
     resetFunction: (address) => change((now) => planReset(now, at(address))),
+    flr: (address) => {
+      let isLost = false;
+      change((now) => {
+        const planned = planFlr(now, at(address));
+        isLost = planned.after.streaming.length < now.streaming.length;
+        return planned;
+      });
+      return isLost;
+    },
+    setVirtual: (address, count) => change((now) => planVirtual(description, now, at(address), count)),
+    setStreams: (hostBridge, left) => change((now) => planStreams(description, now, hostBridge, left)),
     linkFault: (fault) => alone(() => scriptLink(session, at(fault.address), fault)),
     takeLinkFault: (address) => alone(() => takeLinkFault(session, address)),
     writeLink: (address, tsm, connect) => alone(() => writeLink(session, at(address), { tsm, connect })),

@@ -19,6 +19,7 @@ const driver = z
 const count = z.int().min(0);
 const numaNode = count.nullable();
 const addresses = z.array(address);
+const hostBridge = z.string().regex(/^pci[0-9a-f]{4,8}:[0-9a-f]{2}$/);
 
 const unit = z.strictObject({
   name: unitName,
@@ -41,7 +42,7 @@ const pciFunction = z.strictObject({
   class: digits(6),
   revision: digits(2),
   bridge: address.nullable(),
-  hostBridge: z.string().regex(/^pci[0-9a-f]{4,8}:[0-9a-f]{2}$/),
+  hostBridge,
   driver,
   teeIo: z.boolean(),
   ideStreams: count,
@@ -86,6 +87,8 @@ export const stateSchema: z.ZodType<HostState> = z.strictObject({
   connected: addresses,
   // Hosts made by an earlier version have none.
   lastRids: z.record(address, count).default({}),
+  blocks: z.record(address, count).default({}),
+  streamPools: z.record(hostBridge, count).default({}),
   linkFaults: z
     .array(
       z.strictObject({

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { addressArgument, faultFrom, leafArgument, regBaseArgument, statusArgument } from "../../../src/cli/simulate/arguments.ts";
+import {
+  addressArgument,
+  faultFrom,
+  leafArgument,
+  linkFaultFrom,
+  regBaseArgument,
+  statusArgument,
+  streamsFrom,
+} from "../../../src/cli/simulate/arguments.ts";
 import { moduleJson, moduleTable } from "../../../src/cli/simulate/show.ts";
 import type { ModuleDump } from "../../../src/stand-in/module/simulation.ts";
 
@@ -23,6 +31,11 @@ test("a fault is written with names, numbers or hex", () => {
   expect(leafArgument("TDH.IOMMU.CLEAR")).toBe("TDH.IOMMU.CLEAR");
 });
 
+test("streams that are left are a count, and the host bridge's name where it is given", () => {
+  expect(streamsFrom({ ...flags, streams: "0" })).toEqual({ hostBridge: null, left: 0 });
+  expect(streamsFrom({ ...flags, streams: "4", hostBridge: "pci0000:16" })).toEqual({ hostBridge: "pci0000:16", left: 4 });
+});
+
 test("a wrong argument is refused with the field, the value and what to write instead", () => {
   const cases: [() => unknown, RegExp][] = [
     [() => faultFrom(flags), /^--status is \(missing\): give --status NAME, --delay MS, or both$/],
@@ -32,6 +45,14 @@ test("a wrong argument is refused with the field, the value and what to write in
     [() => addressArgument("address", "gpu0"), /^address is "gpu0": write a PCI address DDDD:BB:DD\.F/],
     [() => regBaseArgument("--unit", "dmar0"), /^--unit is "dmar0": write the unit's register base in hex/],
     [() => faultFrom({ ...flags, status: "TDX_SYS_BUSY", times: "0" }), /^--times is "0": write a whole number from 1$/],
+    [() => streamsFrom({ ...flags, streams: "few" }), /^--streams is "few": write a whole number from 0$/],
+    [() => streamsFrom({ ...flags, streams: "1", link: "0000:01:00.0" }), /^--link is "0000:01:00.0": .*leave it out with --streams$/],
+    [() => streamsFrom({ ...flags, streams: "1", status: "TDX_SYS_BUSY" }), /^--status is "TDX_SYS_BUSY": .*leave it out with --streams$/],
+    [
+      () => linkFaultFrom({ ...flags, link: "0000:01:00.0", errno: "EIO", hostBridge: "pci0000:16" }),
+      /^--host-bridge is .*: it goes with --streams$/,
+    ],
+    [() => faultFrom({ ...flags, status: "TDX_SYS_BUSY", hostBridge: "pci0000:16" }), /^--host-bridge is .*: it goes with --streams$/],
     [() => faultFrom({ ...flags, status: "TDX_SYS_BUSY", delay: "" }), /^--delay is "": write a whole number from 0$/],
   ];
   for (const [act, message] of cases)

@@ -20,6 +20,7 @@ const NIC = "0000:27:00.0";
 const PHYSICAL = "0000:16:00.0";
 const VIRTUAL = "0000:16:04.2";
 const ROOT_PORT = "0000:15:01.0";
+const PORT_BLOCKS = 4;
 const GPU_UNIT = "0xc97fc000";
 
 let scratch: Scratch;
@@ -100,6 +101,56 @@ describe("a link", () => {
     host.secureLink(GPU);
     host.resetFunction(GPU);
     expect((await read(GPU))?.slot.link).toEqual({ state: "Secure", tsm: "tsm0", streamSecure: "No" });
+  });
+
+  it("loses the near end of its stream by a function-level reset of function 0, and nothing by one of another function", async () => {
+    host.secureLink(PHYSICAL);
+    expect(host.flr(VIRTUAL)).toBe(false);
+    expect((await read(PHYSICAL))?.slot.link).toEqual({ state: "Secure", tsm: "tsm0", streamSecure: "Yes" });
+    expect(host.flr(PHYSICAL)).toBe(true);
+    expect(await read(PHYSICAL)).toMatchObject({
+      slot: { link: { state: "Secure", tsm: "tsm0", streamSecure: "No" }, blocksLeft: { endpoint: 1, rootPort: PORT_BLOCKS - 1 } },
+    });
+    expect(host.flr(PHYSICAL)).toBe(false);
+    expect(() => host.flr(ROOT_PORT)).toThrow(/is a bridge, which has no function-level reset/);
+  });
+
+  it("takes a stream of its host bridge and gives it back, and is refused when none is left", async () => {
+    const left = async (address: string) => (await read(address))?.slot.streamsLeft;
+    expect(await left(GPU)).toBeNull();
+    expect(() => host.setStreams(null, 1)).toThrow(/--host-bridge is \(missing\): this host has several, write one of .*pci0000:15/);
+    expect(() => host.setStreams("pci0000:99", 1)).toThrow(/--host-bridge is "pci0000:99": write one of/);
+    host.setStreams("pci0000:37", 1);
+    expect([await left(GPU), await left(PHYSICAL)]).toEqual([1, null]);
+    expect(host.writeLink(GPU, "tsm0", true)).toBeNull();
+    expect(await left(GPU)).toBe(0);
+    host.setStreams("pci0000:15", 0);
+    expect(host.writeLink(PHYSICAL, "tsm0", true)).toBe("ENOMEM");
+    expect(() => host.secureLink(PHYSICAL)).toThrow(/no IDE stream is left at pci0000:15/);
+    expect(host.writeLink(GPU, "tsm0", false)).toBeNull();
+    host.reboot();
+    expect([await left(GPU), await left(PHYSICAL)]).toEqual([1, 0]);
+    host.clearFaults();
+    expect([await left(GPU), await left(PHYSICAL)]).toEqual([null, null]);
+  });
+
+  it("does not cover virtual functions that are made after it, and they go and come as counted", async () => {
+    const present = async () => (await reader.observe()).functions.filter(({ physicalFunction }) => physicalFunction === PHYSICAL).length;
+    const before = await reader.observe();
+    host.setVirtual(PHYSICAL, 1);
+    expect(await present()).toBe(1);
+    host.secureLink(PHYSICAL);
+    const covers = (await read(PHYSICAL))?.slot.covers;
+    host.setVirtual(PHYSICAL, 3);
+    expect(await present()).toBe(3);
+    expect((await read(PHYSICAL))?.slot.covers).toEqual(covers);
+    host.releaseLink(PHYSICAL);
+    host.setVirtual(PHYSICAL, before.functions.filter(({ physicalFunction }) => physicalFunction === PHYSICAL).length);
+    expect(await reader.observe()).toEqual(before);
+    expect(() => host.setVirtual(PHYSICAL, 65)).toThrow(/--count is 65: 0000:16:00.0 has \d+ virtual functions at most/);
+    expect(() => host.setVirtual(GPU_AUDIO, 1)).toThrow(/has no virtual functions/);
+    host.hold(VIRTUAL);
+    expect(() => host.setVirtual(PHYSICAL, 0)).toThrow(/held open by process/);
   });
 
   it("that the TDX module refuses to secure leaves the files as they were", async () => {
