@@ -87,7 +87,7 @@ static bool check_table_unit(struct check *check, __u32 at)
 {
 	const struct tdx_table *table = &check->store->table;
 	const struct tdx_unit *unit = &table->units[at];
-	const __u32 flags = TDX_UNIT_PRESENT | TDX_UNIT_FOREIGN | TDX_UNIT_ID_VALID | TDX_UNIT_RETRYABLE;
+	const __u32 flags = TDX_UNIT_PRESENT | TDX_UNIT_FOREIGN | TDX_UNIT_ID_VALID | TDX_UNIT_RETRYABLE | TDX_UNIT_CLEAR_BY_ID;
 
 	if ((unit->reg_base & TDX_PAGE_MASK) || (at && unit->reg_base <= table->units[at - 1].reg_base))
 		return wrong(check, "table.units[%u].reg_base = 0x%llx", at, (unsigned long long)unit->reg_base);

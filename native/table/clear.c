@@ -21,6 +21,19 @@ static int admit(struct tdx_table *table, struct tdx_unit *unit,
 	return clear->not_after && table->ops->now_ns(table->ctx) > clear->not_after ? -ETIME : 0;
 }
 
+/*
+ * As the module says now, and for every attempt: a module that does not answer for a while does not
+ * say how it is called, and registers must not change between attempts.
+ */
+static void choose_operands(struct tdx_table *table, struct tdx_unit *unit)
+{
+	tdx_table_assert_locked(table);
+	if (table->head->identity.abi_profile == TDX_IOMMU_PROFILE_NEWEST)
+		unit->flags |= TDX_UNIT_CLEAR_BY_ID;
+	else
+		unit->flags &= ~TDX_UNIT_CLEAR_BY_ID;
+}
+
 int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)
 {
 	__u64 reg_base = clear->reg_base;
@@ -34,10 +47,11 @@ int tdx_table_clear(struct tdx_table *table, struct tdx_iommu_clear *clear)
 		return rc;
 	unit = tdx_table_find(table, reg_base);
 	rc = admit(table, unit, clear);
-	if (!rc)
+	if (!rc) {
+		choose_operands(table, unit);
 		tdx_operation_begin(table, unit, &tdx_leaf_clear);
-	if (!rc)
 		answer = unit->held;
+	}
 	table->ops->unlock(table->ctx);
 	if (answer.root)
 		tdx_pages_clear_root(table, &answer);

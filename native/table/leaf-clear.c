@@ -9,9 +9,9 @@
 static void operands(const struct tdx_table *table, const struct tdx_unit *unit,
 		     struct tdx_call *call)
 {
+	(void)table;
 	call->regs.rcx = unit->id;
-	call->regs.rdx =
-		table->head->identity.abi_profile == TDX_IOMMU_PROFILE_NEWEST ? 0 : unit->held.root;
+	call->regs.rdx = unit->flags & TDX_UNIT_CLEAR_BY_ID ? 0 : unit->held.root;
 	call->incarnation = unit->id_incarnation;
 }
 

@@ -32,8 +32,8 @@ static void end(struct tdx_table *table, struct tdx_unit *unit, __u64 status)
 }
 
 /*
- * The operands are made anew for every attempt from what the table holds: registers never change
- * between attempts.
+ * The operands are made anew for every attempt from what the table holds of the unit, never from
+ * the module's identity, which is read again meanwhile: registers never change between attempts.
  */
 static struct tdx_call next_call(const struct tdx_table *table, const struct tdx_unit *unit)
 {

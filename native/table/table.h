@@ -96,6 +96,7 @@ struct tdx_pages {
 #define TDX_UNIT_FOREIGN 0x2U
 #define TDX_UNIT_ID_VALID 0x4U
 #define TDX_UNIT_RETRYABLE 0x8U
+#define TDX_UNIT_CLEAR_BY_ID 0x10U /* the last CLEAR that began is called with the id alone */
 
 /* One unit. Plain memory without pointers: user space writes it to a file. */
 struct tdx_unit {

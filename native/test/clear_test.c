@@ -73,6 +73,57 @@ static void what_has_begun_goes_on(void)
 	host_stop(&host);
 }
 
+static void module_stops_answering(struct host *host)
+{
+	sim_environment_set(&host->sim, TDX_IOMMU_ENV_VMFAILINVALID, 0);
+	/* A LIST in between: the identity that it reads says nothing of how CLEAR is called. */
+	host_refresh(host);
+	host->before_call = NULL;
+}
+
+static void answers_after_an_attempt(struct host *host)
+{
+	if (host->now.sim_head.clear_calls == 0)
+		return;
+	sim_environment_set(&host->sim, TDX_IOMMU_ENV_NOT_READY, 0);
+	host_refresh(host);
+	sim_environment_set(&host->sim, TDX_IOMMU_ENV_OK, 0);
+	host->before_call = NULL;
+}
+
+static void module_goes_during_clear(__u32 profile)
+{
+	struct tdx_iommu_unit unit;
+	struct host host;
+
+	trusted_host(&host, profile);
+	host.before_call = module_stops_answering;
+	CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_OUT_FAILED);
+	unit = host_unit(&host, UNIT_A);
+	CHECK_EQ(unit.state, TDX_IOMMU_FAILED);
+	CHECK_EQ(unit.leaf, TDX_LEAF_IOMMU_CLEAR);
+	CHECK_EQ(unit.status, TDX_SEAMCALL_VMFAILINVALID);
+	CHECK_EQ(unit.pages_donated, GIVEN);
+	sim_environment_set(&host.sim, TDX_IOMMU_ENV_OK, 0);
+	CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_DONE);
+	/* Between two attempts: the second one is the first one's repetition, register for register. */
+	CHECK_EQ(host_setup(&host, UNIT_A), TDX_IOMMU_DONE);
+	host.now.sim_head.clear_calls = 0;
+	host.now.sim_head.interruptions = 2;
+	host.before_call = answers_after_an_attempt;
+	CHECK_EQ(host_clear(&host, UNIT_A), TDX_IOMMU_DONE);
+	CHECK_EQ(host.before_call == NULL, 1);
+	host_check(&host);
+	host_stop(&host);
+}
+
+static void registers_stay(void)
+{
+	module_goes_during_clear(TDX_IOMMU_PROFILE_UNKNOWN);
+	module_goes_during_clear(TDX_IOMMU_PROFILE_V2);
+	module_goes_during_clear(TDX_IOMMU_PROFILE_NEWEST);
+}
+
 static void info_tells_of_it(void)
 {
 	struct tdx_iommu_info info = { .size = sizeof(info) };
@@ -193,6 +244,7 @@ void clear_tests(void)
 {
 	TEST(turn_comes_too_late, "a CLEAR whose turn comes after not_after is not issued and leaves the unit as it was");
 	TEST(what_has_begun_goes_on, "a CLEAR that has begun goes on, however long it takes and whichever caller finishes it");
+	TEST(registers_stay, "every attempt of a CLEAR has the registers of its first, though the module stops answering in between");
 	TEST(info_tells_of_it, "INFO says that CLEAR honours not_after");
 	TEST(released_lists, "pages are freed only when the module's list of them is whole, in whatever order, or may be none");
 	TEST(write_backs, "each released page is written back, but for the newest module");

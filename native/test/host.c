@@ -66,6 +66,18 @@ static int commit(void *ctx)
 	return 0;
 }
 
+/* An attempt that repeats another one has the same registers, whatever has been read of the module in between. */
+static int is_repetition(const struct host *host, const struct tdx_call *call)
+{
+	__u32 i;
+
+	for (i = 0; i < host->now.table_head.unit_count; i++) {
+		if (host->now.units[i].op_leaf == call->leaf)
+			return host->now.units[i].op_attempts > 0;
+	}
+	return 0;
+}
+
 static int seamcall(void *ctx, struct tdx_call *call)
 {
 	struct host *host = ctx;
@@ -83,6 +95,8 @@ static int seamcall(void *ctx, struct tdx_call *call)
 	sim_identity(&host->sim, &call->identity);
 	if (call->incarnation && call->incarnation != call->identity.incarnation)
 		return -ESTALE;
+	host->mistakes += is_repetition(host, call) && memcmp(&host->issued, &before, sizeof(before)) != 0;
+	host->issued = before;
 	sim_seamcall(&host->sim, &call->regs);
 	if (call->regs.rax & TDX_STATUS_ERROR && (call->regs.rcx != before.rcx || call->regs.rdx != before.rdx))
 		host->mistakes++;

@@ -40,7 +40,8 @@ struct host {
 	int backend_gone;
 	int locked;
 	int in_step;
-	int mistakes; /* double frees, calls without the lock or outside of a step */
+	int mistakes; /* double frees, calls without the lock or outside of a step, registers that change between attempts */
+	struct tdx_regs issued; /* with the last SEAMCALL */
 	void (*before_call)(struct host *host);
 };
 
