@@ -99,7 +99,7 @@ const device = field(
     hostBridge: words("Kernel name of the host bridge, such as pci0000:16. Empty when it cannot be told."),
     offered: yes("true: Kubernetes may give this device to a pod now."),
     reason: reason("Why the device is offered or withheld: the first rule of the gate that it failed.", DEVICE_REASONS),
-    message: words("The reason in one sentence, with what it is about."),
+    message: words("The reason in one sentence, with what it is about. Of an offered device: what its pod waits for; empty when for nothing."),
     resource: words("The resource of the spec that takes the device, offered or not. Empty when none does."),
     ledger: words("Ledger of that resource. Empty when no resource takes the device."),
     link: field(

@@ -6,11 +6,13 @@ import type { Verdict } from "./gate/inputs.ts";
 import { type Ground, inSlot } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
 import { atMostThree, END_STREAM, isStreamOfNobody, releasable } from "./link-names.ts";
+import { withoutStreamLeft } from "./links/streams.ts";
 import { linkWord } from "./links/word.ts";
 import type { UnitVerdict } from "./plan/finding.ts";
 import { CONDITION_REASONS } from "./reason.ts";
 import type { ReportInputs } from "./report-inputs.ts";
 import { decodeStatus, hexStatus } from "./seamcall-status.ts";
+import type { Slot } from "./slot.ts";
 import {
   type Condition,
   type DeviceStatus,
@@ -137,7 +139,7 @@ function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
     hostBridge: fn?.hostBridge ?? "",
     offered: verdict.offered && !isAwaited,
     reason: isAwaited ? "AwaitingKubelet" : verdict.reason,
-    message: messageOf(verdict, ground),
+    message: messageOf(verdict, inputs),
     resource: verdict.resource?.name ?? hold?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
     link: { state: slot ? linkWord(slot, inputs.linkWork) : "Unknown", tsm: slot?.link.tsm ?? "" },
@@ -146,11 +148,20 @@ function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
 }
 
 /** A link is released where it belongs to, and that may be another function. */
-function messageOf(verdict: Verdict, ground: Ground): string {
+function messageOf(verdict: Verdict, inputs: ReportInputs): string {
+  const { ground } = inputs;
   const slot = inSlot(ground, verdict.address)?.slot;
+  if (verdict.offered) return slot === undefined ? verdict.message : streamMessage(verdict, slot, inputs);
   if (verdict.reason !== "LinkSecuredBeforeSetup" || !slot) return heldMessage(verdict, ground);
   if (isStreamOfNobody(slot)) return `${verdict.message}; ${END_STREAM}`;
   return `${verdict.message}; release the link of ${atMostThree(releasable([slot], ground.slots.values()))}`;
+}
+
+/** It stays offered, and the start of the container that was given it waits: of that the status is to tell, too. */
+function streamMessage({ address, message }: Verdict, slot: Slot, { holds, securesLinks }: ReportInputs): string {
+  const isWaiting = securesLinks && slot.link.state === "Insecure" && holderOf(holds.get(address)) !== null;
+  const missing = isWaiting ? withoutStreamLeft(slot) : "";
+  return missing === "" ? message : `NoStreamLeft: ${missing}`;
 }
 
 /** A held device waits until it is free. Who cannot see that says so, or it would wait for ever without a word. */

@@ -38,7 +38,7 @@ export function reasonText(item: { readonly reason: string; readonly message: st
 
 /** A device says by whom it is used before it says anything else. */
 export function deviceReason(device: ReadDevice): string {
-  const reason = device.offered ? "" : reasonText(device);
+  const reason = device.offered ? oneLine(device.message) : reasonText(device);
   const user = device.usedBy === null ? "" : `used by ${device.usedBy.pod === "" ? "a holder that is not named yet" : device.usedBy.pod}`;
   return [user, reason].filter((part) => part !== "").join("; ");
 }

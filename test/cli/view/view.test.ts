@@ -17,6 +17,12 @@ function bare(lines: readonly string[]): string[] {
   return lines.map((line) => line.replace(/\u001b\[[0-9;]*m/g, ""));
 }
 
+test("an offered device says what its pod waits for", () => {
+  const waiting = deviceStatus({ offered: true, reason: "Offered", message: "NoStreamLeft: no IDE stream is left at pci0000:16" });
+  const lines = bare(nodeTree("n1", nodeStatus({ devices: [waiting] }), { ...plain80, width: 200 }));
+  expect(lines.some((text) => text.includes("offered") && text.endsWith("NoStreamLeft: no IDE stream is left at pci0000:16"))).toBe(true);
+});
+
 describe("the tables", () => {
   test("show units and devices with their reasons at 80 columns", () => {
     expect(nodeTables("n1", mixedStatus(), plain80)).toEqual([

@@ -333,9 +333,10 @@ export const LINKS: readonly Scenario[] = [
       shape: { ...ON_PREPARE, streams: 1, streamPool },
       steps: TAKEN,
       check: all(pod(0, false), link(0, "Off"), device(0, "Offered", "Insecure"), ({ api }) =>
+        api.status?.devices[0]?.message.startsWith("NoStreamLeft: no IDE stream is left at") &&
         api.pods[0]?.refusals.some((why) => why.includes("(NoStreamLeft): no IDE stream is left"))
           ? []
-          : ["kubelet should have been told that no stream is left"],
+          : ["kubelet and the status should have been told that no stream is left"],
       ),
     }),
   ),
