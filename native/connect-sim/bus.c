@@ -22,7 +22,7 @@ static LIST_HEAD(buses);
 static DEFINE_SPINLOCK(buses_lock);
 static struct pci_ops our_ops;
 
-static struct pci_ops *real_ops(struct pci_bus *bus)
+static struct pci_ops *ops_kept(struct pci_bus *bus)
 {
 	struct replaced *one;
 
@@ -31,6 +31,19 @@ static struct pci_ops *real_ops(struct pci_bus *bus)
 			return one->real;
 	}
 	return NULL;
+}
+
+/*
+ * A bus that we have not taken comes here when somebody else has, and passes on to what a bus above
+ * it has, which may be ours. Its functions are none of ours.
+ */
+static struct pci_ops *real_ops(struct pci_bus *bus)
+{
+	struct pci_ops *real = NULL;
+
+	for (; bus && !real; bus = bus->parent)
+		real = ops_kept(bus);
+	return real;
 }
 
 static int read(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *value)
@@ -95,7 +108,7 @@ int connect_sim_bus_take(struct pci_bus *bus)
 {
 	int rc;
 
-	if (real_ops(bus))
+	if (ops_kept(bus))
 		return 0;
 	rc = keep_ops(bus, bus->ops);
 	if (rc)

@@ -17,6 +17,9 @@ int connect_sim_link_start(struct device *parent);
 void connect_sim_link_stop(void);
 /* A line `0000:01:00.0`. */
 int connect_sim_link_lose(const char *address);
+/* tdi.c: the same. Binding is refused (-EINVAL) while no link is connected. */
+int connect_sim_tdi_bind(const char *address);
+int connect_sim_tdi_unbind(const char *address);
 #else
 static inline int connect_sim_link_start(struct device *parent)
 {
@@ -26,6 +29,16 @@ static inline int connect_sim_link_start(struct device *parent)
 static inline void connect_sim_link_stop(void) {}
 
 static inline int connect_sim_link_lose(const char *address)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int connect_sim_tdi_bind(const char *address)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int connect_sim_tdi_unbind(const char *address)
 {
 	return -EOPNOTSUPP;
 }

@@ -2,7 +2,8 @@
 /*
  * Which functions read as capable, and what reading and writing their configuration does. Writes to
  * the registers on top stay here. As hardware does, a function-level reset clears an endpoint's
- * streams and mailbox, and a reset of the bus below a root port those of every endpoint on it.
+ * streams and mailbox, so does D3hot to D0 where that resets, and a reset of the bus below a root
+ * port does so for every endpoint on it.
  *
  * Accessors are called by anything, with interrupts off, and at the same time: nothing of theirs
  * sleeps or allocates.
@@ -14,6 +15,7 @@
 #include "../module/compat.h"
 #include "registers.h"
 #include "shadow.h"
+#include "sim.h"
 
 struct overlaid {
 	struct list_head entry;
@@ -72,14 +74,27 @@ int connect_sim_registers_read(struct pci_bus *bus, unsigned int devfn, struct p
 	return rc;
 }
 
-/* What a write to the device does besides. */
-static void note_reset(struct overlaid *one, int where, u32 value)
+/* By its own means. */
+static void reset_function(struct overlaid *one)
+{
+	if (READ_ONCE(connect_sim.link.reset_keeps_streams))
+		connect_sim_doe_reset(&one->shadow.doe);
+	else
+		connect_sim_shadow_reset(&one->shadow);
+}
+
+/* What a write to the device does besides, before it is carried out. */
+static void note_reset(struct overlaid *one, struct pci_ops *real, int where, u32 value)
 {
 	struct overlaid *other;
+	u32 before;
 
 	lockdep_assert_held(&registers_lock);
-	if (connect_sim_shadow_is_flr(&one->shadow, where, value))
-		connect_sim_shadow_reset(&one->shadow);
+	if (connect_sim_shadow_is_flr(&one->shadow, where, value) ||
+	    (connect_sim_shadow_is_wake(&one->shadow, where, value) &&
+	     !real->read(one->bus, one->devfn, where, 2, &before) &&
+	     (before & PCI_PM_CTRL_STATE_MASK) == (__force u32)PCI_D3hot))
+		reset_function(one);
 	if (!connect_sim_shadow_is_bus_reset(&one->shadow, where, value))
 		return;
 	list_for_each_entry(other, &functions, entry) {
@@ -101,7 +116,7 @@ int connect_sim_registers_write(struct pci_bus *bus, unsigned int devfn, struct 
 	if (ours)
 		connect_sim_shadow_write(&one->shadow, where, size, value);
 	else if (one)
-		note_reset(one, where, value);
+		note_reset(one, real, where, value);
 	raw_spin_unlock_irqrestore(&registers_lock, flags);
 	return ours ? PCIBIOS_SUCCESSFUL : real->write(bus, devfn, where, size, value);
 }
@@ -120,6 +135,16 @@ static int last_capability(struct pci_dev *pdev)
 	return at;
 }
 
+/* Offset of the capability by which it goes from D3hot to D0 with a reset; 0: it has none. */
+static int resetting_pm(struct pci_dev *pdev)
+{
+	u16 control;
+
+	if (!pdev->pm_cap || pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &control))
+		return 0;
+	return control & PCI_PM_CTRL_NO_SOFT_RESET ? 0 : pdev->pm_cap;
+}
+
 int connect_sim_registers_add(struct pci_dev *pdev, bool is_port)
 {
 	struct overlaid *one = kzalloc_obj(*one, GFP_KERNEL);
@@ -133,6 +158,7 @@ int connect_sim_registers_add(struct pci_dev *pdev, bool is_port)
 	one->id = pdev->vendor | (u32)pdev->device << 16;
 	one->shadow.is_port = is_port;
 	one->shadow.devcap = pdev->pcie_cap;
+	one->shadow.pm = resetting_pm(pdev);
 	one->shadow.last = last_capability(pdev);
 	connect_sim_shadow_reset(&one->shadow);
 	raw_spin_lock_irqsave(&registers_lock, flags);

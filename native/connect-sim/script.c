@@ -8,9 +8,10 @@
  *	which knows nothing
  * detached: 1: it does not answer any more
  * latency_ms, interruptions: of every call
- * link_auth_fails, link_connect_ms, link_remove_ms, link_before_setup: see link in sim.h
+ * link_auth_fails, link_connect_ms, link_remove_ms, link_before_setup, reset_keeps_streams: see
+ *	link in sim.h
  * link_exchanges: read only; see there
- * stream_lost: `0000:01:00.0`
+ * stream_lost, tdi_bind, tdi_unbind: `0000:01:00.0`
  * table: read only; the module's own units and pages
  */
 #include <linux/debugfs.h>
@@ -225,21 +226,32 @@ static int detached_set(void *data, u64 value)
 
 DEFINE_DEBUGFS_ATTRIBUTE(detached_operations, detached_get, detached_set, "%llu\n");
 
-static ssize_t stream_lost_write(struct file *file, const char __user *from, size_t bytes,
-				 loff_t *offset)
+/* Files that take the address of a function. */
+static struct address_file {
+	const char *name;
+	int (*act)(const char *address);
+} address_files[] = {
+	{ "stream_lost", connect_sim_link_lose },
+	{ "tdi_bind", connect_sim_tdi_bind },
+	{ "tdi_unbind", connect_sim_tdi_unbind },
+};
+
+static ssize_t address_write(struct file *file, const char __user *from, size_t bytes,
+			     loff_t *offset)
 {
+	const struct address_file *which = file->private_data;
 	char line[LINE];
 	int rc = line_from(line, from, bytes);
 
 	if (!rc)
-		rc = connect_sim_link_lose(line);
+		rc = which->act(line);
 	return rc ? rc : bytes;
 }
 
-static const struct file_operations stream_lost_operations = {
+static const struct file_operations address_operations = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
-	.write = stream_lost_write,
+	.write = address_write,
 	.llseek = noop_llseek,
 };
 
@@ -281,6 +293,8 @@ DEFINE_SHOW_ATTRIBUTE(table);
 
 void connect_sim_script_start(void)
 {
+	unsigned int i;
+
 	folder = debugfs_create_dir("tdx_connect_sim", NULL);
 	debugfs_create_file("fault", 0600, folder, NULL, &fault_operations);
 	debugfs_create_file("environment", 0600, folder, NULL, &environment_operations);
@@ -292,7 +306,11 @@ void connect_sim_script_start(void)
 	debugfs_create_u32("link_connect_ms", 0600, folder, &connect_sim.link.connect_ms);
 	debugfs_create_u32("link_remove_ms", 0600, folder, &connect_sim.link.remove_ms);
 	debugfs_create_bool("link_before_setup", 0600, folder, &connect_sim.link.before_setup);
-	debugfs_create_file("stream_lost", 0200, folder, NULL, &stream_lost_operations);
+	debugfs_create_bool("reset_keeps_streams", 0600, folder,
+			    &connect_sim.link.reset_keeps_streams);
+	for (i = 0; i < ARRAY_SIZE(address_files); i++)
+		debugfs_create_file(address_files[i].name, 0200, folder, &address_files[i],
+				    &address_operations);
 	debugfs_create_file("table", 0400, folder, NULL, &table_fops);
 }
 

@@ -115,6 +115,12 @@ bool connect_sim_shadow_is_flr(const struct shadow *shadow, int where, u32 value
 	       sets(PCI_EXP_DEVCTL_BCR_FLR, where, value);
 }
 
+bool connect_sim_shadow_is_wake(const struct shadow *shadow, int where, u32 value)
+{
+	return !shadow->is_port && shadow->pm && where == shadow->pm + PCI_PM_CTRL &&
+	       (value & PCI_PM_CTRL_STATE_MASK) == (__force u32)PCI_D0;
+}
+
 bool connect_sim_shadow_is_bus_reset(const struct shadow *shadow, int where, u32 value)
 {
 	return shadow->is_port && (where & ~3) == BRIDGE_CONTROL &&

@@ -19,6 +19,7 @@
 struct shadow {
 	bool is_port;
 	int devcap; /* offset of the PCIe capability, 0 for none */
+	int pm; /* offset of the power management that resets on waking, 0 for none */
 	int last; /* the extended capability before ours; 0: there is none */
 	bool lost; /* its streams, although they are enabled */
 	u32 words[SHADOW_WORDS];
@@ -32,8 +33,12 @@ u32 connect_sim_shadow_read(const struct shadow *shadow, int where, u32 real);
 /* Whether a write there stays here. */
 bool connect_sim_shadow_owns(const struct shadow *shadow, int where);
 void connect_sim_shadow_write(struct shadow *shadow, int where, int size, u32 value);
-/* Whether a write to the device itself resets the function, or what is below the port. */
+/*
+ * Whether a write to the device itself resets the function, wakes it with a reset if it sleeps in
+ * D3hot, or resets what is below the port.
+ */
 bool connect_sim_shadow_is_flr(const struct shadow *shadow, int where, u32 value);
+bool connect_sim_shadow_is_wake(const struct shadow *shadow, int where, u32 value);
 bool connect_sim_shadow_is_bus_reset(const struct shadow *shadow, int where, u32 value);
 
 #endif

@@ -27,8 +27,9 @@ struct connect_sim {
 	struct {
 		u32 auth_fails; /* so many connects fail: an endpoint answers ERROR */
 		u32 exchanges; /* so many requests of SPDM have come to endpoints */
-		u32 connect_ms; /* SPDM takes so long, and cannot be interrupted */
+		u32 connect_ms; /* SPDM takes so long, as long as it says so; no signal ends it */
 		u32 remove_ms; /* a context takes so long to go, under PCI/TSM's semaphore */
+		bool reset_keeps_streams; /* a function's own reset leaves its streams alone */
 		bool before_setup; /* one may be secured although its unit is not trusted */
 	} link;
 };

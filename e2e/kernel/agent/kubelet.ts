@@ -30,13 +30,29 @@ const LOOK_MS = 250;
 const AGAIN_MS = 2_000;
 const running = new Map<string, Promise<void>>();
 
+/** Ends a pod, if it is there. */
+function forget(name: string): void {
+  if (!kubelet.pods().some((pod) => pod.name === name)) return;
+  kubelet.terminatePod(NAMESPACE, name);
+  kubelet.removePod(NAMESPACE, name);
+}
+
+/** A pod that is refused for good is made anew, as a controller of pods does: an emulated machine answers too late now and then. */
 async function run(name: string, resource: string): Promise<void> {
-  let state = await kubelet.admitPod({ namespace: NAMESPACE, name, requests: { [resource]: 1 } });
+  const admit = () => kubelet.admitPod({ namespace: NAMESPACE, name, requests: { [resource]: 1 } });
+  let state = await admit();
   for (;;) {
     process.stdout.write(`${JSON.stringify({ atMs: Math.round(performance.timeOrigin + performance.now()), pod: name, ...state })}\n`);
-    if (state.phase !== "Pending") return;
+    if (state.phase === "Running") return;
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-    state = await kubelet.startContainer(NAMESPACE, name);
+    if (!running.has(name)) return;
+    if (state.phase === "Failed") {
+      forget(name);
+      state = await admit();
+    } else {
+      state = await kubelet.startContainer(NAMESPACE, name);
+    }
+    if (!running.has(name)) return forget(name);
   }
 }
 
@@ -55,8 +71,7 @@ function look(): void {
       );
   for (const name of running.keys())
     if (!wanted.has(name)) {
-      kubelet.terminatePod(NAMESPACE, name);
-      kubelet.removePod(NAMESPACE, name);
+      forget(name);
       running.delete(name);
     }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { announce, connect, disconnect, sys } from "../kit/device.ts";
-import { LOAD_PROJECT } from "../kit/modules.ts";
+import { ensureModules, LOAD_PROJECT, MORE_UNITS } from "../kit/modules.ts";
 import { SIM, TABLE } from "../kit/simulator.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
@@ -17,6 +17,8 @@ const rung = await openKernelRung();
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-links-"));
 const FIRST = "0000:01:00.0";
 const SECOND = "0000:02:00.0";
+/** It is off the bus while our TSM is loaded, so that it is not of ours. */
+const THIRD = { address: "0000:03:00.0", port: "0000:00:03.0" };
 /** Registers of the simulator's mailbox, and what they say. PCIe r6.0 7.9.24. */
 const MAILBOX = { control: 0xe88, status: 0xe8c, write: 0xe90, read: 0xe94 };
 const ABORT = 1;
@@ -59,8 +61,11 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
   const exchanges = async (): Promise<number> => Number(await vm.run(`cat ${SIM}/link_exchanges`));
 
   beforeAll(async () => {
-    ({ vm, node } = await startAgentVm(rung, folder, { devices: behindPorts(["nvme,serial=a", "e1000e,romfile="]) }));
-    await vm.run(LOAD_PROJECT);
+    const { kernels } = await rung.kit();
+    const { contents } = await ensureModules(kernels[0], rung.environment, MORE_UNITS);
+    const devices = behindPorts(["nvme,serial=a", "e1000e,romfile=", "nvme,serial=c"]);
+    ({ vm, node } = await startAgentVm(rung, folder, { devices, contents }));
+    await vm.run(`echo 1 > ${sys(THIRD.address, "remove")} && ${LOAD_PROJECT}`);
     await node.startKubelet();
   }, 3_600_000);
   afterAll(async () => {
@@ -192,6 +197,18 @@ describe.skipIf(rung.skipReason !== null)("links on a real kernel", () => {
     await vm.run("echo 1 > /sys/bus/pci/rescan");
     const device = await node.untilDevice(FIRST, "back, with an insecure link", (one) => one.link.state === "Insecure");
     expect(device.link).toMatchObject({ tsm: "" });
+  });
+
+  it("are not made when there are two TSMs, and the other's endpoint is left to it", async () => {
+    await vm.run(`echo 1 > ${sys(THIRD.address, "remove")} && insmod /other_tsm.ko below=${THIRD.port} && echo 1 > /sys/bus/pci/rescan`);
+    expect(await vm.run("ls /sys/class/tsm")).toBe("tsm0\ntsm1\n");
+    expect(await vm.run(`cat ${sys(THIRD.address, "vendor")} ${sys(FIRST, "vendor")}`)).toBe("0x1b36\n0x1b36\n");
+    // Its registers are its own: nothing of ours is on top.
+    expect((await vm.try(`ls -d ${sys(THIRD.address, "tsm")} ${sys(THIRD.address, "doe_features")}`)).code).not.toBe(0);
+    await vm.run("cp /securing.yaml /node.yaml.new && mv /node.yaml.new /node.yaml");
+    await node.untilDevice(FIRST, "TsmAmbiguous", (one) => one.reason === "TsmAmbiguous");
+    await vm.run("rmmod other_tsm");
+    await node.untilDevice(FIRST, "another reason", (one) => one.reason === "NoVfioDevice");
   });
 
   it("leave nothing in the kernel's log that anybody should look at", async () => {

@@ -27,11 +27,11 @@ export const PROJECT: ModuleSource = {
   variables: ["TDX_TESTING=1"],
 };
 
-/** `more_units.ko`: VT-d units that the machine does not have. */
+/** `more_units.ko`: VT-d units that the machine does not have; `other_tsm.ko`, where the kernel has TSMs: another link TSM. */
 export const MORE_UNITS: ModuleSource = {
   name: "units",
   folder: fileURLToPath(new URL("../units", import.meta.url)),
-  rooms: ["Kbuild", "more_units.c"],
+  rooms: ["Kbuild", "more_units.c", "other_tsm.c"],
   variables: [],
 };
 
