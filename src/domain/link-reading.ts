@@ -9,15 +9,12 @@
 import type { Address, PciFunction, Tristate } from "./device.ts";
 import { type Ground, slotOf, type UnitFact } from "./ground.ts";
 import type { HostView } from "./host.ts";
-import { bySlot, type FunctionInSlot, type Link, type LinkRead, type RidRange, type Slot, slotOwnerOf } from "./slot.ts";
+import { bySlot, type FunctionInSlot, type LinkRead, type Slot, slotOwnerOf } from "./slot.ts";
 import type { RegBase } from "./unit.ts";
 import type { Reading } from "./view.ts";
 
 /** The last whole reading of a slot's link. */
-export interface LastLink {
-  readonly link: Link;
-  readonly dsm: string;
-  readonly covers: readonly RidRange[];
+export interface LastLink extends Pick<Slot, "link" | "dsm" | "covers" | "streamsLeft" | "blocksLeft"> {
   readonly registers: string;
   /** `tsm/bound` of those of its functions of which it could be read. */
   readonly bound: ReadonlyMap<Address, Tristate>;
@@ -57,14 +54,14 @@ export function hostToJudge(host: Reading<HostView>, context: LinkContext): Read
 export function linksAfterLook(before: LastLinks, { slots, onSlot: members, units, view }: Ground): LastLinks {
   if (view.host.kind !== "Read") return before;
   const links = new Map<Address, LastLink>();
-  for (const { owner, link, dsm, covers, linkRead } of slots.values()) {
+  for (const { owner, link, dsm, covers, streamsLeft, blocksLeft, linkRead } of slots.values()) {
     const onSlot = members.get(owner) ?? [];
     const epoch = epochOf(onSlot, units);
     const last = before.get(owner);
     if (epoch === null) continue;
     if ((linkRead.tsm === "Stands" || linkRead.tsm === "Writing") && last !== undefined) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
     else if (linkRead.tsm === "Read" && linkRead.registers !== null)
-      links.set(owner, { link, dsm, covers, registers: linkRead.registers, bound: boundOf(onSlot, last), epoch });
+      links.set(owner, { link, dsm, covers, streamsLeft, blocksLeft, registers: linkRead.registers, bound: boundOf(onSlot, last), epoch });
   }
   return links;
 }
@@ -114,7 +111,10 @@ function withLink(slot: Slot, last: Standing | null, { writing }: LinkContext): 
     return { ...slot, link: { ...slot.link, state: "Unknown", streamSecure: "Unknown" }, covers: [], linkRead: { ...slot.linkRead, tsm: "Blocked" } };
   if (last === null || (slot.linkRead.tsm !== "Blocked" && !last.isWriting)) return slot;
   const linkRead: LinkRead = { ...slot.linkRead, tsm: last.isWriting ? "Writing" : "Stands" };
-  return { ...slot, link: last.link, dsm: last.dsm, covers: last.covers, linkRead };
+  const { link, dsm, covers, streamsLeft, blocksLeft } = last;
+  const stood = { ...slot, link, dsm, covers, linkRead };
+  // The kernel has taken the stream of a link that is not secured yet. Nobody else can take one while this process writes.
+  return writing === null ? stood : { ...stood, streamsLeft, blocksLeft };
 }
 
 /** It stands for the gate. For what frees something, a TDI may have been bound meanwhile. */

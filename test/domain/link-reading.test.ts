@@ -52,6 +52,17 @@ function look(memory: Memory, shown: Shown | null, driver: Reading<DriverView> =
 }
 
 describe("a link whose reading blocks", () => {
+  it("keeps the streams that were left while this process writes, and has those that are left while somebody else does", () => {
+    const { links } = look(aMemory(), idle).memory;
+    const { units } = groundFrom(aView({ driver: aDriver() }));
+    const { fn, slot } = inSlotAs(blocked("idle", false));
+    const taken = { fn, slot: { ...slot, streamsLeft: 3, blocksLeft: { endpoint: 1, rootPort: 3 } } };
+    const judged = (writing: string | null) => toJudge(taken, { links, units, writing }).slot;
+    for (const writing of [ADDRESS, "0000:99:00.0"])
+      expect(judged(writing)).toMatchObject({ streamsLeft: 4, blocksLeft: { endpoint: 1, rootPort: 4 } });
+    expect(judged(null)).toMatchObject({ streamsLeft: 3, blocksLeft: { endpoint: 1, rootPort: 3 } });
+  });
+
   it("stands as this process read it in this epoch", () => {
     const before = look(aMemory(), idle).memory;
     const { seen, verdict } = look(before, blocked("idle", false));

@@ -107,7 +107,8 @@ export class HostModel {
 
   /** How many more links can be secured; null: it is not known. */
   get streamsLeft(): number | null {
-    const taken = this.functions.filter((fn) => fn.linkOwner === null && fn.link.value !== "Off").length;
+    // A kernel takes the stream before the link is secured with it.
+    const taken = this.functions.filter((fn) => fn.linkOwner === null && (fn.link.value !== "Off" || fn.isHalfWritten.value)).length;
     return this.#streams === null ? null : Math.max(0, this.#streams - taken);
   }
 

@@ -72,12 +72,13 @@ export class LinkWriter<Process> {
 
   #run({ write }: { readonly write: LinkWrite }, boot: number, done: (end: LinkWriteEnd) => void): void {
     const fn = this.#host.find(write.owner);
+    const isStreamLeft = this.#host.streamsLeft !== 0;
     this.isBusy = true;
     this.#host.blockTsm(false);
     fn?.isHalfWritten.set(true);
     const end = (): void => {
       if (boot !== this.#boot) return;
-      const errno = this.#answer(fn, write);
+      const errno = this.#answer(fn, write, isStreamLeft);
       fn?.isHalfWritten.set(false);
       this.isBusy = false;
       this.#host.blockTsm(true);
@@ -87,7 +88,7 @@ export class LinkWriter<Process> {
     else this.#time.after(WORLD, this.latencyMs, end);
   }
 
-  #answer(fn: HostFunction | null, { kind }: LinkWrite): string | null {
+  #answer(fn: HostFunction | null, { kind }: LinkWrite, isStreamLeft: boolean): string | null {
     if (fn === null || !fn.isPresent.value) return "ENODEV";
     const fault = this.faults.findIndex(({ address, errno }) => address === fn.address && (errno !== NO_STREAM || kind === "Connect"));
     if (fault >= 0) {
@@ -104,7 +105,7 @@ export class LinkWriter<Process> {
       if (isConnected) return "EBUSY";
       // Another stream has the registers.
       if (fn.link.value !== "Off") return "ENXIO";
-      if (this.#host.streamsLeft === 0) {
+      if (!isStreamLeft) {
         this.failedMs.set(fn.address, this.#time.nowMs);
         return "ENOMEM";
       }

@@ -386,8 +386,14 @@ const links: readonly Mutant[] = [
     "if (open === undefined && verdicts.length > 99) return verdicts.map(",
   ]),
   without("streams that are offered a second time", LINKS_STREAMS, ["for (const slot of wanted) take(slot);", ""]),
+  without("streams counted a second time while they are taken", LINK_READING, ["return writing === null ? stood : {", "return true ? stood : {"]),
   without("register blocks of a root port that nobody counts", LINKS_STREAMS, ["left: blocksLeft.rootPort }", "left: null }"]),
   without("a link released under a pod whose function is off the bus", LINKS_USE, ["|| last === undefined || units.has(last);", ";"]),
+  without("looks while another link is written", LINKS_PLAN, ["wakeAtMs: writing === null ? finding.wakeAtMs : null,", ""]),
+  without("looks at links that the own write keeps from being read", "domain/memory.ts", [
+    "isAnyLinkUnsure(ground, memory.linkWork.writing !== null)",
+    "isAnyLinkUnsure(ground, false)",
+  ]),
   without("a link that is connected again and again without a stream", LINKS_WORK, [
     'else if (unread.has(owner) && link.state === "Secure")',
     'else if (unread.has(owner) && link.state === "Insecure")',

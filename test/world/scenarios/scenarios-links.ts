@@ -3,7 +3,7 @@
 /** Links that the agent secures, repairs and releases, or that it waits for. */
 import type { World } from "../life/world.ts";
 import { GPU, plainIntent, specOf, type WorldShape } from "../models/shape.ts";
-import { advance, intent, POD, type Scenario, start, step, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
+import { advance, intent, POD, type Scenario, start, step, TWO_GPUS, TWO_UNITS, UP, VIRTUAL } from "./scenario.ts";
 
 const ON_PREPARE: Partial<WorldShape> = { linkEnable: "OnPrepare", spec: specOf(plainIntent({ link: { enable: "OnPrepare" } })) };
 const EXTERNAL: Partial<WorldShape> = { linkEnable: "External", spec: specOf(plainIntent({ link: { enable: "External" } })) };
@@ -96,6 +96,16 @@ export const LINKS: readonly Scenario[] = [
     check: all(device(0, "Offered", "Securing"), device(1, "Offered"), ({ api }) =>
       api.pods[1]?.stage === "Held" ? [] : ["the other pod has nothing"],
     ),
+  },
+  {
+    name: "an agent that writes a link for a minute looks at the host no more often than ever",
+    shape: { ...ON_PREPARE, ...TWO_GPUS, linkMs: 60_000 },
+    steps: [...UP, ...POD, step("createPod", { word: GPU, at: 1 }), step("admitPod", { word: "pod-1" }), advance(55_000)],
+    check: ({ turnstile }) => {
+      const looks = turnstile.passed.get("host.observe") ?? 0;
+      // Some 15 around the two answers, and one every ten seconds.
+      return looks <= 25 ? [] : [`the agent has looked ${looks} times`];
+    },
   },
   {
     name: "a link whose write outlived its agent is the next one's",
@@ -315,6 +325,14 @@ export const LINKS: readonly Scenario[] = [
     steps: [...UP, advance(6_000), ...POD, advance(8_000)],
     check: all(device(0, "Offered", "Securing"), device(1, "NoStreamFree")),
   },
+  ...(["HostBridge", "RootPort"] as const).map(
+    (streamPool): Scenario => ({
+      name: `the stream that a connect has taken from the ${streamPool} is not counted a second time while it lasts`,
+      shape: { ...ON_PREPARE, ...TWO_GPUS, linkMs: 15_000, streams: 2, streamPool },
+      steps: [...UP, advance(6_000), ...POD, advance(8_000)],
+      check: all(device(0, "Offered", "Securing"), device(1, "Offered")),
+    }),
+  ),
   {
     name: "a device that waits for a stream is offered when the pod that has it has gone",
     shape: { ...ON_PREPARE, streams: 1 },
