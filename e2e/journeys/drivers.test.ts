@@ -10,7 +10,7 @@ let journey: Journey;
 beforeEach(async () => {
   journey = startJourney();
   await journey.simulate("create", "--host", "tdx-connect-2s");
-});
+}, 60_000);
 afterEach(() => journey.end());
 
 const manifest = (bind: string): void =>

@@ -33,8 +33,9 @@ export interface LinkRead {
   /** How `tsm/connect` was read, and `tsm/dsm` of a connected one. */
   readonly tsm: TsmRead;
   /**
-   * Control, status and requester IDs of every IDE stream of both ends (the slot's functions, the root port above), for comparison only; null when
-   * those of function 0 or of the root port cannot be read. They are read after `tsm/`, and block on nothing.
+   * Control, status and requester IDs of the IDE streams of both ends, for comparison only: every one of the slot's functions, and those of the root port
+   * above in which the slot's streams end by the kernel's names (below a switch the others are other slots'). Null when those of function 0 or of the root
+   * port cannot be read. They are read after `tsm/`, and block on nothing.
    */
   readonly registers: string | null;
   /** Why the IDE registers that speak for the slot are not all known, for people; empty when they are. */

@@ -101,7 +101,8 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
   const tsm = readings.find(({ connect }) => connect.kind !== "Missing") ?? NO_TSM;
   // The registers are compared of a slot with `tsm/` only.
   const port = readings.length === 0 || hostBridge === null ? "Unknown" : rootPort === null ? null : (capabilitiesAt(rootPort, around) ?? "Unknown");
-  const linkRead = decideLinkRead(end, port, tsm);
+  const streams = streamsOfSlot(owner, readings.length === 0 ? { kind: "Missing" } : around.streamsOf(bridgePath));
+  const linkRead = decideLinkRead(end, { rootPort: port, blocks: blocksOf(streams) }, tsm);
   return {
     owner,
     port: first === undefined || !isBridge(first.identity) ? null : first.capabilities?.isUpstream ? "Upstream" : "FarEnd",
@@ -111,38 +112,48 @@ export function assembleSlot(owner: Address, members: readonly FunctionFacts[], 
     tsms: around.tsms,
     streamsLeft: readings.length === 0 ? null : around.streamsLeftOf(bridgePath),
     blocksLeft: { endpoint: blocksLeftOf(ideOf(end.zero)), rootPort: blocksLeftOf(ideOf(port)) },
-    ...linkOf(end, { owner, port, connect: tsm.connect, streams: () => around.streamsOf(bridgePath) }),
+    ...linkOf(end, { port, connect: tsm.connect, streams }),
     linkRead: around.wasWritten(owner) ? { ...linkRead, tsm: "Writing" } : linkRead,
   };
 }
 
 /** `LinkRead.registers` of a slot whose functions have `tsm/`, from the functions on it and the root port above. */
-export function registersOfSlot(
-  owner: Address,
-  members: readonly FunctionFacts[],
-  { port, hostBridge, factsOf }: { readonly port: Address | null; readonly hostBridge: string | null; readonly factsOf: Surroundings["factsOf"] },
-): string | null {
+export function registersOfSlot(owner: Address, members: readonly FunctionFacts[], { port, hostBridge, streams, factsOf }: FarFacts): string | null {
   const above = hostBridge === null ? "Unknown" : port === null ? null : (capabilitiesAt(port, { factsOf }) ?? "Unknown");
   const others = members.flatMap(({ address, capabilities }) => (address === owner ? [] : (capabilities ?? [])));
-  return decideLinkRead({ zero: capabilitiesAt(owner, { factsOf }), others }, above, NO_TSM).registers;
+  const far = { rootPort: above, blocks: blocksOf(streamsOfSlot(owner, streams)) } as const;
+  return decideLinkRead({ zero: capabilitiesAt(owner, { factsOf }), others }, far, NO_TSM).registers;
+}
+
+interface FarFacts {
+  readonly port: Address | null;
+  readonly hostBridge: string | null;
+  /** Of the host bridge. */
+  readonly streams: FileReading<readonly NamedStream[]>;
+  readonly factsOf: Surroundings["factsOf"];
+}
+
+/** Null: it cannot be told. */
+function streamsOfSlot(owner: Address, named: FileReading<readonly NamedStream[]>): readonly NamedStream[] | null {
+  return named.kind === "Unreadable" ? null : (valueOrNull(named) ?? []).filter(({ endpoint }) => endpoint === owner);
+}
+
+function blocksOf(streams: readonly NamedStream[] | null): ReadonlySet<number> | null {
+  return streams === null ? null : new Set(streams.map(({ rootPortBlock }) => rootPortBlock));
 }
 
 interface LinkParts {
-  readonly owner: Address;
   readonly port: Capabilities | null | "Unknown";
   readonly connect: TsmText;
-  /** Streams of the host bridge: read only where a link is secured. */
-  readonly streams: () => FileReading<readonly NamedStream[]>;
+  readonly streams: readonly NamedStream[] | null;
 }
 
-function linkOf(end: LinkEnd, { owner, port, connect, streams }: LinkParts): Pick<Slot, "link" | "covers"> {
+function linkOf(end: LinkEnd, { port, connect, streams }: LinkParts): Pick<Slot, "link" | "covers"> {
   const state = decideState(end, connect);
   const tsm = textOf(connect);
   if (state !== "Secure") return { link: { state, tsm, streamSecure: state === "Unknown" ? "Unknown" : "No" }, covers: [] };
-  const named = streams();
-  if (named.kind === "Unreadable") return { link: { state, tsm, streamSecure: "Unknown" }, covers: [] };
-  const own = (valueOrNull(named) ?? []).filter(({ endpoint }) => endpoint === owner);
-  const { secure, covers } = judgeStreams(own, { endpoint: ideOf(end.zero), rootPort: ideOf(port) });
+  if (streams === null) return { link: { state, tsm, streamSecure: "Unknown" }, covers: [] };
+  const { secure, covers } = judgeStreams(streams, { endpoint: ideOf(end.zero), rootPort: ideOf(port) });
   return { link: { state, tsm, streamSecure: secure }, covers };
 }
 

@@ -117,11 +117,15 @@ export function anyStream(ide: Ide, test: (stream: IdeStream) => boolean): Trist
   return ide.streams.some(test) ? "Yes" : "No";
 }
 
-/** Control, status and requester IDs of every stream as text; null when one of them cannot be read. Equal texts: nothing has changed. */
-export function streamRegistersOf(ide: Ide): string | null {
+/**
+ * Control, status and requester IDs of every stream, or of these selective blocks, as text; null when one of them cannot be read. Equal texts: nothing has
+ * changed.
+ */
+export function streamRegistersOf(ide: Ide, blocks: ReadonlySet<number> | null = null): string | null {
   if (ide.kind === "Absent") return "none";
   if (ide.kind === "Unknown" || ide.streams === null) return null;
-  return ide.streams.map(({ control, status, rids }) => [control, status, ...(rids ? [rids.first, rids.last] : [])].map(hex).join(":")).join(" ");
+  const streams = ide.streams.filter(({ kind, block }) => blocks === null || (kind === "Selective" && blocks.has(block)));
+  return streams.map(({ control, status, rids }) => [control, status, ...(rids ? [rids.first, rids.last] : [])].map(hex).join(":")).join(" ");
 }
 
 function hex(value: number): string {

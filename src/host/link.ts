@@ -31,13 +31,18 @@ export function textOf(text: TsmText): string {
   return text.kind === "Value" ? text.value : "";
 }
 
-/**
- * How reading the link ended. `rootPort` is the other end: null when there is none (the slot is on the root bus), `"Unknown"` when that cannot be
- * told or the root port is not on the bus.
- */
-export function decideLinkRead(end: LinkEnd, rootPort: Capabilities | null | "Unknown", { connect, dsm }: Omit<TsmReading, "bound">): LinkRead {
+/** The other end of a slot's link. */
+export interface FarEnd {
+  /** Null when there is none (the slot is on the root bus), `"Unknown"` when that cannot be told or the root port is not on the bus. */
+  readonly rootPort: Capabilities | null | "Unknown";
+  /** The blocks in which the slot's streams end by the kernel's names; null: it cannot be told. Others are of other slots below the same root port. */
+  readonly blocks: ReadonlySet<number> | null;
+}
+
+/** How reading the link ended. */
+export function decideLinkRead(end: LinkEnd, far: FarEnd, { connect, dsm }: Omit<TsmReading, "bound">): LinkRead {
   const tsm = [connect, dsm].map(readOf).find((read) => read !== "Read") ?? "Read";
-  return { tsm, registers: registersOf(end, rootPort), problem: problemOfEnd(end) };
+  return { tsm, registers: registersOf(end, far), problem: problemOfEnd(end) };
 }
 
 /** Whether a TDI of a function is bound, and how reading that ended. */
@@ -58,10 +63,10 @@ function speakersOf({ zero, others }: LinkEnd): readonly Ide[] {
   return others.length === 0 ? [UNREADABLE_CAPABILITIES.ide] : others.map(({ ide }) => ide);
 }
 
-function registersOf({ zero, others }: LinkEnd, rootPort: Capabilities | null | "Unknown"): string | null {
-  const ends = [zero, rootPort];
-  if (ends.includes("Unknown") || (zero === null && others.length === 0)) return null;
-  const texts = ends.flatMap((one) => (one === null || one === "Unknown" ? [] : [streamRegistersOf(one.ide)]));
+function registersOf({ zero, others }: LinkEnd, { rootPort, blocks }: FarEnd): string | null {
+  if (zero === "Unknown" || rootPort === "Unknown" || (zero === null && others.length === 0)) return null;
+  const near = zero === null ? [] : [streamRegistersOf(zero.ide)];
+  const texts = rootPort === null ? near : [...near, streamRegistersOf(rootPort.ide, blocks)];
   if (texts.includes(null)) return null;
   // One without IDE says nothing, read or not.
   const rest = others.filter(({ ide }) => ide.kind !== "Absent").map(({ ide }) => streamRegistersOf(ide) ?? "unread");

@@ -8,6 +8,7 @@ import { assembleFunction, assembleSlot, ownerOf, registersOfSlot, speakerOf } f
 import { type BareFacts, readFunction, withCapabilities } from "./functions.ts";
 import { NOT_ASKED } from "./holders.ts";
 import { readTsm } from "./read-tsm.ts";
+import { readStreams } from "./streams.ts";
 import { type Reader, searchHolders, surroundings, unitByLink } from "./surroundings.ts";
 import { isConnected } from "./tsm.ts";
 
@@ -48,12 +49,13 @@ export function readRegisters(reader: Reader, owner: Address): string | null {
   const on = [owner, ...siblingsWithIde(reader, owner)].flatMap((address) => readFunction(source, address) ?? []);
   const [first] = on;
   if (first === undefined) return null;
-  const { rootPort, hostBridge } = first.identity.place;
+  const { rootPort, hostBridge, bridgePath } = first.identity.place;
   const facts = new Map([...new Set(on)].map((one) => [one.address, withCapabilities(source, one)]));
   const port = rootPort === null ? null : readFunction(source, rootPort);
   if (port !== null) facts.set(port.address, withCapabilities(source, port, true));
   const members = [...facts.values()].filter((one) => ownerOf(one) === owner).sort((a, b) => compareAddress(a.address, b.address));
-  return registersOfSlot(owner, members, { port: rootPort, hostBridge, factsOf: (address) => facts.get(address) ?? null });
+  const streams = bridgePath === null ? ({ kind: "Missing" } as const) : readStreams(reader.paths.sys, bridgePath);
+  return registersOfSlot(owner, members, { port: rootPort, hostBridge, streams, factsOf: (address) => facts.get(address) ?? null });
 }
 
 /** Other functions of the slot that the last look found with IDE registers, or could not read. There are none where the specification is kept. */

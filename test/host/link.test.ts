@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it, test } from "vitest";
 import { type Capabilities, UNREADABLE_CAPABILITIES } from "../../src/host/capabilities.ts";
-import { decideBound, decideLinkRead, decideState, isIdeRead, type LinkEnd, textOf } from "../../src/host/link.ts";
+import { decideBound, decideLinkRead, decideState, type FarEnd, isIdeRead, type LinkEnd, textOf } from "../../src/host/link.ts";
 import type { FileReading } from "../../src/host/reading.ts";
 import type { TsmText } from "../../src/host/tsm.ts";
 import { capable, plain } from "./capabilities-of.ts";
@@ -60,11 +60,12 @@ describe("the state of a link", () => {
 });
 
 describe("the reading of a link", () => {
-  const registers = (zero: Capabilities, port: Parameters<typeof decideLinkRead>[1], ...others: Capabilities[]) =>
-    decideLinkRead({ zero, others }, port, READ).registers;
+  const far = (rootPort: FarEnd["rootPort"], ...blocks: number[]): FarEnd => ({ rootPort, blocks: new Set(blocks) });
+  const registers = (zero: Capabilities, port: FarEnd["rootPort"], ...others: Capabilities[]) =>
+    decideLinkRead({ zero, others }, far(port, 0), READ).registers;
 
   it("failed when an error came back, and blocked when nothing did", () => {
-    const how = (connect: TsmText, dsm: TsmText = none) => decideLinkRead(alone(quiet), null, { connect, dsm }).tsm;
+    const how = (connect: TsmText, dsm: TsmText = none) => decideLinkRead(alone(quiet), far(null), { connect, dsm }).tsm;
     expect([text(""), none, stuck, blocked].map((connect) => how(connect))).toEqual(["Read", "Read", "Failed", "Blocked"]);
     expect([stuck, blocked].map((dsm) => how(text("tsm0"), dsm))).toEqual(["Failed", "Blocked"]);
   });
@@ -85,14 +86,22 @@ describe("the reading of a link", () => {
     expect(registers(quiet, quiet, plain)).toBe(registers(quiet, quiet));
   });
 
+  it("has nothing of the root port's blocks in which other slots' streams end, unless it cannot be told which these are", () => {
+    const inBlocks = (port: FarEnd["rootPort"], blocks: FarEnd["blocks"]) =>
+      decideLinkRead({ zero: quiet, others: [] }, { rootPort: port, blocks }, READ).registers;
+    expect(inBlocks(streaming, new Set())).toBe(inBlocks(quiet, new Set()));
+    expect(inBlocks(streaming, null)).not.toBe(inBlocks(quiet, null));
+    expect(inBlocks(UNREADABLE_CAPABILITIES, new Set())).toBeNull();
+  });
+
   it("has none when those of function 0 or of the root port cannot be read", () => {
     expect([registers(UNREADABLE_CAPABILITIES, quiet), registers(quiet, UNREADABLE_CAPABILITIES), registers(quiet, "Unknown")]).toEqual([
       null,
       null,
       null,
     ]);
-    expect(decideLinkRead({ zero: "Unknown", others: [] }, quiet, READ).registers).toBeNull();
-    expect(decideLinkRead({ zero: null, others: [] }, quiet, READ).registers).toBeNull();
+    expect(decideLinkRead({ zero: "Unknown", others: [] }, far(quiet), READ).registers).toBeNull();
+    expect(decideLinkRead({ zero: null, others: [] }, far(quiet), READ).registers).toBeNull();
   });
 });
 

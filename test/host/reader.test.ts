@@ -263,6 +263,7 @@ describe("links", () => {
 
   it("whose tsm files give an error are failed, and those that give nothing in time blocked, with the registers of both ends", async () => {
     addLink(off);
+    nameStream();
     const free = await links(readerWith(async () => ({ kind: "Value", value: "" })));
     expect(free.linkRead?.tsm).toBe("Read");
     const failed = await links(readerWith(async () => ({ kind: "Unreadable", why: "EIO" })));
@@ -348,6 +349,7 @@ describe("links", () => {
 
   it("have other registers when a stream covers others, and the same when only these are read", async () => {
     addLink(on);
+    nameStream();
     const port = readerWith(connected);
     setSpace(ROOT_PORT, covering(0x0100, 0x0100));
     const before = await links(port);
