@@ -47,13 +47,13 @@ export async function agentContents(folder: string): Promise<Contents> {
   };
 }
 
-/** One of the programs beside this file, with all that it imports, for a VM. Returns its path in `folder`. */
-export async function bundleProgram(name: string, folder: string): Promise<string> {
+/** A program of the folder `room`, with all that it imports, for a VM. Returns its path in `folder`. */
+export async function bundleProgram(name: string, folder: string, room: "agent" | "node" = "agent"): Promise<string> {
   const outfile = join(folder, `${name}.mjs`);
   const banner = { js: 'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);' };
   await build({
     absWorkingDir: ROOT,
-    entryPoints: [`e2e/kernel/agent/${name}.ts`],
+    entryPoints: [`e2e/kernel/${room}/${name}.ts`],
     outfile,
     bundle: true,
     format: "esm",

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { API_VERSION, TRUSTED_IOMMU } from "../../../src/api/names.ts";
 import { statusSchema } from "../../../src/api/status.ts";
-import type { LinkEnable } from "../../../src/domain/intent.ts";
+import type { DriverBind, LinkEnable } from "../../../src/domain/intent.ts";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { type Look, met, notYet, waitUntil } from "../../cluster/waiting.ts";
@@ -13,21 +13,21 @@ import { AGENT_IMAGE_VALUES } from "../../image/agent-image.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const CHART = join(ROOT, "charts/trusted-iommu");
-const RELEASE = "trusted-iommu";
+/** Release and namespace of the agents. */
+export const RELEASE = "trusted-iommu";
 const PREFIX = "teeio.dev/";
 
 /** The resource that the node's NVMe devices are offered as. */
 export const RESOURCE = `${PREFIX}nvme`;
 /** Emulated, beside a whole cluster. */
-const DEADLINE_MS = 180_000;
+const DEADLINE_MS = 420_000;
 
 export interface Agents {
   /** Installs the chart with its own values but the image's name, and the node that it is for. */
   install(): Promise<void>;
   /** Waits until the node's agent is ready, and alone. Not for a node that has just been reset: the API server goes on showing what was. */
   untilReady(): Promise<void>;
-  /** `enable`: who secures links; nobody, when it is not given. */
-  setIntent(state: "Trusted" | "Cleared", enable?: LinkEnable): Promise<void>;
+  setIntent(state: "Trusted" | "Cleared", ways?: IntentWays): Promise<void>;
   /** The agent's newest report on the newest spec for which `holds` is true. @throws with the last one when none comes */
   untilStatus(what: string, holds: (status: NodeStatus) => boolean): Promise<NodeStatus>;
   /** What the scheduler counts with, of the project's resources. */
@@ -36,6 +36,13 @@ export interface Agents {
   untilAllocatable(count: string): Promise<void>;
   /** The newest of what the agent has written. */
   log(): Promise<string>;
+}
+
+export interface IntentWays {
+  /** Who secures links; nobody, when it is not given. */
+  readonly enable?: LinkEnable;
+  /** Which driver the agent gives the devices; vfio-pci, when it is not given. */
+  readonly bind?: DriverBind;
 }
 
 const OBJECT = z.object({ metadata: z.object({ generation: z.number() }), status: z.unknown().optional() });
@@ -69,8 +76,8 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
         return others.length === 0 && container?.ready === true ? met(true) : notYet<boolean>(JSON.stringify(list.items));
       });
     },
-    async setIntent(state, enable = "Never") {
-      const resources = [{ name: RESOURCE, match: { classes: ["0108"] } }];
+    async setIntent(state, { enable = "Never", bind = "Vfio" } = {}) {
+      const resources = [{ name: RESOURCE, match: { classes: ["0108"] }, driver: { bind } }];
       const spec = { state, units: { all: true }, resources, link: { enable } };
       await cluster.apply({ apiVersion: API_VERSION, kind: TRUSTED_IOMMU.kind, metadata: { name: node }, spec });
     },

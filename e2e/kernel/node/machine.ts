@@ -12,7 +12,7 @@ import type { Contents } from "../vm/initramfs.ts";
 export const DEVICES = ["0000:01:00.0", "0000:02:00.0"] as const;
 
 /** VFIO, and every device given to it. */
-export const GIVE_TO_VFIO = [LOAD_VFIO, ...DEVICES.map(giveToVfio)].join(" && ");
+const GIVE_TO_VFIO = [LOAD_VFIO, ...DEVICES.map(giveToVfio)].join(" && ");
 
 /** Everything above while the agent sleeps: it would be faster than the line that holds SETUP. */
 export const PREPARE_WITH_SETUP_HELD = `kill -STOP $(pidof node) && ${LOAD_PROJECT} && ${HOLD_SETUP} && ${GIVE_TO_VFIO} && kill -CONT $(pidof node)`;

@@ -1,27 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // A virtual machine as a node of the real cluster, beside the nodes that are namespaces, and the agent on it as on a user's machine: kernel 7.2,
 // a VT-d unit, SETUP by ioctl, devices for pods. The TDX module's half is simulated in its kernel. Told in order, on one cluster.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from "vitest";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import { type Cluster, startCluster } from "../../cluster/cluster.ts";
 import { openRung } from "../../cluster/rung.ts";
-import { met, notYet, waitUntil } from "../../cluster/waiting.ts";
 import { agentImage } from "../../image/agent-image.ts";
+import { bundleProgram } from "../agent/contents.ts";
 import { sys } from "../kit/device.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
 import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, SIM, TABLE } from "../kit/simulator.ts";
+import { LOAD_VFIO } from "../kit/vfio.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
 import type { Vm } from "../vm/vm.ts";
 import { type Agents, agentsOn, RESOURCE, ROOT } from "./agents.ts";
-import { DEVICES, GIVE_TO_VFIO, machineContents, PREPARE_WITH_SETUP_HELD } from "./machine.ts";
-import { deploymentOf, isReady, podOf, untilLog, untilPod } from "./pods.ts";
+import { tellOfAConsumer } from "./consumer.ts";
+import { DEVICES, machineContents, PREPARE_WITH_SETUP_HELD } from "./machine.ts";
+import { deploymentOf, isReady, podOf, untilEvent, untilLog, untilPod } from "./pods.ts";
+import type { Stage } from "./stage.ts";
 import { startVmNode, type VmNode } from "./vm-node.ts";
+import { POD_NAMES } from "./vmm.ts";
+import { writeVmmImage } from "./vmm-image.ts";
 
 const rung = await openKernelRung();
 const clusterRung = await openRung();
 
+const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-node-"));
 const NODE = "vm1";
 /** Opens what it was given for writing, which the device cgroup allows for nothing else. */
 const OPEN_DEVICES =
@@ -42,30 +51,25 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
   let agents: Agents;
   let wentWrong = false;
   const tell = rung.progress;
-  const untilEvent = (text: RegExp): Promise<string> =>
-    waitUntil(
-      `an event like ${text}`,
-      async () => {
-        const { stdout } = await cluster.kubectl(["get", "events", "-o", "custom-columns=MESSAGE:.message", "--no-headers"]);
-        return text.test(stdout) ? met(stdout) : notYet<string>(stdout);
-      },
-      { deadlineMs: 180_000, everyMs: 500 },
-    );
   const show = async (...args: readonly string[]): Promise<string> => {
     const { stdout } = await cluster.kubectl(args);
     tell(`kubectl ${args.join(" ")}\n${stdout.trimEnd()}`);
     return stdout;
   };
+  const onStage = (): Stage => ({ cluster, node, vm, agents, tell, show });
 
   beforeAll(async () => {
     const { environment } = rung;
     const { chroot, kernels } = await rung.kit();
     const [kernel] = kernels;
-    const contents = await machineContents(kernel, environment, tell);
+    const names = await bundleProgram("pod-names", folder, "node");
+    const contents = { ...(await machineContents(kernel, environment, tell)), [POD_NAMES]: names };
     cluster = await startCluster({ nodes: ["n1", "n2"], binaries: await clusterRung.binaries(), environment, progress: tell });
-    const image = await agentImage(ROOT);
+    const monitor = join(folder, "vmm.tar");
+    await writeVmmImage(chroot, monitor);
+    const archives = [await agentImage(ROOT), monitor];
     const devices = behindPorts(["nvme,serial=a", "nvme,serial=b"]);
-    node = await startVmNode(cluster, { name: NODE, chroot, kernel, devices, archives: [image], contents, environment, progress: tell });
+    node = await startVmNode(cluster, { name: NODE, chroot, kernel, devices, archives, contents, environment, progress: tell });
     vm = node.vm;
     agents = agentsOn(cluster, NODE);
   }, 3_600_000);
@@ -79,7 +83,10 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
       tell(await agents.log());
     });
   });
-  afterAll(() => cluster?.stop({ failed: wentWrong }));
+  afterAll(async () => {
+    await cluster?.stop({ failed: wentWrong });
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   it("is Ready, with a kernel of its own", async () => {
     expect(await show("get", "nodes", "-o", "wide")).toMatch(/^vm1 +Ready .* v1\.37\.2 +10\.77\.0\.13 .* 7\.2\./m);
@@ -98,7 +105,7 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     await agents.install();
     await agents.untilReady();
     tell("the agent is ready");
-    await agents.setIntent("Trusted");
+    await agents.setIntent("Trusted", { bind: "Keep" });
     const status = await agents.untilStatus("a verdict", (now) => now.units[0]?.state === "Unsupported");
     expect(status.units).toMatchObject([{ regBase: "0xfed90000", state: "Unsupported", reason: "TdxConnectMissing" }]);
     await show("get", "trustediommu");
@@ -117,9 +124,13 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     await agents.untilAllocatable("0");
   });
 
-  it("offers them as soon as vfio-pci has them", async () => {
-    await vm.run(GIVE_TO_VFIO);
+  it("gives them to vfio-pci when the spec says so, and offers them", async () => {
+    await vm.run(LOAD_VFIO);
+    const drivers = `for address in ${DEVICES.join(" ")}; do basename $(readlink /sys/bus/pci/devices/$address/driver || echo none); done`;
+    expect(await vm.run(drivers)).toBe("none\nnone\n");
+    await agents.setIntent("Trusted", { bind: "Vfio" });
     await agents.untilAllocatable("2");
+    expect(await vm.run(drivers)).toBe("vfio-pci\nvfio-pci\n");
     await agents.untilStatus("both offered", (now) => isEach(now, "Offered"));
     await show("get", "trustediommu", "-o", "wide");
   });
@@ -148,8 +159,8 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     await show("get", "trustediommu");
     await vm.run(LET_SETUP_GO_ON);
     await agents.untilAllocatable("1");
-    const status = await agents.untilStatus("one held", (now) => reasons(now).includes("HeldAcrossTrustLoss"));
-    expect(reasons(status).toSorted()).toEqual(["HeldAcrossTrustLoss", "Offered"]);
+    const heldAndOffered = ["HeldAcrossTrustLoss", "Offered"];
+    await agents.untilStatus("one held, one offered", (now) => isDeepStrictEqual(reasons(now).toSorted(), heldAndOffered));
     await cluster.kubectl(["delete", "pod", "forced", "--wait=true", "--timeout=120s"]);
   });
 
@@ -183,8 +194,8 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     await show("get", "pods", "-o", "wide");
   });
 
-  it("secures the link of a pod's device before its container starts, however long that takes", async () => {
-    await agents.setIntent("Trusted", "OnPrepare");
+  it("secures the link of a device that a pod has already, and releases it when the pod has gone", async () => {
+    await agents.setIntent("Trusted", { enable: "OnPrepare" });
     const isSecured = (status: NodeStatus) =>
       status.devices.some((one) => one.link.state === "Secure" && one.usedBy?.pod.startsWith("default/worker"));
     // The pod that runs was given its device without a link.
@@ -193,9 +204,14 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     await cluster.kubectl(["delete", "deployment", "worker", "--wait=true", "--timeout=120s"]);
     await agents.untilStatus("all links released", (now) => now.devices.every((one) => one.link.state === "Insecure"));
     expect(await vm.run(`cat ${DEVICES.map((address) => sys(address, "tsm/connect")).join(" ")}`)).toBe("\n\n");
+  });
+
+  tellOfAConsumer(onStage);
+
+  it("secures the link of a pod's device before its container starts, however long that takes", async () => {
     await vm.run(`echo 25000 > ${SIM}/link_connect_ms`);
     await cluster.apply(deploymentOf("secured", { device: true, script: OPEN_DEVICES }));
-    await untilEvent(/LINK_PENDING: link of 0000:0[12]:00\.0 is being secured for \d+ s/);
+    await untilEvent(cluster, /LINK_PENDING: link of 0000:0[12]:00\.0 is being secured for \d+ s/);
     await untilPod(cluster, "secured", isReady);
     await show("get", "events", "--field-selector", "type=Warning", "-o", "custom-columns=REASON:.reason,MESSAGE:.message");
     const connected = await vm.run(`cat ${DEVICES.map((address) => sys(address, "tsm/connect")).join(" ")}`);
@@ -204,7 +220,7 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
   });
 
   it("releases the link when the pod has gone, and clears the unit after it", async () => {
-    await agents.setIntent("Cleared", "OnPrepare");
+    await agents.setIntent("Cleared", { enable: "OnPrepare" });
     await agents.untilStatus("a CLEAR that waits for the pod", (now) => now.units[0]?.reason === "ClearBlocked");
     await cluster.kubectl(["delete", "deployment", "secured", "--wait=true", "--timeout=120s"]);
     const status = await agents.untilStatus("a cleared unit", (now) => now.units[0]?.state === "Untrusted");

@@ -7,7 +7,7 @@ import { BUSYBOX_IMAGE } from "../../image/busybox-image.ts";
 import { RESOURCE } from "./agents.ts";
 
 /** Emulated, beside a whole cluster. */
-const DEADLINE_MS = 180_000;
+const DEADLINE_MS = 420_000;
 
 /** What a container runs before it goes on for ever, and whether it asks for a device. */
 export interface Work {
@@ -22,8 +22,13 @@ export function podOf(name: string, node: string, work: Work): object {
 
 /** One pod, made anew by the cluster when it fails. */
 export function deploymentOf(name: string, work: Work): object {
+  return deploymentWith(name, podSpec(work));
+}
+
+/** The same, of any pod. */
+export function deploymentWith(name: string, pod: object): object {
   const labels = { app: name };
-  const template = { metadata: { labels }, spec: podSpec(work) };
+  const template = { metadata: { labels }, spec: pod };
   const spec = { replicas: 1, strategy: { type: "Recreate" }, selector: { matchLabels: labels }, template };
   return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "default" }, spec };
 }
@@ -63,6 +68,15 @@ export function untilPod(cluster: Cluster, name: string, holds: (pod: Pod) => bo
     return found === undefined ? notYet<Pod>(JSON.stringify(pods)) : met(found);
   };
   return waitUntil(`pod ${name}`, look, { deadlineMs: DEADLINE_MS, everyMs: 300 });
+}
+
+/** The events of the namespace `default`, once one of them says this. */
+export function untilEvent(cluster: Cluster, text: RegExp): Promise<string> {
+  const look = async () => {
+    const { stdout } = await cluster.kubectl(["get", "events", "-o", "custom-columns=MESSAGE:.message", "--no-headers"]);
+    return text.test(stdout) ? met(stdout) : notYet<string>(stdout);
+  };
+  return waitUntil(`an event like ${text}`, look, { deadlineMs: DEADLINE_MS, everyMs: 500 });
 }
 
 /** The log of a pod, once it has this in it. */
