@@ -16,12 +16,14 @@ interface Given {
   readonly slots?: Readonly<Record<string, Partial<Slot>>>;
   readonly functions?: Readonly<Record<string, Partial<PciFunction>>>;
   readonly held?: readonly string[];
+  /** In which these were given away. */
+  readonly epoch?: string | null;
   /** In the hands of a process that no pod accounts for. */
   readonly unknown?: readonly string[];
   readonly intent?: typeof ON_PREPARE;
 }
 
-function without({ left, slots = {}, functions = {}, held = [], unknown = [], intent = ON_PREPARE }: Given): readonly string[] {
+function without({ left, slots = {}, functions = {}, held = [], epoch = HELD.epoch, unknown = [], intent = ON_PREPARE }: Given): readonly string[] {
   const all = [C, A, B];
   const host = aHost({
     functions: all.map((address) => aFunction({ address, ...functions[address] })),
@@ -29,7 +31,8 @@ function without({ left, slots = {}, functions = {}, held = [], unknown = [], in
   });
   const view = aView({ host: { kind: "Read", value: host }, driver: aDriver([aUnit()]) });
   const unknownHolders = new Map(unknown.map((address) => [address, "pid 1"]));
-  const memory = aMemory({ unknownHolders, holds: new Map(held.map((address) => [address, HELD])) });
+  const lastUnits = new Map(all.map((address) => [address, aUnit().regBase]));
+  const memory = aMemory({ unknownHolders, lastUnits, holds: new Map(held.map((address) => [address, { ...HELD, epoch }])) });
   return [...rationedSlots(intent, groundFrom(view), memory)];
 }
 
@@ -43,6 +46,20 @@ it("keeps one for each that is wanted, and takes none for those that are linked:
   const linked = { [C]: { link: { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } as const } };
   expect(without({ left: 1, slots: linked, held: [C] })).toEqual([B]);
   expect(without({ left: 0, held: [B] }).toSorted()).toEqual([A, C]);
+});
+
+it("keeps one for each that was given away, also while its unit or its link cannot be read, or the spec takes it no more", () => {
+  const unknown = { link: { state: "Unknown", tsm: "", streamSecure: "Unknown" } as const };
+  expect(without({ left: 2, held: [C], functions: { [C]: { unit: { kind: "Unreadable", why: "EIO" } } } })).toEqual([B]);
+  expect(without({ left: 2, held: [C], slots: { [C]: unknown } })).toEqual([B]);
+  expect(without({ left: 2, held: [C], functions: { [C]: { vendor: "1234" } } })).toEqual([B]);
+  // What nobody was given is not offered, and takes none.
+  expect(without({ left: 2, functions: { [C]: { unit: { kind: "Unreadable", why: "EIO" } } } })).toEqual([]);
+  expect(without({ left: 2, slots: { [C]: unknown } })).toEqual([]);
+});
+
+it("keeps none for what was given away in another span of trust", () => {
+  expect(without({ left: 2, held: [C], epoch: `${INSTANCE}/0x7` })).toEqual([]);
 });
 
 it("counts the register blocks of each root port, too, and those of the device itself", () => {

@@ -9,7 +9,7 @@ import { compareAddress } from "../address.ts";
 import type { Address } from "../device.ts";
 import type { Intent } from "../intent.ts";
 import type { Slot } from "../slot.ts";
-import { isOurs, type LinkInputs, wantingOn } from "./use.ts";
+import { isOurs, type LinkInputs, promisedOn } from "./use.ts";
 
 export interface StreamWishes {
   readonly intent: Intent | null;
@@ -46,14 +46,18 @@ export function withoutStream(inputs: LinkInputs, { intent, canBeOffered }: Stre
   const { ground } = inputs;
   const none = new Set<Address>();
   if (intent?.link.enable !== "OnPrepare") return none;
-  const unlinked = [...ground.slots.values()].filter((slot) => slot.link.state === "Insecure" && isOurs(intent, ground, slot));
-  const left = leftIn(unlinked);
+  // What was given away gets its stream as soon as nothing is in the way of that: neither a link or a unit that cannot be read, nor an edit of the spec.
+  const [wanted, others] = parted(
+    [...ground.slots.values()].filter(({ link }) => link.state !== "Secure"),
+    ({ owner }) => promisedOn(inputs, owner).length > 0,
+  );
+  const unlinked = others.filter((slot) => slot.link.state === "Insecure" && isOurs(intent, ground, slot));
+  const left = leftIn([...wanted, ...unlinked]);
   const take = (slot: Slot): void => {
     for (const { name } of poolsOf(slot)) left.set(name, (left.get(name) ?? Number.POSITIVE_INFINITY) - 1);
   };
-  const [wanted, others] = parted(unlinked, ({ owner }) => wantingOn(inputs, owner).length > 0);
   for (const slot of wanted) take(slot);
-  for (const slot of others.filter(({ owner }) => canBeOffered(owner)).sort((a, b) => compareAddress(a.owner, b.owner))) {
+  for (const slot of unlinked.filter(({ owner }) => canBeOffered(owner)).sort((a, b) => compareAddress(a.owner, b.owner))) {
     if (poolsOf(slot).every(({ name }) => (left.get(name) ?? 1) > 0)) take(slot);
     else none.add(slot.owner);
   }

@@ -29,10 +29,16 @@ export function isOurs(intent: Intent | null, { onSlot }: Pick<Ground, "onSlot">
 }
 
 /** Functions of the slot that were given away in the present epoch, are not on their way back, and can be secured. */
-export function wantingOn({ ground, memory }: LinkInputs, owner: Address): readonly PciFunction[] {
+export function wantingOn(inputs: LinkInputs, owner: Address): readonly PciFunction[] {
+  return promisedOn(inputs, owner).filter(({ unit }) => unit.kind === "Unit");
+}
+
+/** The same, also while it cannot be told which unit is above: they want the link again once it can, and until then it is the one last seen. */
+export function promisedOn({ ground, memory }: LinkInputs, owner: Address): readonly PciFunction[] {
   return (ground.onSlot.get(owner) ?? []).filter((fn) => {
     const hold = memory.holds.get(fn.address);
-    const epoch = fn.unit.kind === "Unit" ? (ground.units.get(fn.unit.regBase)?.epoch ?? null) : null;
+    const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : memory.lastUnits.get(fn.address);
+    const epoch = regBase === undefined ? null : (ground.units.get(regBase)?.epoch ?? null);
     return hold !== undefined && epoch !== null && hold.epoch === epoch && !isEnding(hold) && isCoverable(fn, owner);
   });
 }

@@ -3,6 +3,7 @@
 /** What links must be like on a quiet node whose links are the agent's to write: the checker's own statement, from the models' truth. */
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
+import type { Pod } from "../models/pod.ts";
 import { isSelected } from "./setup-rules.ts";
 
 /** What has failed may be tried again that late. */
@@ -34,11 +35,12 @@ export function linkComplaints(world: World): readonly string[] {
 }
 
 /** While streams are left devices of as many slots are offered, and no more. */
-function rationComplaints({ api, host }: World): readonly string[] {
+function rationComplaints(world: World): readonly string[] {
+  const { api, host } = world;
   if (host.streamsLeft === null) return [];
-  // Who was given a device is to get a stream, also while something keeps it from that.
-  const given = host.functions.filter((fn) => api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address)));
-  const waitingForLink = new Set(given.map((fn) => fn.linkOwner ?? fn).filter((owner) => owner.link.value === "Off"));
+  // Who was given a device is to get a stream, also while something keeps it from that. Nobody can tell whether a link that cannot be read has one.
+  const given = host.functions.filter((fn) => fn.isPresent.value && api.pods.some((pod) => isPromised(world, pod, fn)));
+  const waitingForLink = new Set(given.map((fn) => fn.linkOwner ?? fn).filter((owner) => owner.link.value === "Off" || !owner.isLinkReadable.value));
   const left = Math.max(0, host.streamsLeft - waitingForLink.size);
   const isFree = (address: string): boolean => {
     const fn = host.find(address);
@@ -56,6 +58,23 @@ function rationComplaints({ api, host }: World): readonly string[] {
   if (waiting.size > 0 && offered.size < left)
     complaints.push(`${offered.size} slots are offered, ${left} streams are left, and ${waiting.size} wait for one`);
   return complaints;
+}
+
+/** It was given to the pod in the span of trust that goes on, and the agent can know that: any other pod never starts with it again, and needs no link. */
+function isPromised({ api, module, process }: World, pod: Pod, fn: HostFunction): boolean {
+  const trust = module.find(fn.regBase ?? "")?.trust.value ?? null;
+  if (trust === null || pod.spans.get(fn.address) !== trust) return false;
+  // When a hold ends after its pod follows from what all views have shown, of which the truth alone tells nothing.
+  const isHeld = api.status?.devices.some(({ address, usedBy }) => address === fn.address && usedBy?.pod === `default/${pod.name}`);
+  if (pod.isAlive ? !pod.ids.includes(fn.address) : !isHeld) return false;
+  return process !== null && (pod.givenBy === process.number || isProven(process.proofsRead, fn.address, trust));
+}
+
+/** The last that the proof file says of the device is that it was given away in this span of trust. */
+function isProven(lines: readonly string[], address: string, trust: string): boolean {
+  const [instance, seq] = trust.split("/");
+  const last = lines.findLast((line) => line.startsWith(`["hold","${address}"`));
+  return last?.includes(`"${instance}/0x${Number(seq).toString(16)}"`) === true;
 }
 
 function isTaken({ api, host }: World, fn: HostFunction): boolean {

@@ -33,6 +33,8 @@ export class AgentProcess {
   plugin: PluginModel | null = null;
   handle: DriverHandle<AgentProcess> | null = null;
   isStopping = false;
+  /** What it has read of the proof file; it reads it once, when it starts. */
+  proofsRead: readonly string[] = [];
   readonly #world: Surroundings<AgentProcess>;
   readonly #watch: KernelOwnerWatch | null;
   readonly #intentListeners = new Set<() => void>();
@@ -129,7 +131,11 @@ export class AgentProcess {
         sync: (resources) => pass("cdi.sync", () => world.writeSpecs(resources)),
       },
       proofs: {
-        read: () => pass("proofs.read", () => world.proofs.lines),
+        read: () =>
+          pass("proofs.read", () => {
+            this.proofsRead = world.proofs.lines ?? [];
+            return world.proofs.lines;
+          }),
         append: (lines) => pass("proofs.append", () => world.writeProofs([...(world.proofs.lines ?? []), ...lines])),
         replace: (lines) => pass("proofs.replace", () => world.writeProofs(lines)),
         close: () => undefined,

@@ -387,6 +387,13 @@ const links: readonly Mutant[] = [
   ]),
   without("streams that are offered a second time", LINKS_STREAMS, ["for (const slot of wanted) take(slot);", ""]),
   without("streams counted a second time while they are taken", LINK_READING, ["return writing === null ? stood : {", "return true ? stood : {"]),
+  without("streams of pods' devices below a unit that cannot be read", LINKS_USE, [": memory.lastUnits.get(fn.address);", ": undefined;"]),
+  without("streams of pods' devices whose link cannot be read", LINKS_STREAMS, ['link.state !== "Secure"', 'link.state === "Insecure"']),
+  without("streams of pods' devices that the spec takes no more", LINKS_STREAMS, [
+    "({ owner }) => promisedOn(inputs, owner).length > 0",
+    "(slot) => promisedOn(inputs, slot.owner).length > 0 && isOurs(intent, ground, slot)",
+  ]),
+  without("streams kept for pods of another span of trust", LINKS_USE, ["hold.epoch === epoch && !isEnding(hold)", "!isEnding(hold)"]),
   without("register blocks of a root port that nobody counts", LINKS_STREAMS, ["left: blocksLeft.rootPort }", "left: null }"]),
   without("a link released under a pod whose function is off the bus", LINKS_USE, ["|| last === undefined || units.has(last);", ";"]),
   without("looks while another link is written", LINKS_PLAN, ["wakeAtMs: writing === null ? finding.wakeAtMs : null,", ""]),

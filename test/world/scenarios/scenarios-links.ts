@@ -333,6 +333,34 @@ export const LINKS: readonly Scenario[] = [
       check: all(device(0, "Offered", "Securing"), device(1, "Offered")),
     }),
   ),
+  // Its link goes with what keeps the agent from securing it again; the stream is its pod's all the same.
+  ...[
+    { what: "whose unit cannot be read", keeps: step("hideUnitOfFunction", { at: 0 }) },
+    { what: "whose link cannot be read", keeps: step("hideLink", { at: 0 }) },
+    { what: "whose unit the spec selects no more", keeps: step("setIntent", { word: "one-unit", at: 1 }) },
+  ].map(
+    ({ what, keeps }): Scenario => ({
+      name: `the stream of a pod's device ${what} is not offered a second time`,
+      shape: { ...ON_PREPARE, ...TWO_UNITS, streams: 1 },
+      steps: [...RUNNING, keeps, step("releaseLink", { at: 0 }), advance(12_000)],
+      check: all(link(0, "Off"), device(1, "NoStreamFree")),
+    }),
+  ),
+  {
+    name: "a device that its pod left bound to a TD keeps its stream until it is seen free",
+    shape: { ...ON_PREPARE, linkMs: 8_000, streams: 1 },
+    steps: [
+      ...[...UP, ...POD, step("bindTdi", { at: 0 }), step("forceDeletePod", { word: "pod-0", at: 1 }), advance(12_000)],
+      ...[step("releaseLink", { at: 0 }), advance(20_000)],
+    ],
+    check: all(device(0, "HeldByUnknown"), device(1, "NoStreamFree")),
+  },
+  {
+    name: "a pod that has had its device since before a reboot keeps no stream from others",
+    shape: { ...ON_PREPARE, streams: 1 },
+    steps: [...UP, ...POD, step("reboot"), step("startKubelet"), start, advance(40_000)],
+    check: all(device(0, "HeldAcrossTrustLoss"), device(1, "Offered")),
+  },
   {
     name: "a device that waits for a stream is offered when the pod that has it has gone",
     shape: { ...ON_PREPARE, streams: 1 },
