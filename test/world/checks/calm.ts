@@ -7,6 +7,7 @@
 import { admit, finish, startContainer } from "../life/pod-life.ts";
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
+import { REGISTER_AFTER_MS } from "../models/plugin-model.ts";
 import type { Pod } from "../models/pod.ts";
 import { GPU_VENDOR, plainIntent, resourcesWith, specOf } from "../models/shape.ts";
 import type { Checker } from "./checker.ts";
@@ -25,6 +26,8 @@ const LINK_WAIT_MS = 26_000;
 /** Two scripts of forty busy answers, each half a minute from the next, are used up within these. */
 const MANY_CALMS = 40;
 
+const LISTS_IN_A_ROW = 3;
+
 export async function calm(world: World, checker: Checker): Promise<void> {
   const rest = async (phase: string): Promise<void> => {
     const isRetrying = (): boolean => world.api.status?.units.some((unit) => unit.reason.endsWith("Retrying")) ?? false;
@@ -34,6 +37,10 @@ export async function calm(world: World, checker: Checker): Promise<void> {
       left = faultsLeft();
       await world.advance(CALM_MS, () => checker.atRest());
     }
+    // A name is registered and a list taken a moment after a device may be offered again, which may have been in this very moment.
+    const isListing = (): boolean => [...(world.process?.plugin?.servers.values() ?? [])].some((server) => server.isMoving);
+    for (let lists = 0; lists < LISTS_IN_A_ROW && isListing(); lists += 1)
+      await world.advance(REGISTER_AFTER_MS + world.shape.listDelayMs, () => checker.atRest());
     const isMoving = world.module.isRunning || faultsLeft() > 0;
     if (world.owner !== null) {
       for (const complaint of ownerComplaints(world, world.owner)) checker.complain(phase, complaint);

@@ -10,7 +10,7 @@ import type { World } from "../life/world.ts";
 import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "../models/module-status.ts";
 import type { ModuleUnit } from "../models/module-unit.ts";
 import { isOverForAll } from "./clear-rules.ts";
-import { isSelected, isUnplaced, MANY_DOMAIN_IDS, mayBeBelow } from "./setup-rules.ts";
+import { isSeenUnlinked, isSelected, isUnplaced, MANY_DOMAIN_IDS, mayBeBelow } from "./setup-rules.ts";
 import { specsInPlace } from "./spec-rules.ts";
 
 type Reason = UnitStatus["reason"];
@@ -65,7 +65,7 @@ function againstSetup(world: World, unit: ModuleUnit): Reason {
   if (!host.isReadable.value) return "HostUnreadable";
   if (module.environment.value !== "Ok") return "EnvironmentNotReady";
   if (!shape.isSimulated && !shape.realSetup) return "RealSetupDisabled";
-  const below = host.functions.filter((fn) => fn.isPresent.value && fn.isUnitLinked.value && mayBeBelow(world, fn, unit.regBase));
+  const below = host.functions.filter((fn) => fn.isPresent.value && !isSeenUnlinked(world, fn) && mayBeBelow(world, fn, unit.regBase));
   if (below.some((fn) => fn.showsSecured)) return "LinkSecuredBeforeSetup";
   if (below.some((fn) => !fn.isLinkReadable.value || !fn.isTsmFree.value)) return "LinkUnknown";
   const hostUnit = host.unit(unit.regBase);

@@ -49,7 +49,7 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
   found.add(shape.didUnreserved && used !== undefined && used.value >= MANY_DOMAIN_IDS, "its domain ids are in use", used ?? EVER);
   for (const fn of host.functions) {
     // One without a unit, for all that the kernel shows, speaks against none.
-    if (!fn.isPresent.value || !fn.isUnitLinked.value || !mayBeBelow(world, fn, regBase)) continue;
+    if (!fn.isPresent.value || isSeenUnlinked(world, fn) || !mayBeBelow(world, fn, regBase)) continue;
     found.add(fn.link.value !== "Off", `the link of ${fn.address} is secured`, sinceBelow(world, fn, { regBase, fact: fn.link }));
     found.add(!fn.isLinkReadable.value, `the link of ${fn.address} cannot be read`, sinceBelow(world, fn, { regBase, fact: fn.isLinkReadable }));
     found.add(!fn.isTsmFree.value, `reading tsm/ of ${fn.address} blocks`, sinceBelow(world, fn, { regBase, fact: fn.isTsmFree }));
@@ -60,9 +60,14 @@ export function setupObjections(world: World, process: AgentProcess, regBase: st
 /** A function whose unit cannot be told may be below any. */
 export function mayBeBelow(world: World, fn: HostFunction, regBase: string): boolean {
   // Where the kernel shows none, and of one that is off the bus, the unit that was written down counts.
-  const isWrittenAlone = !fn.isUnitLinked.value || (!fn.isPresent.value && wasPlaced(world, fn));
+  const isWrittenAlone = isSeenUnlinked(world, fn) || (!fn.isPresent.value && wasPlaced(world, fn));
   if (isWrittenAlone) return fn.regBase === regBase && wasPlaced(world, fn);
   return fn.regBase === regBase || !world.host.showsUnitOf(fn);
+}
+
+/** A look shows it below no unit: where nobody can read whether there is one, it may have any. */
+export function isSeenUnlinked({ host }: World, fn: HostFunction): boolean {
+  return !fn.isUnitLinked.value && (host.showsUnitOf(fn) || !fn.isPresent.value);
 }
 
 /** An agent has seen it below its unit, and has written that down: of a function that nobody ever saw below a unit nobody can tell. */

@@ -23,7 +23,7 @@ export interface PluginParts {
   readonly onPublish: (resources: readonly PublishedResource[]) => void;
 }
 
-const REGISTER_AFTER_MS = 20;
+export const REGISTER_AFTER_MS = 20;
 const REGISTER_AGAIN_MS = 500;
 
 /** One resource's server in one agent process. */
@@ -56,6 +56,11 @@ export class PluginServer {
     this.handlers = parts.handlers;
     this.#parts = parts;
     this.#onChange = onChange;
+  }
+
+  /** It registers, or has sent a list that kubelet has not taken. */
+  get isMoving(): boolean {
+    return this.#isStarting || this.onTheWay.length > 0;
   }
 
   get isGone(): boolean {

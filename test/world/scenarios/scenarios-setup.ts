@@ -7,6 +7,15 @@ import { advance, firstUnit, intent, type Scenario, start, step, TWO_UNITS, UP, 
 
 export const SETUPS: readonly Scenario[] = [
   {
+    name: "a link that is lost below a unit that nobody can read keeps every other unit from being set up",
+    shape: TWO_UNITS,
+    steps: [
+      ...[step("hideUnitOfFunction", { at: 0 }), step("loseUnitLink", { at: 0 }), step("secureLink", { at: 0, word: "Broken" })],
+      ...[start, advance(8_000)],
+    ],
+    check: firstUnit("LinkSecuredBeforeSetup"),
+  },
+  {
     name: "a link secured between the last look and SETUP keeps its device back",
     steps: [step("startAgent", {}, "seamcall.setup"), step("secureLink", { at: 0, word: "Tsm" }), advance(5_000)],
   },
