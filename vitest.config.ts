@@ -9,9 +9,21 @@ import { defineConfig } from "vitest/config";
 const pureRooms = ["domain", "api", "runtime", "cli", "tools"].map((room) => `test/${room}/**/*.test.ts`);
 /** Needs no world, and `check` is to notice a mutant whose line has changed. */
 const mutantEdits = "test/world/runs/edits.test.ts";
-const seamRooms = ["host", "tsm", "bind", "native", "seamcall", "kubelet", "cluster", "standalone", "stand-in", "agent", "models", "support"].map(
-  (room) => `test/${room}/**/*.test.ts`,
-);
+const seamRooms = [
+  "host",
+  "tsm",
+  "bind",
+  "audit-log",
+  "native",
+  "seamcall",
+  "kubelet",
+  "cluster",
+  "standalone",
+  "stand-in",
+  "agent",
+  "models",
+  "support",
+].map((room) => `test/${room}/**/*.test.ts`);
 
 export default defineConfig({
   test: {

@@ -14,11 +14,13 @@ import { statusSchema } from "../src/api/status.ts";
 import { toStructural } from "../src/api/structural.ts";
 import { SETTINGS } from "../src/cli/config/settings.ts";
 import { METRICS_PREFIX } from "../src/cli/process/build-metrics.ts";
+import { AUDIT_EVENTS } from "../src/domain/audit/event.ts";
 import { pluginMetrics } from "../src/kubelet/device-plugin/metrics.ts";
 import { jobMetrics } from "../src/runtime/job-metrics.ts";
 import type { Metrics } from "../src/runtime/metrics.ts";
 import { withBlock } from "./documents/blocks.ts";
 import { fieldTable } from "./documents/field-table.ts";
+import { code, plain, sentence, table } from "./documents/markdown.ts";
 import { metricTable } from "./documents/metric-table.ts";
 import { conditionSections, REASON_LISTS, reasonSections } from "./documents/reason-blocks.ts";
 import { settingTable } from "./documents/setting-table.ts";
@@ -49,6 +51,12 @@ const BLOCKS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     spec: fieldTable(toStructural(specSchema, "spec"), SPEC_LEVELS),
     status: fieldTable(toStructural(statusSchema, "status")),
     policy: fieldTable(toStructural(policySpecSchema, "spec")),
+  },
+  "docs/audit.md": {
+    events: table(
+      ["event", "when"],
+      Object.entries(AUDIT_EVENTS).map(([event, when]) => [code(event), plain(sentence(when))]),
+    ),
   },
   "docs/metrics.md": { metrics: metricTable(METRICS_PREFIX, declareAll) },
 };

@@ -11,6 +11,7 @@ import type { Purpose, Verdict } from "../domain/gate/inputs.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { toJudge } from "../domain/link-reading.ts";
+import type { Slot } from "../domain/slot.ts";
 import type { RegBase } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
@@ -31,6 +32,8 @@ export interface AdmissionParts {
 export interface Judged {
   readonly verdict: Verdict;
   readonly vfioCdev: string | null;
+  /** As it was judged; null: the function is not on the bus. */
+  readonly slot: Slot | null;
   /** The unit that the function is below now. */
   readonly regBase: RegBase | null;
   /** SEAMCALLs are answered by a simulator. */
@@ -69,7 +72,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory, kubelet }, purpose)(address, seen));
     const { unit = null, vfioCdev = null } = seen?.fn ?? {};
     const regBase = unit?.kind === "Unit" ? unit.regBase : null;
-    return { verdict, vfioCdev, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
+    return { verdict, vfioCdev, slot: seen?.slot ?? null, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
   };
 
   const refuseEarly = (): void => {

@@ -16,6 +16,7 @@ import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Jobs, RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { announce } from "./announce.ts";
+import { createAuditKeeper } from "./audit-keeper.ts";
 import { performBinds } from "./bind-steps.ts";
 import { createDriverClient } from "./driver-client.ts";
 import { createHandlers } from "./handlers.ts";
@@ -54,7 +55,6 @@ export interface Agent {
 
 export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   const ports: AgentPorts = { ...given, pods: given.pods.isLocal ? given.pods : sharePods(given.pods, given.clock) };
-  const state = createState(options.settleMs);
   const locks = createKeyedLocks();
   const listeners = new Set<() => void>();
   const stops: (() => void)[] = [];
@@ -63,13 +63,15 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   metrics.simulated(simulatedHost);
 
   const wakes = createWakes(ports, options.observeEveryMs);
+  const audit = createAuditKeeper({ ports, wakeAppend: wakes.audit, wakeSync: wakes.auditSync, onProblem: wakes.pass });
+  const state = createState(options.settleMs, audit.looked);
   const driver = createDriverClient({ open: ports.openSeamcall, onChange: () => wakes.table() });
   const newest = createNewest({ readDriver: () => driver.observe(), readHost: (look) => readHost(ports, look) });
   const proofs = createProofKeeper(ports);
   const turns = createLinkTurns(ports.clock);
-  const handlers = createHandlers({ ports, driver, state, proofs, locks, turns, simulatedHost, onAnswered: wakes.calls });
+  const handlers = createHandlers({ ports, driver, state, proofs, audit, locks, turns, simulatedHost, onAnswered: wakes.calls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
-  const ledger = createDevicePluginLedger(plugins);
+  const ledger = createDevicePluginLedger(plugins, audit.listed);
   const wanted = () => {
     const asked = ports.intent.current();
     return wantedSpecs(state, { news: newsOf(newest, { intent: asked?.intent ?? null, memory: state.memory }), asked, simulatedHost });
@@ -96,19 +98,20 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     ledger,
     specs,
     proofs,
+    auditProblem: audit.problem,
     plugins,
     agent: options.agent,
     driver: options.driver,
     onPass,
     wakeSpecs: wakes.specs,
   };
-  const perform = { ports, metrics, driver, newest, state, locks, observeNow: () => looks.look("Fresh"), onStep: wakes.pass };
+  const perform = { ports, metrics, driver, newest, state, audit, locks, observeNow: () => looks.look("Fresh"), onStep: wakes.pass };
 
   const onLink = (): void => {
     turns.changed();
     wakes.pass();
   };
-  const links = { ports, state, locks, look: looks.look, onLink };
+  const links = { ports, state, audit, locks, look: looks.look, onLink };
 
   return {
     async start() {
@@ -121,7 +124,9 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
         withdrawByHost: looks.withdrawByHost,
         specs: () => syncSpecs(specs),
         links: (signal) => performLinks(links, signal),
-        binds: (signal) => performBinds({ ports, state, locks, look: looks.look, onBind: wakes.pass }, signal),
+        binds: (signal) => performBinds({ ports, state, audit, locks, look: looks.look, onBind: wakes.pass }, signal),
+        audit: audit.append,
+        auditSync: audit.sync,
         linkWatch: () => watchLinks({ ports, state, onChange: wakes.pass }),
       });
       stops.push(ports.host.onChange(wakes.host), ports.intent.onChange(wakes.intent));
@@ -143,9 +148,11 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       const reading = await newest.readDriver();
       // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
       await driver.close();
+      await audit.end();
       await wakes.stop();
       await specs.end();
       proofs.close();
+      audit.close();
       if (!state.pass) return;
       const ground = groundFrom({ ...state.pass.ground.view, driver: reading });
       const last = decideOn(passParts, ports.intent.current(), { ground, previous: state.pass.status, wanted: null });

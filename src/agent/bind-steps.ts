@@ -14,12 +14,14 @@ import type { HostLook } from "../host/port.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { isAppError, messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
+import type { AuditKeeper } from "./audit-keeper.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { AgentState } from "./state.ts";
 
 export interface BindStepParts {
   readonly ports: AgentPorts;
   readonly state: AgentState;
+  readonly audit: Pick<AuditKeeper, "did">;
   readonly locks: KeyedLocks;
   /** A whole view, now. */
   readonly look: (holders: HostLook["age"]) => Promise<Ground>;
@@ -56,7 +58,7 @@ async function begin({ ports, state, look }: BindStepParts, step: BindStep): Pro
   return true;
 }
 
-async function change({ ports, state, onBind }: BindStepParts, { address, to }: BindStep, signal: AbortSignal): Promise<void> {
+async function change({ ports, state, audit, onBind }: BindStepParts, { address, to }: BindStep, signal: AbortSignal): Promise<void> {
   const log = ports.log.child({ address, to: to === "Vfio" ? "vfio-pci" : "its own driver" });
   log.info({}, "change of driver requested");
   const sinceMs = ports.clock.nowMs();
@@ -66,8 +68,10 @@ async function change({ ports, state, onBind }: BindStepParts, { address, to }: 
   // The agent ends while the kernel goes on: the next one observes what came of it.
   if (signal.aborted) return;
   state.noteBindEnds({ address, end, nowMs: ports.clock.nowMs() });
-  if (end.kind === "Changed") log.info({}, "driver changed");
-  else log.warn({ answer: bindText(end) }, "driver not changed");
+  if (end.kind === "Changed") {
+    audit.did({ kind: "Driver", address, to });
+    log.info({}, "driver changed");
+  } else log.warn({ answer: bindText(end) }, "driver not changed");
   onBind();
 }
 

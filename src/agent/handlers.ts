@@ -6,6 +6,7 @@ import { specName } from "../domain/specs.ts";
 import type { Answer } from "../domain/view.ts";
 import type { AllocatedDevice, DeviceCall, DevicePluginHandlers, Placement } from "../kubelet/port.ts";
 import { type Admission, type AdmissionParts, createAdmission, type Judged } from "./admission.ts";
+import type { AuditKeeper } from "./audit-keeper.ts";
 import { deviceEnv, deviceNodesOf } from "./given.ts";
 import { LINK_WAIT_MS, type LinkTurns, untilLinked } from "./link-wait.ts";
 import type { AgentPorts } from "./ports.ts";
@@ -16,6 +17,7 @@ export interface HandlerParts extends AdmissionParts {
   readonly ports: Pick<AgentPorts, "clock" | "cdi" | "host" | "intent">;
   readonly state: AgentState;
   readonly proofs: Pick<ProofKeeper, "noteHold">;
+  readonly audit: Pick<AuditKeeper, "did" | "written">;
   /** For starts that wait for a link. */
   readonly turns: LinkTurns;
   /** A simulated host: it has no device nodes to give. */
@@ -37,14 +39,24 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
     const answer = answerOf(judged, call);
     const before = state.memory.holds.get(answer.address);
     state.noteAnswer(answer);
+    parts.audit.did({ kind: "Allocate", answer });
     try {
       await parts.proofs.noteHold(answer.address, answer);
     } catch (thrown) {
       state.noteNotGiven(answer, before);
+      parts.audit.did({ kind: "NotGiven", answer });
       throw thrown;
     }
+    // Bounded, and no condition: a log that cannot be written refuses nobody a device.
+    await parts.audit.written();
     admission.refuseEarly();
     return allocated(judged, parts);
+  };
+
+  const noteStart = (judged: Judged, call: DeviceCall): void => {
+    const answer = answerOf(judged, call);
+    state.notePreStart(answer);
+    parts.audit.did({ kind: "PreStart", answer, slot: judged.slot });
   };
 
   return {
@@ -59,7 +71,7 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
       const untilMs = parts.ports.clock.nowMs() + LINK_WAIT_MS;
       const start = (address: Address): Promise<void> =>
         untilLinked(parts, { address, untilMs }, () =>
-          admission.admit({ ...call, address, purpose: "PreStart" }, async (judged) => state.notePreStart(answerOf(judged, call))),
+          admission.admit({ ...call, address, purpose: "PreStart" }, async (judged) => noteStart(judged, call)),
         );
       await Promise.all(call.ids.map(start));
       parts.onAnswered();

@@ -13,12 +13,14 @@ import type { RegBase } from "../domain/unit.ts";
 import type { HostLook } from "../host/port.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
+import type { AuditKeeper } from "./audit-keeper.ts";
 import type { AgentPorts } from "./ports.ts";
 import type { AgentState } from "./state.ts";
 
 export interface LinkStepParts {
   readonly ports: AgentPorts;
   readonly state: AgentState;
+  readonly audit: Pick<AuditKeeper, "did">;
   readonly locks: KeyedLocks;
   /** A whole view, now. */
   readonly look: (holders: HostLook["age"]) => Promise<Ground>;
@@ -56,7 +58,7 @@ function unitsAbove({ state: { pass, memory } }: LinkStepParts, { owner }: LinkS
 
 /** @returns whether the step is still asked for; then it is noted that it has begun */
 async function begin(parts: LinkStepParts, step: LinkStep): Promise<boolean> {
-  const { ports, state } = parts;
+  const { ports, state, audit } = parts;
   const before = unitsAbove(parts, step);
   const ground = await parts.look(step.kind === "Connect" ? "Recent" : "Fresh");
   const intent = ports.intent.current()?.intent ?? null;
@@ -66,6 +68,7 @@ async function begin(parts: LinkStepParts, step: LinkStep): Promise<boolean> {
   // A function that is below another unit by now is planned again, under that one's lock.
   if (state.stopping || !isSame || unitsAbove(parts, step).join() !== before.join()) return false;
   state.noteLinkBegins({ owner: step.owner, kind: step.kind, sinceMs: ports.clock.nowMs() });
+  audit.did({ kind: "Link", step });
   return true;
 }
 

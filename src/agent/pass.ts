@@ -29,6 +29,7 @@ export interface DecideInputs {
   readonly intent: Intent | null;
   readonly generation: number;
   readonly intentProblem: string;
+  readonly auditProblem: string;
   readonly memory: Memory;
   readonly ground: Ground;
   readonly agent: AgentStatus;
@@ -65,6 +66,7 @@ export function decide(inputs: DecideInputs): Pass {
     securesLinks: intent?.link.enable === "OnPrepare",
     specs: memory.specs,
     proofProblem: memory.proofProblem,
+    auditProblem: inputs.auditProblem,
     hasKubelet: inputs.hasKubelet,
     desiredState: intent?.state ?? null,
     generation: inputs.generation,

@@ -14,6 +14,7 @@ import type { Reading } from "../domain/view.ts";
 import { isAppError, messageOf } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { CallResult } from "../seamcall/port.ts";
+import type { AuditKeeper } from "./audit-keeper.ts";
 import type { DriverClient } from "./driver-client.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { Newest } from "./newest.ts";
@@ -26,6 +27,7 @@ export interface PerformParts {
   readonly driver: DriverClient;
   readonly newest: Newest;
   readonly state: AgentState;
+  readonly audit: Pick<AuditKeeper, "did">;
   readonly locks: KeyedLocks;
   /** A whole view, as the loop takes it, now. */
   readonly observeNow: () => Promise<Ground>;
@@ -107,7 +109,7 @@ interface Issued {
 }
 
 /** Issues the call; a failure becomes an attempt to repeat, with its reason, and is logged here once. */
-async function issue({ ports, metrics, state }: PerformParts, { step, ground }: Issued, call: () => Promise<CallResult>): Promise<void> {
+async function issue({ ports, metrics, state, audit }: PerformParts, { step, ground }: Issued, call: () => Promise<CallResult>): Promise<void> {
   const { driver } = ground.view;
   const instance = driver.kind === "Read" ? driver.value.table.instance : "";
   const endOf = (repeat: boolean, problem: string): CallEnd => {
@@ -116,6 +118,7 @@ async function issue({ ports, metrics, state }: PerformParts, { step, ground }: 
   const note = (repeat: boolean, problem: string): void => {
     state.noteCall(endOf(repeat, problem));
   };
+  audit.did({ kind: step.kind, regBase: step.regBase });
   const log = ports.log.child({ regBase: step.regBase, leaf: LEAF[step.kind] });
   log.info({}, "seamcall requested");
   try {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Everything the agent touches, passed in by the composition root (or by the simulated world). */
+import type { AuditPort } from "../audit-log/port.ts";
 import type { BindPort } from "../bind/port.ts";
 import type { IntentPort, NodePodsPort, StatusPort } from "../cluster/port.ts";
 import type { AgentStatus } from "../domain/status.ts";
@@ -36,6 +37,8 @@ export interface AgentPorts {
   readonly status: StatusPort;
   /** The proof file of this node (domain/proofs.ts). */
   readonly proofs: Journal;
+  /** Null: no audit log is kept. */
+  readonly audit: AuditPort | null;
   /** A bug in this program: the process should end. */
   readonly onFatal: (thrown: unknown) => void;
 }

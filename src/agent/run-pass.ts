@@ -28,6 +28,7 @@ export interface PassParts {
   readonly ledger: Ledger;
   readonly specs: SpecKeeper;
   readonly proofs: ProofKeeper;
+  readonly auditProblem: () => string;
   readonly plugins: DevicePluginPort | null;
   readonly agent: AgentStatus;
   readonly driver: string;
@@ -117,7 +118,7 @@ async function writeDown({ ports, state, specs, proofs }: PassParts, wanted: Wan
 
 /** Decides on a ground by what is known now. */
 export function decideOn(
-  { ports, state, plugins, agent, driver }: Pick<PassParts, "ports" | "state" | "plugins" | "agent" | "driver">,
+  { ports, state, plugins, agent, driver, auditProblem }: Pick<PassParts, "ports" | "state" | "plugins" | "agent" | "driver" | "auditProblem">,
   asked: IntentView | null,
   known: Pick<DecideInputs, "ground" | "previous" | "wanted">,
 ): Pass {
@@ -128,6 +129,7 @@ export function decideOn(
     intent,
     generation,
     intentProblem: problem,
+    auditProblem: auditProblem(),
     agent,
     driver,
     hasKubelet: plugins !== null,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Look } from "../domain/audit/seen.ts";
 import { type BindEnded, type BindRunning, noteBindBegins, noteBindEnds, noteBindStuck, noteBindWaits } from "../domain/binds/work.ts";
 import type { Address } from "../domain/device.ts";
 import type { Verdict } from "../domain/gate/inputs.ts";
@@ -102,7 +103,8 @@ export interface AgentState extends AgentFacts {
   noteStopping(): void;
 }
 
-export function createState(settleMs: number): AgentState {
+/** @param onLook called with each look that was remembered, and the memory after it */
+export function createState(settleMs: number, onLook: (look: Look) => void = () => undefined): AgentState {
   const facts: AgentFacts = {
     memory: emptyMemory(0, settleMs),
     pass: null,
@@ -120,7 +122,10 @@ export function createState(settleMs: number): AgentState {
     noteProven: (proofs) => update(({ startedMs }) => emptyMemory(startedMs, settleMs, proofs)),
     noteAdopted: (adopted) => set({ adopted }),
     noteLastStatus: (lastStatus) => set({ lastStatus }),
-    noteLook: (intent, ground) => update((memory) => remember(memory, intent, ground)),
+    noteLook(intent, ground) {
+      update((memory) => remember(memory, intent, ground));
+      onLook({ intent, ground, memory: facts.memory });
+    },
     noteAnswersSeen({ view }) {
       const answerMs = unseenMs(settleMs, view.podResources);
       set({ answers: facts.answers.filter((answer) => view.nowMs - answer.atMs < answerMs) });

@@ -22,6 +22,8 @@ export interface Work {
   readonly links: JobRun;
   readonly linkWatch: JobRun;
   readonly binds: JobRun;
+  readonly audit: JobRun;
+  readonly auditSync: JobRun;
 }
 
 export interface Wakes {
@@ -34,6 +36,8 @@ export interface Wakes {
   links(): void;
   linkWatch(): void;
   binds(): void;
+  audit(): void;
+  auditSync(): void;
   /** The table may close the gate: that does not wait for the pass that may be running. */
   table(): void;
   intent(): void;
@@ -52,6 +56,8 @@ const STEP_BOUND_MS = 600_000;
 const LINK_BOUND_MS = Number.MAX_SAFE_INTEGER;
 /** Each change of a driver is waited for for 20 s, and a node may have dozens. */
 const BINDS_BOUND_MS = 3_600_000;
+/** A disk that does not answer is nothing that a restart of this process could mend: the status says `AuditUnwritable`. */
+const AUDIT_BOUND_MS = Number.MAX_SAFE_INTEGER;
 const STATUS_BOUND_MS = 60_000;
 const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
 /** Many calls share one look: a pass after each would slow them. */
@@ -79,6 +85,8 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
         links: jobs.loop("links", { ...loop, boundMs: LINK_BOUND_MS }, work.links),
         linkWatch: jobs.loop("link-watch", loop, work.linkWatch),
         binds: jobs.loop("binds", { ...loop, boundMs: BINDS_BOUND_MS }, work.binds),
+        audit: jobs.loop("audit", { ...loop, boundMs: AUDIT_BOUND_MS }, work.audit),
+        auditSync: jobs.loop("audit-sync", { ...loop, boundMs: AUDIT_BOUND_MS }, work.auditSync),
         pass: jobs.loop("pass", { ...loop, startAwake: true, everyMs: observeEveryMs }, work.pass),
       };
     },
@@ -89,6 +97,8 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
     links: () => loops?.links.wakeNow(),
     linkWatch: () => loops?.linkWatch.wake(),
     binds: () => loops?.binds.wakeNow(),
+    audit: () => loops?.audit.wake(),
+    auditSync: () => loops?.auditSync.wake(),
     table,
     intent() {
       loops?.withdraw.wakeNow();

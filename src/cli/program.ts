@@ -26,6 +26,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./explain-command.ts")).addExplainCommand,
   },
   {
+    name: "audit",
+    summary: "show whether a device went the promised way, and by which events",
+    load: async () => (await import("./audit-command.ts")).addAuditCommand,
+  },
+  {
     name: "preflight",
     summary: "show what this node needs for TDX Connect, found or not, with the fix",
     load: async () => (await import("./preflight-command.ts")).addPreflightCommand,

@@ -139,6 +139,7 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   const withheld = withheldFrom(inputs);
   if (withheld !== "") return draft("Degraded", "True", "DevicesWithheld", withheld);
   // Last of all, or they would hide what keeps the node from being ready.
+  if (inputs.auditProblem !== "") return draft("Degraded", "True", "AuditUnwritable", inputs.auditProblem);
   const leaking = body.units.find(leaks);
   if (leaking) return draft("Degraded", "True", "PagesRetained", `${leaking.regBase}: ${leaking.pagesRetained} pages`);
   const outside = inputs.securesLinks ? undefined : body.devices.find((device) => isSecuredUnused(device, inputs));
@@ -188,7 +189,7 @@ function leaks(unit: UnitStatus): boolean {
 }
 
 /** Worth a person's look, and no reason to keep work away from the node. */
-const WORKS_ALL_THE_SAME: ReadonlySet<ConditionReason> = new Set(["LinkSecuredOutside", "PagesRetained"]);
+const WORKS_ALL_THE_SAME: ReadonlySet<ConditionReason> = new Set(["AuditUnwritable", "LinkSecuredOutside", "PagesRetained"]);
 
 /** Unit reasons that a person must look at. */
 const FAILURES: ReadonlySet<string> = new Set([

@@ -133,6 +133,7 @@ export const CONDITION_REASONS = {
   LinkStuck: "a device has not answered for ten minutes while its link is secured or released: no other link of the node can be written",
   CdiStale: "CDI specs of devices that are withheld cannot be removed: a container runtime would still resolve them",
   ProofUnwritable: "the proof file cannot be written, so no device is handed out",
+  AuditUnwritable: "the audit log cannot be written, or its disk is slow: the order of what happens now cannot be proven later",
   CdiUnwritable: "CDI specs cannot be written; what has no spec yet is withheld",
   RegistrationFailed: "a resource could not be registered with kubelet",
   IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force, unless the new one says Cleared",

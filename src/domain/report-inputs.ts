@@ -29,6 +29,8 @@ export interface ReportInputs {
   readonly securesLinks: boolean;
   readonly specs: SpecsInPlace;
   readonly proofProblem: string;
+  /** Why the audit log cannot be written; empty when it can. No rule of gate or plan looks at it. */
+  readonly auditProblem: string;
   /** False: by configuration there is no kubelet to register with. */
   readonly hasKubelet: boolean;
   readonly desiredState: "Trusted" | "Cleared" | null;

@@ -54,6 +54,8 @@ export const ERROR_CODES = {
   CDI_UNWRITABLE: { grpc: INTERNAL, meaning: "a CDI spec cannot be written" },
   PROOF_UNREADABLE: { grpc: INTERNAL, meaning: "the proof file cannot be read or is not ours: nothing is proven" },
   PROOF_UNWRITABLE: { grpc: INTERNAL, meaning: "the proof file cannot be written, so nothing is handed out" },
+  AUDIT_UNWRITABLE: { grpc: INTERNAL, meaning: "the audit log cannot be written; nothing hangs on it" },
+  AUDIT_ABSENT: { grpc: NOT_FOUND, meaning: "no agent has left an audit log there, or it cannot be read" },
   INVARIANT_BROKEN: { grpc: INTERNAL, meaning: "a bug in this program" },
 } as const satisfies Record<string, ErrorKind>;
 

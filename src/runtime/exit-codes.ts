@@ -29,6 +29,7 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
   UNKNOWN_DEVICE: EXIT_CODES.Usage,
   STATUS_INVALID: EXIT_CODES.Usage,
   STATUS_ABSENT: EXIT_CODES.Unavailable,
+  AUDIT_ABSENT: EXIT_CODES.Unavailable,
   DEADLINE: EXIT_CODES.Unavailable,
   NODE_LOCKED: EXIT_CODES.NodeLocked,
   WRITER_BUSY: EXIT_CODES.NodeLocked,

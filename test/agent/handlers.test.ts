@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import type { DriverClient } from "../../src/agent/driver-client.ts";
-import { createHandlers } from "../../src/agent/handlers.ts";
+import { createHandlers, type HandlerParts } from "../../src/agent/handlers.ts";
 import { createLinkTurns } from "../../src/agent/link-wait.ts";
 import type { AgentPorts } from "../../src/agent/ports.ts";
 import { type AgentState, createState, type Pass } from "../../src/agent/state.ts";
@@ -25,7 +25,14 @@ function aState(): AgentState {
   return state;
 }
 
-function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => Promise<void>; readonly state?: AgentState } = {}) {
+function anAgent(
+  parts: {
+    readonly fn?: PciFunction;
+    readonly noteHold?: () => Promise<void>;
+    readonly audit?: HandlerParts["audit"];
+    readonly state?: AgentState;
+  } = {},
+) {
   const { state = aState() } = parts;
   const ports = {
     clock: { nowMs: () => 200_000 },
@@ -43,6 +50,7 @@ function anAgent(parts: { readonly fn?: PciFunction; readonly noteHold?: () => P
       driver,
       state,
       proofs,
+      audit: parts.audit ?? { did: () => undefined, written: async () => undefined },
       locks,
       turns: createLinkTurns(systemClock),
       simulatedHost: false,
@@ -131,4 +139,28 @@ test("Allocate refuses what a process has open, PreStart does not: it may be the
   const given = anAgent();
   await given.handlers.allocate(CALL);
   expect(await reasonOf(anAgent({ fn, state: given.state }).handlers.preStart(CALL))).toBe("no refusal");
+});
+
+test("Allocate answers only what is in the audit log, or what it is not waited for any more", async () => {
+  let write = (): void => undefined;
+  const written = new Promise<void>((resolve) => {
+    write = resolve;
+  });
+  const order: string[] = [];
+  const { handlers } = anAgent({ audit: { did: ({ kind }) => void order.push(kind), written: () => written } });
+  const answer = handlers.allocate(CALL).then(() => order.push("answered"));
+  await new Promise(setImmediate);
+  order.push("written");
+  write();
+  await answer;
+  await handlers.preStart(CALL);
+  expect(order).toEqual(["Allocate", "written", "answered", "PreStart"]);
+});
+
+test("what was not given after all is in the audit log, too", async () => {
+  const order: string[] = [];
+  const audit = { did: ({ kind }: { readonly kind: string }) => void order.push(kind), written: async () => undefined };
+  const { handlers } = anAgent({ audit, noteHold: () => Promise.reject(new AppError("PROOF_UNWRITABLE", "no space left")) });
+  expect(await reasonOf(handlers.allocate(CALL))).toBe("PROOF_UNWRITABLE");
+  expect(order).toEqual(["Allocate", "NotGiven"]);
 });

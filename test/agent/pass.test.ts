@@ -40,6 +40,7 @@ describe("a pass is overtaken", () => {
     intent: anIntent(),
     generation: 1,
     intentProblem: "",
+    auditProblem: "",
     agent: AGENT,
     driver: "simulated",
     hasKubelet: true,

@@ -47,6 +47,7 @@ interface World {
   readonly specProblem?: string;
   readonly staleSpecs?: readonly string[];
   readonly proofProblem?: string;
+  readonly auditProblem?: string;
   readonly hasKubelet?: boolean;
 }
 
@@ -58,6 +59,7 @@ function report({
   specProblem = "",
   staleSpecs = [],
   proofProblem = "",
+  auditProblem = "",
   hasKubelet = true,
 }: World): NodeStatus {
   const ground = groundFrom(aView({ publications: [REGISTERED], ...view }));
@@ -77,6 +79,7 @@ function report({
     securesLinks: false,
     specs: { ...NO_SPECS, problem: specProblem, stale: new Set(staleSpecs) },
     proofProblem,
+    auditProblem,
     hasKubelet,
     desiredState: intent?.state ?? null,
     generation: 3,
@@ -214,6 +217,7 @@ describe("the conditions", () => {
     ["CdiUnwritable", { specProblem: "EROFS" }],
     ["CdiStale", { specProblem: "EROFS", staleSpecs: ["teeio.dev/gpu=0000:17:00.0"] }],
     ["ProofUnwritable", { proofProblem: "ENOSPC" }],
+    ["AuditUnwritable", { auditProblem: "ENOSPC" }],
     ["RegistrationFailed", { view: { publications: [{ ...REGISTERED, problem: "refused" }] } }],
     ["ViewUnreadable", { view: { podResources: { kind: "Unreadable", why: "no kubelet" } } }],
     ["ViewUnreadable", { view: { pods: { kind: "Unreadable", why: "timeout" } } }],

@@ -158,6 +158,7 @@ describe("the report", () => {
           securesLinks: intent?.link.enable === "OnPrepare",
           specs: NO_SPECS,
           proofProblem: "",
+          auditProblem: "",
           hasKubelet: true,
           desiredState: intent?.state ?? null,
           generation: 3,

@@ -28,7 +28,7 @@ export const CONDITIONS: Readonly<Record<ConditionType, ConditionText>> = {
     healthy: "`True`, AsIntended",
   },
   Degraded: {
-    says: "Whether something is wrong that a person should look at. LinkSecuredOutside and PagesRetained are the two reasons that do not make a node unready.",
+    says: "Whether something is wrong that a person should look at. AuditUnwritable, LinkSecuredOutside and PagesRetained are the reasons that do not make a node unready.",
     healthy: "`False`, NoProblem",
   },
   ClearBlocked: {

@@ -32,6 +32,8 @@ export const CONDITION_REASON_ADVICE: Readonly<Record<ConditionReason, string>> 
   LinkSecuredOutside: "nothing if that software is meant to secure links. Otherwise end it, and release the link.",
   CdiStale: "make the CDI folder writable, or remove the specs that the message names by hand.",
   ProofUnwritable: "see the device reason [ProofUnwritable](#device-proofunwritable).",
+  AuditUnwritable:
+    "make the folder of `--audit` writable, with free space for ten files of 16 MiB, on a disk that answers; devices go on as before. The message says what failed.",
   CdiUnwritable: "see the device reason [CdiUnwritable](#device-cdiunwritable).",
   RegistrationFailed: "check that kubelet runs and that `--kubelet-dir` is its device-plugin folder. The message has kubelet's answer.",
   IntentInvalid: "correct the manifest or object: the message says the field, its value, and what to write instead.",

@@ -5,18 +5,25 @@ import type { OfferedResource } from "../../domain/offer.ts";
 import type { DevicePluginPort } from "../../kubelet/port.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** `plugins` null: this machine has no kubelet. */
-export function createDevicePluginLedger(plugins: DevicePluginPort | null): Ledger {
+/** `plugins` null: this machine has no kubelet. `onList`: told of each list before kubelet is. */
+export function createDevicePluginLedger(
+  plugins: DevicePluginPort | null,
+  onList: (offer: readonly OfferedResource[]) => void = () => undefined,
+): Ledger {
   let listed: readonly OfferedResource[] = [];
   const list = (offer: readonly OfferedResource[]): void => {
     listed = offer;
+    onList(offer);
     plugins?.publish(offer);
   };
   return {
     list,
     withdraw: (offer) => list(onlyIn(listed, offer)),
     held: () => plugins?.publications() ?? [],
-    close: async () => await plugins?.close(),
+    async close() {
+      onList([]);
+      await plugins?.close();
+    },
   };
 }
 

@@ -9,6 +9,7 @@ import { makePrivateFolder } from "../../runtime/private-folder.ts";
 import { proofsFolder } from "../config/node-config.ts";
 import { VERSION } from "../version.ts";
 import type { AgentTools } from "./agent-tools.ts";
+import { buildAudit } from "./build-audit.ts";
 import { buildBinds } from "./build-binds.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildHost } from "./build-host.ts";
@@ -63,6 +64,7 @@ export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
       intent: source.intent,
       status: source.status,
       proofs: buildProofs(tools),
+      audit: buildAudit(tools),
       onFatal,
     },
     options: {

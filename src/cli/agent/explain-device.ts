@@ -4,9 +4,6 @@ import { createDriverClient } from "../../agent/driver-client.ts";
 import { observe, readHost } from "../../agent/observe.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
 import { createProofKeeper } from "../../agent/proof-keeper.ts";
-import { valueText } from "../../api/problem.ts";
-import { ADDRESS_FORM, parseAddress } from "../../domain/address.ts";
-import type { Address } from "../../domain/device.ts";
 import { gateInputsOn } from "../../domain/gate/basis.ts";
 import { judge } from "../../domain/gate/gate.ts";
 import type { Verdict } from "../../domain/gate/inputs.ts";
@@ -17,6 +14,7 @@ import { AppError } from "../../runtime/errors.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import { createLog } from "../../runtime/log.ts";
 import { noMetrics } from "../../runtime/metrics.ts";
+import { addressFrom } from "../address-argument.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { Context } from "../context.ts";
 import { logScreen } from "../process/screen.ts";
@@ -40,13 +38,6 @@ export async function explainDevice(text: string, config: AgentConfig, context: 
     const intent = await intentOf(built.ports, config, context);
     return await verdictOn(address, { ports: built.ports, intent, settleMs: built.options.settleMs });
   });
-}
-
-/** As people and tools write it: upper case, without the segment, with one of eight digits. @throws CONFIG_INVALID */
-export function addressFrom(text: string): Address {
-  const address = parseAddress(text);
-  if (address === null) throw new AppError("CONFIG_INVALID", `address is ${valueText(text)}: write ${ADDRESS_FORM}`);
-  return address;
 }
 
 interface Look {

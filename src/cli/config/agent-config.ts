@@ -10,6 +10,8 @@ import { flagOf, SETTINGS, type Settings } from "./settings.ts";
 export interface AgentConfig extends NodeConfig {
   /** Where intent and status live. */
   readonly source: { readonly kind: "Manifest"; readonly manifest: string; readonly status: string } | ClusterSource;
+  /** Folder of the audit log. Null: none is written. */
+  readonly audit: string | null;
 }
 
 export interface ClusterSource {
@@ -26,8 +28,9 @@ export interface ClusterSource {
 export function agentConfig(flags: Readonly<Record<string, unknown>>, around: Surroundings): AgentConfig {
   const { settings, configFile } = settingsFrom(flags, around);
   if (settings.manifest === undefined && settings.node === undefined) throw new AppError("CONFIG_INVALID", NO_SOURCE);
-  const config = { ...nodeConfigOf(settings), source: sourceOf(settings) };
-  refuse(pathProblems([...rolesOfSource(config.source, settings), ...rolesOf(config, settings, configFile)]));
+  const config = { ...nodeConfigOf(settings), source: sourceOf(settings), audit: auditOf(settings) };
+  const audit = role("Folder", flagOf("audit"), config.audit, settings.audit === undefined);
+  refuse(pathProblems([...audit, ...rolesOfSource(config.source, settings), ...rolesOf(config, settings, configFile)]));
   return config;
 }
 
@@ -36,6 +39,12 @@ const NO_SOURCE = `this needs to be told where the TrustedIommu is: give ${flagO
 function rolesOfSource(source: AgentConfig["source"], { status }: Settings): readonly PathRole[] {
   if (source.kind === "Cluster") return role("Read", flagOf("kubeconfig"), source.kubeconfig);
   return [...role("Read", flagOf("manifest"), source.manifest), ...role("Written", flagOf("status"), source.status, status === undefined)];
+}
+
+/** Where an agent with these settings writes its audit log. */
+export function auditOf({ audit, simulator }: Pick<Settings, "audit" | "simulator">): string | null {
+  if (audit === "none") return null;
+  return audit ?? (simulator === undefined ? SETTINGS.audit.default : join(simulator, basename(SETTINGS.audit.default)));
 }
 
 /** The standalone agent's status lies beside its lock. */

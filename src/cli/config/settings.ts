@@ -165,6 +165,16 @@ export const SETTINGS = {
     },
     "/run/trusted-iommu/agent.lock",
   ),
+  audit: path(
+    {
+      flag: "--audit <dir|none>",
+      description: "write the audit log here, which `trusted-iommu audit` reads: ten files of 16 MiB at most; none: write none",
+      fix: "name a folder of the agent's own on a local disk, or none",
+      otherwise: "with --simulator in its folder",
+      choices: ["none"],
+    },
+    "/var/lib/trusted-iommu/audit",
+  ),
 } as const satisfies Record<string, Setting>;
 
 export type SettingKey = keyof typeof SETTINGS;
@@ -188,6 +198,7 @@ export interface Settings {
   cdiDir?: string | undefined;
   kubeconfig?: string | undefined;
   lock?: string | undefined;
+  audit?: string | undefined;
 }
 
 /** `--host-root` of `hostRoot`. */

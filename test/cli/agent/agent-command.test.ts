@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { addressFrom } from "../../../src/cli/agent/explain-device.ts";
+import { addressFrom } from "../../../src/cli/address-argument.ts";
 import { filesOfShell } from "../../../src/cli/agent/open-cluster.ts";
 import type { OutputForm } from "../../../src/cli/config/settings.ts";
 import { type Context, noDrops } from "../../../src/cli/context.ts";

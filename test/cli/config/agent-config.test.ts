@@ -51,6 +51,7 @@ describe("defaults", () => {
       output: "text",
       cdiDir: "/var/run/cdi",
       lock: "/run/trusted-iommu/agent.lock",
+      audit: "/var/lib/trusted-iommu/audit",
       ownsLockFolder: true,
     });
   });

@@ -34,6 +34,7 @@ describe("every setting", () => {
       output: SETTINGS.output.default,
       cdiDir: SETTINGS.cdiDir.default,
       lock: SETTINGS.lock.default,
+      audit: SETTINGS.audit.default,
     });
   });
 });
@@ -42,11 +43,12 @@ interface ChartValues {
   readonly agent: { readonly logLevel: string; readonly settleSeconds: number; readonly driver: string; readonly metricsPort: number };
   readonly kubelet: { readonly devicePluginDir: string; readonly podResourcesDir: string };
   readonly cdi: { readonly dir: string };
+  readonly audit: { readonly dir: string };
 }
 
 test("the chart's values are the defaults of the settings that they are passed to", () => {
   const path = fileURLToPath(new URL("../../../charts/trusted-iommu/values.yaml", import.meta.url));
-  const { agent, kubelet, cdi } = parse(readFileSync(path, "utf8")) as ChartValues;
+  const { agent, kubelet, cdi, audit } = parse(readFileSync(path, "utf8")) as ChartValues;
   expect({
     logLevel: agent.logLevel,
     settle: agent.settleSeconds,
@@ -54,6 +56,7 @@ test("the chart's values are the defaults of the settings that they are passed t
     kubeletDir: kubelet.devicePluginDir,
     podresources: `${kubelet.podResourcesDir}/kubelet.sock`,
     cdiDir: cdi.dir,
+    audit: audit.dir,
   }).toEqual({
     logLevel: SETTINGS.logLevel.default,
     settle: SETTINGS.settle.default,
@@ -61,6 +64,7 @@ test("the chart's values are the defaults of the settings that they are passed t
     kubeletDir: SETTINGS.kubeletDir.default,
     podresources: SETTINGS.podresources.default,
     cdiDir: SETTINGS.cdiDir.default,
+    audit: SETTINGS.audit.default,
   });
   expect(SETTINGS.metrics.schema.safeParse(`:${agent.metricsPort}`).success).toBe(true);
 });

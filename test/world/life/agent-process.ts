@@ -140,6 +140,20 @@ export class AgentProcess {
         replace: (lines) => pass("proofs.replace", () => world.writeProofs(lines)),
         close: () => undefined,
       },
+      audit: {
+        agent: `${this.number}/0`,
+        sinceBootMs: () => time.nowMs,
+        open: () => {
+          world.audit.called(this.number);
+          return pass("audit.open", () => world.audit.open(this.number));
+        },
+        append: (lines) => {
+          world.audit.called(this.number);
+          return pass("audit.append", () => world.audit.append(this.number, lines));
+        },
+        sync: () => pass("audit.sync", () => undefined),
+        close: async () => undefined,
+      },
       podResources: { observe: () => pass("podresources.observe", () => this.#podResources()) },
       pods: this.#readsCheckpoint
         ? { isLocal: true, observe: (domains, known) => pass("pods.observe", () => world.kubelet.checkpoint(domains, known)) }

@@ -2,6 +2,7 @@
 import type { CdiOutcome, CdiResource } from "../../../src/kubelet/port.ts";
 import type { LoadsPort } from "../../../src/seamcall/port.ts";
 import type { ApiModel } from "../models/api-model.ts";
+import type { AuditDisk } from "../models/audit-disk.ts";
 import type { DriverWriter } from "../models/driver-writer.ts";
 import type { Fact } from "../models/fact.ts";
 import type { HostModel } from "../models/host-model.ts";
@@ -33,6 +34,7 @@ export interface Surroundings<Process> {
   /** The one process that may write to the driver. */
   readonly writer: { value: number | null };
   readonly proofs: { readonly lines: readonly string[] | null };
+  readonly audit: AuditDisk;
   readonly intentDelayMs: number;
   readonly witness: Witness<Process>;
   /** What the driver tells of watched loads; null: it is none that a kernel has of its own. */

@@ -3,6 +3,7 @@ import type { CdiOutcome, CdiResource } from "../../../src/kubelet/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { LoadsPort } from "../../../src/seamcall/port.ts";
 import { ApiModel } from "../models/api-model.ts";
+import { AuditDisk } from "../models/audit-disk.ts";
 import { DriverWriter } from "../models/driver-writer.ts";
 import { Fact } from "../models/fact.ts";
 import { HostModel } from "../models/host-model.ts";
@@ -42,6 +43,7 @@ export class World implements Surroundings<AgentProcess> {
   readonly specs: { areWritable: Fact<boolean>; names: ReadonlySet<string>; nodes: ReadonlyMap<string, readonly string[]> };
   /** The proof file; it outlives processes, and here reboots, too: it must be known to be another boot's. */
   readonly proofs: { areWritable: Fact<boolean>; lines: readonly string[] | null };
+  readonly audit: AuditDisk;
   readonly intentDelayMs: number;
   readonly witness: Witness<AgentProcess>;
   process: AgentProcess | null = null;
@@ -85,6 +87,7 @@ export class World implements Surroundings<AgentProcess> {
     this.isDriverReadable = new Fact(this.time, true);
     this.specs = { areWritable: new Fact(this.time, true), names: new Set(), nodes: new Map() };
     this.proofs = { areWritable: new Fact(this.time, true), lines: null };
+    this.audit = new AuditDisk(this.time);
     this.intentDelayMs = shape.intentDelayMs;
     if (shape.isProcForeign) for (const fn of this.host.functions) fn.areHoldersReadable.set(false);
     this.host.isMute = shape.isMute;

@@ -48,6 +48,10 @@ const LINK_STEPS = "agent/link-steps.ts";
 const BINDS_PLAN = "domain/plan/binds.ts";
 const BIND_STEPS = "agent/bind-steps.ts";
 const WANTED_HOLDERS = "domain/wanted-holders.ts";
+const AUDIT_KEEPER = "agent/audit-keeper.ts";
+const AUDIT_UNITS = "domain/audit/units.ts";
+const AUDIT_LINKS = "domain/audit/links.ts";
+const AUDIT_WALK = "domain/audit/walk.ts";
 
 type Change = readonly [find: string, replace: string];
 
@@ -86,6 +90,24 @@ const LISTED = "listed: [...new Set([...listed, ...kubelets, ...specs])].filter(
 const PASS = "agent/pass.ts";
 const STAYS = "devices: devices.filter((device) => !device.healthy || stays(device.id, resource))";
 const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
+
+/** The audit log: nothing of it keeps a device back, so that only its own checks notice. */
+const audit: readonly Mutant[] = [
+  without("an Allocate that is answered before its line is written", HANDLERS, ["await parts.audit.written();", "void parts.audit.written();"]),
+  without("an Allocate without a line", HANDLERS, ['parts.audit.did({ kind: "Allocate", answer });', ""]),
+  without("an audit log that goes on after a refusal as if nothing had been", AUDIT_KEEPER, ["const told = gaps;", "const told = gaps.slice(0, 0);"]),
+  without("an audit log without lost units", AUDIT_UNITS, ["return isTrusted ? [auditEvent(", "return isTrusted && epoch === null ? [auditEvent("]),
+  without("an audit log without links that somebody released", AUDIT_LINKS, [
+    'return auditEvent("LinkReleased", write === "Disconnect" ? "agent" : "other", about);',
+    'return auditEvent("LinkReleased", "agent", about);',
+  ]),
+  without("a judge who lets a release by somebody else pass", AUDIT_WALK, ["if (by && !isOurs) now()", "if (by && !isOurs && false) now()"]),
+  without("a judge who lets a lost unit pass", AUDIT_WALK, ["if (why && isLost) now().lostUnder(why);", "if (isLost) void why;"]),
+  without("a judge who sees a violation in what a restart tells again", AUDIT_WALK, [
+    "    held.clear();\n    link = LINK_OFF;\n    span?.left();",
+    "    span?.left();",
+  ]),
+];
 
 const clear: readonly Mutant[] = [
   without("CLEAR without podresources", USE, ["  uses.push(...podResourcesUses(inputs, isIn));\n", ""]),
@@ -252,7 +274,7 @@ const holds: readonly Mutant[] = [
     ],
   },
   without("PreStart that does not ask the gate", HANDLERS, ["await Promise.all(call.ids.map(start));", "void start;"]),
-  without("PreStart that is no answer", HANDLERS, ["async (judged) => state.notePreStart(answerOf(judged, call))", "async () => undefined"]),
+  without("PreStart that is no answer", HANDLERS, ["async (judged) => noteStart(judged, call)", "async () => undefined"]),
   without("answers that are not remembered", STATE, ["memory: notes.noteAnswer(facts.memory, answer)", "memory: facts.memory"]),
 ];
 
@@ -477,4 +499,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...setup,
   ...holds,
   ...offer,
+  ...audit,
 ];
