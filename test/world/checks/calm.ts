@@ -112,6 +112,7 @@ function heal(world: World): void {
   const { host, module } = world;
   world.specs.areWritable.set(true);
   world.proofs.areWritable.set(true);
+  world.audit.isWritable.set(true);
   world.isDriverReadable.set(true);
   host.isReadable.set(true);
   host.isTsmFree.set(true);

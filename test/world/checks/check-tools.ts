@@ -13,7 +13,20 @@ export interface CheckTools {
   violate(what: string, why: string): void;
 }
 
-export const CHECKS = ["setup", "clear", "clearBegins", "linkWrite", "bind", "specs", "resolved", "listed", "allocate", "preStart", "rest"] as const;
+export const CHECKS = [
+  "setup",
+  "clear",
+  "clearBegins",
+  "linkWrite",
+  "bind",
+  "specs",
+  "resolved",
+  "listed",
+  "allocate",
+  "preStart",
+  "audit",
+  "rest",
+] as const;
 export type CheckName = (typeof CHECKS)[number];
 
 /** Violations by what the agent must have known: it is older than the tick. */

@@ -17,6 +17,7 @@ import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
 import { has } from "../runs/capabilities.ts";
 import { checkAnswer, checkSandbox } from "./answer-checks.ts";
+import { AuditChecks } from "./audit-checks.ts";
 import { bindObjections } from "./bind-rules.ts";
 import { CHECKS, type CheckName, type CheckTools } from "./check-tools.ts";
 import { beginObjections, clearObjections } from "./clear-rules.ts";
@@ -35,6 +36,7 @@ export class Checker implements Witness<AgentProcess> {
   readonly #links: LinkOrders;
   readonly #lists: ListChecks;
   readonly #overdue: OverdueChecks;
+  readonly #audit: AuditChecks;
   /** When a view last showed the unit busy. */
   readonly #busy = new Map<string, Age>();
   readonly #answeredMs = new Map<string, number>();
@@ -53,6 +55,7 @@ export class Checker implements Witness<AgentProcess> {
     };
     this.#lists = new ListChecks(this.#tools);
     this.#overdue = new OverdueChecks(this.#tools);
+    this.#audit = new AuditChecks(this.#tools);
   }
 
   fatal(thrown: unknown): void {
@@ -92,6 +95,7 @@ export class Checker implements Witness<AgentProcess> {
 
   linkWriteIssued(process: AgentProcess, write: LinkWrite): void {
     this.checked.linkWrite += 1;
+    if (write.kind === "Disconnect" && write.isWanted) this.#audit.linkTaken(write.owner);
     const asked = { world: this.#world, process, write, isSecuredBefore: (address: string) => this.#links.isSecuredBefore(address) };
     const known = linkWriteObjections(asked).filter((one) => one.sinceTick < this.#world.quiet.tick);
     for (const { why } of known) this.#violate(`${write.kind} of ${write.owner}`, why);
@@ -112,6 +116,7 @@ export class Checker implements Witness<AgentProcess> {
     const { call, ids } = yes;
     this.checked[call === "Allocate" ? "allocate" : "preStart"] += 1;
     checkAnswer(this.#tools, process, yes);
+    this.#audit.answered(process, yes);
     if (call === "Allocate" || has("slowStarts")) for (const id of ids) this.#answeredMs.set(id, this.#world.time.nowMs);
   }
 
@@ -138,6 +143,12 @@ export class Checker implements Witness<AgentProcess> {
     this.#links.look();
     this.#links.forgetReleased();
     this.#overdue.atRest();
+    this.#audit.atRest((address) => this.#links.isSecuredBefore(address));
+  }
+
+  /** Nothing more happens. */
+  ended(): void {
+    this.#audit.judge();
   }
 
   /** SEAMCALLs of one unit never come in a burst. */

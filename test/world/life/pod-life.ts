@@ -177,7 +177,7 @@ function askPlugin(
     return;
   }
   world.time.tick += 1;
-  const arrivedTick = world.time.tick;
+  const { tick: arrivedTick, nowMs: arrivedMs } = world.time;
   server.called(ask.ids);
   const { allocate, preStart } = server.handlers;
   const asked = { resource: ask.resource, ids: ask.ids, kubelet: String(world.kubelet.incarnation) };
@@ -192,7 +192,7 @@ function askPlugin(
     then.no("the plugin has not answered");
   });
   const answered = (refusal: string | null, given: Yes["given"]): void => {
-    if (refusal === null) world.witness.answered(process, { ...ask, arrivedTick, given });
+    if (refusal === null) world.witness.answered(process, { ...ask, arrivedTick, arrivedMs, given });
     if (isOver) return;
     void world.turnstile.pass(process.number, point, () => {
       if (isOver) return;

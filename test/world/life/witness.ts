@@ -13,6 +13,7 @@ export interface Yes {
   readonly ids: readonly string[];
   readonly pod: Pod;
   readonly arrivedTick: number;
+  readonly arrivedMs: number;
   /** What the container is to be given; null for PreStart, which gives nothing. */
   readonly given: readonly AllocatedDevice[] | null;
 }

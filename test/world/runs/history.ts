@@ -110,6 +110,7 @@ export class Run {
     if (!this.isBroken) {
       try {
         await calm(this.world, this.checker);
+        this.checker.ended();
       } catch (thrown) {
         this.checker.fatal(thrown);
       }

@@ -9,6 +9,7 @@ import { has } from "../runs/capabilities.ts";
 import { Run } from "../runs/history.ts";
 import type { Scenario } from "./scenario.ts";
 import { AGES } from "./scenarios-age.ts";
+import { AUDITS } from "./scenarios-audit.ts";
 import { CLEARS } from "./scenarios-clear.ts";
 import { DRIVERS } from "./scenarios-drivers.ts";
 import { HANDS } from "./scenarios-hands.ts";
@@ -35,6 +36,7 @@ const ALL: readonly Scenario[] = [
   ...AGES,
   ...LINKS,
   ...DRIVERS,
+  ...AUDITS,
 ];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));

@@ -91,6 +91,7 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
   },
   apiDown: toggle(1, 10, ({ api }) => api.isReachable),
   proofsReadOnly: toggle(0.5, 12, ({ proofs }) => proofs.areWritable),
+  auditReadOnly: toggle(0.5, 12, ({ audit }) => audit.isWritable),
   cdiReadOnly: toggle(0.7, 12, ({ specs }) => specs.areWritable),
 };
 
