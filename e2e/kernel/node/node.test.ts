@@ -13,15 +13,16 @@ import { agentImage } from "../../image/agent-image.ts";
 import { bundleProgram } from "../agent/contents.ts";
 import { sys } from "../kit/device.ts";
 import { LOAD_PROJECT } from "../kit/modules.ts";
-import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, SIM, TABLE } from "../kit/simulator.ts";
+import { HOLD_SETUP, LET_SETUP_GO_ON, LOSE_UNITS, TABLE } from "../kit/simulator.ts";
 import { LOAD_VFIO } from "../kit/vfio.ts";
 import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
 import type { Vm } from "../vm/vm.ts";
 import { type Agents, agentsOn, RESOURCE, ROOT } from "./agents.ts";
 import { tellOfAConsumer } from "./consumer.ts";
+import { tellOfLongConnects } from "./long-connects.ts";
 import { DEVICES, machineContents, PREPARE_WITH_SETUP_HELD } from "./machine.ts";
-import { deploymentOf, isReady, podOf, untilEvent, untilLog, untilPod } from "./pods.ts";
+import { deploymentOf, isReady, podOf, untilLog, untilPod } from "./pods.ts";
 import type { Stage } from "./stage.ts";
 import { startVmNode, type VmNode } from "./vm-node.ts";
 import { POD_NAMES } from "./vmm.ts";
@@ -208,21 +209,12 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
 
   tellOfAConsumer(onStage);
 
-  it("secures the link of a pod's device before its container starts, however long that takes", async () => {
-    await vm.run(`echo 25000 > ${SIM}/link_connect_ms`);
-    await cluster.apply(deploymentOf("secured", { device: true, script: OPEN_DEVICES }));
-    await untilEvent(cluster, /LINK_PENDING: link of 0000:0[12]:00\.0 is being secured for \d+ s/);
-    await untilPod(cluster, "secured", isReady);
-    await show("get", "events", "--field-selector", "type=Warning", "-o", "custom-columns=REASON:.reason,MESSAGE:.message");
-    const connected = await vm.run(`cat ${DEVICES.map((address) => sys(address, "tsm/connect")).join(" ")}`);
-    expect(connected.match(/tsm0/g)).toHaveLength(1);
-    await vm.run(`echo 0 > ${SIM}/link_connect_ms`);
-  });
+  tellOfLongConnects(onStage);
 
   it("releases the link when the pod has gone, and clears the unit after it", async () => {
     await agents.setIntent("Cleared", { enable: "OnPrepare" });
     await agents.untilStatus("a CLEAR that waits for the pod", (now) => now.units[0]?.reason === "ClearBlocked");
-    await cluster.kubectl(["delete", "deployment", "secured", "--wait=true", "--timeout=120s"]);
+    await cluster.kubectl(["delete", "deployment", "rolled", "--wait=true", "--timeout=120s"]);
     const status = await agents.untilStatus("a cleared unit", (now) => now.units[0]?.state === "Untrusted");
     expect(status.devices.map(({ link }) => link.state)).toEqual(DEVICES.map(() => "Insecure"));
     expect(await vm.run(TABLE)).toMatch(/phase 0 .* links 0\n/);
