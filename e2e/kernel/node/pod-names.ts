@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names of a pod's devices as Kata's shim makes them, and what they stand for; a program for a container with kubelet's socket and the folder of
-// CDI specs. Bundled into one file, `node FILE SOCKET FOLDER NAMESPACE POD` writes one line of JSON: per name the device nodes of its CDI spec, null when there is none.
+// CDI specs. `node BUNDLE SOCKET FOLDER NAMESPACE POD` writes one line of JSON: per name the device nodes of its CDI spec, null when there is none.
 // Kata: src/runtime/pkg/containerd-shim-v2/device_cold_plug.go; kind and name are the resource's and the device's of podresources Get.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
