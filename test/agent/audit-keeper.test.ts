@@ -110,7 +110,7 @@ test("a disk that does not answer holds up one answer for a bounded time and no 
   keeper.did({ kind: "Allocate", answer: ANSWER });
   const answered = keeper.written();
   await clock.advance(WRITTEN_WITHIN_MS + 1);
-  expect([await isSettled(answered), keeper.problem()]).toEqual([true, expect.stringContaining("did not take a line")]);
+  expect([await isSettled(answered), keeper.problem()]).toEqual([true, expect.stringContaining("is slow")]);
   keeper.did({ kind: "Allocate", answer: ANSWER });
   expect(await isSettled(keeper.written())).toBe(true);
   disk.isHanging = false;

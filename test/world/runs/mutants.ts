@@ -48,10 +48,11 @@ const LINK_STEPS = "agent/link-steps.ts";
 const BINDS_PLAN = "domain/plan/binds.ts";
 const BIND_STEPS = "agent/bind-steps.ts";
 const WANTED_HOLDERS = "domain/wanted-holders.ts";
-const AUDIT_KEEPER = "agent/audit-keeper.ts";
+const AUDIT_WRITER = "agent/audit-writer.ts";
 const AUDIT_UNITS = "domain/audit/units.ts";
 const AUDIT_LINKS = "domain/audit/links.ts";
-const AUDIT_WALK = "domain/audit/walk.ts";
+const AUDIT_WALK_UNITS = "domain/audit/walk-units.ts";
+const AUDIT_WALK_LINKS = "domain/audit/walk-links.ts";
 
 type Change = readonly [find: string, replace: string];
 
@@ -95,17 +96,17 @@ const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)"
 const audit: readonly Mutant[] = [
   without("an Allocate that is answered before its line is written", HANDLERS, ["await parts.audit.written();", "void parts.audit.written();"]),
   without("an Allocate without a line", HANDLERS, ['parts.audit.did({ kind: "Allocate", answer });', ""]),
-  without("an audit log that goes on after a refusal as if nothing had been", AUDIT_KEEPER, ["const told = gaps;", "const told = gaps.slice(0, 0);"]),
+  without("an audit log that goes on after a refusal as if nothing had been", AUDIT_WRITER, ["const told = gaps;", "const told = gaps.slice(0, 0);"]),
   without("an audit log without lost units", AUDIT_UNITS, ["return isTrusted ? [auditEvent(", "return isTrusted && epoch === null ? [auditEvent("]),
   without("an audit log without links that somebody released", AUDIT_LINKS, [
     'return auditEvent("LinkReleased", write === "Disconnect" ? "agent" : "other", about);',
     'return auditEvent("LinkReleased", "agent", about);',
   ]),
-  without("a judge who lets a release by somebody else pass", AUDIT_WALK, ["if (by && !isOurs) now()", "if (by && !isOurs && false) now()"]),
-  without("a judge who lets a lost unit pass", AUDIT_WALK, ["if (why && isLost) now().lostUnder(why);", "if (isLost) void why;"]),
-  without("a judge who sees a violation in what a restart tells again", AUDIT_WALK, [
-    "    held.clear();\n    link = LINK_OFF;\n    span?.left();",
-    "    span?.left();",
+  without("a judge who lets a release by somebody else pass", AUDIT_WALK_LINKS, ["if (by && !isOurs) spanOf", "if (by && !isOurs && false) spanOf"]),
+  without("a judge who lets a lost unit pass", AUDIT_WALK_UNITS, ["if (why && isLost) spanOf(state).lostUnder(why);", "if (isLost) void why;"]),
+  without("a judge who takes what was before a restart for what is", AUDIT_WALK_UNITS, [
+    "held.clear(); state.link = LINK_OFF; span?.left();",
+    "held.clear(); span?.left();",
   ]),
 ];
 

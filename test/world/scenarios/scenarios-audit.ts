@@ -66,6 +66,12 @@ export const AUDITS: readonly Scenario[] = [
     check: audit("violated"),
   },
   {
+    name: "what somebody did to a link while no agent ran is not held against anybody by the audit log",
+    shape: ON_PREPARE,
+    steps: [...RUNNING, step("crashAgent"), ...GONE, step("releaseLink", { at: 0 }), start, advance(20_000), intent("cleared"), advance(25_000)],
+    check: audit("unproven"),
+  },
+  {
     name: "an audit log that could not be written proves nothing, and keeps no device back",
     shape: ON_PREPARE,
     steps: [...UP, step("auditReadOnly"), ...POD, advance(3_000), step("auditReadOnly"), advance(5_000)],
