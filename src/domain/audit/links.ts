@@ -31,7 +31,7 @@ export function linkEvents(seen: Seen, { ground }: Look): LinksTold {
     const before = seen.links.get(slot.owner);
     const isLate = view.nowMs < (linkMs.get(slot.owner) ?? Number.NEGATIVE_INFINITY);
     const now = (isLate ? null : linkSeen(slot)) ?? before;
-    if (slot.port !== null || now === undefined) continue;
+    if (slot.port === "FarEnd" || now === undefined) continue;
     links.set(slot.owner, now);
     if (now === (before ?? "Off")) continue;
     events.push(linkEvent(seen, slot.owner, now));
