@@ -5,7 +5,7 @@
  * is never the end.
  */
 import type { UnitStatus } from "../../../src/domain/status.ts";
-import { takenByOther } from "../life/taken.ts";
+import { knownToBeTaken } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
 import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "../models/module-status.ts";
 import type { ModuleUnit } from "../models/module-unit.ts";
@@ -94,7 +94,7 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
     // Kubelet does not show what it has forgotten.
     return pod.isTerminating || pod.isForgotten ? isOurs(pod.resource) : pod.stage === "Waiting" && asked.has(pod.resource);
   });
-  const isElsewhere = below.some((fn) => takenByOther(world, fn.address) !== null);
+  const isElsewhere = below.some((fn) => knownToBeTaken(world, fn) !== null);
   const unplaced = host.functions.filter((fn) => isUnplaced(world, fn));
   const isNamed = !specs.areWritable.value && specsInPlace(world).some(({ id }) => [...below, ...unplaced].some((fn) => fn.address === id));
   if (isHeld || isElsewhere || isNamed || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
@@ -110,15 +110,17 @@ function isOurs(resource: string): boolean {
 }
 
 /**
- * A pod, also one of another plugin, holds something of which nobody can tell below which unit it is, or waits for a name that was ours once, or runs and kubelet without an API
+ * A pod, also one of another plugin, holds something of which nobody can tell below which unit it is or, by its id, any more what it is, or waits for a name that was ours once, or runs and kubelet without an API
  * server has forgotten it: an agent that knows of it is blocked, one that came later is not.
  */
-function isUnsure({ api, host, kubelet, shape }: World): boolean {
+function isUnsure(world: World): boolean {
+  const { api, host, kubelet, shape } = world;
   if (shape.isStandalone && api.pods.some((pod) => (pod.isTerminating || pod.isForgotten) && pod.hasProcess)) return true;
   const isHidden = (address: string): boolean => {
     const fn = host.find(address);
     return !fn?.isPresent.value || !host.showsUnitOf(fn);
   };
-  if (kubelet.others.some(({ address }) => address !== null && isHidden(address))) return true;
+  const isNoName = (address: string): boolean => host.functions.some((fn) => fn.address === address && knownToBeTaken(world, fn) === null);
+  if (kubelet.others.some(({ address }) => address !== null && (isHidden(address) || isNoName(address)))) return true;
   return api.pods.some((pod) => (pod.stage === "Held" ? pod.ids.some(isHidden) : pod.stage === "Waiting" && pod.isAlive && isOurs(pod.resource)));
 }

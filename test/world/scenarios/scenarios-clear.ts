@@ -24,6 +24,16 @@ export const CLEARS: readonly Scenario[] = [
     ],
     check: firstUnit("ClearBlocked"),
   },
+  // Taken and unbound between two looks: no agent has ever seen what the number meant.
+  {
+    name: "a group number of another plugin's pod says nothing of a function that has left vfio, and CLEAR fails for a reason of its own",
+    shape: TWO_UNITS,
+    steps: [
+      ...[...UP, step("scriptFault", { at: 0, word: "rejectedPages clear", ms: 20 })],
+      ...[step("otherPluginTakes", { at: 0, word: "group" }), step("bindNative", { at: 0 }), advance(10_000), intent("cleared"), advance(20_000)],
+    ],
+    check: firstUnit("ClearFailed"),
+  },
   { name: "CLEAR waits for a pod", steps: [...UP, ...POD, intent("cleared"), advance(20_000)] },
   {
     name: "CLEAR waits for a terminating pod that only the API shows",
