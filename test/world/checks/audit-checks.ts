@@ -27,6 +27,8 @@ export class AuditChecks {
   #watched: { readonly process: number; readonly sinceMs: number } | null = null;
   /** Links that were seen secured under a VM: by pod and device. */
   readonly #securedUnder = new Set<string>();
+  /** In which boot each span of trust was seen: with a boot all its orders end, and whoever had a device then has it no more. */
+  readonly #bootOf = new Map<string, number>();
   /** Slots whose link the agent has taken away in order to repair it. */
   readonly #repairs = new Set<string>();
 
@@ -77,6 +79,8 @@ export class AuditChecks {
     const span = pod.spans.get(fn.address) ?? null;
     if (span === null) return;
     const spanNow = world.module.find(fn.regBase ?? "")?.trust;
+    if (spanNow?.value === span) this.#bootOf.set(span, world.host.bootId);
+    if (this.#bootOf.get(span) !== world.host.bootId) return;
     const { link } = fn;
     const owner = fn.linkOwner?.address ?? fn.address;
     const key = `${pod.key} ${fn.address}`;
