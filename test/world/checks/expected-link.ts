@@ -46,13 +46,14 @@ function rationComplaints(world: World): readonly string[] {
     const fn = host.find(address);
     return fn !== null && (fn.linkOwner ?? fn).link.value === "Off" && !api.pods.some((pod) => pod.isAlive && pod.ids.includes(address));
   };
-  const slotsOf = (reason: string): ReadonlySet<string> =>
+  const slotsOf = (...reasons: readonly string[]): ReadonlySet<string> =>
     new Set(
       (api.status?.devices ?? [])
-        .filter((one) => one.reason === reason && isFree(one.address))
+        .filter((one) => reasons.includes(one.reason) && isFree(one.address))
         .flatMap(({ address }) => (host.find(address)?.linkOwner ?? host.find(address))?.address ?? []),
     );
-  const [offered, waiting] = [slotsOf("Offered"), slotsOf("NoStreamFree")];
+  // What waits for nothing but that proofs can be written has its stream already: lists do not change with it.
+  const [offered, waiting] = [slotsOf("Offered", "ProofUnwritable"), slotsOf("NoStreamFree")];
   const complaints: string[] = [];
   if (offered.size > left) complaints.push(`${offered.size} slots are offered, and ${left} streams are left`);
   if (waiting.size > 0 && offered.size < left)

@@ -320,6 +320,12 @@ export const LINKS: readonly Scenario[] = [
     check: all(device(0, "Offered"), device(1, "NoStreamFree")),
   },
   {
+    name: "who gets the last stream does not hang on whether proofs can be written",
+    shape: { ...ON_PREPARE, streams: 1 },
+    steps: [step("proofsReadOnly"), ...UP, advance(12_000)],
+    check: all(device(0, "ProofUnwritable"), device(1, "NoStreamFree")),
+  },
+  {
     name: "a stream that somebody is to get is not offered a second time",
     shape: { ...ON_PREPARE, linkMs: 15_000, streams: 1 },
     steps: [...UP, advance(6_000), ...POD, advance(8_000)],
