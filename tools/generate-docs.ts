@@ -7,6 +7,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { agentMetrics } from "../src/agent/metrics.ts";
+import { JOB_NAMES } from "../src/agent/wakes.ts";
 import { policySpecSchema } from "../src/api/policy.ts";
 import { specSchema } from "../src/api/spec.ts";
 import { SPEC_LEVELS } from "../src/api/spec-levels.ts";
@@ -27,14 +28,12 @@ import { settingTable } from "./documents/setting-table.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** Jobs of every agent (agent/wakes.ts); those of kubelet's plugins and the API server have names of their own. */
-const JOBS = ["pass", "steps", "status", "withdraw", "withdraw-by-host", "specs"];
-
 /** The parts of the agent that count something. */
 function declareAll(metrics: Metrics): void {
   agentMetrics(metrics);
   pluginMetrics(metrics);
-  for (const job of JOBS) jobMetrics(metrics, job);
+  // Those of kubelet's plugins and the API server have names of their own.
+  for (const job of Object.values(JOB_NAMES)) jobMetrics(metrics, job);
 }
 
 /** What fills each block, by document and block name. */

@@ -63,6 +63,21 @@ const BACKOFF = { minMs: 250, maxMs: 10_000, jitter: 0.2 } as const;
 /** Many calls share one look: a pass after each would slow them. */
 const CALLS_LOOK_MS = 250;
 
+/** The agent's jobs, as logs and metrics name them. */
+export const JOB_NAMES = {
+  status: "status",
+  steps: "steps",
+  withdraw: "withdraw",
+  withdrawByHost: "withdraw-by-host",
+  specs: "specs",
+  links: "links",
+  linkWatch: "link-watch",
+  binds: "binds",
+  audit: "audit",
+  auditSync: "audit-sync",
+  pass: "pass",
+} as const satisfies Readonly<Record<keyof Work, string>>;
+
 export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" | "random" | "onFatal">, observeEveryMs: number): Wakes {
   const { clock, log, metrics, random, onFatal } = ports;
   const jobs = createJobs({ owner: "agent", clock, log, metrics, random, onFatal });
@@ -77,17 +92,17 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
     start(work) {
       const loop = { minIntervalMs: 0, everyMs: null, backoff: BACKOFF, startAwake: false, boundMs: PASS_BOUND_MS };
       loops = {
-        status: jobs.loop("status", { ...loop, boundMs: STATUS_BOUND_MS }, work.status),
-        steps: jobs.loop("steps", { ...loop, boundMs: STEP_BOUND_MS }, work.steps),
-        withdraw: jobs.loop("withdraw", loop, work.withdraw),
-        withdrawByHost: jobs.loop("withdraw-by-host", loop, work.withdrawByHost),
-        specs: jobs.loop("specs", loop, work.specs),
-        links: jobs.loop("links", { ...loop, boundMs: LINK_BOUND_MS }, work.links),
-        linkWatch: jobs.loop("link-watch", loop, work.linkWatch),
-        binds: jobs.loop("binds", { ...loop, boundMs: BINDS_BOUND_MS }, work.binds),
-        audit: jobs.loop("audit", { ...loop, boundMs: AUDIT_BOUND_MS }, work.audit),
-        auditSync: jobs.loop("audit-sync", { ...loop, boundMs: AUDIT_BOUND_MS }, work.auditSync),
-        pass: jobs.loop("pass", { ...loop, startAwake: true, everyMs: observeEveryMs }, work.pass),
+        status: jobs.loop(JOB_NAMES.status, { ...loop, boundMs: STATUS_BOUND_MS }, work.status),
+        steps: jobs.loop(JOB_NAMES.steps, { ...loop, boundMs: STEP_BOUND_MS }, work.steps),
+        withdraw: jobs.loop(JOB_NAMES.withdraw, loop, work.withdraw),
+        withdrawByHost: jobs.loop(JOB_NAMES.withdrawByHost, loop, work.withdrawByHost),
+        specs: jobs.loop(JOB_NAMES.specs, loop, work.specs),
+        links: jobs.loop(JOB_NAMES.links, { ...loop, boundMs: LINK_BOUND_MS }, work.links),
+        linkWatch: jobs.loop(JOB_NAMES.linkWatch, loop, work.linkWatch),
+        binds: jobs.loop(JOB_NAMES.binds, { ...loop, boundMs: BINDS_BOUND_MS }, work.binds),
+        audit: jobs.loop(JOB_NAMES.audit, { ...loop, boundMs: AUDIT_BOUND_MS }, work.audit),
+        auditSync: jobs.loop(JOB_NAMES.auditSync, { ...loop, boundMs: AUDIT_BOUND_MS }, work.auditSync),
+        pass: jobs.loop(JOB_NAMES.pass, { ...loop, startAwake: true, everyMs: observeEveryMs }, work.pass),
       };
     },
     pass: () => loops?.pass.wake(),

@@ -36,7 +36,17 @@ export interface Agents {
   untilAllocatable(count: string): Promise<void>;
   /** The newest of what the agent has written. */
   log(): Promise<string>;
+  /** What `trusted-iommu audit` says of a device, run in the agent's container. */
+  audit(address: string): Promise<Audit>;
 }
+
+export interface Audit {
+  readonly text: string;
+  /** The newest span of trust in which the device had a part. */
+  readonly course: { readonly verdict: string; readonly steps: readonly string[] };
+}
+
+const AUDIT = z.object({ courses: z.array(z.object({ verdict: z.string(), steps: z.array(z.object({ step: z.string() })) })).nonempty() });
 
 export interface IntentWays {
   /** Who secures links; nobody, when it is not given. */
@@ -95,6 +105,14 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
         const now = await allocatable();
         return (now[RESOURCE] ?? "0") === count ? met(true) : notYet<boolean>(JSON.stringify(now));
       });
+    },
+    async audit(address) {
+      const run = async (...more: readonly string[]): Promise<string> =>
+        (await cluster.tryKubectl(["-n", RELEASE, "exec", `daemonset/${RELEASE}-agent`, "--", "node", "/app/cli.js", "audit", address, ...more]))
+          .stdout;
+      const { courses } = AUDIT.parse(JSON.parse(await run("--output", "json")));
+      const { verdict, steps } = courses.at(-1) ?? { verdict: "", steps: [] };
+      return { text: await run(), course: { verdict, steps: steps.map(({ step }) => step) } };
     },
     log: async () => (await cluster.tryKubectl(["-n", RELEASE, "logs", "-l", "app.kubernetes.io/component=agent", "--tail=30"])).stdout,
   };
