@@ -20,6 +20,8 @@ export interface LastLink extends Pick<Slot, "link" | "dsm" | "covers" | "stream
   readonly bound: ReadonlyMap<Address, Tristate>;
   /** Epoch of the unit above when it was read. */
   readonly epoch: string;
+  /** When the look began that read it (monotonic ms). */
+  readonly readMs: number;
 }
 
 /** By owner of the slot. */
@@ -50,18 +52,31 @@ export function hostToJudge(host: Reading<HostView>, context: LinkContext): Read
   return { kind: "Read", value: { ...host.value, functions, slots } };
 }
 
-/** The last links after one more look at the host. What did not stand once does not stand later, though its registers come back. */
+/**
+ * The last links after one more look at the host. What did not stand once does not stand later, though its registers come back. Of two looks that overlap in
+ * time the one that began later is the newer one, whichever ends last.
+ */
 export function linksAfterLook(before: LastLinks, { slots, onSlot: members, units, view }: Ground): LastLinks {
   if (view.host.kind !== "Read") return before;
-  const links = new Map<Address, LastLink>();
+  const links = new Map([...before].filter(([, { readMs }]) => readMs > view.nowMs));
   for (const { owner, link, dsm, covers, streamsLeft, blocksLeft, linkRead } of slots.values()) {
     const onSlot = members.get(owner) ?? [];
     const epoch = epochOf(onSlot, units);
     const last = before.get(owner);
-    if (epoch === null) continue;
+    if (epoch === null || links.has(owner)) continue;
     if ((linkRead.tsm === "Stands" || linkRead.tsm === "Writing") && last !== undefined) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
     else if (linkRead.tsm === "Read" && linkRead.registers !== null)
-      links.set(owner, { link, dsm, covers, streamsLeft, blocksLeft, registers: linkRead.registers, bound: boundOf(onSlot, last), epoch });
+      links.set(owner, {
+        link,
+        dsm,
+        covers,
+        streamsLeft,
+        blocksLeft,
+        registers: linkRead.registers,
+        bound: boundOf(onSlot, last),
+        epoch,
+        readMs: view.nowMs,
+      });
   }
   return links;
 }

@@ -39,11 +39,11 @@ const inSlotAs = ({ link, tsm, registers, bound = "No" }: Shown): FunctionInSlot
 });
 
 /** One more look at a host with this device, as the agent takes it. */
-function look(memory: Memory, shown: Shown | null, driver: Reading<DriverView> = aDriver()) {
+function look(memory: Memory, shown: Shown | null, driver: Reading<DriverView> = aDriver(), nowMs = aView().nowMs) {
   const { units } = groundFrom(aView({ driver }));
   const there = shown === null ? [] : [inSlotAs(shown)];
   const value = aHost({ functions: there.map(({ fn }) => fn), slots: there.map(({ slot }) => slot) });
-  const raw = aView({ driver, host: { kind: "Read", value } });
+  const raw = aView({ driver, nowMs, host: { kind: "Read", value } });
   const ground = groundFrom({ ...raw, host: hostToJudge(raw.host, { links: memory.links, units, writing: null }) });
   const seen = inSlot(ground, ADDRESS);
   const next = remember(memory, anIntent(), ground);
@@ -120,6 +120,15 @@ describe("a link whose reading blocks", () => {
     }
     const unknown = look(aMemory(), { link: SECURED, tsm: "Writing", registers: "on" });
     expect(unknown.verdict.reason).toBe("LinkUnknown");
+  });
+
+  it("stands as the look read it that began last, also when an older one ends after it", () => {
+    const at = (memory: Memory, shown: Shown, nowMs: number) => look(memory, shown, aDriver(), nowMs);
+    const newer = at(at(aMemory(), idle, 1_000).memory, on, 3_000).memory;
+    for (const older of [idle, blocked("idle", false)]) {
+      const { memory } = at(newer, older, 2_000);
+      expect(at(memory, blocked("on", true), 4_000).seen).toMatchObject({ slot: { link: SECURED, linkRead: { tsm: "Stands" } } });
+    }
   });
 
   it("frees nothing while it stands: a TDI may have been bound", () => {
