@@ -88,8 +88,10 @@ export class DriverWriter<Process> {
       done({ kind: "Refused", at: "driver", errno: "ENODEV" });
       return;
     }
-    if (to === "Vfio") this.#host.bindVfio(fn);
-    else this.#host.change(fn.isNative, true, true);
+    // Somebody may have bound it meanwhile: a probe looks for a driver only where there is none.
+    const isBound = fn.isOnVfio.value || fn.isNative.value;
+    if (!isBound && to === "Vfio") this.#host.bindVfio(fn);
+    else if (!isBound) this.#host.change(fn.isNative, true, true);
     done({ kind: "Changed" });
   }
 

@@ -43,6 +43,12 @@ const GONE = [step("terminatePod", { word: "pod-0" }), step("finishPod", { word:
 
 export const DRIVERS: readonly Scenario[] = [
   {
+    name: "a function that somebody gives vfio-pci in the middle of a change gets its own driver all the same",
+    shape: { ...VFIO, bindMs: 8_000 },
+    steps: [...UP, intent("native"), advance(11_600), step("unbindVfio", { at: 0 }), advance(60_000)],
+    check: driver(0, "own"),
+  },
+  {
     name: "a device that does not answer is not offered, and is again when it does",
     steps: [...UP, step("silence", { at: 0 }), advance(12_000)],
     check: device(0, "DeviceUnreachable"),
