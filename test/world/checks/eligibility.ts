@@ -60,7 +60,9 @@ export function objections(question: Question): readonly Objection[] {
   // While the agent itself writes its link, what it read before counts; a start waits for the end of that.
   const isWritten = question.purpose !== "PreStart" && world.links.askedBy(process) === (fn.linkOwner ?? fn).address;
   object(!fn.isLinkReadable.value && !isWritten, "its link cannot be read", fn.isLinkReadable);
-  object(!fn.isBoundReadable.value, "its tsm/bound cannot be read", fn.isBoundReadable);
+  // Nor does it read anything of any tsm/ meanwhile.
+  const isWriting = question.purpose !== "PreStart" && world.links.askedBy(process) !== null;
+  object(!fn.isBoundReadable.value && !isWriting, "its tsm/bound cannot be read", fn.isBoundReadable);
   if (!isWritten) againstBlocked(question, fn, object);
   const enable = process.intent.value?.intent?.link.enable ?? "Never";
   // What the agent itself puts right before a container starts keeps no device from being listed and given away.
