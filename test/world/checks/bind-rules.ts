@@ -16,6 +16,8 @@ export interface BindQuestion {
   readonly change: BindChange;
   /** Why the device may not be offered under that name, from the truth. */
   readonly against: (resource: string) => readonly Objection[];
+  /** When a search for holders last showed each function open. */
+  readonly shownOpenMs: ReadonlyMap<string, number>;
 }
 
 export function bindObjections(question: BindQuestion): readonly Known[] {
@@ -38,11 +40,11 @@ export function bindObjections(question: BindQuestion): readonly Known[] {
 }
 
 /** Who has been given it loses it. */
-function againstNative({ world, process }: BindQuestion, fn: HostFunction, found: Objections): void {
-  const { kubelet, shape, time, api } = world;
+function againstNative({ world, process, shownOpenMs }: BindQuestion, fn: HostFunction, found: Objections): void {
+  const { kubelet, shape, time } = world;
   heldObjections({ world, process, addresses: new Set([fn.address]) }, found, (pod) => pod.since);
   found.add(shape.hasKubelet && !kubelet.isAnswering.value, "podresources cannot be read", kubelet.isAnswering);
-  const isFresh = time.nowMs - fn.opens.sinceMs < shape.settleMs && api.pods.some((pod) => pod.spans.has(fn.address));
+  const isFresh = time.nowMs - (shownOpenMs.get(fn.address) ?? Number.NEGATIVE_INFINITY) < shape.settleMs;
   found.add(isFresh, "it was closed less than the settling time ago", EVER);
   found.add(time.nowMs - process.startedMs < shape.settleMs, "the agent has just started", EVER);
   const isListed = process.plugin?.publications().some(({ ids }) => ids.includes(fn.address)) ?? false;

@@ -40,6 +40,8 @@ export class Checker implements Witness<AgentProcess> {
   /** When a view last showed the unit busy. */
   readonly #busy = new Map<string, Age>();
   readonly #answeredMs = new Map<string, number>();
+  /** When a search for holders last showed each function open: what was opened and closed between two looks nobody could know. */
+  readonly #shownOpenMs = new Map<string, number>();
   #calls: { regBase: string; ms: number }[] = [];
 
   constructor(world: World) {
@@ -96,7 +98,8 @@ export class Checker implements Witness<AgentProcess> {
   linkWriteIssued(process: AgentProcess, write: LinkWrite): void {
     this.checked.linkWrite += 1;
     if (write.kind === "Disconnect" && write.isWanted) this.#audit.linkTaken(write.owner);
-    const asked = { world: this.#world, process, write, isSecuredBefore: (address: string) => this.#links.isSecuredBefore(address) };
+    const isSecuredBefore = (address: string): boolean => this.#links.isSecuredBefore(address);
+    const asked = { world: this.#world, process, write, isSecuredBefore, shownOpenMs: this.#shownOpenMs };
     const known = linkWriteObjections(asked).filter((one) => one.sinceTick < this.#world.quiet.tick);
     for (const { why } of known) this.#violate(`${write.kind} of ${write.owner}`, why);
   }
@@ -104,7 +107,8 @@ export class Checker implements Witness<AgentProcess> {
   bindIssued(process: AgentProcess, change: BindChange): void {
     this.checked.bind += 1;
     const against = (resource: string) => this.#tools.against(process, change.address, resource);
-    const known = bindObjections({ world: this.#world, process, change, against }).filter((one) => one.sinceTick < this.#world.quiet.tick);
+    const asked = { world: this.#world, process, change, against, shownOpenMs: this.#shownOpenMs };
+    const known = bindObjections(asked).filter((one) => one.sinceTick < this.#world.quiet.tick);
     for (const { why } of known) this.#violate(`${change.to} for ${change.address}`, why);
   }
 
@@ -128,6 +132,7 @@ export class Checker implements Witness<AgentProcess> {
   looked(_process: AgentProcess, view: "host" | "podresources", held: ReadonlySet<string>): void {
     const { host, kubelet, module, time } = this.#world;
     if (view === "host") this.#links.look();
+    if (view === "host") for (const address of held) this.#shownOpenMs.set(address, time.nowMs);
     for (const { regBase } of module.units) {
       // A function that no look has ever placed below the unit shows nothing of it.
       const below = host.functions.filter((fn) => mayBeBelow(this.#world, fn, regBase));

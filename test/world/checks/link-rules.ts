@@ -14,6 +14,8 @@ export interface LinkQuestion {
   readonly process: AgentProcess;
   readonly write: LinkWrite;
   readonly isSecuredBefore: (address: string) => boolean;
+  /** When a search for holders last showed each function open. */
+  readonly shownOpenMs: ReadonlyMap<string, number>;
 }
 
 export function linkWriteObjections(question: LinkQuestion): readonly Known[] {
@@ -60,8 +62,8 @@ function againstConnect({ world, process, isSecuredBefore }: LinkQuestion, { fn,
 }
 
 /** Nobody loses a link that secures something: that ends the TDIs of running TDs, and no kernel refuses it. */
-function againstDisconnect({ world, process }: LinkQuestion, { fn, onSlot }: TruthOfSlot, found: Objections): void {
-  const { api, kubelet, shape, time } = world;
+function againstDisconnect({ world, process, shownOpenMs }: LinkQuestion, { fn, onSlot }: TruthOfSlot, found: Objections): void {
+  const { kubelet, shape, time } = world;
   for (const one of onSlot) {
     if (!one.isPresent.value) continue;
     found.add(one.isBound.value, `${one.address} is bound to a TD`, youngest(one.isBound, one.isPresent));
@@ -80,7 +82,7 @@ function againstDisconnect({ world, process }: LinkQuestion, { fn, onSlot }: Tru
   heldObjections({ world, process, addresses: used }, found, (pod) => pod.since);
   found.add(shape.hasKubelet && !kubelet.isAnswering.value, "podresources cannot be read", kubelet.isAnswering);
   for (const one of onSlot) {
-    const isFresh = time.nowMs - one.opens.sinceMs < shape.settleMs && api.pods.some((pod) => pod.spans.has(one.address));
+    const isFresh = time.nowMs - (shownOpenMs.get(one.address) ?? Number.NEGATIVE_INFINITY) < shape.settleMs;
     found.add(isFresh && used.has(one.address), `${one.address} was closed less than the settling time ago`, EVER);
   }
   found.add(time.nowMs - process.startedMs < shape.settleMs, "the agent has just started", EVER);
