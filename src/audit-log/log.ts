@@ -25,6 +25,8 @@ export interface AuditLogOptions {
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const MODE = 0o600;
+/** An Allocate waits for its line: not each of them for two questions more. */
+const LOOK_EVERY_MS = 1_000;
 
 interface Current {
   readonly path: string;
@@ -36,6 +38,8 @@ interface Current {
 export function createAuditLog(options: AuditLogOptions): AuditPort {
   const { folder, mostBytes = MOST_BYTES, mostFiles = MOST_FILES } = options;
   let current: Current | null = null;
+  /** When it is looked again whether the file still has its name. */
+  let lookAtMs = 0;
 
   const close = async (): Promise<void> => {
     const { handle } = current ?? {};
@@ -86,7 +90,10 @@ export function createAuditLog(options: AuditLogOptions): AuditPort {
       try {
         if (current === null) throw new Error("the log is not open");
         const file = current.size >= mostBytes ? await rotate(seq) : current;
-        if (await isGone(file)) throw new Error(`${file.path} was removed`);
+        if (options.sinceBootMs() >= lookAtMs) {
+          lookAtMs = options.sinceBootMs() + LOOK_EVERY_MS;
+          if (await isGone(file)) throw new Error(`${file.path} was removed`);
+        }
         const text = lines.map((line) => `${line}\n`).join("");
         try {
           file.size += await writeAll(file.handle, text);

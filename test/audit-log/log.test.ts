@@ -131,9 +131,11 @@ describe("an audit log that cannot be written", () => {
 
   test("notices that its file was taken away", async () => {
     const folder = join(base, "audit");
-    const log = aLog(folder);
+    let nowMs = 0;
+    const log = aLog(folder, { sinceBootMs: () => nowMs });
     await log.open();
     await log.append([lineOf(1)], 1);
+    nowMs = 1_000;
     renameSync(join(folder, nameOf(1)), join(folder, "away"));
     await expect(log.append([lineOf(2)], 2)).rejects.toMatchObject({
       code: "AUDIT_UNWRITABLE",
