@@ -151,16 +151,18 @@ function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
 function messageOf(verdict: Verdict, inputs: ReportInputs): string {
   const { ground } = inputs;
   const slot = inSlot(ground, verdict.address)?.slot;
-  if (verdict.offered) return slot === undefined ? verdict.message : streamMessage(verdict, slot, inputs);
+  if (verdict.offered) return slot === undefined ? verdict.message : waitMessage(verdict, slot, inputs);
   if (verdict.reason !== "LinkSecuredBeforeSetup" || !slot) return heldMessage(verdict, ground);
   if (isStreamOfNobody(slot)) return `${verdict.message}; ${END_STREAM}`;
   return `${verdict.message}; release the link of ${atMostThree(releasable([slot], ground.slots.values()))}`;
 }
 
-/** It stays offered, and the start of the container that was given it waits: of that the status is to tell, too. */
-function streamMessage({ address, message }: Verdict, slot: Slot, { holds, securesLinks }: ReportInputs): string {
-  const isWaiting = securesLinks && slot.link.state === "Insecure" && holderOf(holds.get(address)) !== null;
-  const missing = isWaiting ? withoutStreamLeft(slot) : "";
+/** It stays offered, and who was given it waits for its link: of that the status is to tell, too. */
+function waitMessage({ address, message }: Verdict, slot: Slot, { holds, securesLinks, linkWork }: ReportInputs): string {
+  if (!securesLinks || holderOf(holds.get(address)) === null) return message;
+  const blocker = linkWork.blocked.get(slot.owner);
+  if (blocker !== undefined) return `RepairBlocked: ${blocker}`;
+  const missing = slot.link.state === "Insecure" ? withoutStreamLeft(slot) : "";
   return missing === "" ? message : `NoStreamLeft: ${missing}`;
 }
 

@@ -22,6 +22,12 @@ const device =
     const found = `${shown?.reason} ${word === undefined ? "" : shown?.link.state}`.trim();
     return found === `${reason} ${word ?? ""}`.trim() ? [] : [`function ${at} should be ${reason} ${word ?? ""}, the status says ${found}`];
   };
+const says =
+  (at: number, message: string) =>
+  ({ api, host }: World): readonly string[] => {
+    const shown = api.status?.devices.find(({ address }) => address === host.functions[at]?.address)?.message ?? "";
+    return shown.includes(message) ? [] : [`function ${at} should say "${message}", it says "${shown}"`];
+  };
 const pod =
   (at: number, isRunning: boolean) =>
   ({ api }: World): readonly string[] =>
@@ -293,7 +299,13 @@ export const LINKS: readonly Scenario[] = [
     name: "a device whose slot's link was lost while another function is open is withheld until that can be put right",
     shape: { ...TWO_VIRTUAL, ...ON_PREPARE },
     steps: [...FIRST_OF_TWO, step("openFromOutside", { at: 2 }), step("resetLink", { at: 0 }), advance(14_000)],
-    check: all(link(0, "Broken"), device(1, "Offered"), device(2, "RepairBlocked"), device(0, "CarriesOthers")),
+    check: all(
+      link(0, "Broken"),
+      device(1, "Offered"),
+      says(1, "RepairBlocked: 0000:17:02.2 is open in pid"),
+      device(2, "RepairBlocked"),
+      device(0, "CarriesOthers"),
+    ),
   },
   {
     name: "an agent that was away for a pod's whole life releases what the pod left",
