@@ -36,7 +36,9 @@ export interface Agents {
   untilAllocatable(count: string): Promise<void>;
   /** The newest of what the agent has written. */
   log(): Promise<string>;
-  /** What `trusted-iommu audit` says of a device, run in the agent's container. */
+  /** Runs the command-line tool in the agent's container: what it says, whatever it ends with. */
+  tool(...words: readonly string[]): Promise<string>;
+  /** What `trusted-iommu audit` says of a device. */
   audit(address: string): Promise<Audit>;
 }
 
@@ -72,6 +74,8 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
   const wait = <T>(what: string, look: () => Promise<Look<T>>) => waitUntil(what, look, { deadlineMs: DEADLINE_MS, everyMs: 300 });
   const allocatable: Agents["allocatable"] = async () =>
     Object.fromEntries(Object.entries(await cluster.allocatable(node)).filter(([name]) => name.startsWith(PREFIX)));
+  const tool: Agents["tool"] = async (...words) =>
+    (await cluster.tryKubectl(["-n", RELEASE, "exec", `daemonset/${RELEASE}-agent`, "--", "node", "/app/cli.js", ...words])).stdout;
   return {
     async install() {
       const values = ["--set", `image.pullPolicy=${AGENT_IMAGE_VALUES.pullPolicy},agent.settleSeconds=3,agent.devices.write=true`];
@@ -106,13 +110,11 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
         return (now[RESOURCE] ?? "0") === count ? met(true) : notYet<boolean>(JSON.stringify(now));
       });
     },
+    tool,
     async audit(address) {
-      const run = async (...more: readonly string[]): Promise<string> =>
-        (await cluster.tryKubectl(["-n", RELEASE, "exec", `daemonset/${RELEASE}-agent`, "--", "node", "/app/cli.js", "audit", address, ...more]))
-          .stdout;
-      const { courses } = AUDIT.parse(JSON.parse(await run("--output", "json")));
+      const { courses } = AUDIT.parse(JSON.parse(await tool("audit", address, "--output", "json")));
       const { verdict, steps } = courses.at(-1) ?? { verdict: "", steps: [] };
-      return { text: await run(), course: { verdict, steps: steps.map(({ step }) => step) } };
+      return { text: await tool("audit", address), course: { verdict, steps: steps.map(({ step }) => step) } };
     },
     log: async () => (await cluster.tryKubectl(["-n", RELEASE, "logs", "-l", "app.kubernetes.io/component=agent", "--tail=30"])).stdout,
   };

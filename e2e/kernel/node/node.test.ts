@@ -200,7 +200,14 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     const isSecured = (status: NodeStatus) =>
       status.devices.some((one) => one.link.state === "Secure" && one.usedBy?.pod.startsWith("default/worker"));
     // The pod that runs was given its device without a link.
-    await agents.untilStatus("the link of the pod's device secured", isSecured);
+    const secured = await agents.untilStatus("the link of the pod's device secured", isSecured);
+    const given = secured.devices.find(({ link }) => link.state === "Secure")?.address ?? "";
+    const told = await agents.tool("status", "--node", NODE);
+    expect(told).toMatch(new RegExp(`${given} .*Secure`));
+    tell(told);
+    const explained = await agents.tool("explain", given, "--node", NODE, "--host-root", "/host");
+    expect(explained).toContain(`${given} is offered`);
+    tell(explained);
     await show("get", "trustediommu", "-o", "wide");
     await cluster.kubectl(["delete", "deployment", "worker", "--wait=true", "--timeout=120s"]);
     await agents.untilStatus("all links released", (now) => now.devices.every((one) => one.link.state === "Insecure"));
