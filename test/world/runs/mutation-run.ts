@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Runs each mutant of mutants.ts through scenarios and random histories until an invariant breaks: `node test/world/runs/mutation-run.ts`. One line
- * of JSON for each, as MutantResult. A mutant is the agent's source with one edit, loaded beside the real one.
+ * Runs each mutant of mutants.ts through scenarios and random histories until an invariant breaks: `node test/world/runs/mutation-run.ts`, with a part of a
+ * name those that have it, with `--share 0/2` every other one. One line of JSON for each, as MutantResult. A mutant is the agent's source with one edit,
+ * loaded beside the real one.
  */
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { edited } from "./edits.ts";
 import { MUTANTS, type Mutant } from "./mutants.ts";
 
@@ -60,12 +62,13 @@ async function run(number: number, mutant: Mutant): Promise<MutantResult> {
 }
 
 async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({ options: { share: { type: "string", default: "0/1" } }, allowPositionals: true });
+  const [share = 0, of = 1] = values.share.split("/").map(Number);
+  const [only = ""] = positionals;
   const all = [WHOLE, ...MUTANTS];
   loadMutants(all);
-  const only = process.argv[2];
   for (const [number, mutant] of all.entries()) {
-    if (only !== undefined && !mutant.name.includes(only)) continue;
-    console.log(JSON.stringify(await run(number, mutant)));
+    if (number % of === share && mutant.name.includes(only)) console.log(JSON.stringify(await run(number, mutant)));
   }
 }
 
