@@ -12,8 +12,8 @@ import { readStreams } from "./streams.ts";
 import { type Reader, searchHolders, surroundings, unitByLink } from "./surroundings.ts";
 import { isConnected } from "./tsm.ts";
 
-/** How long a call of kubelet may wait for a scan. */
-const FUNCTION_SCAN_MS = 50;
+/** How long a call of kubelet may wait for a scan: a pod that is refused for want of one has failed for good, and nobody else waits for the answer as long. */
+const FUNCTION_SCAN_MS = 1_000;
 
 export async function observeFunction(reader: Reader, address: Address): Promise<FunctionInSlot | null> {
   if (!isPciAddress(address)) return null; // Kubelet's word becomes a path below: nothing but an address may.

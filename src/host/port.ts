@@ -29,7 +29,7 @@ export interface HostPort {
   observe(look?: HostLook): Promise<HostView>;
   /**
    * Reads one function and its slot again, now; null when it is gone. Cheap: called for every Allocate. `holders` are from a search that began at
-   * most a second ago; Unreadable when none is finished within 50 ms.
+   * most a second ago; Unreadable when none is finished within a second.
    */
   observeFunction(address: Address): Promise<FunctionInSlot | null>;
   /**
