@@ -61,7 +61,13 @@ function untilNext(stage: Stage, before: string): Promise<Change> {
 
 /** Gives a pod a device that takes so long, and returns once the helper is in the kernel. */
 async function begin(stage: Stage, name: string): Promise<number> {
-  const { vm, cluster } = stage;
+  const { vm, cluster, agents } = stage;
+  // What an earlier pod has left must have been released: a link that is secured already is not connected again.
+  const isBare = (one: NodeStatus["devices"][number]): boolean => one.usedBy !== null || (one.offered && one.link.state === "Insecure");
+  await agents.untilStatus(
+    "a device to give away, without a link",
+    ({ devices }) => devices.every(isBare) && devices.some((one) => one.usedBy === null),
+  );
   await vm.run(`echo ${CONNECT_MS} > ${SIM}/link_connect_ms`);
   const exchanges = await exchangesOf(stage);
   await cluster.apply(deploymentOf(name, { device: true, script: "true" }));
