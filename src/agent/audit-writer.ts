@@ -5,6 +5,7 @@ import type { AuditPort } from "../audit-log/port.ts";
 import { type AuditEvent, auditEvent, isSynced } from "../domain/audit/event.ts";
 import { lineText, type Stamp } from "../domain/audit/line.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { aborted } from "../runtime/deadline.ts";
 import { messageOf } from "../runtime/errors.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
 import type { Log } from "../runtime/log.ts";
@@ -151,12 +152,5 @@ function untilDone(given: {
       timer = clock.after(0, () => end(isOver()));
     });
     waiting.add(look);
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
 }

@@ -4,7 +4,7 @@
 import { constants } from "node:fs";
 import { join } from "node:path";
 import type { AuditText } from "../domain/audit/record.ts";
-import { AppError, faultOf } from "../runtime/errors.ts";
+import { AppError, errnoOf, faultOf } from "../runtime/errors.ts";
 import { filesIn, MOST_BYTES, openFile } from "./folder.ts";
 
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -38,7 +38,7 @@ async function readOne(path: string): Promise<string | null> {
       await handle.close();
     }
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return null;
+    if (errnoOf(thrown) === "ENOENT") return null;
     throw thrown;
   }
 }
@@ -48,14 +48,10 @@ function absent(folder: string): AppError {
 }
 
 function refused(folder: string, thrown: unknown): AppError {
-  if (isErrno(thrown, "ENOENT")) return absent(folder);
-  if (isErrno(thrown, "EACCES"))
+  if (errnoOf(thrown) === "ENOENT") return absent(folder);
+  if (errnoOf(thrown) === "EACCES")
     return new AppError("NOT_PERMITTED", `${folder}: ${faultOf(thrown)}; run this as the agent's user, which is root in most cases`, {
       cause: thrown,
     });
   return new AppError("AUDIT_ABSENT", `the audit log in ${folder} cannot be read: ${faultOf(thrown)}`, { cause: thrown });
-}
-
-function isErrno(thrown: unknown, errno: string): boolean {
-  return thrown instanceof Error && "code" in thrown && thrown.code === errno;
 }

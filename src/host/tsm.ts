@@ -63,15 +63,14 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
   const stuck = new Set<Address>();
 
   let hasBlocked = false;
-  /** Who has asked for nothing to be read. */
-  let without = 0;
+  /** Slots whose link is being written: nothing of any is read meanwhile. */
   const writing = new Set<Address>();
   let ends = 0;
   /** By slot: which end of all was the last of its own. */
   const lastEnds = new Map<Address, number>();
 
   async function guarded(slot: Address, path: string): Promise<TsmText> {
-    if (without > 0) return blocked("this process is writing a link");
+    if (writing.size > 0) return blocked("this process is writing a link");
     if (stuck.has(slot)) return blocked("an earlier read of this slot's tsm files has not come back");
     if (stuck.size >= MOST_STUCK) return blocked("reads of other slots' tsm files have not come back");
     const interruptMs = deadlineMs / (hasBlocked ? 20 : 2);
@@ -96,13 +95,11 @@ export function createTsmReader(options: TsmReaderOptions): TsmReader {
       }
     },
     async without(slot, work) {
-      without += 1;
       writing.add(slot);
       try {
         await Promise.all(turns.values());
         return await work();
       } finally {
-        without -= 1;
         ends += 1;
         writing.delete(slot);
         lastEnds.set(slot, ends);

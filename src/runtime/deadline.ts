@@ -46,3 +46,11 @@ export async function runWithDeadline<T>(work: (signal: AbortSignal) => Promise<
 function lateError(options: DeadlineOptions): AppError {
   return new AppError(options.code ?? "DEADLINE", `${options.what} did not finish within ${options.ms} ms`, { details: { ms: options.ms } });
 }
+
+/** Resolves when `signal` is aborted, at once when it is. */
+export function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}

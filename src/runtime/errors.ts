@@ -104,6 +104,11 @@ export function faultOf(thrown: unknown): string {
   return isSystemError ? (message.split(`, ${thrown.syscall}`)[0] ?? message) : message;
 }
 
+/** The errno of a failed system call (`ENOENT`), as Node gives it; undefined when there is none. */
+export function errnoOf(thrown: unknown): unknown {
+  return typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : undefined;
+}
+
 /** Anything thrown as an AppError; what is not one already becomes `fallback` with its cause kept. */
 export function toAppError(thrown: unknown, fallback: ErrorCode): AppError {
   return isAppError(thrown) ? thrown : new AppError(fallback, messageOf(thrown), { cause: thrown });

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { errnoOf } from "./errors.ts";
 
 /** For this user only. */
 export const PRIVATE = 0o700;
@@ -63,8 +64,4 @@ function existed(thrown: unknown): false {
 
 function notAFolder(path: string): Error {
   return Object.assign(new Error(`ENOTDIR: not a directory, '${path}'`), { code: "ENOTDIR" });
-}
-
-function errnoOf(thrown: unknown): unknown {
-  return typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : undefined;
 }

@@ -7,7 +7,7 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { access, open, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { AppError, messageOf } from "./errors.ts";
+import { AppError, errnoOf, messageOf } from "./errors.ts";
 
 export interface Journal {
   /** The whole lines of the file; null when there is none. @throws PROOF_UNREADABLE for what is no plain file of ours, or can't be read */
@@ -85,7 +85,7 @@ function textOf(lines: readonly string[]): string {
 async function isThere(path: string): Promise<boolean> {
   return await access(path).then(
     () => true,
-    (thrown: unknown) => !(thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT"),
+    (thrown: unknown) => errnoOf(thrown) !== "ENOENT",
   );
 }
 
@@ -94,7 +94,7 @@ async function readLines(path: string): Promise<readonly string[] | null> {
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null;
+    if (errnoOf(thrown) === "ENOENT") return null;
     throw thrown;
   }
   try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "./clock.ts";
-import { withDeadline } from "./deadline.ts";
+import { aborted, withDeadline } from "./deadline.ts";
 import { isAppError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
@@ -125,11 +125,4 @@ function stopOne(part: Part, cause: unknown, clock: Clock): Promise<void> {
 
 function isLate(thrown: unknown): boolean {
   return isAppError(thrown) && thrown.code === "DEADLINE";
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

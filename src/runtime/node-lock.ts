@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fchmodSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { AppError, faultOf } from "./errors.ts";
+import { AppError, errnoOf, faultOf } from "./errors.ts";
 import { codeForUnmakable, isWritableByOthers, makePrivateFolder, makeSafeFolder } from "./private-folder.ts";
 
 /** Held until `release` or the end of the process, however it ends. */
@@ -82,7 +82,7 @@ function lock(path: string, { place, fd, lockFile }: Opened): void {
   try {
     lockFile(fd);
   } catch (thrown) {
-    if (!HELD_BY_ANOTHER.includes(codeOf(thrown))) throw unusable(path, faultOf(thrown), thrown);
+    if (!HELD_BY_ANOTHER.includes(errnoOf(thrown))) throw unusable(path, faultOf(thrown), thrown);
     const pid = holderOf(place, fd);
     const holder = pid === null ? "" : ` (process ${pid})`;
     throw new AppError("NODE_LOCKED", `another agent${holder} runs on this node: it holds ${path}; stop it, or give this one its own --lock`, {
@@ -96,10 +96,6 @@ function unusable(path: string, what: string, cause?: unknown): AppError {
     details: { path },
     ...(cause === undefined ? {} : { cause }),
   });
-}
-
-function codeOf(thrown: unknown): unknown {
-  return typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : undefined;
 }
 
 /** Only for the message: null when the holder is in another pid namespace, or too much would have to be read. */

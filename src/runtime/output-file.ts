@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
+import { errnoOf } from "./errors.ts";
 import type { OutputFile } from "./steady-output.ts";
 
 /**
@@ -23,7 +24,7 @@ export function openOutputFile(descriptor: number): OutputFile {
       try {
         return writeSync(fileNow(), bytes);
       } catch (thrown) {
-        const code = thrown instanceof Error && "code" in thrown ? thrown.code : "";
+        const code = errnoOf(thrown);
         if (code === "EAGAIN") return 0;
         // A pipe with a name may get another reader: it is opened anew for the next text.
         if (code === "EPIPE" && own !== null && own !== descriptor) closeSync(own);
@@ -39,7 +40,7 @@ function reopen(descriptor: number): number {
   try {
     return openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENXIO") {
+    if (errnoOf(thrown) === "ENXIO") {
       throw Object.assign(new Error("nothing reads this pipe", { cause: thrown }), { code: "EPIPE" });
     }
     // Another user's terminal or pipe (su, sudo -u) can't be opened, only inherited. Node has set the flag for a pipe; a terminal may make us wait.

@@ -7,7 +7,7 @@
 import type { Stats } from "node:fs";
 import { chmod, lstat, mkdir, readlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { AppError, type ErrorCode, faultOf } from "./errors.ts";
+import { AppError, type ErrorCode, errnoOf, faultOf } from "./errors.ts";
 
 const PRIVATE_MODE = 0o700;
 const WRITABLE_BY_GROUP = 0o020;
@@ -106,10 +106,6 @@ const WITHOUT_RIGHTS: readonly unknown[] = ["EACCES", "EPERM", "EROFS"];
 /** The code for a file or folder that cannot be made: missing rights are told apart from a wrong place. */
 export function codeForUnmakable(thrown: unknown): ErrorCode {
   return WITHOUT_RIGHTS.includes(errnoOf(thrown)) ? "NOT_PERMITTED" : "CONFIG_INVALID";
-}
-
-function errnoOf(thrown: unknown): unknown {
-  return typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : undefined;
 }
 
 async function failing<T>(path: string, at: string, step: () => Promise<T>): Promise<T>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock, Timer } from "./clock.ts";
+import { errnoOf } from "./errors.ts";
 
 /** Where text goes, without ever waiting for a reader. */
 export interface OutputFile {
@@ -150,8 +151,4 @@ export function createSteadyOutput({ file, clock, maxBytes }: SteadyOutputOption
         if (waiting.length === 0) done();
       }),
   };
-}
-
-function errnoOf(thrown: unknown): unknown {
-  return typeof thrown === "object" && thrown !== null && "code" in thrown ? thrown.code : undefined;
 }

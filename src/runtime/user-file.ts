@@ -8,7 +8,7 @@ import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type
 import { open, stat } from "node:fs/promises";
 import { type Clock, sleep } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
-import { AppError } from "./errors.ts";
+import { AppError, errnoOf } from "./errors.ts";
 
 export interface UserText {
   readonly text: string;
@@ -147,7 +147,7 @@ function orEmptyNow(read: () => number): Read {
 }
 
 function nothingFrom(thrown: unknown): "Nothing" {
-  if (thrown instanceof Error && "code" in thrown && thrown.code === "EAGAIN") return "Nothing";
+  if (errnoOf(thrown) === "EAGAIN") return "Nothing";
   throw thrown;
 }
 

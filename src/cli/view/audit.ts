@@ -54,14 +54,17 @@ function courseText(
   { verdict, steps, findings, epoch }: Course,
   { number, canvas }: { readonly number: number; readonly canvas: Canvas },
 ): readonly string[] {
-  const way = steps.map(({ step, seq }) => `${step} (${seq})`).join(" → ");
   const head = [span(`span of trust ${number}: `), span(verdict, STYLES[verdict]), span(epoch === "" ? "" : `  ${epoch}`, "dim")];
   return [
     line(head, canvas),
-    ...textLines(way, canvas, "plain"),
+    ...textLines(wayOf(steps), canvas, "plain"),
     ...findings.flatMap((one) => textLines(`${one.verdict}: ${one.why}`, canvas, STYLES[one.verdict])),
     "",
   ];
+}
+
+function wayOf(steps: Course["steps"]): string {
+  return steps.map(({ step, seq }) => `${step} (${seq})`).join(" → ");
 }
 
 const INDENT = 2;
@@ -98,15 +101,7 @@ export function auditNodeText(devices: readonly ToldDevice[], record: AuditRecor
     span(story.address),
     span(order.verdict, STYLES[order.verdict]),
     span(String(order.courses.length)),
-    span(
-      order.why ||
-        (order.courses
-          .at(-1)
-          ?.steps.map(({ step, seq }) => `${step} (${seq})`)
-          .join(" → ") ??
-          ""),
-      "dim",
-    ),
+    span(order.why || wayOf(order.courses.at(-1)?.steps ?? []), "dim"),
   ]);
   const columns = [
     { title: "DEVICE", min: 12, rank: 3 },
