@@ -10,7 +10,7 @@ import { judge } from "../domain/gate/gate.ts";
 import type { Purpose, Verdict } from "../domain/gate/inputs.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
-import { toJudge } from "../domain/link-reading.ts";
+import { linkContextOf, toJudge } from "../domain/link-reading.ts";
 import type { Slot } from "../domain/slot.ts";
 import type { RegBase } from "../domain/unit.ts";
 import { AppError } from "../runtime/errors.ts";
@@ -68,7 +68,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const [driver, read] = await Promise.all([parts.driver.observeShared(), readFunction(address)]);
     const { memory } = state;
     const units = driver.kind === "Read" ? unitFacts(driver) : null;
-    const seen = read && toJudge(read, { links: memory.links, units, writing: memory.linkWork.writing?.owner ?? null });
+    const seen = read && toJudge(read, linkContextOf(memory, units));
     const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory, kubelet }, purpose)(address, seen));
     const { unit = null, vfioCdev = null } = seen?.fn ?? {};
     const regBase = unit?.kind === "Unit" ? unit.regBase : null;

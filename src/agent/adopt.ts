@@ -9,7 +9,7 @@ import { judge } from "../domain/gate/gate.ts";
 import { DEVICE_AND_INTENT_RULES, DEVICE_RULES } from "../domain/gate/rule-sets.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
-import { toJudge } from "../domain/link-reading.ts";
+import { linkContextOf, toJudge } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { SpecProof } from "../domain/proofs.ts";
 import type { FunctionInSlot } from "../domain/slot.ts";
@@ -58,7 +58,7 @@ export function specsAllowed(adopted: AdoptedSpecs, against: HeldAgainst): Reado
 function isAsWritten(name: string, { proof, seen }: AdoptedSpec, { driver, memory, asked }: HeldAgainst): boolean {
   const address = addressOfSpec(name);
   const units = unitFacts(driver);
-  const judged = toJudge(seen, { links: memory.links, units, writing: memory.linkWork.writing?.owner ?? null });
+  const judged = toJudge(seen, linkContextOf(memory, units));
   const { fn } = judged;
   const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : null;
   if (proof.node === null || fn.vfioCdev !== proof.node || regBase !== memory.lastUnits.get(address)) return false;

@@ -60,7 +60,9 @@ export function createLooks({ ports, state, newest, ledger, specs, wakeSpecs }: 
     async look(holders, intent = currentIntent()) {
       const driver = await newest.readDriver();
       const { memory, answers } = state;
-      return groundFrom(await observe({ ports, driver, intent, memory, publications: ledger.held(), answers, holders, readHost }));
+      return groundFrom(
+        await observe({ ports, driver, intent, memory, memoryNow: () => state.memory, publications: ledger.held(), answers, holders, readHost }),
+      );
     },
     async withdraw() {
       await newest.readDriver();

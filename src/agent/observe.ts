@@ -8,7 +8,7 @@ import { accountedNames, waitsForPods } from "../domain/holds.ts";
 import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import { selectsUnit } from "../domain/intent.ts";
-import { hostToJudge } from "../domain/link-reading.ts";
+import { hostToJudge, linkContextOf } from "../domain/link-reading.ts";
 import { isOurs, uncoveredOn, usesOfSlot } from "../domain/links/use.ts";
 import { type Memory, namesAfter } from "../domain/memory.ts";
 import { domainsOf } from "../domain/resource-name.ts";
@@ -24,6 +24,8 @@ export interface ObserveInputs {
   readonly driver: Reading<DriverView>;
   readonly intent: Intent | null;
   readonly memory: Memory;
+  /** The memory of the moment: links are judged by what is known when they have been read, which may be newer than `memory`. */
+  readonly memoryNow: () => Memory;
   readonly publications: readonly Publication[];
   readonly answers: readonly Answer[];
   /** Of what a CLEAR is decided on, nothing may be older than the question. */
@@ -41,22 +43,17 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const readNode = async () => {
     const nowMs = ports.clock.nowMs();
     const [host, podResources] = await Promise.all([readHost(hostLook), ports.podResources.observe()]);
-    return {
-      nowMs,
-      host: hostToJudge(host, { links: memory.links, units: unitFacts(driver), writing: memory.linkWork.writing?.owner ?? null }),
-      driver,
-      podResources,
-      publications,
-      answers,
-    };
+    return { nowMs, host, driver, podResources, publications, answers };
   };
-  const view: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
+  const judged = (view: NodeView): NodeView => ({ ...view, host: hostToJudge(view.host, linkContextOf(inputs.memoryNow(), unitFacts(driver))) });
+  const asRead: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
+  const view = judged(asRead);
   const ground = groundFrom({ ...view, pods: { kind: "None" } });
   if (!ports.pods.isLocal && !wantsPods(inputs, ground)) return view;
   const askedMs = ports.clock.nowMs();
   const domains = domainsOf([...namesAfter(memory, inputs.intent, ground), ...accountedNames(memory)]);
   const pods = await ports.pods.observe(domains, memory.podUids);
-  return ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...view, pods } : { ...(await readNode()), pods };
+  return judged(ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...asRead, pods } : { ...(await readNode()), pods });
 }
 
 /** What of a function must be found out that is not in its own files. */

@@ -11,7 +11,7 @@ import { isAnyHoldStale } from "../domain/holds.ts";
 import type { HostView } from "../domain/host.ts";
 import type { Intent } from "../domain/intent.ts";
 import { kubeletSettleMs } from "../domain/kubelet-settling.ts";
-import { hostToJudge } from "../domain/link-reading.ts";
+import { hostToJudge, linkContextOf } from "../domain/link-reading.ts";
 import type { Memory } from "../domain/memory.ts";
 import { type OfferedResource, offerFrom, verdictsAgain, verdictsFor } from "../domain/offer.ts";
 import { planOf } from "../domain/plan/plan.ts";
@@ -133,8 +133,7 @@ function gateOn(pass: Wanted, { driver, host, intent, memory }: News): (address:
   const table = driver ?? pass.ground.view.driver;
   const inputs = gateInputsOn({ intent, driver: table, memory }, "List");
   const units = table.kind === "Read" ? unitFacts(table) : null;
-  const seen =
-    host === null ? pass.ground : indexed(hostToJudge(host, { links: memory.links, units, writing: memory.linkWork.writing?.owner ?? null }));
+  const seen = host === null ? pass.ground : indexed(hostToJudge(host, linkContextOf(memory, units)));
   return (address) => inputs(address, inSlot(seen, address));
 }
 

@@ -36,6 +36,14 @@ export interface LinkContext {
   readonly writing: Address | null;
 }
 
+/** The context of this moment. */
+export function linkContextOf(
+  memory: { readonly links: LastLinks; readonly linkWork: { readonly writing: { readonly owner: Address } | null } },
+  units: LinkContext["units"],
+): LinkContext {
+  return { links: memory.links, units, writing: memory.linkWork.writing?.owner ?? null };
+}
+
 /** The function with the link to judge. The gate, the lists and kubelet's calls all ask here. */
 export function toJudge({ fn, slot }: FunctionInSlot, context: LinkContext): FunctionInSlot {
   const last = standing(slot, [fn], context);
@@ -64,7 +72,7 @@ export function linksAfterLook(before: LastLinks, { slots, onSlot: members, unit
     const epoch = epochOf(onSlot, units);
     const last = before.get(owner);
     if (epoch === null || links.has(owner)) continue;
-    if ((linkRead.tsm === "Stands" || linkRead.tsm === "Writing") && last !== undefined) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
+    if (last !== undefined && stoodIn(linkRead, last, epoch)) links.set(owner, { ...last, bound: boundOf(onSlot, last) });
     else if (linkRead.tsm === "Read" && linkRead.registers !== null)
       links.set(owner, {
         link,
@@ -79,6 +87,11 @@ export function linksAfterLook(before: LastLinks, { slots, onSlot: members, unit
       });
   }
   return links;
+}
+
+/** It stood in the look, or would have if what another look read meanwhile had been known to it. */
+function stoodIn({ tsm, registers }: LinkRead, last: LastLink, epoch: string): boolean {
+  return tsm === "Stands" || tsm === "Writing" || (tsm === "Blocked" && last.registers === registers && last.epoch === epoch);
 }
 
 /**

@@ -63,6 +63,16 @@ describe("a link whose reading blocks", () => {
     expect(judged(null)).toMatchObject({ streamsLeft: 3, blocksLeft: { endpoint: 1, rootPort: 3 } });
   });
 
+  it("stands as another look read it that was remembered while this one was taken", () => {
+    const before = look(aMemory(), idle, aDriver(), 1_000).memory;
+    const newer = look(before, on, aDriver(), 2_000).memory;
+    // Judged by what was known when it began, and remembered after the other one.
+    const late = look(before, blocked("on", true), aDriver(), 3_000);
+    expect(late.verdict.reason).toBe("LinkUnknown");
+    const after = remember(newer, anIntent(), late.ground);
+    expect(look(after, blocked("on", true), aDriver(), 4_000).seen?.slot).toMatchObject({ link: SECURED, linkRead: { tsm: "Stands" } });
+  });
+
   it("stands as this process read it in this epoch", () => {
     const before = look(aMemory(), idle).memory;
     const { seen, verdict } = look(before, blocked("idle", false));

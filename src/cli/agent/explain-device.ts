@@ -57,6 +57,7 @@ async function verdictOn(address: string, { ports, intent, settleMs }: Look): Pr
       driver: await driver.observe(),
       intent,
       memory: fresh,
+      memoryNow: () => fresh,
       publications: [],
       answers: [],
       holders: "Fresh",
