@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Kubelet's DRA manager as the agent sees it: it names claims, and is answered with CDI names. KEP-4381; k8s.io/kubelet/pkg/apis/dra/v1.
+ *
+ *   kubelet ──► registration socket (pluginregistration v1) ──► plugin socket: NodePrepareResources, NodeUnprepareResources, health
+ */
+import type { ClaimRef } from "../../domain/dra/claim.ts";
+import type { ClaimFile, ClaimFilesView } from "../../domain/dra/claim-file.ts";
+
+/** What kubelet is answered for one device of a claim. */
+export interface GivenDevice {
+  /** Names of the requests that it was allocated for. */
+  readonly requests: readonly string[];
+  readonly pool: string;
+  readonly device: string;
+  /** Fully qualified CDI names. */
+  readonly cdiNames: readonly string[];
+}
+
+/** The agent's side of kubelet's calls. Each rejects with an AppError, whose message becomes the claim's error in the answer. */
+export interface DraHandlers {
+  /** For one claim of a call; idempotent. `signal` is aborted when the call has ended. */
+  prepare(claim: ClaimRef, signal: AbortSignal): Promise<readonly GivenDevice[]>;
+  /** Idempotent; also for a claim that was never prepared here. */
+  unprepare(claim: ClaimRef): Promise<void>;
+}
+
+export interface DeviceHealth {
+  readonly pool: string;
+  readonly device: string;
+  readonly health: "Healthy" | "Unhealthy" | "Unknown";
+  /** Why; at most 1,024 characters are shown. */
+  readonly message: string;
+}
+
+export interface DraPublication {
+  /** Kubelet has asked for the plugin's info and told it that it is registered. */
+  readonly registered: boolean;
+  /** Claims whose preparation or its end is being answered, by UID. */
+  readonly inCalls: readonly string[];
+  /** Last registration problem, empty when none. */
+  readonly problem: string;
+}
+
+export interface DraPluginPort {
+  /** Serves both sockets from now on; returns at once, the work is the plugin's own loops'. Repeatable. */
+  serve(): void;
+  publication(): DraPublication;
+  /** What kubelet's health stream is told, the whole list; sent when it changed, and again every 10 s. */
+  health(devices: readonly DeviceHealth[]): void;
+  /** Calls `listener` when the publication changes. Returns the way to stop. */
+  onChange(listener: () => void): () => void;
+  /** Ends streams, closes and removes both sockets. Repeatable. */
+  close(): Promise<void>;
+}
+
+/** The claim files of a node, `trusted-iommu-claim_<uid>.json` in the folder of CDI specifications, and void ones beside them. */
+export interface ClaimFilesPort {
+  /** Never rejects. */
+  read(): Promise<ClaimFilesView>;
+  /** Atomically, and on disk before it resolves: a half-written file is never seen. @throws CDI_UNWRITABLE */
+  write(file: ClaimFile): Promise<void>;
+  /** So that nothing resolves it any more. Does nothing where it is void or gone. @throws CDI_UNWRITABLE */
+  void(uid: string): Promise<void>;
+  /** Void or not. Does nothing where there is none. @throws CDI_UNWRITABLE */
+  remove(uid: string): Promise<void>;
+}
