@@ -11,8 +11,9 @@ import type { Purpose, Verdict } from "../domain/gate/inputs.ts";
 import { unitFacts } from "../domain/ground.ts";
 import type { Intent } from "../domain/intent.ts";
 import { linkContextOf, toJudge } from "../domain/link-reading.ts";
-import type { Slot } from "../domain/slot.ts";
+import type { FunctionInSlot, Slot } from "../domain/slot.ts";
 import type { RegBase } from "../domain/unit.ts";
+import type { DriverView, Reading } from "../domain/view.ts";
 import { AppError } from "../runtime/errors.ts";
 import type { KeyedLocks } from "../runtime/serial.ts";
 import type { DriverClient } from "./driver-client.ts";
@@ -41,11 +42,19 @@ export interface Judged {
 }
 
 export interface Asked {
-  readonly resource: string;
+  /** Under which name of a device plugin; null: for a claim of DRA. */
+  readonly resource: string | null;
   readonly address: Address;
   readonly purpose: Purpose;
-  /** The start of kubelet that asks. */
-  readonly kubelet: string;
+  /** The start of kubelet that asks; null for a claim, which outlives it. */
+  readonly kubelet: string | null;
+  /** UID of the claim that asks. */
+  readonly claim?: string;
+}
+
+interface ReadNow {
+  readonly driver: Reading<DriverView>;
+  readonly read: FunctionInSlot | null;
 }
 
 export interface Admission {
@@ -54,6 +63,8 @@ export interface Admission {
    * @throws NOT_OFFERED with the gate's reason, or SHUTTING_DOWN
    */
   admit<T>(asked: Asked, then: (judged: Judged) => Promise<T>): Promise<T>;
+  /** The same for several devices, of which each must be let through. @throws as `admit`, for the first that is not */
+  admitAll<T>(asked: readonly Asked[], then: (judged: readonly Judged[]) => Promise<T>): Promise<T>;
   /** Answers without waiting where the gate is closed for every device: during a CLEAR nothing must queue behind its lock. @throws as `admit` */
   refuseEarly(): void;
 }
@@ -64,12 +75,18 @@ export function createAdmission(parts: AdmissionParts): Admission {
   // The newest intent, not the last pass's: a gate that the admin has closed is closed at once.
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
 
-  const judgeNow = async ({ address, purpose, kubelet }: Asked): Promise<Judged> => {
+  const readNow = async ({ address }: Asked): Promise<ReadNow> => {
     const [driver, read] = await Promise.all([parts.driver.observeShared(), readFunction(address)]);
+    return { driver, read };
+  };
+
+  /** By what is known in this turn. */
+  const judgeRead = ({ address, purpose, kubelet, claim }: Asked, { driver, read }: ReadNow): Judged => {
     const { memory } = state;
     const units = driver.kind === "Read" ? unitFacts(driver) : null;
     const seen = read && toJudge(read, linkContextOf(memory, units));
-    const verdict = judge(gateInputsOn({ intent: currentIntent(), driver, memory, kubelet }, purpose)(address, seen));
+    const basis = { intent: currentIntent(), driver, memory, kubelet, ...(claim === undefined ? {} : { claim }) };
+    const verdict = judge(gateInputsOn(basis, purpose)(address, seen));
     const { unit = null, vfioCdev = null } = seen?.fn ?? {};
     const regBase = unit?.kind === "Unit" ? unit.regBase : null;
     return { verdict, vfioCdev, slot: seen?.slot ?? null, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
@@ -81,28 +98,39 @@ export function createAdmission(parts: AdmissionParts): Admission {
     if (currentIntent()?.state !== "Trusted") throw new AppError("NOT_OFFERED", "the intent is not Trusted: nothing is offered");
   };
 
+  const admitAll = async <T>(asked: readonly Asked[], then: (judged: readonly Judged[]) => Promise<T>): Promise<T> => {
+    refuseEarly();
+    // A device that no look has seen has no unit to lock, and the gate refuses it.
+    const bases = asked.map(({ address }) => state.memory.lastUnits.get(address) ?? "");
+    const decide = async (): Promise<T> => {
+      const reads = await Promise.all(asked.map(async (one) => [one, await readNow(one)] as const));
+      refuseEarly();
+      const judged = reads.map(([one, read]) => judgeRead(one, read));
+      for (const [index, one] of judged.entries()) refuseUnlessOpen(one, { resource: asked[index]?.resource ?? null, regBase: bases[index] ?? "" });
+      return await then(judged);
+    };
+    // In ascending order, as everyone who takes more than one.
+    const inOrder = [...new Set(bases)].sort();
+    return inOrder.reduceRight<() => Promise<T>>((inner, regBase) => () => parts.locks.shared(regBase, inner), decide)();
+  };
+
   return {
     refuseEarly,
-    async admit(asked, then) {
-      const { resource, address } = asked;
-      refuseEarly();
-      // A device that no look has seen has no unit to lock, and the gate refuses it.
-      const regBase = state.memory.lastUnits.get(address) ?? "";
-      return parts.locks.shared(regBase, async () => {
-        const judged = await judgeNow(asked);
-        refuseEarly();
-        refuseUnlessOpen(judged, { resource, regBase });
-        return await then(judged);
-      });
-    },
+    admit: (asked, then) => admitAll([asked], ([judged]) => then(judged as Judged)), // As many as were asked.
+    admitAll,
   };
 }
 
-function refuseUnlessOpen({ verdict, regBase }: Judged, asked: { readonly resource: string; readonly regBase: RegBase }): void {
+function refuseUnlessOpen({ verdict, regBase }: Judged, asked: { readonly resource: string | null; readonly regBase: RegBase }): void {
   const { address } = verdict;
   if (!verdict.offered) throw refused(address, verdict.reason, verdict.message);
-  if (verdict.resource?.name !== asked.resource)
-    throw refused(address, "NoResourceMatches", `it belongs to ${verdict.resource?.name ?? "no resource"}`);
+  if (asked.resource === null && verdict.resource?.ledger !== "DRA") throw refused(address, "NoResourceMatches", "its ledger is DevicePlugin");
+  if (asked.resource !== null && (verdict.resource?.name !== asked.resource || verdict.resource.ledger === "DRA"))
+    throw refused(
+      address,
+      "NoResourceMatches",
+      `it belongs to ${verdict.resource?.name ?? "no resource"}, ledger ${verdict.resource?.ledger ?? "none"}`,
+    );
   // The lock keeps a CLEAR of one unit out: a function that is below another one by now asks again, under that one's.
   if (regBase !== asked.regBase) throw refused(address, "UnitNotTrusted", `it was below ${asked.regBase} and is below ${regBase} now`);
 }

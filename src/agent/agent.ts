@@ -8,16 +8,19 @@
  *   table, intent or host changed ──► withdraw jobs: take away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
-import { groundFrom } from "../domain/ground.ts";
+import { groundFrom, unitFacts } from "../domain/ground.ts";
 import { stepsOf } from "../domain/plan/finding.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { ReadStatus } from "../domain/status.ts";
+import type { DriverView, Reading } from "../domain/view.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Jobs, RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { announce } from "./announce.ts";
 import { createAuditKeeper } from "./audit-keeper.ts";
 import { performBinds } from "./bind-steps.ts";
+import { createClaimKeeper } from "./claim-keeper.ts";
+import { type AgentDra, createDra } from "./dra.ts";
 import { createDriverClient } from "./driver-client.ts";
 import { createHandlers } from "./handlers.ts";
 import { createDevicePluginLedger } from "./ledgers/device-plugin.ts";
@@ -28,9 +31,10 @@ import { createLooks, newsOf, wantedSpecs } from "./look.ts";
 import { agentMetrics } from "./metrics.ts";
 import { createNewest } from "./newest.ts";
 import { readHost } from "./observe.ts";
+import { gateOn } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import { sharePods } from "./pods-share.ts";
-import type { AgentOptions, AgentPorts } from "./ports.ts";
+import type { AgentOptions, AgentPorts, DraPorts } from "./ports.ts";
 import { createProofKeeper } from "./proof-keeper.ts";
 import { createPassRun, decideOn, type PassParts, timestamp, WRITE_AGAIN_MS } from "./run-pass.ts";
 import { createSpecKeeper, type SpecKeeper } from "./spec-keeper.ts";
@@ -76,8 +80,21 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     const asked = ports.intent.current();
     return wantedSpecs(state, { news: newsOf(newest, { intent: asked?.intent ?? null, memory: state.memory }), asked, simulatedHost });
   };
+  const news = () => newsOf(newest, { intent: ports.intent.current()?.intent ?? null, memory: state.memory });
+  const createDraOf = (draPorts: DraPorts): AgentDra => {
+    const keeper = createClaimKeeper(draPorts.files, ports, {
+      gate: () => state.pass && gateOn(state.pass, news()),
+      epochs: () => epochsOf(newest.driver()),
+      bootId: () => ports.host.bootId(),
+    });
+    const files = { ...draPorts.files, read: keeper.read };
+    const ground = () => state.pass?.ground ?? null;
+    const nowIso = () => timestamp(ports);
+    return createDra({ ports, dra: { ...draPorts, files }, keeper, driver, state, audit, locks, turns, onAnswered: wakes.calls, nowIso, ground });
+  };
   const specs = createSpecKeeper(ports, { simulatedHost, wanted });
-  const looks = createLooks({ ports, state, newest, ledger, specs, wakeSpecs: wakes.specs });
+  const dra = ports.dra && createDraOf(ports.dra);
+  const looks = createLooks({ ports, state, newest, ledger, dra, specs, wakeSpecs: wakes.specs });
   const status = createStatusWriter(ports, () => state.lastStatus);
 
   const onPass = (pass: Pass, previous: ReadStatus | null): void => {
@@ -96,6 +113,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     newest,
     looks,
     ledger,
+    dra,
     specs,
     proofs,
     auditProblem: audit.problem,
@@ -122,13 +140,15 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
         status: status.write,
         withdraw: looks.withdraw,
         withdrawByHost: looks.withdrawByHost,
-        specs: () => syncSpecs(specs),
+        specs: () => syncSpecs(specs, dra),
         links: (signal) => performLinks(links, signal),
         binds: (signal) => performBinds({ ports, state, audit, locks, look: looks.look, onBind: wakes.pass }, signal),
         audit: audit.append,
         auditSync: audit.sync,
         linkWatch: () => watchLinks({ ports, state, onChange: wakes.pass }),
       });
+      if (dra) stops.push(dra.onChange(wakes.pass));
+      dra?.serve();
       stops.push(ports.host.onChange(wakes.host), ports.intent.onChange(wakes.intent));
       if (plugins) stops.push(plugins.onChange((change) => (change === "CallsEnded" ? wakes.calls() : wakes.pass())));
     },
@@ -143,7 +163,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
       state.noteStopping();
       turns.changed();
       for (const stop of stops.splice(0)) stop();
-      await ledger.close();
+      await Promise.all([ledger.close(), dra?.close()]);
       // Read while it can be: a CLEAR that goes on in the kernel must not be reported as trusted.
       const reading = await newest.readDriver();
       // Ends calls in flight, so that no job waits for a SETUP; what the kernel has begun it finishes.
@@ -164,7 +184,12 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
 }
 
 /** What could not be written or removed is tried again here, whatever a pass waits for. */
-async function syncSpecs(specs: SpecKeeper): Promise<RunAgain | undefined> {
-  const { problem } = await specs.sync();
-  return problem === "" ? undefined : { afterMs: WRITE_AGAIN_MS };
+async function syncSpecs(specs: SpecKeeper, dra: AgentDra | null): Promise<RunAgain | undefined> {
+  const [{ problem }, again] = await Promise.all([specs.sync(), dra?.sync()]);
+  return problem === "" ? again : { afterMs: WRITE_AGAIN_MS };
+}
+
+/** Of the units that the table calls trusted. */
+function epochsOf(driver: Reading<DriverView> | null): ReadonlySet<string> {
+  return new Set(driver === null ? [] : [...unitFacts(driver).values()].flatMap(({ epoch }) => epoch ?? []));
 }

@@ -31,7 +31,7 @@ export function createHandlers(parts: HandlerParts): DevicePluginHandlers {
   const admission: Admission = createAdmission(parts);
 
   const answerOf = ({ verdict, vfioCdev }: Judged, { resource, kubelet }: DeviceCall): Answer => {
-    return { address: verdict.address, resource, node: vfioCdev, atMs: parts.ports.clock.nowMs(), epoch: verdict.epoch ?? "", kubelet };
+    return { address: verdict.address, resource, node: vfioCdev, atMs: parts.ports.clock.nowMs(), epoch: verdict.epoch ?? "", kubelet, claim: null };
   };
 
   /** Written down before it is answered: a process that is killed in between must not have given what no later process can prove. */

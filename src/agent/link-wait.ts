@@ -55,15 +55,21 @@ export interface LinkWaitParts {
   readonly turns: LinkTurns;
 }
 
+export interface LinkWait {
+  readonly address: Address;
+  /** Monotonic ms. */
+  readonly untilMs: number;
+  /** Reasons of the gate that end by themselves; those of a start when not given. */
+  readonly waitedFor?: ReadonlySet<DeviceReason>;
+  /** Nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Repeats `ask` while the gate is closed only by what is about to be put right. Nothing is locked between two questions.
  * @throws what `ask` throws, or LINK_PENDING at `untilMs`
  */
-export async function untilLinked<T>(
-  parts: LinkWaitParts,
-  asked: { readonly address: Address; readonly untilMs: number },
-  ask: () => Promise<T>,
-): Promise<T> {
+export async function untilLinked<T>(parts: LinkWaitParts, asked: LinkWait, ask: () => Promise<T>): Promise<T> {
   const { ports, state, turns } = parts;
   for (;;) {
     const turn = turns.next();
@@ -72,19 +78,19 @@ export async function untilLinked<T>(
       turn.end();
       return answer;
     } catch (thrown) {
-      const isLate = ports.clock.nowMs() >= asked.untilMs;
-      const isOver = !isWaitedFor(thrown) || ports.intent.current()?.intent?.link.enable === "Never";
+      const isLate = ports.clock.nowMs() >= asked.untilMs || asked.signal?.aborted === true;
+      const isOver = !isWaitedFor(thrown, asked.waitedFor ?? WAITED_FOR) || ports.intent.current()?.intent?.link.enable === "Never";
       if (isOver || isLate) turn.end();
       if (isOver) throw thrown;
-      if (isLate) throw pending(parts, asked.address, thrown);
+      if (isLate) throw isWaitedFor(thrown, WAITED_FOR) ? pending(parts, asked.address, thrown) : thrown;
     }
     await turn.comes;
     if (state.stopping) throw new AppError("SHUTTING_DOWN", "the agent is stopping");
   }
 }
 
-function isWaitedFor(thrown: unknown): thrown is AppError {
-  return isAppError(thrown) && thrown.code === "NOT_OFFERED" && WAITED_FOR.has(thrown.details["reason"] as DeviceReason); // Of the gate's own making.
+function isWaitedFor(thrown: unknown, reasons: ReadonlySet<DeviceReason>): thrown is AppError {
+  return isAppError(thrown) && thrown.code === "NOT_OFFERED" && reasons.has(thrown.details["reason"] as DeviceReason); // Of the gate's own making.
 }
 
 /** Kubelet puts it into the pod's event. */

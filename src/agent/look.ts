@@ -11,6 +11,7 @@ import type { Intent } from "../domain/intent.ts";
 import type { Reading } from "../domain/view.ts";
 import type { HostLook } from "../host/port.ts";
 import { keepAdopted, specsAllowed } from "./adopt.ts";
+import type { AgentDra } from "./dra.ts";
 import type { Ledger } from "./ledgers/ledger.ts";
 import type { Newest } from "./newest.ts";
 import { hostLookFor, observe } from "./observe.ts";
@@ -24,6 +25,8 @@ export interface LookParts {
   readonly state: AgentFacts & Pick<AgentState, "noteAdopted">;
   readonly newest: Newest;
   readonly ledger: Ledger;
+  /** Null: no DRA is served. */
+  readonly dra: Pick<AgentDra, "publication" | "list" | "mustSync"> | null;
   readonly specs: Pick<SpecKeeper, "mustSync">;
   readonly wakeSpecs: () => void;
 }
@@ -39,14 +42,17 @@ export interface Looks {
   withdrawByHost(): Promise<undefined>;
 }
 
-export function createLooks({ ports, state, newest, ledger, specs, wakeSpecs }: LookParts): Looks {
+export function createLooks({ ports, state, newest, ledger, dra, specs, wakeSpecs }: LookParts): Looks {
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
   const news = (): News => newsOf(newest, { intent: currentIntent(), memory: state.memory });
 
   const closeGate = (): void => {
     if (state.stopping) return;
-    if (state.pass) ledger.withdraw(withdrawals(state.pass, news()));
-    if (specs.mustSync()) wakeSpecs();
+    if (state.pass) {
+      ledger.withdraw(withdrawals(state.pass, news()));
+      dra?.list(state.pass, news());
+    }
+    if (specs.mustSync() || dra?.mustSync() === true) wakeSpecs();
   };
 
   const readHost = async (look: HostLook): Promise<Reading<HostView>> => {
@@ -61,7 +67,18 @@ export function createLooks({ ports, state, newest, ledger, specs, wakeSpecs }: 
       const driver = await newest.readDriver();
       const { memory, answers } = state;
       return groundFrom(
-        await observe({ ports, driver, intent, memory, memoryNow: () => state.memory, publications: ledger.held(), answers, holders, readHost }),
+        await observe({
+          ports,
+          driver,
+          intent,
+          memory,
+          memoryNow: () => state.memory,
+          publications: ledger.held(),
+          draPlugin: dra?.publication() ?? null,
+          answers,
+          holders,
+          readHost,
+        }),
       );
     },
     async withdraw() {

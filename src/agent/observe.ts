@@ -3,6 +3,8 @@
 /** observe: one NodeView from every port. Reads only; what fails is a value. */
 import { bindWish, usesOfOne } from "../domain/binds/wish.ts";
 import { clearanceOf, isSetUp, isStranded } from "../domain/clearance.ts";
+import { mayBeOrphaned } from "../domain/dra/orphaned-files.ts";
+import type { DraPublication, DraView } from "../domain/dra/view.ts";
 import { type Ground, groundFrom, unitFacts } from "../domain/ground.ts";
 import { accountedNames, waitsForPods } from "../domain/holds.ts";
 import type { HostView } from "../domain/host.ts";
@@ -28,6 +30,8 @@ export interface ObserveInputs {
   readonly memoryNow: () => Memory;
   readonly publications: readonly Publication[];
   readonly answers: readonly Answer[];
+  /** What our DRA plugin is to kubelet; null: there is none. */
+  readonly draPlugin: DraPublication | null;
   /** Of what a CLEAR is decided on, nothing may be older than the question. */
   readonly holders: HostLook["age"];
   /** Reads the host's tree; what is lost there must not wait for kubelet or the API, so the reader tells others, too. */
@@ -42,18 +46,30 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const hostLook = hostLookFor(inputs, inputs.holders);
   const readNode = async () => {
     const nowMs = ports.clock.nowMs();
-    const [host, podResources] = await Promise.all([readHost(hostLook), ports.podResources.observe()]);
-    return { nowMs, host, driver, podResources, publications, answers };
+    const [host, podResources, dra] = await Promise.all([readHost(hostLook), ports.podResources.observe(), observeDra(inputs)]);
+    return { nowMs, host, driver, podResources, publications, answers, dra };
   };
   const judged = (view: NodeView): NodeView => ({ ...view, host: hostToJudge(view.host, linkContextOf(inputs.memoryNow(), unitFacts(driver))) });
   const asRead: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };
   const view = judged(asRead);
-  const ground = groundFrom({ ...view, pods: { kind: "None" } });
+  const ground = groundFrom({ ...view, pods: { kind: "None" }, dra: view.dra && { ...view.dra, areFresh: true } });
   if (!ports.pods.isLocal && !wantsPods(inputs, ground)) return view;
   const askedMs = ports.clock.nowMs();
   const domains = domainsOf([...namesAfter(memory, inputs.intent, ground), ...accountedNames(memory)]);
-  const pods = await ports.pods.observe(domains, memory.podUids);
-  return judged(ports.clock.nowMs() - askedMs < SLOW_API_MS ? { ...asRead, pods } : { ...(await readNode()), pods });
+  const [pods, claims] = await Promise.all([ports.pods.observe(domains, memory.podUids), ports.dra?.claims.list() ?? null]);
+  const isSlow = ports.clock.nowMs() - askedMs >= SLOW_API_MS;
+  const read = isSlow ? await readNode() : asRead;
+  return judged({ ...read, pods, dra: read.dra && claims && { ...read.dra, claims, areFresh: true } });
+}
+
+const NOT_READ_YET = { kind: "Unreadable", why: "not read from the API server yet" } as const;
+
+/** DRA as the watches have it, and the claim files. */
+async function observeDra({ ports: { dra }, draPlugin }: Pick<ObserveInputs, "ports" | "draPlugin">): Promise<DraView | null> {
+  if (dra === null || draPlugin === null) return null;
+  const claims = dra.claims.current() ?? NOT_READ_YET;
+  const slices = dra.slices.current() ?? NOT_READ_YET;
+  return { claims, areFresh: false, files: await dra.files.read(), slices, plugin: draPlugin };
 }
 
 /** What of a function must be found out that is not in its own files. */
@@ -77,7 +93,7 @@ export function readHost({ host }: Pick<AgentPorts, "host">, look: HostLook = LI
  * no view shows, or a device in use that no pod of podresources has, which may be a terminating pod's. Kubelet's checkpoint is always read.
  */
 function wantsPods({ intent, memory, driver }: ObserveInputs, ground: Ground): boolean {
-  if (waitsForPods(memory, ground) || unnamedHolders(memory, ground).size > 0) return true;
+  if (waitsForPods(memory, ground) || mayBeOrphaned(ground) || unnamedHolders(memory, ground).size > 0) return true;
   if (intent === null) return false;
   if (mayRelease(intent, ground, memory) || mayGiveBack(intent, ground, memory)) return true;
   return [...unitFacts(driver).values()].some((fact) => {

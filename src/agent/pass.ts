@@ -84,6 +84,7 @@ export function decide(inputs: DecideInputs): Pass {
     offer,
     publications,
     hasKubelet: inputs.hasKubelet,
+    dra: ground.view.dra,
     unreadableUnits,
   });
   return { intent, ground, verdicts, plan, offer, status, settlement };
@@ -118,8 +119,10 @@ export function withdrawals(pass: Wanted, news: News): readonly OfferedResource[
 export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecProof> {
   const gate = gateOn(pass, news);
   const specs = new Map<string, SpecProof>();
-  for (const { address, offered, reason } of pass.verdicts) {
-    if (!offered && reason !== "CdiUnwritable" && reason !== "NoStreamFree") continue;
+  for (const { address, offered, reason, resource } of pass.verdicts) {
+    // A device of DRA is named by its claim's file alone.
+    if (resource?.ledger === "DRA") continue;
+    if (!offered && reason !== "CdiUnwritable" && reason !== "NoStreamFree" && reason !== "StreamsShared") continue;
     const inputs = gate(address);
     const verdict = judge(inputs, SPEC_RULES);
     if (verdict.offered && verdict.resource && verdict.epoch !== null)
@@ -128,8 +131,10 @@ export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecPro
   return specs;
 }
 
-/** The gate's inputs for a device of the pass, by the newest readings. */
-function gateOn(pass: Wanted, { driver, host, intent, memory }: News): (address: Address) => GateInputs {
+/** The gate's inputs for a device, by the newest readings. */
+export type GateOn = (address: Address) => GateInputs;
+
+export function gateOn(pass: Pick<Wanted, "ground">, { driver, host, intent, memory }: News): GateOn {
   const table = driver ?? pass.ground.view.driver;
   const inputs = gateInputsOn({ intent, driver: table, memory }, "List");
   const units = table.kind === "Read" ? unitFacts(table) : null;

@@ -3,9 +3,11 @@
 /** Everything the agent touches, passed in by the composition root (or by the simulated world). */
 import type { AuditPort } from "../audit-log/port.ts";
 import type { BindPort } from "../bind/port.ts";
+import type { ClaimsPort, SlicesPort } from "../cluster/dra/port.ts";
 import type { IntentPort, NodePodsPort, StatusPort } from "../cluster/port.ts";
 import type { AgentStatus } from "../domain/status.ts";
 import type { HostPort } from "../host/port.ts";
+import type { ClaimFilesPort, DraHandlers, DraPluginPort } from "../kubelet/dra/port.ts";
 import type { CdiPort, DevicePluginHandlers, DevicePluginPort, PodResourcesPort } from "../kubelet/port.ts";
 import type { Random } from "../runtime/backoff.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -35,12 +37,24 @@ export interface AgentPorts {
   readonly pods: NodePodsPort;
   readonly intent: IntentPort;
   readonly status: StatusPort;
+  /** Null: resources with ledger DRA are not served. */
+  readonly dra: DraPorts | null;
   /** The proof file of this node (domain/proofs.ts). */
   readonly proofs: Journal;
   /** Null: no audit log is kept. */
   readonly audit: AuditPort | null;
   /** A bug in this program: the process should end. */
   readonly onFatal: (thrown: unknown) => void;
+}
+
+/** DRA's sides: kubelet, the node's claim files, the API server. */
+export interface DraPorts {
+  /** Name of the node, which its pools begin with. */
+  readonly node: string;
+  readonly plugin: (handlers: DraHandlers) => DraPluginPort;
+  readonly files: ClaimFilesPort;
+  readonly slices: SlicesPort;
+  readonly claims: ClaimsPort;
 }
 
 export interface AgentOptions {

@@ -11,6 +11,7 @@ import type { AgentStatus, ReadStatus } from "../domain/status.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
 import { keepAdopted, specsToKeep } from "./adopt.ts";
+import type { AgentDra } from "./dra.ts";
 import type { Ledger } from "./ledgers/ledger.ts";
 import type { Looks } from "./look.ts";
 import type { Newest } from "./newest.ts";
@@ -26,6 +27,8 @@ export interface PassParts {
   readonly newest: Newest;
   readonly looks: Looks;
   readonly ledger: Ledger;
+  /** Null: no DRA is served. */
+  readonly dra: AgentDra | null;
   readonly specs: SpecKeeper;
   readonly proofs: ProofKeeper;
   readonly auditProblem: () => string;
@@ -60,9 +63,10 @@ export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefi
   const list = (pass: Pass, proofProblem: string): RunAgain | undefined => {
     const listed = withdrawals(pass, looks.news());
     ledger.list(listed);
+    parts.dra?.list(pass, looks.news());
     const overtaken = overtakenBy(pass, newest.driver() ?? pass.ground.view.driver, listed);
     if (overtaken !== "") ports.log.info({ detail: overtaken }, "overtaken by newer readings, looking again");
-    const mustSync = specs.mustSync();
+    const mustSync = specs.mustSync() || parts.dra?.mustSync() === true;
     if (mustSync) parts.wakeSpecs();
     if (specs.inPlace().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
     if (overtaken !== "" || mustSync) return { afterMs: OVERTAKEN_LOOK_MS };
@@ -143,13 +147,14 @@ export function timestamp({ clock }: Pick<AgentPorts, "clock">): string {
 }
 
 /** Before anything slow is read: what an earlier process proved, and the CDI specs that it left. */
-async function adopt({ ports, state, newest, specs, proofs }: PassParts): Promise<void> {
+async function adopt({ ports, state, newest, specs, dra, proofs }: PassParts): Promise<void> {
   const proven = await proofs.load(await ports.host.bootId());
   ports.loads?.believe(proven.loads);
   state.noteProven(proven);
   const driver = await newest.readDriver();
   state.noteAdopted(await specsToKeep(ports, proven.specs, { driver, memory: state.memory, asked: null }));
   await specs.sync();
+  await dra?.sync();
 }
 
 function accountOf({ ground }: { readonly ground: Ground }, { memory }: Pick<AgentState, "memory">): Accounting["kind"] {

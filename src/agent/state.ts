@@ -8,6 +8,7 @@ import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
 import type { Intent } from "../domain/intent.ts";
 import { unseenMs } from "../domain/kubelet-settling.ts";
+import type { Ration } from "../domain/links/streams.ts";
 import { type LinkWriteEnded, type LinkWriting, noteBlocked, noteWriteBegins, noteWriteEnds } from "../domain/links/work.ts";
 import { emptyMemory, type Memory, remember } from "../domain/memory.ts";
 import type { CallEnd } from "../domain/notes.ts";
@@ -74,7 +75,7 @@ export interface AgentState extends AgentFacts {
   /** A look of a pass: answers that it must have shown are over. */
   noteAnswersSeen(ground: Ground): void;
   /** Slots that get none of the streams that are left, by this look. */
-  noteRation(withoutStream: ReadonlySet<Address>): void;
+  noteRation(ration: Ration): void;
   noteDraft(draft: Wanted): void;
   /** What is about to be listed, and the driver's loads that were watched. */
   noteListed(offer: readonly OfferedResource[], loads: ReadonlySet<string>): void;
@@ -86,6 +87,8 @@ export interface AgentState extends AgentFacts {
   noteAnswer(answer: Answer): void;
   /** What `noteAnswer` was told did not come about: kubelet gets an error. `before`: the hold of then. */
   noteNotGiven(answer: Answer, before: Hold | undefined): void;
+  /** A claim was unprepared: its devices are on their way back. */
+  noteUnprepared(claim: string): void;
   /** A container may start with a device that it was given. */
   notePreStart(answer: Answer): void;
   noteSetup(regBase: RegBase): void;
@@ -130,7 +133,7 @@ export function createState(settleMs: number, onLook: (look: Look) => void = () 
       const answerMs = unseenMs(settleMs, view.podResources);
       set({ answers: facts.answers.filter((answer) => view.nowMs - answer.atMs < answerMs) });
     },
-    noteRation: (withoutStream) => update((memory) => ({ ...memory, withoutStream })),
+    noteRation: (ration) => update((memory) => ({ ...memory, ...ration })),
     noteDraft: (draft) => set({ draft }),
     noteListed: (offer, loads) => update((memory) => notes.noteLoads(notes.noteListed(memory, offer), loads)),
     noteSpecs: (specs) => update((memory) => ({ ...memory, specs })),
@@ -139,6 +142,7 @@ export function createState(settleMs: number, onLook: (look: Look) => void = () 
     noteAnswer: (answer) => set({ answers: given(answer), memory: notes.noteAnswer(facts.memory, answer) }),
     noteNotGiven: (answer, before) =>
       set({ answers: facts.answers.filter((one) => one !== answer), memory: notes.noteNotGiven(facts.memory, answer, before) }),
+    noteUnprepared: (claim) => update((memory) => notes.noteUnprepared(memory, claim)),
     notePreStart: (answer) => set({ answers: given(answer), memory: notes.notePreStart(facts.memory, answer) }),
     noteSetup: (regBase) => update((memory) => notes.noteSetup(memory, regBase)),
     noteReadAgain: (regBase) => update((memory) => notes.noteReadAgain(memory, regBase)),

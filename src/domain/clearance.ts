@@ -40,7 +40,17 @@ export function clearanceOf(memory: ClearanceMemory, ground: Ground, regBase: Re
   const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
   // A container runtime resolves a CDI name without asking kubelet or the agent.
   const specs = specsOf(memory.specs);
-  return { uses, listed: [...new Set([...listed, ...kubelets, ...specs])].filter((id) => isBelow(id, true)) };
+  const slices = view.dra?.slices.kind === "Read" ? view.dra.slices.value.listed.map(({ address }) => address) : [];
+  return {
+    uses: [...uses, ...unreadSlices(ground)],
+    listed: [...new Set([...listed, ...kubelets, ...specs, ...slices])].filter((id) => isBelow(id, true)),
+  };
+}
+
+/** What a scheduler may still give away cannot be told. */
+function unreadSlices({ view: { dra } }: Ground): readonly Use[] {
+  if (dra === null || dra.slices.kind === "Read" || dra.slices.isMissing === true) return [];
+  return [{ address: null, kind: "Unreadable", by: `ResourceSlices: ${dra.slices.why}` }];
 }
 
 /** Functions that another ledger's pod has by a number that means none of them any more. */

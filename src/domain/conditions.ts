@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The six conditions of a TrustedIommu, each a function of the report so far. */
+import { DRA_DRIVER } from "./dra/names.ts";
 import type { Ground } from "./ground.ts";
 import { blindSpots } from "./holds.ts";
 import { ENVIRONMENT_TEXT } from "./plan/finding.ts";
@@ -131,6 +132,8 @@ function degradedFrom(inputs: ReportInputs, body: Body): Draft {
   if (specs.problem !== "") return draft("Degraded", "True", "CdiUnwritable", specs.problem);
   const unregistered = view.publications.find((publication) => publication.problem !== "");
   if (unregistered) return draft("Degraded", "True", "RegistrationFailed", `${unregistered.resource}: ${unregistered.problem}`);
+  const dra = draProblem(inputs);
+  if (dra !== null) return draft("Degraded", "True", dra.reason, dra.text);
   // With an intent of Cleared it is ClearBlocked that tells.
   const [unreadable] = inputs.desiredState === "Trusted" ? blindSpots(inputs.ground, inputs.holds.keys()) : [];
   if (unreadable !== undefined) return draft("Degraded", "True", "ViewUnreadable", `cannot read ${unreadable}`);
@@ -215,10 +218,24 @@ function clearBlockedFrom(body: Body): Draft {
   return draft("ClearBlocked", "False", settling ? "Settling" : "NothingToClear");
 }
 
+/** What keeps devices from the scheduler, or claims from being prepared, where a resource of the spec is DRA's. */
+function draProblem({
+  ground,
+  verdicts,
+}: ReportInputs): { readonly reason: "RegistrationFailed" | "SlicesUnwritable"; readonly text: string } | null {
+  const { dra } = ground.view;
+  if (dra === null || !verdicts.some(({ resource }) => resource?.ledger === "DRA")) return null;
+  const { slices, plugin } = dra;
+  if (plugin.problem !== "") return { reason: "RegistrationFailed", text: `DRA driver ${DRA_DRIVER}: ${plugin.problem}` };
+  if (slices.kind !== "Read") return { reason: "SlicesUnwritable", text: slices.why };
+  return slices.value.problem === "" ? null : { reason: "SlicesUnwritable", text: slices.value.problem };
+}
+
 /** What kubelet does not have yet of what it is to have; empty when it has all. */
 function awaitedText({ ground }: ReportInputs, { devices }: Body): string {
   const first = devices.find((device) => device.reason === "AwaitingKubelet");
-  if (first === undefined) return "";
+  const awaited = devices.find((device) => device.reason === "AwaitingSlice");
+  if (first === undefined) return awaited === undefined ? "" : `no ResourceSlice lists ${awaited.address} yet`;
   const isRegistered = ground.view.publications.some(({ resource, registered }) => registered && resource === first.resource);
   return isRegistered ? `kubelet does not list ${first.address} yet` : `${first.resource} is not registered with kubelet yet`;
 }

@@ -3,6 +3,8 @@
 /** Devices that are held: by whom, since which span of trust, and when they count as free again. */
 import { accountingOf } from "./accounting.ts";
 import type { Address, PciFunction } from "./device.ts";
+import { type HoldOfFile, holdsOfFiles } from "./dra/holds.ts";
+import { DRA_DRIVER } from "./dra/names.ts";
 import type { Ground } from "./ground.ts";
 import { handKey } from "./in-pods.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
@@ -19,6 +21,8 @@ export interface Hold {
   readonly pod: string;
   /** The newest start of kubelet that is known to count it as given: it asked for it, or its podresources showed it. Null: none is. */
   readonly kubelet: string | null;
+  /** UID of the claim that it was prepared for and not yet unprepared; null: none. */
+  readonly claim: string | null;
   /** Since when every view shows it free (monotonic ms); null while one shows it held. */
   readonly freeSinceMs: number | null;
 }
@@ -37,6 +41,8 @@ interface Holder {
   readonly resource: string | null;
   readonly pod: string;
   readonly kubelet: string | null;
+  /** What its claim file says; null: there is none. */
+  readonly file: HoldOfFile | null;
 }
 
 /** Devices that a view shows held right now, each with all its holders: kubelet counts by name, so under two names it can give one out twice. */
@@ -45,9 +51,11 @@ function heldNow(ground: Ground): ReadonlyMap<Address, readonly Holder[]> {
   // Read before podresources: what podresources shows, this kubelet or a later one shows.
   const kubelets = new Map(ground.view.publications.map(({ resource, kubelet }) => [resource, kubelet]));
   for (const { address, resource, pod } of ground.inPods)
-    held.set(address, [...(held.get(address) ?? []), { resource, pod, kubelet: kubelets.get(resource) ?? null }]);
+    held.set(address, [...(held.get(address) ?? []), { resource, pod, kubelet: kubelets.get(resource) ?? null, file: null }]);
+  for (const [address, file] of holdsOfFiles(ground.view))
+    held.set(address, [...(held.get(address) ?? []), { resource: DRA_DRIVER, pod: "", kubelet: null, file }]);
   for (const fn of ground.functions.values())
-    if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "", kubelet: null }]);
+    if (isHeldOnHost(fn) && !held.has(fn.address)) held.set(fn.address, [{ resource: null, pod: "", kubelet: null, file: null }]);
   return held;
 }
 
@@ -110,10 +118,12 @@ function settleMsOf(memory: HoldMemory, { view }: Ground): number {
 }
 
 /** A holder under another name is another holder: what is known of the one says nothing of the other. */
-function holdOf({ resource, pod, kubelet }: Holder, known: Hold | undefined): Hold {
-  if (known === undefined) return { epoch: null, node: null, resource, pod, kubelet, freeSinceMs: null };
+function holdOf({ resource, pod, kubelet, file }: Holder, known: Hold | undefined): Hold {
+  // The file is the fact: it was written by whoever gave the device, and outlives every process of ours.
+  if (file !== null) return { ...file, resource, pod: known?.pod ?? "", kubelet: known?.kubelet ?? null, freeSinceMs: null };
+  if (known === undefined) return { epoch: null, node: null, claim: null, resource, pod, kubelet, freeSinceMs: null };
   const isSame = known.resource === null || resource === null || known.resource === resource;
-  const proven = isSame ? { epoch: known.epoch, node: known.node } : { epoch: null, node: null };
+  const proven = isSame ? { epoch: known.epoch, node: known.node, claim: known.claim } : { epoch: null, node: null, claim: null };
   const pods = { pod: pod === "" ? known.pod : pod, kubelet: kubelet ?? known.kubelet };
   return { ...proven, ...pods, resource: resource ?? known.resource, freeSinceMs: null };
 }
@@ -132,6 +142,7 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
   const { kind: account } = accountingOf(ground, accountedNames(memory));
   for (const [address, hold] of holds) {
     if (held.has(address)) continue;
+    if (isClaimHidden(hold, ground)) continue;
     if (isStillShown(hold, ground)) {
       holds.set(address, { ...hold, freeSinceMs: null });
       continue;
@@ -142,6 +153,11 @@ export function holdsAfter(memory: HoldMemory, ground: Ground): ReadonlyMap<Addr
     else holds.set(address, { ...hold, freeSinceMs });
   }
   return holds;
+}
+
+/** Its claim's file was not looked at, or cannot be read, or is about to be written. */
+function isClaimHidden({ claim }: Hold, { view: { dra } }: Ground): boolean {
+  return claim !== null && (dra === null || dra.files.unreadable.length > 0 || dra.plugin.inCalls.includes(claim));
 }
 
 /** Handed out in another span of trust than the unit's present one, or it is not known in which. */

@@ -9,6 +9,7 @@ import { bindWish, foreignInGroup, usesOfOne } from "./binds/wish.ts";
 import { type BindWork, bindWorkAfterLook, NO_BIND_WORK } from "./binds/work.ts";
 import { clearanceOf, isSetUp, isStranded } from "./clearance.ts";
 import type { Address, PciFunction } from "./device.ts";
+import { inOtherLedger, offeredByOthers } from "./dra/other-ledger.ts";
 import type { Ground } from "./ground.ts";
 import { type Hold, type HoldMemory, holdsAfter } from "./holds.ts";
 import type { Intent } from "./intent.ts";
@@ -68,6 +69,14 @@ export interface Memory extends HoldMemory {
   /** Owners of slots for whose link no IDE stream would be left, as the last pass found them. */
   readonly withoutStream: ReadonlySet<Address>;
   readonly bindWork: BindWork;
+  /** This node serves resources with ledger DRA. */
+  readonly isDraServed: boolean;
+  /** Devices that the ledger which the spec does not say has still, with what shows it. */
+  readonly inOtherLedger: ReadonlyMap<Address, string>;
+  /** Devices that another DRA driver lists, with its name for them. */
+  readonly offeredByOthers: ReadonlyMap<Address, string>;
+  /** Owners of slots of device plugins whose IDE streams the scheduler may give to DRA's. */
+  readonly streamsShared: ReadonlySet<Address>;
   /** Of functions that a resource takes: others in their IOMMU group that none takes. */
   readonly foreignInGroup: ReadonlyMap<Address, readonly Address[]>;
 }
@@ -76,7 +85,9 @@ export interface Memory extends HoldMemory {
 export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs = NOTHING_PROVEN): Memory {
   const { checkedLinks, lastUnits, loads, names, podUids } = proofs;
   // Until every view has shown the device free, it is in the hands that it was given into.
-  const holds = new Map([...proofs.holds].map(([address, proof]): [Address, Hold] => [address, { ...proof, pod: "", freeSinceMs: null }]));
+  const holds = new Map(
+    [...proofs.holds].map(([address, proof]): [Address, Hold] => [address, { ...proof, pod: "", claim: null, freeSinceMs: null }]),
+  );
   const proven = { checkedLinks, lastUnits, loads, podUids, holds, resources: names, served: names };
   const none = {
     links: new Map(),
@@ -91,6 +102,10 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     carried: new Map(),
     withoutStream: new Set<Address>(),
     bindWork: NO_BIND_WORK,
+    isDraServed: false,
+    inOtherLedger: new Map<Address, string>(),
+    offeredByOthers: new Map<Address, string>(),
+    streamsShared: new Set<Address>(),
     foreignInGroup: new Map(),
   };
   return { startedMs, settleMs, ...proven, ...none, specs: NO_SPECS, proofProblem: "" };
@@ -126,6 +141,9 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
     linkWork: linkWorkAfter(next, intent, ground),
     bindWork: bindWorkAfter(next, intent, ground),
     foreignInGroup: foreignInGroup(intent, ground),
+    isDraServed: view.dra !== null,
+    inOtherLedger: inOtherLedger(next, intent, ground),
+    offeredByOthers: offeredByOthers(ground),
   };
 }
 

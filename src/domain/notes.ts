@@ -35,10 +35,10 @@ export function noteLate(memory: Memory, { regBase, leaf, instance, problem, now
  * Memory after an answer to Allocate: the device counts as handed out in this epoch, with this node, from now on, before any view shows it. Kubelet
  * allocates only what it counts free, so a newer answer replaces what was known of an older one.
  */
-export function noteAnswer(memory: Memory, { address, epoch, resource, node, kubelet, atMs }: Answer): Memory {
+export function noteAnswer(memory: Memory, { address, epoch, resource, node, kubelet, claim, atMs }: Answer): Memory {
   const known = memory.holds.get(address);
   const isHeld = known !== undefined && known.freeSinceMs === null;
-  const hold: Hold = { epoch, resource, node, kubelet, pod: isHeld ? known.pod : "", freeSinceMs: isHeld ? null : atMs };
+  const hold: Hold = { epoch, resource, node, kubelet, claim, pod: isHeld ? known.pod : "", freeSinceMs: isHeld ? null : atMs };
   return { ...memory, holds: new Map(memory.holds).set(address, hold) };
 }
 
@@ -58,6 +58,12 @@ export function notePreStart(memory: Memory, { address, atMs, kubelet }: Pick<An
   if (known === undefined || (known.freeSinceMs === null && known.kubelet === kubelet)) return memory;
   const freeSinceMs = known.freeSinceMs === null ? null : atMs;
   return { ...memory, holds: new Map(memory.holds).set(address, { ...known, kubelet, freeSinceMs }) };
+}
+
+/** Memory after a claim was unprepared: its devices are on their way back, and every view is to show them free. */
+export function noteUnprepared(memory: Memory, claim: string): Memory {
+  const holds = [...memory.holds].map(([address, hold]): [string, Hold] => [address, hold.claim === claim ? { ...hold, claim: null } : hold]);
+  return { ...memory, holds: new Map(holds) };
 }
 
 /** Memory with the loads of the kernel's own driver that the next process may be told of. */

@@ -4,17 +4,25 @@
 import type { Address } from "./device.ts";
 import { gateInputsOn } from "./gate/basis.ts";
 import { judge } from "./gate/gate.ts";
+import type { Verdict } from "./gate/inputs.ts";
 import { RATION_RULES } from "./gate/rule-sets.ts";
 import { type Ground, inSlot } from "./ground.ts";
 import type { Intent } from "./intent.ts";
-import { withoutStream } from "./links/streams.ts";
+import { type Ration, rationOf } from "./links/streams.ts";
 import type { Memory } from "./memory.ts";
 
-export function rationedSlots(intent: Intent | null, ground: Ground, memory: Memory): ReadonlySet<Address> {
+export function rationedSlots(intent: Intent | null, ground: Ground, memory: Memory): Ration {
   const inputs = gateInputsOn({ intent, memory, driver: ground.view.driver }, "List");
-  const isOpen = (address: Address): boolean => judge(inputs(address, inSlot(ground, address)), RATION_RULES).offered;
-  return withoutStream(
+  const openOn = (owner: Address): readonly Verdict[] =>
+    (ground.onSlot.get(owner) ?? [])
+      .map(({ address }) => judge(inputs(address, inSlot(ground, address)), RATION_RULES))
+      .filter(({ offered }) => offered);
+  return rationOf(
     { ground, memory },
-    { intent, canBeOffered: (owner) => (ground.onSlot.get(owner) ?? []).some(({ address }) => isOpen(address)) },
+    {
+      intent,
+      canBeOffered: (owner) => openOn(owner).length > 0,
+      isInDra: (owner) => openOn(owner).every(({ resource }) => resource?.ledger === "DRA"),
+    },
   );
 }

@@ -51,7 +51,7 @@ export const DEVICE_REASONS = {
   CapabilityUnknown: "configuration space could not be read far enough to tell TEE-I/O",
   NoIntent: "no TrustedIommu applies to this node",
   NoResourceMatches: "no resource of the intent matches the function",
-  LedgerNotServed: "the resource's ledger is DRA, which this version does not serve yet",
+  LedgerNotServed: "the resource's ledger is DRA, which this agent does not serve: it has no API server, or was not told to (--dra)",
   NativeDriver: "the spec gives the function to its own driver (driver.bind Native): it is not offered, and gets that driver when nobody uses it",
   NameServedByOther: "another device plugin serves the resource name on this node, so it is not registered over it; the message says what shows it",
   NoUnit: "the kernel puts the function behind no unit",
@@ -65,6 +65,8 @@ export const DEVICE_REASONS = {
   DsmElsewhere: "the link's security is managed by another function than function 0 of the slot (tsm/dsm): the session is not with the device",
   CarriesOthers:
     "links are asked for, and other functions of the slot may be given to pods: whoever opens function 0 resets the link of all; take it or them out of the resources",
+  StreamsShared:
+    "DRA's devices below the same host bridge may be given the IDE streams that are left, and there are fewer than slots; put all devices of the bridge into one ledger",
   NoStreamFree:
     "links are asked for, and the IDE streams that its host bridge, its root port or itself has left are for other devices or none; it is offered when one is free",
   NoTsm: "the spec says that this agent secures links, and no link TSM is on the host (/sys/class/tsm): load one, or set spec.link.enable to Never",
@@ -78,6 +80,11 @@ export const DEVICE_REASONS = {
     "a TSM is connected or a stream is on, but no stream that the kernel names reads secure at both ends: the link was reset or lost; disconnect it where a TSM is connected",
   LinkNotCovering:
     "the link is secured, and its stream does not cover the function: a kernel has function 0 and the virtual functions that are there when it connects; connect it again for others",
+  HeldInOtherLedger: "a pod was given the device in the ledger that the spec does not say any more; it is offered again when free",
+  LedgerSwitching: "the ledger that the spec does not say has the device still; the message says what of it; it is offered when that has let go",
+  OfferedByOther: "another DRA driver lists the same function of this node; the message names it; let only one of them have it",
+  DeviceBusy: "another claim has the device, and is not unprepared yet; kubelet tries again",
+  HeldByOrphan: "the claim that had the device has ended, and a process or a TD of it has it still; kubelet tries again",
   HeldByUnknown: "a process, a TD or an earlier pod has the device, and kubelet gives it to no pod; it is offered again when free",
   HeldByOtherLedger: "a pod has been given the function by another device plugin or a DRA driver; the message names both",
   HeldAcrossTrustLoss: "a pod has held the device since before its unit's present SETUP; it is offered again when free",
@@ -97,6 +104,7 @@ export const DEVICE_REASONS = {
   ProofUnwritable: "what was given to whom cannot be written down, so that a restart would not know it; the message says why",
   CdiUnwritable: "the device's CDI spec cannot be written, so a container runtime could not resolve it",
   AwaitingKubelet: "every rule of the gate holds, and kubelet does not list the device yet",
+  AwaitingSlice: "every rule of the gate holds, and no ResourceSlice of the API server lists the device yet",
   AgentStopped: "the agent of this node has stopped: nothing is offered until it is back",
   NoVfioDevice: "the function is not bound to vfio-pci with an IOMMUFD device node",
 } as const;
@@ -135,7 +143,8 @@ export const CONDITION_REASONS = {
   ProofUnwritable: "the proof file cannot be written, so no device is handed out",
   AuditUnwritable: "the audit log cannot be written, or its disk is slow: the order of what happens now cannot be proven later",
   CdiUnwritable: "CDI specs cannot be written; what has no spec yet is withheld",
-  RegistrationFailed: "a resource could not be registered with kubelet",
+  RegistrationFailed: "a resource, or the DRA driver, could not be registered with kubelet",
+  SlicesUnwritable: "the API server refuses this node's ResourceSlices or cannot be asked for them, so that devices of DRA are not offered",
   IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force, unless the new one says Cleared",
   DeviceInUse: "a device below a unit to clear is in use; the message names the holder",
   ViewUnreadable: "a view that must show who holds the devices cannot be read",

@@ -2,6 +2,7 @@
 
 /** The report: a NodeStatus from one observation and the decisions made on it. Pure; the conditions are in conditions.ts. */
 import { conditionsFrom } from "./conditions.ts";
+import type { Address } from "./device.ts";
 import type { Verdict } from "./gate/inputs.ts";
 import { type Ground, inSlot } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
@@ -123,9 +124,15 @@ function holderOf(hold: Hold | undefined): { pod: string } | null {
 
 /** Kubelet has the device: the plugin of its resource is registered, and the newest list that it was sent names the device. */
 function isListed({ address, resource }: Verdict, { ground, hasKubelet }: ReportInputs): boolean {
+  if (resource?.ledger === "DRA") return isInSlices(address, ground);
   if (!hasKubelet) return true;
   const publication = ground.view.publications.find((one) => one.resource === resource?.name);
   return publication?.registered === true && publication.ids.includes(address);
+}
+
+/** The API server has it in a slice, and no taint of ours keeps schedulers away. */
+function isInSlices(address: Address, { view: { dra } }: Ground): boolean {
+  return dra?.slices.kind === "Read" && dra.slices.value.listed.some((one) => one.address === address && one.taints.length === 0);
 }
 
 function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
@@ -138,13 +145,17 @@ function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {
     regBase: fn?.unit.kind === "Unit" ? fn.unit.regBase : "",
     hostBridge: fn?.hostBridge ?? "",
     offered: verdict.offered && !isAwaited,
-    reason: isAwaited ? "AwaitingKubelet" : verdict.reason,
+    reason: isAwaited ? awaited(verdict) : verdict.reason,
     message: messageOf(verdict, inputs),
     resource: verdict.resource?.name ?? hold?.resource ?? "",
     ledger: verdict.resource?.ledger ?? "",
     link: { state: slot ? linkWord(slot, inputs.linkWork) : "Unknown", tsm: slot?.link.tsm ?? "" },
     usedBy: holderOf(hold),
   };
+}
+
+function awaited({ resource }: Verdict): "AwaitingKubelet" | "AwaitingSlice" {
+  return resource?.ledger === "DRA" ? "AwaitingSlice" : "AwaitingKubelet";
 }
 
 /** A link is released where it belongs to, and that may be another function. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Whether the node has come to rest, and which units failed the intent: what `--once` waits for and exits with. */
+import type { DraView } from "./dra/view.ts";
 import type { Verdict } from "./gate/inputs.ts";
 import type { Intent } from "./intent.ts";
 import type { OfferedResource } from "./offer.ts";
@@ -39,6 +40,7 @@ export interface SettlementInputs {
   readonly offer: readonly OfferedResource[];
   readonly publications: readonly Publication[];
   readonly hasKubelet: boolean;
+  readonly dra: DraView | null;
   /** VT-d units that cannot be told by their register base. */
   readonly unreadableUnits: readonly { readonly kernelName: string; readonly why: string }[];
 }
@@ -50,8 +52,14 @@ export function settlementFrom(inputs: SettlementInputs): Settlement {
         .filter((offered) => !isCurrent(offered, inputs.publications))
         .map((offered) => `${offered.resource}: not registered with kubelet yet`)
     : [];
-  const waitingFor = [...units, ...verifying(inputs), ...changingDrivers(inputs), ...specsDue(inputs), ...registrations];
+  const waitingFor = [...units, ...verifying(inputs), ...changingDrivers(inputs), ...specsDue(inputs), ...registrations, ...slicesDue(inputs)];
   return { settled: waitingFor.length === 0, waitingFor, failures: failuresOf(inputs) };
+}
+
+/** What is asked of the API server is not in its slices yet; that it refuses them is no reason to wait. */
+function slicesDue({ dra }: SettlementInputs): readonly string[] {
+  const isDue = dra?.slices.kind === "Read" && !dra.slices.value.asPublished && dra.slices.value.problem === "";
+  return isDue ? ["ResourceSlices: not as they should be yet"] : [];
 }
 
 /** A driver is being changed, or is about to be. */

@@ -110,7 +110,7 @@ export interface DeviceStatus {
 
 /** The gate is open for the device, whether or not kubelet lists it by now. */
 export function isGateOpen({ offered, reason }: Pick<ReadDevice, "offered" | "reason">): boolean {
-  return offered || reason === "AwaitingKubelet";
+  return offered || reason === "AwaitingKubelet" || reason === "AwaitingSlice";
 }
 
 /** metav1.Condition; lastTransitionTime (RFC 3339) changes only with `status`. */

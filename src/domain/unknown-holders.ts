@@ -6,6 +6,7 @@
  */
 import { accountingOf } from "./accounting.ts";
 import type { Address, PciFunction } from "./device.ts";
+import { holdsOfFiles } from "./dra/holds.ts";
 import type { Ground } from "./ground.ts";
 import { FORGOTTEN, type Hold, isForgotten } from "./holds.ts";
 import { kubeletSettleMs, unseenMs } from "./kubelet-settling.ts";
@@ -32,6 +33,8 @@ export function unnamedHolders({ settleMs, holds }: Pick<UnknownHolderInputs, "s
   if (!isBelieved({ settleMs }, ground)) return found;
   const answerMs = unseenMs(settleMs, podResources);
   const named = new Set(ground.inPods.map(({ address }) => address));
+  // Kubelet shows no terminating pod, and a claim stays prepared until its pods have ended.
+  for (const address of holdsOfFiles(ground.view).keys()) named.add(address);
   for (const answer of answers) if (nowMs - answer.atMs < answerMs) named.add(answer.address);
   // An answer that left while this look was taken.
   for (const [address, { epoch, freeSinceMs }] of holds) if (epoch !== null && nowMs - (freeSinceMs ?? 0) < answerMs) named.add(address);

@@ -7,6 +7,7 @@
 import { accountingOf } from "./accounting.ts";
 import { isPciAddress } from "./address.ts";
 import type { Address, PciFunction } from "./device.ts";
+import { draUses, isNotAsked } from "./dra/uses.ts";
 import { functionsBelow, type Ground, slotOf } from "./ground.ts";
 import { unseenMs } from "./kubelet-settling.ts";
 import type { RegBase } from "./unit.ts";
@@ -14,7 +15,7 @@ import type { RegBase } from "./unit.ts";
 export interface Use {
   /** Null when the view does not say which device. */
   readonly address: Address | null;
-  readonly kind: "Pod" | "Bound" | "Holder" | "Link" | "Answer" | "CallInFlight" | "Spec" | "Unreadable" | "NotAsked";
+  readonly kind: "Pod" | "Bound" | "Holder" | "Link" | "Answer" | "CallInFlight" | "Claim" | "Spec" | "Unreadable" | "NotAsked";
   /** Names the holder: `pod default/train`, `pid 4711`. */
   readonly by: string;
 }
@@ -73,8 +74,11 @@ export function usesIn(inputs: UseInputs, scope: UseScope): readonly Use[] {
   for (const { resource, callsInFlight, inCalls } of view.publications) {
     if (callsInFlight > 0 && scope.inCall(inCalls)) uses.push({ address: null, kind: "CallInFlight", by: `a kubelet call for ${resource}` });
   }
+  const bootId = view.host.kind === "Read" ? view.host.value.bootId : null;
+  uses.push(...draUses(view.dra, bootId, isIn));
+  if (uses.length === 0 && isNotAsked(view.dra)) uses.push({ address: null, kind: "NotAsked", by: "the claims of this node" });
   // The API is only asked when all else is free: then not asked is a use, before that it is no news.
-  if (uses.length === 0 || view.pods.kind !== "NotAsked") uses.push(...unplacedPods(inputs));
+  if (uses.every(({ kind }) => kind === "NotAsked") || view.pods.kind !== "NotAsked") uses.push(...unplacedPods(inputs));
   return uses;
 }
 

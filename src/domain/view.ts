@@ -5,16 +5,12 @@
  * is in memory.ts.
  */
 import type { Address } from "./device.ts";
+import type { DraView } from "./dra/view.ts";
 import type { HostView } from "./host.ts";
+import type { Reading } from "./reading.ts";
 import type { DriverInfo, DriverTable } from "./unit.ts";
 
-/**
- * Something read, or why it could not be. Unreadable is never taken for empty. `isMissing`: there is no such thing on this machine, so that there is
- * nothing to repair either.
- */
-export type Reading<T> =
-  | { readonly kind: "Read"; readonly value: T }
-  | { readonly kind: "Unreadable"; readonly why: string; readonly isMissing?: true };
+export type { Reading } from "./reading.ts";
 
 /** What one reading of the driver says: which driver it is, INFO and LIST. */
 export interface DriverView {
@@ -119,7 +115,7 @@ export interface Publication {
   readonly problem: string;
 }
 
-/** An answer of ours, to Allocate or PreStart, whose effect kubelet and the API may not show yet. */
+/** An answer of ours, to Allocate, PreStart or a claim's Prepare, whose effect kubelet and the API may not show yet. */
 export interface Answer {
   readonly address: Address;
   readonly resource: string;
@@ -128,8 +124,10 @@ export interface Answer {
   readonly atMs: number;
   /** Epoch (ground.ts) of the unit when the gate passed. */
   readonly epoch: string;
-  /** The start of kubelet that was answered. */
-  readonly kubelet: string;
+  /** The start of kubelet that was answered; null for a claim, which outlives it. */
+  readonly kubelet: string | null;
+  /** UID of the claim that it was given for; null for a device plugin's. */
+  readonly claim: string | null;
 }
 
 export interface NodeView {
@@ -141,4 +139,6 @@ export interface NodeView {
   readonly pods: NodePodsView;
   readonly publications: readonly Publication[];
   readonly answers: readonly Answer[];
+  /** Null: this node serves no DRA. */
+  readonly dra: DraView | null;
 }

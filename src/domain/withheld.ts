@@ -25,10 +25,10 @@ const OF_A_STREAM: ReadonlySet<DeviceReason> = new Set(["LinkBroken", "LinkSecur
  * What a person can do about each reason. Null: an ordinary state of an ordinary node, which keeps nothing from being as intended.
  *
  * Ordinary are: what the spec or its author decides (NoIntent, NoResourceMatches, LedgerNotServed, NativeDriver, UnitNotSelected, IntentCleared); what a function
- * is and stays (NotTeeCapable, NoUnit, CarriesOthers: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName and NoStreamFree, when
+ * is and stays (NotTeeCapable, NoUnit, CarriesOthers: a match by vendor takes more functions than can be offered); what ends by itself (HeldUnderOtherName, HeldInOtherLedger, LedgerSwitching and NoStreamFree, when
  * a pod ends; DeviceMissing, when the function is back); another driver on the function (DriverChanging; NoVfioDevice: a match by vendor takes a GPU's audio
- * function, too); what is asked at a container's start alone (GivenNodeChanged, NoStreamLeft);
- * and what a condition of its own tells already (DriverUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
+ * function, too); what is asked at a container's start or of a claim alone (GivenNodeChanged, NoStreamLeft, DeviceBusy, HeldByOrphan);
+ * and what a condition of its own tells already (DriverUnreadable, CdiUnwritable, ProofUnwritable; AwaitingKubelet and AwaitingSlice: Ready, and RegistrationFailed; UnitNotTrusted: UnitsTrusted, and UnitFailed when
  * it is not just SETUP that runs).
  */
 const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> = {
@@ -51,6 +51,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   LinkUnknown: "its IDE registers or tsm/connect cannot be read",
   DsmElsewhere: "disconnect the link, another function manages its security",
   CarriesOthers: null,
+  StreamsShared: "put all devices below the host bridge into one ledger",
   NoStreamFree: null,
   NoTsm: "load a link TSM, or set spec.link.enable to Never",
   TsmAmbiguous: "leave one link TSM loaded, or set spec.link.enable to External",
@@ -59,6 +60,11 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   RepairBlocked: "end what has another function of the slot, its link must be connected again",
   LinkBroken: "disconnect the link, it was reset or lost",
   LinkNotCovering: "connect the link again, its stream does not cover virtual functions that were made later",
+  LedgerSwitching: null,
+  HeldInOtherLedger: null,
+  OfferedByOther: "take the function out of this spec, or from the other DRA driver",
+  DeviceBusy: null,
+  HeldByOrphan: null,
   HeldByUnknown: "end the process or TD that has it, kubelet gives it to no pod",
   HeldByOtherLedger: "take the function out of this spec, or from the other device plugin or DRA driver that gave it to a pod",
   HeldAcrossTrustLoss: "end the pod, which has had it since before the present SETUP",
@@ -76,6 +82,7 @@ const ADVICE: Readonly<Record<Exclude<DeviceReason, "Offered">, string | null>> 
   LinkNotSecured: null,
   ProofUnwritable: null,
   AwaitingKubelet: null,
+  AwaitingSlice: null,
   AgentStopped: null,
   NoVfioDevice: null,
 };

@@ -43,6 +43,7 @@ export const ERROR_CODES = {
   NOT_OFFERED: { grpc: FAILED_PRECONDITION, meaning: "the device is withheld; the reason is in the message" },
   LINK_PENDING: { grpc: UNAVAILABLE, meaning: "the device's link is not secured yet; the call is to be repeated" },
   UNKNOWN_DEVICE: { grpc: NOT_FOUND, meaning: "no such device on this node" },
+  CLAIM_REFUSED: { grpc: INVALID_ARGUMENT, meaning: "the claim asks for something that this driver does not give" },
   SHUTTING_DOWN: { grpc: UNAVAILABLE, meaning: "the agent is stopping" },
   API_UNREACHABLE: { grpc: UNAVAILABLE, meaning: "the API server does not answer" },
   API_REFUSED: { grpc: PERMISSION_DENIED, meaning: "the API server refused the request" },

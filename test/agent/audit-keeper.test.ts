@@ -11,7 +11,7 @@ import { aHost, aMemory, anIntent, aView, GPU, linked } from "../support/builder
 import { createFakeClock } from "../support/fake-clock.ts";
 
 const DEVICE = "0000:17:00.0";
-const ANSWER = { address: DEVICE, resource: GPU, node: null, atMs: 0, epoch: "e", kubelet: "k" };
+const ANSWER = { address: DEVICE, resource: GPU, node: null, atMs: 0, epoch: "e", claim: null, kubelet: "k" };
 
 /** A keeper whose jobs run when they are woken, over a disk that does as it is told. */
 function aKeeper() {

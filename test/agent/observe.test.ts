@@ -20,6 +20,7 @@ test("a link is judged by what is known when it has been read: another look may 
     ports: {
       clock: { nowMs: () => aView().nowMs },
       podResources: { observe: async () => aView().podResources },
+      dra: null,
       pods: { isLocal: true, observe: async () => aView().pods },
     } as unknown as AgentPorts,
     driver: aDriver(),
@@ -27,6 +28,7 @@ test("a link is judged by what is known when it has been read: another look may 
     memory: before,
     memoryNow: () => now,
     publications: [],
+    draPlugin: null,
     answers: [],
     holders: "Recent",
     readHost: async () => {

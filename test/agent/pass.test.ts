@@ -10,12 +10,12 @@ describe("holders are looked at again", () => {
   const DEVICE = "0000:17:00.0";
   const read = (kubeletSinceMs: number): PodResourcesView => ({ kind: "Read", allocatable: [], pods: [], kubeletSinceMs });
   const holding = (hold: object) => {
-    const held = { epoch: `${INSTANCE}/0x1`, resource: GPU, node: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null, ...hold };
+    const held = { epoch: `${INSTANCE}/0x1`, resource: GPU, node: null, claim: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null, ...hold };
     return { memory: { holds: new Map([[DEVICE, held]]), lastUnits: new Map([[DEVICE, REG_BASE]]), settleMs: 10_000 } };
   };
   const nobody = { holds: new Map(), lastUnits: new Map(), settleMs: 10_000 };
   const nothing = { answers: [], memory: nobody, ground: groundFrom(aView()), podResources: read(0), nowMs: 60_000 };
-  const answer = { address: DEVICE, resource: GPU, node: null, kubelet: KUBELET, atMs: 59_000, epoch: `${INSTANCE}/0x1` };
+  const answer = { address: DEVICE, resource: GPU, node: null, claim: null, kubelet: KUBELET, atMs: 59_000, epoch: `${INSTANCE}/0x1` };
 
   test.each([
     ["later while a pod holds a device in the present epoch", holding({}), 15_000],

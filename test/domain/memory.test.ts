@@ -39,18 +39,34 @@ const held = (kubeletSinceMs = 0): Partial<NodeView> => ({
 
 describe("holds", () => {
   it("remember the epoch of our answer, however often trust changes afterwards", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, claim: null, kubelet: KUBELET });
     const later = remember(answered, anIntent(), at(2_000, { ...held(), driver: aDriver([aUnit({ setupSeq: 9n })]) }));
-    expect(later.holds.get(DEVICE)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null });
+    expect(later.holds.get(DEVICE)).toEqual({
+      epoch: EPOCH,
+      resource: GPU,
+      node: NODE,
+      claim: null,
+      kubelet: KUBELET,
+      pod: "ml/train",
+      freeSinceMs: null,
+    });
   });
 
   it("under another name than the one we answered for are not ours to vouch for", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: "teeio.dev/other", node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    const answered = noteAnswer(aMemory(), {
+      address: DEVICE,
+      resource: "teeio.dev/other",
+      node: NODE,
+      atMs: 1_000,
+      epoch: EPOCH,
+      claim: null,
+      kubelet: KUBELET,
+    });
     expect(remember(answered, anIntent(), at(2_000, held())).holds.get(DEVICE)).toMatchObject({ epoch: null, resource: GPU });
   });
 
   it("of one device by two pods, under our name and under another, prove nothing", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, claim: null, kubelet: KUBELET });
     const ours = { namespace: "ml", pod: "train", resource: GPU, ids: [DEVICE] };
     const other = { namespace: "ml", pod: "older", resource: "teeio.dev/other", ids: [DEVICE] };
     for (const pods of [
@@ -69,14 +85,14 @@ describe("holds", () => {
   it("found at start take what the proof of their answer says, and nothing without one", () => {
     const proofs = { ...NOTHING_PROVEN, holds: new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH, kubelet: KUBELET }]]) };
     const holdAt = (known: Proofs, view = held()) => remember(emptyMemory(0, 10_000, known), anIntent(), at(2_000, view)).holds.get(DEVICE);
-    expect(holdAt(proofs)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null });
+    expect(holdAt(proofs)).toEqual({ epoch: EPOCH, resource: GPU, node: NODE, claim: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null });
     expect(holdAt(NOTHING_PROVEN)).toMatchObject({ epoch: null, node: null });
     // Kubelet has just started and shows no pod yet: the device is in the hands that it was given into.
     expect(holdAt(proofs, { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 1_900 } })).toMatchObject({ freeSinceMs: null });
   });
 
   it("are proven for the next process as far as this one can prove them, and no longer when they end", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, claim: null, kubelet: KUBELET });
     expect(proofsOf(answered).holds).toEqual(new Map([[DEVICE, { resource: GPU, node: NODE, epoch: EPOCH, kubelet: KUBELET }]]));
     expect(proofsOf(remember(aMemory(), anIntent(), at(2_000, held()))).holds.size).toBe(0);
     const free = remember(remember(answered, anIntent(), at(20_000)), anIntent(), at(40_000));
@@ -93,7 +109,7 @@ describe("holds", () => {
   });
 
   it("of a second answer have its node: kubelet gives away only what it counts free", () => {
-    const first = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    const first = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, claim: null, kubelet: KUBELET });
     const shown = remember(first, anIntent(), at(2_000, held()));
     const second = noteAnswer(shown, {
       address: DEVICE,
@@ -101,13 +117,14 @@ describe("holds", () => {
       node: "/dev/vfio/devices/vfio7",
       atMs: 3_000,
       epoch: EPOCH,
+      claim: null,
       kubelet: KUBELET,
     });
     expect(second.holds.get(DEVICE)).toMatchObject({ node: "/dev/vfio/devices/vfio7", freeSinceMs: null });
   });
 
   it("that are about to end begin to settle anew when a container may start", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: KUBELET });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, claim: null, kubelet: KUBELET });
     expect(notePreStart(answered, { address: DEVICE, atMs: 9_000, kubelet: KUBELET }).holds.get(DEVICE)?.freeSinceMs).toBe(9_000);
     const shown = remember(answered, anIntent(), at(2_000, held()));
     expect(notePreStart(shown, { address: DEVICE, atMs: 9_000, kubelet: KUBELET })).toBe(shown);
@@ -135,7 +152,7 @@ describe("holds", () => {
   });
 
   it("of the unit's present epoch do not end while podresources leaves out a pod that the API shows alive, as a kubelet does that is cut off from it", () => {
-    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 19_000, epoch: EPOCH, kubelet: KUBELET });
+    const answered = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 19_000, epoch: EPOCH, claim: null, kubelet: KUBELET });
     const first = remember(remember(answered, anIntent(), at(20_000, held())), anIntent(), at(30_000));
     const blind = { pods: podsRead(aPod()) };
     expect(first.holds.get(DEVICE)).toMatchObject({ epoch: EPOCH, freeSinceMs: 30_000 });
@@ -196,6 +213,7 @@ describe("holds", () => {
       node: NODE,
       atMs: 50_000,
       epoch: EPOCH,
+      claim: null,
       kubelet: KUBELET,
     });
     const isHeld = (ground: ReturnType<typeof at>): boolean => remember(answered, anIntent(), ground).holds.has(DEVICE);
@@ -219,7 +237,7 @@ describe("holds", () => {
 
 describe("an answer of ours", () => {
   it("stands against CLEAR until kubelet must have shown it, whatever is configured", () => {
-    const answers = [{ address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH, kubelet: KUBELET }];
+    const answers = [{ address: DEVICE, resource: GPU, node: NODE, atMs: 50_000, epoch: EPOCH, claim: null, kubelet: KUBELET }];
     const kinds = (nowMs: number, podResources: NodeView["podResources"] = aView().podResources): readonly string[] =>
       clearanceOf(aMemory({ settleMs: 0 }), at(nowMs, { answers, podResources }), REG_BASE).uses.map((use) => use.kind);
     expect([kinds(51_999), kinds(52_000)]).toEqual([["Answer"], []]);
@@ -339,7 +357,7 @@ describe("a device in use that kubelet gives to no pod", () => {
   });
 
   it("has one when it was given through an earlier start of kubelet, and the present one does not show it", () => {
-    const given = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, kubelet: "4:5:6" });
+    const given = noteAnswer(aMemory(), { address: DEVICE, resource: GPU, node: NODE, atMs: 1_000, epoch: EPOCH, claim: null, kubelet: "4:5:6" });
     const publications = [PUBLISHED];
     expect(unknown(at(100_000, { publications }), given)).toMatch(/given to before kubelet started/);
     expect(unknown(at(100_000, { publications, ...held() }), given)).toBeUndefined();
@@ -367,7 +385,10 @@ describe("a device in use that kubelet gives to no pod", () => {
     ["podresources names its pod", held()],
     ["kubelet has just started", { podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 95_000 } }],
     ["podresources cannot be read", { podResources: { kind: "Unreadable", why: "ENOENT" } }],
-    ["an answer of ours is on its way", { answers: [{ address: DEVICE, resource: GPU, node: NODE, atMs: 95_000, epoch: EPOCH, kubelet: KUBELET }] }],
+    [
+      "an answer of ours is on its way",
+      { answers: [{ address: DEVICE, resource: GPU, node: NODE, atMs: 95_000, epoch: EPOCH, claim: null, kubelet: KUBELET }] },
+    ],
     ["a pod of ours is terminating", { pods: podsRead(aPod({ terminating: true })) }],
   ])("has none while %s", (_what, overrides) => {
     expect(unknown(open(overrides), aMemory({ resources: new Set([GPU]) }))).toBeUndefined();
@@ -376,7 +397,7 @@ describe("a device in use that kubelet gives to no pod", () => {
 
 describe("a hold of another epoch", () => {
   const stale = aMemory({
-    holds: new Map([[DEVICE, { epoch: null, resource: GPU, node: null, kubelet: null, pod: "ml/old", freeSinceMs: 0 }]]),
+    holds: new Map([[DEVICE, { epoch: null, resource: GPU, node: null, claim: null, kubelet: null, pod: "ml/old", freeSinceMs: 0 }]]),
     lastUnits: new Map([[DEVICE, REG_BASE]]),
     resources: new Set([GPU]),
   });

@@ -9,7 +9,7 @@ import { aDriver, aFunction, aHost, aMemory, anIntent, aSlot, aUnit, aView, GPU,
 
 const [A, B, C] = ["0000:17:00.0", "0000:18:00.0", "0000:19:00.0"] as const;
 const ON_PREPARE = anIntent({ link: { enable: "OnPrepare" } });
-const HELD: Hold = { epoch: `${INSTANCE}/0x1`, resource: GPU, node: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
+const HELD: Hold = { epoch: `${INSTANCE}/0x1`, resource: GPU, node: null, claim: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
 
 interface Given {
   readonly left: number | null;
@@ -33,7 +33,7 @@ function without({ left, slots = {}, functions = {}, held = [], epoch = HELD.epo
   const unknownHolders = new Map(unknown.map((address) => [address, "pid 1"]));
   const lastUnits = new Map(all.map((address) => [address, aUnit().regBase]));
   const memory = aMemory({ unknownHolders, lastUnits, holds: new Map(held.map((address) => [address, { ...HELD, epoch }])) });
-  return [...rationedSlots(intent, groundFrom(view), memory)];
+  return [...rationedSlots(intent, groundFrom(view), memory).withoutStream];
 }
 
 it("leaves the last in order of address without, as many as there are too few", () => {

@@ -13,6 +13,7 @@ const settle = (inputs: Partial<SettlementInputs>) =>
     specs: { problem: "" },
     offer: [],
     publications: [],
+    dra: null,
     hasKubelet: true,
     unreadableUnits: [],
     ...inputs,

@@ -6,7 +6,9 @@ import { aDriver, aFunction, aMemory, anIntent, aUnit } from "../support/builder
 
 const OFFERED = aFunction({ vfioCdev: "/dev/vfio/devices/vfio0" });
 const OTHER = aFunction({ address: "0000:99:00.0", vendor: "ffff", device: "ffff", class: "0200", teeIo: "No", vfioCdev: null });
-const HOLDS: Memory["holds"] = new Map([[OFFERED.address, { epoch: null, resource: null, node: null, kubelet: null, pod: "", freeSinceMs: null }]]);
+const HOLDS: Memory["holds"] = new Map([
+  [OFFERED.address, { epoch: null, resource: null, node: null, claim: null, kubelet: null, pod: "", freeSinceMs: null }],
+]);
 const interest = (overrides: Partial<HolderInterest> = {}): HolderInterest => ({
   intent: anIntent(),
   memory: aMemory(),

@@ -148,6 +148,7 @@ export function aView(overrides: Partial<NodeView> = {}): NodeView {
     pods: podsRead(),
     publications: [],
     answers: [],
+    dra: null,
     ...overrides,
   };
 }

@@ -3,6 +3,7 @@
 /** Random nodes for property tests of the decisions: small, and every field takes each of its values, the unreadable ones included. */
 import fc from "fast-check";
 import type { PciFunction, TsmRead } from "../../src/domain/device.ts";
+import type { DraView } from "../../src/domain/dra/view.ts";
 import type { HostView } from "../../src/domain/host.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import type { Memory } from "../../src/domain/memory.ts";
@@ -195,9 +196,11 @@ export const randomView: fc.Arbitrary<NodeView> = fc.record({
       atMs: fc.constantFrom(0, 99_000),
       kubelet: fc.constant("1:2:3"),
       epoch: fc.constant(`${INSTANCE}/0x1`),
+      claim: fc.constant(null),
     }),
     { maxLength: 1 },
   ),
+  dra: mostly<DraView | null>(null, null),
 });
 
 export const randomIntent: fc.Arbitrary<Intent | null> = fc.option(
@@ -232,6 +235,7 @@ export const randomMemory: fc.Arbitrary<Memory> = fc
         resource: fc.constantFrom(null, GPU),
         node: mostly<string | null>("/dev/vfio/devices/vfio0", null),
         pod: fc.constantFrom("", "default/a"),
+        claim: mostly<string | null>(null, "c-1"),
         kubelet: fc.constantFrom(null, "1:2:3", "1:2:4"),
         freeSinceMs: fc.constantFrom(null, 0, 99_000),
       }),

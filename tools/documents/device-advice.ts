@@ -44,6 +44,9 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   CarriesOthers:
     "nothing if pods are to have the other functions of the slot, which usually are virtual ones. To give away function 0 instead, take the others out of " +
     "`spec.resources` (`functions: [Physical]`).",
+  StreamsShared:
+    "put all devices below the host bridge into one ledger: the scheduler gives the IDE streams of DRA's devices away, and knows nothing of those that a " +
+    "device plugin's devices need.",
   NoStreamFree:
     "nothing: it is offered when a pod with another device below the same host bridge ends. `cat /sys/devices/pciDDDD:BB/available_secure_streams` shows how " +
     "many streams are left there; the message also counts the selective IDE blocks of the root port and of the device that are off.",
@@ -73,6 +76,14 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
   LinkNotCovering:
     "disconnect the link and connect it again once the virtual functions are there (`sriov_numvfs` first). A physical function other than function 0 is " +
     "covered by no kernel: take it out of the spec's `match`, or do without the link.",
+  HeldInOtherLedger: "end the pod that the message names: its device was given away in the ledger that the spec does not say any more.",
+  LedgerSwitching:
+    "nothing, it ends by itself: a device changes its ledger when the old one neither lists it nor has given it to a pod. The message says what is waited for; " +
+    "end that pod, or delete that claim, to switch sooner.",
+  OfferedByOther: "take the function out of this spec's `match`, or configure the other DRA driver to leave it alone.",
+  DeviceBusy: "nothing, kubelet tries again: the claim that has the device ends with its pods.",
+  HeldByOrphan:
+    "end the process that the message names: it belongs to a pod that was deleted by force, and has the device still. Kubelet tries again until then.",
   HeldByUnknown:
     "end the process that has the vfio device open (`fuser -v /dev/vfio/devices/vfioN`), or shut down the TD that has the device. " +
     "Where the message says that it was given before kubelet started, wait: the device is offered again when the pod has ended.",
@@ -95,6 +106,8 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
     "end what the message names: unmount, `swapoff`, take the interface down, end the process. The agent never takes a device from the host.",
   BindFailed: "load the module vfio-pci if it is not there, and see what the message and the kernel log say. It is tried again every five minutes.",
   CdiUnwritable: "make the CDI folder writable (`/var/run/cdi` by default; see `--cdi-dir`), with free space.",
+  AwaitingSlice:
+    "wait a moment. If it lasts, the agent's log says why the API server refuses its ResourceSlices (rights, or an API server that has no DRA).",
   AgentStopped: "start the agent of this node again: `kubectl get pods -o wide` in the release's namespace shows where it is missing.",
   AwaitingKubelet: "nothing at first. If it stays, check that kubelet runs and that `--kubelet-dir` is its device-plugin folder.",
   NoVfioDevice:

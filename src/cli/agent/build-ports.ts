@@ -63,6 +63,7 @@ export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
       pods: source.pods,
       intent: source.intent,
       status: source.status,
+      dra: null,
       proofs: buildProofs(tools),
       audit: buildAudit(tools),
       onFatal,

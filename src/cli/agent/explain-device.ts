@@ -59,6 +59,7 @@ async function verdictOn(address: string, { ports, intent, settleMs }: Look): Pr
       memory: fresh,
       memoryNow: () => fresh,
       publications: [],
+      draPlugin: null,
       answers: [],
       holders: "Fresh",
       readHost: (look) => readHost(ports, look),

@@ -1,39 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What the API server keeps of DRA, as the agent of one node sees it: ResourceSlices that it writes, and ResourceClaims that it reads and answers. */
-import type { Address } from "../../domain/device.ts";
-import type { ClaimCondition, ClaimRef, ClaimsView, NodeClaim } from "../../domain/dra/claim.ts";
-import type { DeviceTaint, Pool } from "../../domain/dra/pool.ts";
+import type { ClaimCondition, ClaimRef, NodeClaim } from "../../domain/dra/claim.ts";
+import type { Pool } from "../../domain/dra/pool.ts";
+import type { SlicesView } from "../../domain/dra/view.ts";
 import type { Reading } from "../../domain/view.ts";
 
-/** A device as a slice of the API server has it. */
-export interface ListedDevice {
-  readonly address: Address;
-  readonly pool: string;
-  readonly taints: readonly DeviceTaint[];
-  /** IDE streams that it takes from the counter of its pool. */
-  readonly streams: number;
-}
-
-/** A device of this node that another driver lists with the PCI address of one of the host. */
-export interface ForeignDevice {
-  readonly driver: string;
-  readonly pool: string;
-  readonly device: string;
-  readonly address: Address;
-}
-
-export interface SlicesView {
-  /** Of our driver, in every slice of this node, of whatever generation: what a scheduler may still give away. */
-  readonly listed: readonly ListedDevice[];
-  readonly foreign: readonly ForeignDevice[];
-  /** Fields that the API server did not keep: `taints`, `consumesCounters`, `bindingConditions`. */
-  readonly dropped: readonly string[];
-  /** The slices are those of the last `publish`. */
-  readonly asPublished: boolean;
-  /** Why the last write failed; empty when it did not. */
-  readonly problem: string;
-}
+export type { ForeignDevice, ListedDevice, SlicesView } from "../../domain/dra/view.ts";
 
 export interface SlicesPort {
   /** Makes this node's slices those of `pools`, and keeps them so whoever changes or deletes them; returns at once. Null: leave them as they are. */
@@ -54,7 +27,7 @@ export type ApplyOutcome = "Applied" | "Over";
 
 export interface ClaimsPort {
   /** From the watch; null before its first list. In order of namespace and name. */
-  current(): ClaimsView | null;
+  current(): Reading<readonly NodeClaim[]> | null;
   onChange(listener: () => void): () => void;
   /** Read afresh from etcd; null: there is none of that name and UID. @throws API_UNREACHABLE · API_REFUSED */
   get(claim: ClaimRef): Promise<NodeClaim | null>;

@@ -14,6 +14,8 @@ import { aboutDevice, aboutLink, type Seen } from "./seen.ts";
 export type Deed =
   /** Yes to Allocate. NotGiven: which did not come about. */
   | { readonly kind: "Allocate" | "NotGiven"; readonly answer: Answer }
+  /** Yes to the preparation of a claim, which the scheduler allocated the device to before. With the slot, as for PreStart. */
+  | { readonly kind: "Prepare"; readonly answer: Answer; readonly slot: Slot | null }
   /** With the slot as it was read for the question; null: it was not there. */
   | { readonly kind: "PreStart"; readonly answer: Answer; readonly slot: Slot | null }
   /** Asked of the driver. */
@@ -38,6 +40,8 @@ export function tellDeed(seen: Seen, deed: Deed): DeedTold {
       };
     case "NotGiven":
       return notGiven(seen, deed.answer);
+    case "Prepare":
+      return prepared(seen, deed.answer, deed.slot);
     case "PreStart":
       return started(seen, deed.answer, deed.slot);
     case "Setup":
@@ -65,6 +69,13 @@ function given(event: AuditEventName, seen: Seen, { address, epoch, resource, no
 function started(seen: Seen, answer: Answer, slot: Slot | null): DeedTold {
   const told = slot === null ? { events: [], seen } : tellSlot(seen, slot, answer.atMs);
   return { events: [...told.events, given("DeviceStarted", told.seen, answer)], seen: noteGiven(told.seen, answer) };
+}
+
+/** The look that shows the allocation may come later than the question. */
+function prepared(seen: Seen, answer: Answer, slot: Slot | null): DeedTold {
+  const isTold = seen.held.has(answer.address);
+  const start = started({ ...seen, held: new Set(seen.held).add(answer.address) }, answer, slot);
+  return isTold ? start : { ...start, events: [given("DeviceAllocated", seen, answer), ...start.events] };
 }
 
 function noteGiven(seen: Seen, { address, atMs }: Answer): Seen {

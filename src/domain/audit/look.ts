@@ -2,6 +2,7 @@
 
 /** One more look at the node, as the events that it tells of: those of a first look say what was found. Pure. */
 import type { Address } from "../device.ts";
+import { claimedDevices } from "../dra/holds.ts";
 import type { Ground } from "../ground.ts";
 import type { Hold } from "../holds.ts";
 import { unseenMs } from "../kubelet-settling.ts";
@@ -36,7 +37,7 @@ const ORDER: readonly ReadonlySet<AuditEventName>[] = [
   new Set(["DeviceFree"]),
   new Set(["LinkReleased", "LinkGone"]),
   new Set(["UnitCleared"]),
-  new Set(["DeviceFoundHeld"]),
+  new Set(["DeviceFoundHeld", "DeviceAllocated"]),
   new Set(["LinkSecured", "LinkFoundSecured", "LinkBroken"]),
 ];
 
@@ -44,15 +45,23 @@ function heldEvents(seen: Seen, look: Look, isFirst: boolean): { readonly events
   const { holds } = look.memory;
   const held = new Set(seen.held);
   const events: AuditEvent[] = [];
+  const claimed = claimedDevices(look.ground.view);
   for (const address of seen.held) {
-    if (!isFree(holds.get(address), { seen, look, address })) continue;
+    if (claimed.has(address) || !isFree(holds.get(address), { seen, look, address })) continue;
     held.delete(address);
     events.push(auditEvent("DeviceFree", "other", aboutDevice(seen, address)));
   }
   for (const [address, hold] of holds) {
-    if (seen.held.has(address) || isFree(hold, { seen, look, address }) || !(isFirst || isShownHeld(address, look.ground))) continue;
+    if (seen.held.has(address) || claimed.has(address) || isFree(hold, { seen, look, address }) || !(isFirst || isShownHeld(address, look.ground)))
+      continue;
     held.add(address);
     events.push(auditEvent("DeviceFoundHeld", "other", { ...aboutDevice(seen, address), detail: whoHas(hold) }));
+  }
+  for (const [address, claim] of claimed) {
+    if (held.has(address)) continue;
+    held.add(address);
+    // What was allocated before this process looked may have been so before its unit was set up.
+    events.push(auditEvent(isFirst ? "DeviceFoundHeld" : "DeviceAllocated", "other", { ...aboutDevice(seen, address), detail: claim }));
   }
   return { events, held: events.length === 0 ? seen.held : held };
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** A ResourceClaim (resource.k8s.io/v1), as far as it gives devices of one node away. */
-import type { Reading } from "../view.ts";
-
 export interface ClaimRef {
   readonly namespace: string;
   readonly name: string;
@@ -49,6 +47,3 @@ export interface ClaimCondition {
   /** RFC 3339. */
   readonly lastTransitionTime: string;
 }
-
-/** `None`: there is no API server, by configuration only. */
-export type ClaimsView = Reading<readonly NodeClaim[]> | { readonly kind: "None" };

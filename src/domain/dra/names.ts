@@ -3,6 +3,7 @@
 /** Names that DRA has for what this program gives away. Pure. */
 import { addressesIn } from "../address.ts";
 import type { Address } from "../device.ts";
+import type { ResourceRule } from "../intent.ts";
 
 /** The DRA driver's name, in slices, claims and kubelet's registration. It is also the name under which a device of a claim is held. */
 export const DRA_DRIVER = "teeio.dev";
@@ -25,4 +26,9 @@ export function addressOfDraDevice(name: string): Address | null {
 /** `node-1/pci0000-16` of the host bridge `pci0000:16`. What IDE streams are counted in is a pool of its own, so that one link touches two slices. */
 export function poolName(node: string, hostBridge: string): string {
   return `${node}/${hostBridge.replaceAll(":", "-")}`;
+}
+
+/** The name under which the ledger of a resource gives its devices away: the resource's for a device plugin, the driver's for DRA. */
+export function nameInLedger(resource: ResourceRule | null): string | null {
+  return resource?.ledger === "DRA" ? DRA_DRIVER : (resource?.name ?? null);
 }

@@ -13,12 +13,14 @@ export interface GateBasis {
   readonly driver: Reading<DriverView>;
   readonly memory: GateInputs["memory"];
   /** The start of kubelet that asks; without one nothing of kubelet is asked. */
-  readonly kubelet?: string;
+  readonly kubelet?: string | null;
+  /** UID of the claim for which it is asked (Prepare). */
+  readonly claim?: string;
 }
 
 /** @returns the inputs for one device, `seen` null when it is not on the bus or the host cannot be read */
 export function gateInputsOn(
-  { intent, driver, memory, kubelet }: GateBasis,
+  { intent, driver, memory, kubelet, claim }: GateBasis,
   purpose: Purpose,
 ): (address: Address, seen: FunctionInSlot | null) => GateInputs {
   const isRead = driver.kind === "Read";
@@ -27,6 +29,7 @@ export function gateInputsOn(
     intent,
     memory,
     kubelet: kubelet ?? null,
+    claim: claim ?? null,
     units: isRead ? unitFacts(driver) : null,
     driverProblem: isRead ? "" : driver.why,
   };

@@ -12,9 +12,9 @@ import type { RegBase } from "../unit.ts";
 
 /**
  * What is asked for. List: may kubelet and container runtimes know of the device? Allocate: may it be given to a pod that kubelet counts as new?
- * PreStart: may a container start with what its pod was given before?
+ * PreStart: may a container start with what its pod was given before? Prepare: may it be given to the pods of the claim that it is allocated to?
  */
-export type Purpose = "List" | "Allocate" | "PreStart";
+export type Purpose = "List" | "Allocate" | "PreStart" | "Prepare";
 
 export interface GateInputs {
   readonly address: Address;
@@ -27,8 +27,10 @@ export interface GateInputs {
   /** Null: the driver cannot be read; the message says why. */
   readonly units: ReadonlyMap<RegBase, UnitFact> | null;
   readonly driverProblem: string;
-  /** The start of kubelet that asks (Allocate, PreStart); null for a list. */
+  /** The start of kubelet that asks (Allocate, PreStart); null for a list and for a claim. */
   readonly kubelet: string | null;
+  /** UID of the claim that asks (Prepare); null otherwise. */
+  readonly claim: string | null;
   readonly memory: Pick<
     Memory,
     | "checkedLinks"
@@ -44,6 +46,10 @@ export interface GateInputs {
     | "withoutStream"
     | "bindWork"
     | "foreignInGroup"
+    | "isDraServed"
+    | "inOtherLedger"
+    | "offeredByOthers"
+    | "streamsShared"
   >;
 }
 

@@ -8,7 +8,7 @@ import { atMostThree } from "../link-names.ts";
 import { isFailed, type LinkFailure } from "../links/error.ts";
 import { streamsText, withoutStreamLeft } from "../links/streams.ts";
 import { isCoverable, isCovered } from "../links/use.ts";
-import type { Facts, Rule } from "./inputs.ts";
+import type { Facts, Purpose, Rule } from "./inputs.ts";
 import { because, hexRid, linkText, rangeText, TSM_TEXT } from "./texts.ts";
 
 export const LINK_RULES: readonly Rule[] = [
@@ -35,6 +35,11 @@ export const LINK_RULES: readonly Rule[] = [
     passes: ({ address, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.carried.has(address),
     read: ({ address, memory }) =>
       `functions that share its link: ${atMostThree(memory.carried.get(address) ?? []) || "none that may be given away"}`,
+  },
+  {
+    reason: "StreamsShared",
+    passes: ({ slot, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.streamsShared.has(slot?.owner ?? ""),
+    read: ({ slot }) => `IDE streams left: ${(slot && streamsText(slot)) || "unread"}, and the scheduler gives them to devices of DRA, too`,
   },
   {
     reason: "NoStreamFree",
@@ -91,7 +96,7 @@ export const LINK_RULES: readonly Rule[] = [
 export const NO_STREAM_LEFT: Rule = {
   reason: "NoStreamLeft",
   passes: ({ purpose, intent, slot }) =>
-    purpose !== "PreStart" || intent?.link.enable !== "OnPrepare" || slot?.link.state !== "Insecure" || withoutStreamLeft(slot) === "",
+    !isStart(purpose) || intent?.link.enable !== "OnPrepare" || slot?.link.state !== "Insecure" || withoutStreamLeft(slot) === "",
   read: ({ slot }) => (slot && (withoutStreamLeft(slot) || `IDE streams left: ${streamsText(slot)}`)) || "IDE streams left: unread",
 };
 
@@ -99,9 +104,14 @@ export const NO_STREAM_LEFT: Rule = {
 export const LINK_NOT_SECURED: Rule = {
   reason: "LinkNotSecured",
   passes: ({ purpose, intent, slot }) =>
-    purpose !== "PreStart" || intent?.link.enable === "Never" || (slot?.link.state === "Secure" && slot.linkRead.tsm !== "Writing"),
+    !isStart(purpose) || intent?.link.enable === "Never" || (slot?.link.state === "Secure" && slot.linkRead.tsm !== "Writing"),
   read: ({ slot, intent }) => `${linkText(slot)}, spec.link.enable ${intent?.link.enable ?? "unread"}`,
 };
+
+/** After a yes the device may be opened. */
+function isStart(purpose: Purpose): boolean {
+  return purpose === "PreStart" || purpose === "Prepare";
+}
 
 /** Read, or what was read before is still to be taken. */
 function isTaken(read: TsmRead): boolean {
@@ -132,9 +142,7 @@ function isSecuredAlso({ fn, slot }: Facts): boolean {
  * reboots resets its device, and kubelet fails pods whose device is unhealthy when it starts.
  */
 function isRepairedForStart({ purpose, intent, slot }: Facts): boolean {
-  return (
-    purpose !== "PreStart" && intent?.link.enable === "OnPrepare" && slot !== null && slot.link.tsm !== "" && slot.link.streamSecure !== "Unknown"
-  );
+  return !isStart(purpose) && intent?.link.enable === "OnPrepare" && slot !== null && slot.link.tsm !== "" && slot.link.streamSecure !== "Unknown";
 }
 
 /** Writes of ours that failed for good, unless the link is in order all the same. */

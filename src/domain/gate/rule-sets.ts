@@ -45,7 +45,7 @@ const OF_THE_LINK: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
 ]);
 /** What decides who gets one of the streams that are left: all but that, and whether what is written is in place. */
 export const RATION_RULES: readonly Rule[] = GATE_RULES.filter(
-  ({ reason }) => reason !== "NoStreamFree" && reason !== "CdiUnwritable" && reason !== "ProofUnwritable",
+  ({ reason }) => reason !== "NoStreamFree" && reason !== "StreamsShared" && reason !== "CdiUnwritable" && reason !== "ProofUnwritable",
 );
 
 /** What must hold before the link of a device that was given away is secured: all but what is wrong until it is. */
@@ -61,8 +61,13 @@ export const WAITED_FOR: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "LinkNotSecured",
 ]);
 
+/** What a claim waits for besides: who has the device may be about to give it back. */
+export const WAITED_FOR_BY_CLAIM: ReadonlySet<DeviceReason> = new Set<DeviceReason>([...WAITED_FOR, "DeviceBusy", "HeldByOrphan", "HeldByUnknown"]);
+
 /** What a CDI spec follows from: all but whether it is in place, and in whose turn it is to be given away. */
-export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => reason !== "CdiUnwritable" && reason !== "NoStreamFree");
+export const SPEC_RULES: readonly Rule[] = GATE_RULES.filter(
+  ({ reason }) => reason !== "CdiUnwritable" && reason !== "NoStreamFree" && reason !== "StreamsShared",
+);
 
 const OF_THE_DRIVER: ReadonlySet<DeviceReason> = new Set<DeviceReason>([
   "DriverChanging",

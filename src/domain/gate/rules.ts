@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { DRA_DRIVER, nameInLedger } from "../dra/names.ts";
 /** The gate's rules, in order. Those about links are in link-rules.ts, those about drivers in bind-rules.ts. */
 import { FORGOTTEN, isForgotten } from "../holds.ts";
 import { selectsUnit } from "../intent.ts";
@@ -9,6 +10,7 @@ import { specName } from "../specs.ts";
 import { holderOnHost } from "../unknown-holders.ts";
 import { BIND_RULES_IN_ORDER, GROUP_NOT_OURS, NATIVE_DRIVER } from "./bind-rules.ts";
 import type { Facts, Rule } from "./inputs.ts";
+import { isOfAsking, LEDGER_RULES } from "./ledger-rules.ts";
 import { LINK_NOT_SECURED, LINK_RULES, NO_STREAM_LEFT } from "./link-rules.ts";
 import { selectionText, teeIoText, unitText } from "./texts.ts";
 
@@ -34,13 +36,13 @@ export const GATE_RULES: readonly Rule[] = [
   { reason: "NoResourceMatches", passes: ({ resource }) => resource !== null, read: ({ resource }) => resource?.name ?? "no match" },
   {
     reason: "LedgerNotServed",
-    passes: ({ resource }) => resource?.ledger === "DevicePlugin",
-    read: ({ resource }) => `ledger ${resource?.ledger ?? "none"}`,
+    passes: ({ resource, memory }) => resource?.ledger === "DevicePlugin" || memory.isDraServed,
+    read: ({ resource, memory }) => `ledger ${resource?.ledger ?? "none"}${memory.isDraServed ? "" : ", and this agent serves no DRA"}`,
   },
   NATIVE_DRIVER,
   {
     reason: "NameServedByOther",
-    passes: ({ resource, memory }) => !memory.taken.has(resource?.name ?? ""),
+    passes: ({ resource, memory }) => resource?.ledger === "DRA" || !memory.taken.has(resource?.name ?? ""),
     read: ({ resource, memory }) => memory.taken.get(resource?.name ?? "") ?? "no other plugin is seen to serve the name",
   },
   {
@@ -82,10 +84,11 @@ export const GATE_RULES: readonly Rule[] = [
         : `unit ${regBase ?? ""} is not in the driver`,
   },
   ...LINK_RULES,
+  ...LEDGER_RULES,
   {
     // At PreStart the holder may be the pod's own virtual machine monitor.
     reason: "HeldByUnknown",
-    passes: (facts) => facts.purpose === "PreStart" || unknownHolder(facts) === "",
+    passes: (facts) => facts.purpose === "PreStart" || isOfAsking(facts) || unknownHolder(facts) === "",
     read: (facts) => unknownHolder(facts) || "no holder that kubelet does not know",
   },
   {
@@ -104,13 +107,13 @@ export const GATE_RULES: readonly Rule[] = [
   },
   {
     reason: "HeldUnderOtherName",
-    passes: ({ hold, resource }) => (hold?.resource ?? resource?.name) === resource?.name,
+    passes: ({ hold, resource }) => hold?.resource == null || hold.resource === nameInLedger(resource),
     read: ({ hold }) => (hold ? `held as ${hold.resource ?? "unknown"}` : "not held"),
   },
   {
     // Kubelet repeats the answer of Allocate, and its node may be another device's by now: the kernel reuses the numbers of vfio devices.
     reason: "GivenNodeChanged",
-    passes: ({ purpose, hold, fn }) => purpose !== "PreStart" || hold?.node === fn?.vfioCdev,
+    passes: (facts) => (facts.purpose !== "PreStart" && !isOfAsking(facts)) || facts.hold?.node === facts.fn?.vfioCdev,
     read: ({ hold, fn }) => `given ${hold?.node ?? "no node that is known"}, now ${fn?.vfioCdev ?? "none"}`,
   },
   GROUP_NOT_OURS,
@@ -132,7 +135,8 @@ export const GATE_RULES: readonly Rule[] = [
   },
   {
     reason: "CdiUnwritable",
-    passes: (facts) => !facts.memory.specs.isServed || specOf(facts)?.node === (facts.fn?.vfioCdev ?? null),
+    // A claim's devices are named by the claim's own file, which is written when it is prepared.
+    passes: (facts) => !facts.memory.specs.isServed || facts.resource?.ledger === "DRA" || specOf(facts)?.node === (facts.fn?.vfioCdev ?? null),
     read: (facts) => {
       const { isServed, problem } = facts.memory.specs;
       // Neither a machine without kubelet nor `explain` writes any.
@@ -150,9 +154,9 @@ function isLinkChecked({ slot, fact, memory }: Facts): boolean {
 /** Who has the device although kubelet gives it to no pod. Allocate finds every holder in the way: kubelet counts the device as free. */
 function unknownHolder({ purpose, address, fn, slot, hold, memory, kubelet }: Facts): string {
   const known = memory.unknownHolders.get(address) ?? (hold !== null && hold.resource === null ? "a process or a TD of no pod, a moment ago" : "");
-  if (known !== "" || purpose !== "Allocate" || fn === null) return known;
+  if (known !== "" || (purpose !== "Allocate" && purpose !== "Prepare") || fn === null) return known;
   // What an earlier kubelet gave may be in use soon: this one may have started from an older checkpoint.
-  if (isForgotten(hold, kubelet)) return FORGOTTEN;
+  if (purpose === "Allocate" && isForgotten(hold, kubelet)) return FORGOTTEN;
   if (fn.holders.kind === "Unreadable") return `its holders cannot be read: ${fn.holders.why}`;
   // A TDI is bound only below a link that is connected, and by who has the device open: where an earlier reading stands, the search for holders tells.
   const isHidden = fn.bound === "Unknown" && fn.boundRead !== "Stands" && slot?.link.state !== "Insecure";
@@ -166,5 +170,9 @@ function specOf({ address, resource, memory }: Facts): SpecProof | undefined {
 /** Held under a name in none of the domains that are, or were, ours. */
 function isHeldElsewhere({ hold, intent, memory }: Facts): boolean {
   const held = hold?.resource ?? null;
-  return held !== null && !domainsOf([...memory.resources, ...(intent?.resources ?? []).map((rule) => rule.name)]).has(domainOf(held));
+  return (
+    held !== null &&
+    held !== DRA_DRIVER &&
+    !domainsOf([...memory.resources, ...(intent?.resources ?? []).map((rule) => rule.name)]).has(domainOf(held))
+  );
 }

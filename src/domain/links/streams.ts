@@ -15,7 +15,18 @@ export interface StreamWishes {
   readonly intent: Intent | null;
   /** A function of the slot would be offered if there were streams enough: what is withheld for another reason takes none from those that are not. */
   readonly canBeOffered: (owner: Address) => boolean;
+  /** Its devices are DRA's: the scheduler counts the streams of its host bridge for itself. */
+  readonly isInDra: (owner: Address) => boolean;
 }
+
+export interface Ration {
+  /** Owners of slots that nothing is left for. */
+  readonly withoutStream: ReadonlySet<Address>;
+  /** Owners of slots of device plugins whose streams the scheduler may give to others, as it does not know of these. */
+  readonly streamsShared: ReadonlySet<Address>;
+}
+
+export const NO_RATION: Ration = { withoutStream: new Set(), streamsShared: new Set() };
 
 type Pooled = Pick<Slot, "owner" | "hostBridge" | "rootPort" | "streamsLeft" | "blocksLeft">;
 
@@ -41,11 +52,10 @@ export function streamsText(slot: Pooled): string {
     .join(", ");
 }
 
-/** Owners of slots that nothing is left for. */
-export function withoutStream(inputs: LinkInputs, { intent, canBeOffered }: StreamWishes): ReadonlySet<Address> {
+export function rationOf(inputs: LinkInputs, { intent, canBeOffered, isInDra }: StreamWishes): Ration {
   const { ground } = inputs;
   const none = new Set<Address>();
-  if (intent?.link.enable !== "OnPrepare") return none;
+  if (intent?.link.enable !== "OnPrepare") return NO_RATION;
   // What was given away gets its stream as soon as nothing is in the way of that: neither a link or a unit that cannot be read, nor an edit of the spec.
   const [wanted, others] = parted(
     [...ground.slots.values()].filter(({ link }) => link.state !== "Secure"),
@@ -57,11 +67,29 @@ export function withoutStream(inputs: LinkInputs, { intent, canBeOffered }: Stre
     for (const { name } of poolsOf(slot)) left.set(name, (left.get(name) ?? Number.POSITIVE_INFINITY) - 1);
   };
   for (const slot of wanted) take(slot);
-  for (const slot of unlinked.filter(({ owner }) => canBeOffered(owner)).sort((a, b) => compareAddress(a.owner, b.owner))) {
+  const [inDra, inPlugins] = parted(
+    unlinked.filter(({ owner }) => canBeOffered(owner)),
+    ({ owner }) => isInDra(owner),
+  );
+  // Of the host bridge's the scheduler counts; blocks of a port or of the device are none that it knows of.
+  for (const { owner, rootPort } of inDra) if ([owner, `root port ${rootPort ?? ""}`].some((name) => (left.get(name) ?? 1) <= 0)) none.add(owner);
+  const streamsShared = sharedOn([...inDra, ...inPlugins], left, isInDra);
+  for (const slot of inPlugins.sort((a, b) => compareAddress(a.owner, b.owner))) {
+    if (streamsShared.has(slot.owner)) continue;
     if (poolsOf(slot).every(({ name }) => (left.get(name) ?? 1) > 0)) take(slot);
     else none.add(slot.owner);
   }
-  return none;
+  return { withoutStream: none, streamsShared };
+}
+
+/** Slots of device plugins below a host bridge that has slots of DRA, too, and fewer streams left than slots. */
+function sharedOn(slots: readonly Slot[], left: ReadonlyMap<string, number>, isInDra: (owner: Address) => boolean): ReadonlySet<Address> {
+  const shared = new Set<Address>();
+  for (const [bridge, on] of Map.groupBy(slots, ({ hostBridge }) => hostBridge)) {
+    const isShort = bridge !== null && (left.get(bridge) ?? Number.POSITIVE_INFINITY) < on.length;
+    if (isShort && on.some(({ owner }) => isInDra(owner))) for (const { owner } of on) if (!isInDra(owner)) shared.add(owner);
+  }
+  return shared;
 }
 
 /** By name of the pool, of those that say it: the least that one of its slots was read with. */

@@ -4,6 +4,7 @@
 import { isPciAddress, requesterIdOf } from "../address.ts";
 import type { ClearanceMemory } from "../clearance.ts";
 import type { Address, PciFunction } from "../device.ts";
+import { isClaimWanted } from "../dra/holds.ts";
 import type { Ground } from "../ground.ts";
 import { accountedNames, type Hold } from "../holds.ts";
 import { type Intent, selectsUnit } from "../intent.ts";
@@ -28,7 +29,7 @@ export function isOurs(intent: Intent | null, { onSlot }: Pick<Ground, "onSlot">
   );
 }
 
-/** Functions of the slot that were given away in the present epoch, are not on their way back, and can be secured. */
+/** Functions of the slot that were given away in the present epoch, or that a claim reserves for a pod, are not on their way back, and can be secured. */
 export function wantingOn(inputs: LinkInputs, owner: Address): readonly PciFunction[] {
   return promisedOn(inputs, owner).filter(({ unit }) => unit.kind === "Unit");
 }
@@ -39,7 +40,8 @@ export function promisedOn({ ground, memory }: LinkInputs, owner: Address): read
     const hold = memory.holds.get(fn.address);
     const regBase = fn.unit.kind === "Unit" ? fn.unit.regBase : memory.lastUnits.get(fn.address);
     const epoch = regBase === undefined ? null : (ground.units.get(regBase)?.epoch ?? null);
-    return hold !== undefined && epoch !== null && hold.epoch === epoch && !isEnding(hold) && isCoverable(fn, owner);
+    const isGiven = hold !== undefined && hold.epoch === epoch && !isEnding(hold);
+    return epoch !== null && (isGiven || isClaimWanted(ground.view, fn.address)) && isCoverable(fn, owner);
   });
 }
 
@@ -78,7 +80,7 @@ export function carriedOn(
 
 function mayBeGiven(intent: Intent, fn: PciFunction, owner: Address): boolean {
   const isSelected = fn.unit.kind === "Unreadable" || (fn.unit.kind === "Unit" && selectsUnit(intent, fn.unit.regBase));
-  return fn.teeIo !== "No" && isSelected && isCoverable(fn, owner) && resourceFor(intent, fn)?.ledger === "DevicePlugin";
+  return fn.teeIo !== "No" && isSelected && isCoverable(fn, owner) && resourceFor(intent, fn) !== null;
 }
 
 /** The root port's range of requester IDs has the function. */

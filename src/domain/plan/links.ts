@@ -9,6 +9,7 @@
  *                            └── Disconnect (repair) ◄──┘
  */
 import type { Address, PciFunction } from "../device.ts";
+import { claimsOf } from "../dra/holds.ts";
 import { gateInputsOn } from "../gate/basis.ts";
 import { judge } from "../gate/gate.ts";
 import { SECURE_RULES } from "../gate/rule-sets.ts";
@@ -98,8 +99,13 @@ function connect(facts: SlotFacts): LinkFinding {
 
 /** Why the link must not be secured now: the gate of everyone who wants it is closed, or a unit above the slot is not proven trusted. */
 function refusalOf({ slot, ground, memory, intent, onSlot, wanting }: SlotFacts): string | null {
-  const inputs = gateInputsOn({ intent, driver: ground.view.driver, memory }, "PreStart");
-  const verdicts = wanting.map(({ address }) => judge(inputs(address, inSlot(ground, address)), SECURE_RULES));
+  const basis = { intent, driver: ground.view.driver, memory };
+  const start = gateInputsOn(basis, "PreStart");
+  const verdicts = wanting.map(({ address }) => {
+    const [claim] = claimsOf(ground.view, address);
+    const inputs = claim === undefined ? start : gateInputsOn({ ...basis, claim: claim.uid }, "Prepare");
+    return judge(inputs(address, inSlot(ground, address)), SECURE_RULES);
+  });
   const open = verdicts.find(({ offered }) => offered);
   if (open === undefined) return verdicts.map(({ address, reason, message }) => `${address}: ${reason}, ${message}`).join("; ");
   for (const { address, unit } of onSlot) {

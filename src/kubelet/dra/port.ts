@@ -7,6 +7,7 @@
  */
 import type { ClaimRef } from "../../domain/dra/claim.ts";
 import type { ClaimFile, ClaimFilesView } from "../../domain/dra/claim-file.ts";
+import type { DraPublication } from "../../domain/dra/view.ts";
 
 /** What kubelet is answered for one device of a claim. */
 export interface GivenDevice {
@@ -34,14 +35,7 @@ export interface DeviceHealth {
   readonly message: string;
 }
 
-export interface DraPublication {
-  /** Kubelet has asked for the plugin's info and told it that it is registered. */
-  readonly registered: boolean;
-  /** Claims whose preparation or its end is being answered, by UID. */
-  readonly inCalls: readonly string[];
-  /** Last registration problem, empty when none. */
-  readonly problem: string;
-}
+export type { DraPublication } from "../../domain/dra/view.ts";
 
 export interface DraPluginPort {
   /** Serves both sockets from now on; returns at once, the work is the plugin's own loops'. Repeatable. */

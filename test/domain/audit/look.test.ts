@@ -31,7 +31,7 @@ const EPOCH = `${INSTANCE}/0x1`;
 const OFF: Link = { state: "Insecure", tsm: "", streamSecure: "No" };
 const ON: Link = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" };
 const BROKEN: Link = { state: "Secure", tsm: "tsm0", streamSecure: "No" };
-const HELD: Hold = { epoch: EPOCH, resource: GPU, node: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
+const HELD: Hold = { epoch: EPOCH, resource: GPU, node: null, claim: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
 
 interface World {
   readonly unit?: Partial<DriverUnit> | null;
@@ -151,7 +151,7 @@ describe("a later look tells of a link", () => {
 });
 
 describe("a later look tells of a device", () => {
-  const answer: Answer = { address: DEVICE, resource: GPU, node: null, atMs: 0, epoch: EPOCH, kubelet: KUBELET };
+  const answer: Answer = { address: DEVICE, resource: GPU, node: null, atMs: 0, epoch: EPOCH, claim: null, kubelet: KUBELET };
   const given = (seen: Seen): Seen => tellDeed(seen, { kind: "Allocate", answer: { ...answer, atMs: nowMs } }).seen;
 
   test("that is free in every view", () => {
@@ -179,7 +179,7 @@ test("a look tells what ended before what began, and forgets nothing", () => {
 
 describe("deeds", () => {
   const seen = tellLook(NOTHING_SEEN, look()).seen;
-  const answer: Answer = { address: DEVICE, resource: GPU, node: "/dev/vfio/devices/vfio0", atMs: 1e9, epoch: EPOCH, kubelet: KUBELET };
+  const answer: Answer = { address: DEVICE, resource: GPU, node: "/dev/vfio/devices/vfio0", atMs: 1e9, epoch: EPOCH, claim: null, kubelet: KUBELET };
 
   test("are told with whom they are about", () => {
     const { events } = tellDeed(seen, { kind: "Allocate", answer });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { BindFailure } from "../../../src/domain/binds/error.ts";
 import { NO_BIND_WORK, noteBindBegins } from "../../../src/domain/binds/work.ts";
 import type { Binding, PciFunction, TsmRead } from "../../../src/domain/device.ts";
+import { DRA_DRIVER } from "../../../src/domain/dra/names.ts";
 import { judge } from "../../../src/domain/gate/gate.ts";
 import type { GateInputs } from "../../../src/domain/gate/inputs.ts";
 import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
@@ -33,6 +34,7 @@ function inputs(overrides: Partial<GateInputs> & { driver?: Reading<DriverView> 
     units,
     driverProblem: "",
     kubelet: KUBELET,
+    claim: null,
     memory: aMemory(),
     ...rest,
   };
@@ -43,7 +45,7 @@ const secured: Link = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" };
 const unknownLink: Link = { state: "Unknown", tsm: "", streamSecure: "Unknown" };
 const linkRead = (tsm: TsmRead) => ({ tsm, registers: "on", problem: "" });
 const heldSince = (epoch: string | null, resource: string | null) =>
-  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, node: NODE, kubelet: KUBELET, pod: "", freeSinceMs: null }]]) });
+  aMemory({ holds: new Map([["0000:17:00.0", { epoch, resource, node: NODE, claim: null, kubelet: KUBELET, pod: "", freeSinceMs: null }]]) });
 const NODE = "/dev/vfio/devices/vfio0";
 const held = heldSince(EPOCH, "teeio.dev/gpu");
 /** `aFunction`'s link, read insecure in the present epoch. */
@@ -77,6 +79,15 @@ const unbound = (binding: Partial<Binding>) =>
     intent: withBind("Vfio"),
     fn: aFunction({ driver: "nvme", vfioCdev: null, binding: { override: "", virtualFunctions: 0, users: [], problem: "", ...binding } }),
   });
+
+const ADDRESS = "0000:17:00.0";
+const IN_DRA = {
+  intent: anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }] }),
+};
+const PREPARE = { ...IN_DRA, purpose: "Prepare", claim: "c-1", kubelet: null } as const;
+const servingDra = (memory: Partial<Memory> = {}): Memory => ({ ...aMemory(), ...memory, isDraServed: true });
+const ofClaim = (claim: string | null, epoch = EPOCH): Memory =>
+  servingDra({ holds: new Map([[ADDRESS, { epoch, resource: DRA_DRIVER, node: NODE, claim, kubelet: null, pod: "", freeSinceMs: null }]]) });
 
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["DeviceMissing", inputs({ fn: null, slot: null })],
@@ -176,7 +187,37 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["NoVfioDevice", fnWith({ vfioCdev: null })],
   ["CdiUnwritable", inputs({ memory: aMemory({ specs: { ...NO_SPECS, isServed: true } }) })],
   ["CdiUnwritable", inputs({ memory: specs("/dev/vfio/devices/vfio1") })],
+  ["StreamsShared", inputs({ intent: ON_PREPARE, memory: aMemory({ streamsShared: new Set([ADDRESS]) }) })],
+  ["LedgerSwitching", inputs({ memory: aMemory({ inOtherLedger: new Map([[ADDRESS, "pool node-1/pci0000-16 lists it"]]) }) })],
+  ["LedgerSwitching", inputs({ ...IN_DRA, memory: servingDra({ inOtherLedger: new Map([[ADDRESS, "kubelet lists it as teeio.dev/gpu"]]) }) })],
+  ["HeldInOtherLedger", inputs({ memory: heldSince(EPOCH, DRA_DRIVER) })],
+  ["HeldInOtherLedger", inputs({ ...IN_DRA, memory: servingDra({ holds: heldSince(EPOCH, "teeio.dev/gpu").holds }) })],
+  ["HeldUnderOtherName", inputs({ ...IN_DRA, memory: servingDra({ holds: heldSince(EPOCH, "teeio.dev/old").holds }) })],
+  ["OfferedByOther", inputs({ ...IN_DRA, memory: servingDra({ offeredByOthers: new Map([[ADDRESS, "example.com lists it"]]) }) })],
+  ["DeviceBusy", inputs({ ...PREPARE, memory: ofClaim("c-2") })],
+  ["HeldByOrphan", inputs({ ...PREPARE, memory: ofClaim(null), fn: aFunction({ holders: busy }) })],
+  ["HeldByUnknown", inputs({ ...PREPARE, memory: servingDra(), fn: aFunction({ holders: busy }) })],
+  ["HeldByUnknown", inputs({ ...PREPARE, memory: servingDra(), fn: aFunction({ holders: { kind: "Unreadable", why: "EIO" } }) })],
+  ["GivenNodeChanged", inputs({ ...PREPARE, memory: ofClaim("c-1"), fn: aFunction({ vfioCdev: "/dev/vfio/devices/vfio9" }) })],
+  ["HeldAcrossTrustLoss", inputs({ ...PREPARE, memory: ofClaim("c-1", `${INSTANCE}/0x0`) })],
+  ["LinkNotSecured", inputs({ ...PREPARE, intent: { ...IN_DRA.intent, link: { enable: "OnPrepare" } }, memory: servingDra() })],
 ];
+
+describe("the gate of DRA", () => {
+  it("offers what DRA has, also while a claim has it", () => {
+    for (const memory of [servingDra(), ofClaim("c-1")]) expect(judge(inputs({ ...IN_DRA, memory })).reason).toBe("Offered");
+  });
+
+  it("asks for no CDI spec of its own, and is not kept back by who serves the name to kubelet", () => {
+    const memory = servingDra({ specs: { ...NO_SPECS, isServed: true }, taken: new Map([["teeio.dev/gpu", "GPU-1"]]) });
+    expect(judge(inputs({ ...IN_DRA, memory })).reason).toBe("Offered");
+  });
+
+  it("prepares a claim again whose virtual machine monitor has the device open, and one after another that has ended", () => {
+    expect(judge(inputs({ ...PREPARE, memory: ofClaim("c-1"), fn: aFunction({ holders: busy }) })).reason).toBe("Offered");
+    expect(judge(inputs({ ...PREPARE, memory: ofClaim(null) })).reason).toBe("Offered");
+  });
+});
 
 describe("the gate", () => {
   it("offers a capable, matched, free device behind a trusted unit, and names the epoch", () => {
@@ -243,7 +284,7 @@ describe("the gate", () => {
   });
 
   it("names the pod and the other ledger that gave it the function", () => {
-    const hold = { epoch: null, resource: "example.com/passthrough", node: null, kubelet: null, pod: "ml/other", freeSinceMs: null };
+    const hold = { epoch: null, resource: "example.com/passthrough", node: null, claim: null, kubelet: null, pod: "ml/other", freeSinceMs: null };
     const memory = aMemory({ holds: new Map([["0000:17:00.0", hold]]) });
     expect(judge(inputs({ memory })).message).toBe("held by pod ml/other as example.com/passthrough");
   });

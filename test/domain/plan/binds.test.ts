@@ -20,7 +20,7 @@ const withBind = (bind: DriverBind): Intent =>
   anIntent({ resources: [{ name: GPU, ledger: "DevicePlugin", driver: { bind }, match: { vendors: ["10de"] } }] });
 const VFIO = withBind("Vfio");
 const NATIVE = withBind("Native");
-const HELD: Hold = { epoch: `${INSTANCE}/0x1`, resource: GPU, node: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
+const HELD: Hold = { epoch: `${INSTANCE}/0x1`, resource: GPU, node: null, claim: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
 const publication = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, inCalls: [], ids: [DEVICE], problem: "" };
 
 interface Given {

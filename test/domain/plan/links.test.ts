@@ -24,7 +24,7 @@ const CONNECT = { kind: "Connect", owner: OWNER, tsm: "tsm0" };
 const RELEASE = { kind: "Disconnect", owner: OWNER, tsm: "tsm0", isRepair: false };
 const REPAIR = { ...RELEASE, isRepair: true };
 const checkedLinks = new Set([linkKey(OWNER, EPOCH)]);
-const HELD: Hold = { epoch: EPOCH, resource: GPU, node: NODE, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
+const HELD: Hold = { epoch: EPOCH, resource: GPU, node: NODE, claim: null, kubelet: KUBELET, pod: "ml/train", freeSinceMs: null };
 const open = { kind: "Known", pids: [4711] } as const;
 
 interface Given {

@@ -270,7 +270,7 @@ describe("the plan of one unit", () => {
     ],
     [
       "an answer younger than the settling time",
-      { answers: [{ address: "0000:17:00.0", resource: GPU, atMs: 95_000, epoch: "", kubelet: KUBELET }] },
+      { answers: [{ address: "0000:17:00.0", resource: GPU, atMs: 95_000, epoch: "", claim: null, kubelet: KUBELET }] },
     ],
     ["a kubelet call in flight", { publications: [{ ...published, ids: [], callsInFlight: 1 }] }],
     ["pods that cannot be read", { pods: { kind: "Unreadable", why: "timeout" } }],

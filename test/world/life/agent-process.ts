@@ -171,6 +171,7 @@ export class AgentProcess {
         write: (status) => pass("status.write", () => api.writeStatus(status)),
         event: () => undefined,
       },
+      dra: null,
       onFatal: (thrown) => witness.fatal(thrown),
     };
   }

@@ -87,7 +87,7 @@ const uses = ["Pod", "Bound", "Holder", "Link", "Answer", "CallInFlight", "Unrea
 );
 
 const CLEAR_STEP = 'const step: Step = { kind: "Clear", regBase, tdxIommuId, setupSeq };';
-const LISTED = "listed: [...new Set([...listed, ...kubelets, ...specs])].filter(";
+const LISTED = "listed: [...new Set([...listed, ...kubelets, ...specs, ...slices])].filter(";
 const PASS = "agent/pass.ts";
 const STAYS = "devices: devices.filter((device) => !device.healthy || stays(device.id, resource))";
 const EVERY_LIST = "if (verdict.offered && verdict.resource?.name === resource)";
@@ -130,8 +130,14 @@ const clear: readonly Mutant[] = [
     "lastUnits, loads, podUids: new Set() };\n}",
   ]),
   without("kubelet's checkpoint read only when a decision hangs on it", OBSERVE, ["if (!ports.pods.isLocal && !wantsPods(", "if (!wantsPods("]),
-  without("CLEAR without kubelet's allocatable", CLEARANCE, [LISTED, "listed: [...new Set([...listed, ...kubelets.slice(0, 0), ...specs])].filter("]),
-  without("CLEAR without withdrawal", CLEARANCE, [LISTED, "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0)].filter("]),
+  without("CLEAR without kubelet's allocatable", CLEARANCE, [
+    LISTED,
+    "listed: [...new Set([...listed, ...kubelets.slice(0, 0), ...specs, ...slices])].filter(",
+  ]),
+  without("CLEAR without withdrawal", CLEARANCE, [
+    LISTED,
+    "listed: [...ours.slice(0, 0), ...kubelets.slice(0, 0), ...specs.slice(0, 0), ...slices].filter(",
+  ]),
   without("CLEAR without the settling time", PLAN_CLEAR, ["  if (nowMs < readyAtMs) return", "  if (nowMs < 0) return"]),
   without("CLEAR without settling from the first free view", PLAN_CLEAR, [
     "settledAtMs(memory, ground.view.podResources, memory.freeSince.get(regBase) ?? nowMs)",
@@ -160,7 +166,7 @@ const clear: readonly Mutant[] = [
   {
     name: "CLEAR while a CDI spec is still in place",
     edits: [
-      edit(CLEARANCE, [LISTED, "listed: [...new Set([...listed, ...kubelets, ...specs.slice(0, 0)])].filter("]),
+      edit(CLEARANCE, [LISTED, "listed: [...new Set([...listed, ...kubelets, ...specs.slice(0, 0), ...slices])].filter("]),
       edit(CLEARANCE, ["[...specUses(memory.specs, isBelow),", "[...specUses(memory.specs, isBelow).slice(0, 0),"]),
     ],
   },
@@ -268,10 +274,7 @@ const holds: readonly Mutant[] = [
     name: "PreStart that knows nothing of the hold",
     edits: [
       edit(GATE_RULE, ['(hold === null ? purpose !== "PreStart" :', "(hold === null ? purpose !== null :"]),
-      edit(GATE_RULE, [
-        'purpose !== "PreStart" || hold?.node === fn?.vfioCdev',
-        'purpose !== "PreStart" || hold === null || hold.node === fn?.vfioCdev',
-      ]),
+      edit(GATE_RULE, ["|| facts.hold?.node === facts.fn?.vfioCdev", "|| facts.hold === null || facts.hold.node === facts.fn?.vfioCdev"]),
     ],
   },
   without("PreStart that does not ask the gate", HANDLERS, ["await Promise.all(call.ids.map(start));", "void start;"]),
@@ -281,10 +284,13 @@ const holds: readonly Mutant[] = [
 
 const offer: readonly Mutant[] = [
   without("specs known by name, not by content", GATE_RULE, ["specOf(facts)?.node === (facts.fn?.vfioCdev ?? null)", "specOf(facts) !== undefined"]),
-  without("Allocate of what an earlier start of kubelet was given", GATE_RULE, ["if (isForgotten(hold, kubelet)) return FORGOTTEN;", ""]),
+  without("Allocate of what an earlier start of kubelet was given", GATE_RULE, [
+    'if (purpose === "Allocate" && isForgotten(hold, kubelet)) return FORGOTTEN;',
+    "",
+  ]),
   without("Allocate that takes a pass's word for who has a device", GATE_RULE, [
-    'if (known !== "" || purpose !== "Allocate" || fn === null) return known;',
-    'if (known !== "" || purpose !== null || fn === null) return known;',
+    'if (known !== "" || (purpose !== "Allocate" && purpose !== "Prepare") || fn === null) return known;',
+    'if (known !== "" || purpose !== "Prepare" || fn === null) return known;',
   ]),
   {
     name: "a device in every list",
@@ -296,12 +302,15 @@ const offer: readonly Mutant[] = [
   },
   without("another ledger's resources served", OFFER, ['.filter((rule) => rule.ledger === "DevicePlugin")', '.filter((rule) => rule.name !== "")']),
   without("Allocate that asks nobody", ADMISSION, ["      if (!verdict.offered) throw", '      if (!verdict.offered && address === "") throw']),
-  without("Allocate under any name", ADMISSION, ["  if (verdict.resource?.name !== asked.resource)\n", '  if (asked.resource === "")\n']),
+  without("Allocate under any name", ADMISSION, [
+    '  if (asked.resource !== null && (verdict.resource?.name !== asked.resource || verdict.resource.ledger === "DRA"))\n',
+    '  if (asked.resource === "")\n',
+  ]),
   without("Allocate by the last pass's intent", ADMISSION, [
     "const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;",
     "const currentIntent = (): Intent | null => state.pass?.intent ?? null;",
   ]),
-  without("Allocate without the unit's lock", ADMISSION, ["parts.locks.shared(regBase, async", "parts.locks.shared(regBase.toUpperCase(), async"]),
+  without("Allocate without the unit's lock", ADMISSION, ["parts.locks.shared(regBase, inner)", "parts.locks.shared(regBase.toUpperCase(), inner)"]),
   without("specs that were not written believed in", SPEC_KEEPER, [
     "wanted].filter(([name]) => inPlace.has(name) && isAsWanted(name, inPlace.get(name) ?? [])));",
     "wanted].filter(([name]) => isAsWanted(name, inPlace.get(name) ?? []) || inPlace.size >= 0));",
@@ -349,9 +358,12 @@ const offer: readonly Mutant[] = [
     'return unit?.kind !== "None" || isOurs;',
     'return unit?.kind !== "None";',
   ]),
-  without("no specs taken away before the pass has ended", LOOK, ["    if (specs.mustSync()) wakeSpecs();\n  };", "  };"]),
+  without("no specs taken away before the pass has ended", LOOK, [
+    "    if (specs.mustSync() || dra?.mustSync() === true) wakeSpecs();\n  };",
+    "  };",
+  ]),
   without("no status", "agent/status-writer.ts", ["      await ports.status.write(status);\n", ""]),
-  without("no withdrawal before the pass has ended", LOOK, ["if (state.pass) ledger.withdraw(withdrawals(state.pass, news()));", ""]),
+  without("no withdrawal before the pass has ended", LOOK, ["      ledger.withdraw(withdrawals(state.pass, news()));\n", ""]),
   // Lists and specs alike: a device whose spec is gone is not listed, so that either alone is made good by the other.
   without("lists by what a pass read earlier", LOOK, ["{ driver: newest.driver(), host: newest.host(),", "{ driver: newest.driver(), host: null,"]),
   without("no wake-up by the driver", AGENT, ["onChange: () => wakes.table() });", "onChange: () => undefined });"]),

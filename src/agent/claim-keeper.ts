@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Keeps claim files as the gate says: a file resolves only while the gate of each of its devices is open in the epoch and with the node that it was given.
+ * A container runtime resolves a CDI name when it makes a container, and asks nobody. One that does not is void, and comes back when trust does in the same
+ * epoch: kubelet prepares no claim again whose pods run. Files go when their claim is unprepared, or when nothing knows the claim any more.
+ */
+import type { ClaimFile, ClaimFilesView } from "../domain/dra/claim-file.ts";
+import { judge } from "../domain/gate/gate.ts";
+import { SPEC_RULES } from "../domain/gate/rule-sets.ts";
+import type { ClaimFilesPort } from "../kubelet/dra/port.ts";
+import { AppError, messageOf } from "../runtime/errors.ts";
+import { createSerialQueue } from "../runtime/serial.ts";
+import type { GateOn } from "./pass.ts";
+import type { AgentPorts } from "./ports.ts";
+
+export interface ClaimKeeper {
+  /** @throws CDI_UNWRITABLE */
+  write(file: Omit<ClaimFile, "bootId" | "isVoid">): Promise<void>;
+  /** @throws CDI_UNWRITABLE */
+  remove(uid: string): Promise<void>;
+  /** As on disk. Never rejects. */
+  read(): Promise<ClaimFilesView>;
+  /** A file is not as it should be by now, as far as was last read. */
+  mustSync(): boolean;
+  /** Voids and brings back by the newest readings. Never rejects. @returns why a file is not as it should be; empty: all are */
+  sync(): Promise<string>;
+}
+
+export interface ClaimKeeperOptions {
+  /** The gate by the newest readings; null before the first whole look. */
+  readonly gate: () => GateOn | null;
+  /** Epochs of the units that the table calls trusted: what is known before the first whole look. */
+  readonly epochs: () => ReadonlySet<string>;
+  readonly bootId: () => Promise<string | null>;
+}
+
+export function createClaimKeeper(files: ClaimFilesPort, { log }: Pick<AgentPorts, "log">, options: ClaimKeeperOptions): ClaimKeeper {
+  // One at a time: a file that is voided must not be the one that is being written.
+  const queue = createSerialQueue();
+  let bootId: string | null = null;
+  let last: ClaimFilesView = { files: [], unreadable: [] };
+
+  const read = async (): Promise<ClaimFilesView> => {
+    last = await files.read();
+    return last;
+  };
+  const isWrong = (file: ClaimFile): boolean => file.isVoid === (file.bootId === bootId && mayResolve(file, options));
+
+  const mend = async (file: ClaimFile): Promise<string> => {
+    try {
+      if (file.isVoid) await files.write({ ...file, isVoid: false });
+      else await files.void(file.uid);
+      return "";
+    } catch (thrown) {
+      log.warn({ err: thrown, claim: file.uid }, "claim file is not as it should be");
+      return messageOf(thrown);
+    }
+  };
+
+  return {
+    read,
+    write: (file) =>
+      queue.run(async () => {
+        bootId = await options.bootId();
+        if (bootId === null) throw new AppError("CDI_UNWRITABLE", "the boot id cannot be read, so that the claim's file would prove nothing");
+        await files.write({ ...file, bootId, isVoid: false });
+        await read();
+      }),
+    remove: (uid) =>
+      queue.run(async () => {
+        await files.remove(uid);
+        await read();
+      }),
+    mustSync: () => last.files.some(isWrong),
+    sync: () =>
+      queue.run(async () => {
+        bootId = await options.bootId();
+        const view = await read();
+        const problems = [...view.unreadable];
+        for (const file of view.files) if (isWrong(file)) problems.push(await mend(file));
+        await read();
+        return problems.find((problem) => problem !== "") ?? "";
+      }),
+  };
+}
+
+/** Of each device: the gate, as for CDI specs, in the epoch and with the node that it was given. What was void before this process looked stays so until then. */
+function mayResolve({ devices, isVoid }: ClaimFile, { gate, epochs }: ClaimKeeperOptions): boolean {
+  const now = gate();
+  if (now === null) return !isVoid && devices.every(({ epoch }) => epochs().has(epoch));
+  return devices.every(({ address, epoch, node }) => {
+    const inputs = now(address);
+    const verdict = judge(inputs, SPEC_RULES);
+    return verdict.offered && verdict.epoch === epoch && (inputs.fn?.vfioCdev ?? null) === node;
+  });
+}

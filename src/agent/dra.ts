@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The ledger of DRA: pools of devices for the API server's ResourceSlices, claims that kubelet has prepared, and their files. What is published is a
+ * projection of the gate's verdicts, as with the device plugin's lists; what is allocated stays listed with a taint, because a scheduler takes what a device
+ * that is gone consumed for free.
+ */
+import { orphanedFiles } from "../domain/dra/orphaned-files.ts";
+import { poolsFrom } from "../domain/dra/pools.ts";
+import type { DraPublication } from "../domain/dra/view.ts";
+import { judge } from "../domain/gate/gate.ts";
+import type { Verdict } from "../domain/gate/inputs.ts";
+import type { Ground } from "../domain/ground.ts";
+import type { DraPluginPort } from "../kubelet/dra/port.ts";
+import type { RunAgain } from "../runtime/jobs.ts";
+import type { ClaimKeeper } from "./claim-keeper.ts";
+import { type ClaimParts, createClaimHandlers } from "./claims.ts";
+import { gateOn, type News } from "./pass.ts";
+import type { DraPorts } from "./ports.ts";
+import type { Wanted } from "./state.ts";
+
+export interface AgentDra {
+  publication(): DraPublication;
+  /** From now on kubelet may ask. */
+  serve(): void;
+  /** Publishes what the pass would list and the newest readings allow. Never more than the pass. */
+  list(pass: Wanted, news: News): void;
+  /** Claim files are not as they should be by now. */
+  mustSync(): boolean;
+  /** Makes them so, and removes those of claims that nothing knows any more. */
+  sync(): Promise<RunAgain | undefined>;
+  onChange(listener: () => void): () => void;
+  /** Empties the pools and ends the plugin. Repeatable. */
+  close(): Promise<void>;
+}
+
+export interface DraParts extends Omit<ClaimParts, "dra" | "files"> {
+  readonly dra: DraPorts;
+  readonly keeper: ClaimKeeper;
+  readonly nowIso: () => string;
+  /** The newest look; null before the first. */
+  readonly ground: () => Ground | null;
+}
+
+const AGAIN_MS = 2_000;
+
+export function createDra(parts: DraParts): AgentDra {
+  const { dra, keeper, state } = parts;
+  const plugin: DraPluginPort = dra.plugin(createClaimHandlers({ ...parts, files: keeper }));
+
+  return {
+    publication: () => plugin.publication(),
+    serve: () => plugin.serve(),
+    list(pass, news) {
+      const verdicts = verdictsBy(pass, news);
+      const { intent, memory } = news;
+      dra.slices.publish(poolsFrom({ node: dra.node, intent, ground: pass.ground, memory, verdicts, nowIso: parts.nowIso() }));
+    },
+    mustSync: () => keeper.mustSync(),
+    async sync() {
+      const ground = parts.ground();
+      const { files } = await keeper.read();
+      for (const uid of ground === null ? [] : orphanedFiles(files, ground, state.memory)) {
+        await keeper.remove(uid);
+        state.noteUnprepared(uid);
+      }
+      return (await keeper.sync()) === "" ? undefined : { afterMs: AGAIN_MS };
+    },
+    onChange(listener) {
+      const stops = [plugin.onChange(listener), dra.slices.onChange(listener), dra.claims.onChange(listener)];
+      return () => stops.forEach((stop) => void stop());
+    },
+    async close() {
+      dra.slices.publish([]);
+      await plugin.close();
+    },
+  };
+}
+
+/** Verdicts on DRA's devices, judged again by the newest readings. */
+function verdictsBy(pass: Wanted, news: News): readonly Verdict[] {
+  const gate = gateOn(pass, news);
+  return pass.verdicts
+    .filter(({ resource }) => resource?.ledger === "DRA")
+    .map((verdict) => (verdict.offered ? judge(gate(verdict.address)) : verdict));
+}
