@@ -2,6 +2,7 @@
 /** The configuration of whatever looks at the node: settings from flags and config file, held against each other, with their defaults. */
 import { basename, dirname, join, resolve } from "node:path";
 import { type Problem, problemsText, valueText } from "../../api/problem.ts";
+import { DRA_DRIVER } from "../../domain/dra/names.ts";
 import { AppError } from "../../runtime/errors.ts";
 import type { LogLevel } from "../../runtime/log.ts";
 import { storeAt } from "../../stand-in/host/store.ts";
@@ -36,6 +37,14 @@ export type DriverChoice =
 export interface KubeletPaths {
   readonly deviceDir: string;
   readonly podResources: string;
+  /** Null: DRA is not served. */
+  readonly dra: DraPaths | null;
+}
+
+/** Kubelet looks for sockets of plugins in the one, and the plugin's own are in the other. */
+export interface DraPaths {
+  readonly registryDir: string;
+  readonly pluginDir: string;
 }
 
 /** What the defaults depend on and the command line does not say. */
@@ -86,6 +95,8 @@ export function rolesOf(config: NodeConfig, settings: Settings, configFile: stri
     ...role("Read", "--config", configFile),
     ...role("Read", flagOf("podresources"), kubelet?.podResources, settings.podresources === undefined),
     ...role("Folder", flagOf("kubeletDir"), kubelet?.deviceDir, settings.kubeletDir === undefined),
+    ...role("Folder", flagOf("kubeletRoot"), kubelet?.dra?.registryDir, settings.kubeletRoot === undefined),
+    ...role("Folder", flagOf("kubeletRoot"), kubelet?.dra?.pluginDir, settings.kubeletRoot === undefined),
     ...role("Folder", flagOf("cdiDir"), kubelet === null ? null : cdiDir, settings.cdiDir === undefined),
     ...(store === null ? [] : [store.hostRoot, store.simulatorState, store.scratch]).flatMap((path) => role("Folder", flagOf("simulator"), path)),
     ...(store === null ? [] : store.ownFiles).flatMap((path) => role("Read", flagOf("simulator"), path)),
@@ -110,6 +121,10 @@ function conflicts(settings: Settings): readonly Problem[] {
     ...only("kubeconfig", node !== undefined, "remove it: without --node no API server is asked"),
     ...only("kubeletDir", kubelet !== "none", "remove it, or --kubelet none"),
     ...only("podresources", kubelet !== "none", "remove it, or --kubelet none"),
+    ...only("dra", settings.dra === "off" || kubelet !== "none", "remove it, or --kubelet none: claims are prepared by kubelet"),
+    ...only("dra", settings.dra === "off" || node !== undefined, "remove it, or give --node NAME: DRA is the API server's"),
+    ...only("dra", settings.dra === "off" || settings.cdiDir !== "none", "remove it, or --cdi-dir none: a claim's devices are given by CDI names"),
+    ...only("kubeletRoot", settings.dra === "on", "remove it, or give --dra on: nothing else is looked for there"),
   ];
 }
 
@@ -138,6 +153,12 @@ export function lockOf({ lock, simulator }: Settings): string {
 
 function kubeletPaths(settings: Settings): KubeletPaths {
   const { kubeletDir, podresources } = settings;
-  if (kubeletDir === undefined) return { deviceDir: SETTINGS.kubeletDir.default, podResources: podresources ?? SETTINGS.podresources.default };
-  return { deviceDir: kubeletDir, podResources: podresources ?? join(dirname(kubeletDir), "pod-resources", "kubelet.sock") };
+  const dra = settings.dra === "on" ? draPaths(settings) : null;
+  if (kubeletDir === undefined) return { deviceDir: SETTINGS.kubeletDir.default, podResources: podresources ?? SETTINGS.podresources.default, dra };
+  return { deviceDir: kubeletDir, podResources: podresources ?? join(dirname(kubeletDir), "pod-resources", "kubelet.sock"), dra };
+}
+
+function draPaths({ kubeletRoot, kubeletDir }: Settings): DraPaths {
+  const root = kubeletRoot ?? (kubeletDir === undefined ? SETTINGS.kubeletRoot.default : dirname(kubeletDir));
+  return { registryDir: join(root, "plugins_registry"), pluginDir: join(root, "plugins", DRA_DRIVER) };
 }

@@ -12,6 +12,7 @@ const MAX_SETTLE_SECONDS = 3600;
 
 export const DRIVER_CHOICES = ["auto", "tdx_iommu", "tdx_host"] as const;
 export const KUBELET_CHOICES = ["present", "none"] as const;
+export const DRA_CHOICES = ["off", "on"] as const;
 export const OUTPUT_FORMS = ["text", "json"] as const;
 export type OutputForm = (typeof OUTPUT_FORMS)[number];
 
@@ -85,6 +86,24 @@ export const SETTINGS = {
       fix: "write present or none",
     },
     "present",
+  ),
+  dra: choice(
+    DRA_CHOICES,
+    {
+      flag: "--dra <off|on>",
+      description: "on: serve resources with ledger DRA (Kubernetes 1.34 and later): ResourceSlices, and claims that kubelet prepares; needs --node",
+      fix: "write off or on",
+    },
+    "off",
+  ),
+  kubeletRoot: path(
+    {
+      flag: "--kubelet-root <dir>",
+      description: "kubelet's --root-dir, in which its folders for DRA's plugins are (plugins_registry and plugins)",
+      fix: "name the folder that kubelet's --root-dir names",
+      otherwise: "the folder that --kubelet-dir is in",
+    },
+    "/var/lib/kubelet",
   ),
   status: path(
     {
@@ -190,6 +209,8 @@ export interface Settings {
   kubeletDir?: string | undefined;
   podresources?: string | undefined;
   kubelet?: (typeof KUBELET_CHOICES)[number] | undefined;
+  dra?: (typeof DRA_CHOICES)[number] | undefined;
+  kubeletRoot?: string | undefined;
   status?: string | undefined;
   settle?: number | undefined;
   metrics?: string | undefined;

@@ -44,7 +44,7 @@ describe("defaults", () => {
       source: { kind: "Manifest", manifest: "/there/node.yaml", status: "/run/trusted-iommu/status.json" },
       hostRoot: "/",
       driver: { kind: "Real", driver: "auto" },
-      kubelet: { deviceDir: "/var/lib/kubelet/device-plugins", podResources: "/var/lib/kubelet/pod-resources/kubelet.sock" },
+      kubelet: { deviceDir: "/var/lib/kubelet/device-plugins", podResources: "/var/lib/kubelet/pod-resources/kubelet.sock", dra: null },
       settleMs: 10_000,
       metrics: null,
       logLevel: null,

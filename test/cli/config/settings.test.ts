@@ -29,7 +29,7 @@ describe("every setting", () => {
       source: { status: SETTINGS.status.default },
       hostRoot: SETTINGS.hostRoot.default,
       driver: { driver: SETTINGS.driver.default },
-      kubelet: { deviceDir: SETTINGS.kubeletDir.default, podResources: SETTINGS.podresources.default },
+      kubelet: { deviceDir: SETTINGS.kubeletDir.default, podResources: SETTINGS.podresources.default, dra: null },
       settleMs: SETTINGS.settle.default * 1000,
       output: SETTINGS.output.default,
       cdiDir: SETTINGS.cdiDir.default,
@@ -41,7 +41,7 @@ describe("every setting", () => {
 
 interface ChartValues {
   readonly agent: { readonly logLevel: string; readonly settleSeconds: number; readonly driver: string; readonly metricsPort: number };
-  readonly kubelet: { readonly devicePluginDir: string; readonly podResourcesDir: string };
+  readonly kubelet: { readonly devicePluginDir: string; readonly podResourcesDir: string; readonly rootDir: string };
   readonly cdi: { readonly dir: string };
   readonly audit: { readonly dir: string };
 }
@@ -55,6 +55,7 @@ test("the chart's values are the defaults of the settings that they are passed t
     driver: agent.driver,
     kubeletDir: kubelet.devicePluginDir,
     podresources: `${kubelet.podResourcesDir}/kubelet.sock`,
+    kubeletRoot: kubelet.rootDir,
     cdiDir: cdi.dir,
     audit: audit.dir,
   }).toEqual({
@@ -63,6 +64,7 @@ test("the chart's values are the defaults of the settings that they are passed t
     driver: SETTINGS.driver.default,
     kubeletDir: SETTINGS.kubeletDir.default,
     podresources: SETTINGS.podresources.default,
+    kubeletRoot: SETTINGS.kubeletRoot.default,
     cdiDir: SETTINGS.cdiDir.default,
     audit: SETTINGS.audit.default,
   });
@@ -86,6 +88,7 @@ test("what a refused setting is told to be is accepted", () => {
     "node",
     "driver",
     "kubelet",
+    "dra",
     "settle",
     "metrics",
     "logLevel",
