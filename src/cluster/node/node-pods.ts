@@ -4,15 +4,11 @@ import { runWithDeadline } from "../../runtime/deadline.ts";
 import { messageOf } from "../../runtime/errors.ts";
 import type { NodePod, NodePodsPort } from "../port.ts";
 import type { ApiClient } from "../transport/api-client.ts";
-import { statusOfError } from "../transport/api-error.ts";
-import { pagesOf } from "../watch/pages.ts";
+import { againWhenGone, pagesOf } from "../watch/pages.ts";
 import { podFrom } from "./pod.ts";
 
 /** All pages together. Only a decision that frees something waits for this view. */
 const DEADLINE_MS = 10_000;
-/** A token that grew old (410) is no fault: the list begins anew, so often. */
-const LISTS = 4;
-const GONE = 410;
 
 /**
  * The node's pods straight from etcd: without resourceVersion a list is a quorum read, because a cached view may miss a pod that was just bound.
@@ -39,15 +35,4 @@ export function createNodePods(client: ApiClient, node: string, clock: Clock): N
       }
     },
   };
-}
-
-/** A part is not the whole, and a token that grew old gives no more: the list begins anew. @throws what `list` throws */
-async function againWhenGone<T>(list: () => Promise<T>): Promise<T> {
-  for (let left = LISTS - 1; ; left -= 1) {
-    try {
-      return await list();
-    } catch (thrown) {
-      if (left === 0 || statusOfError(thrown) !== GONE) throw thrown;
-    }
-  }
 }

@@ -21,7 +21,7 @@ export interface ApiBounds {
 }
 
 export interface ApiRequest extends ApiBounds {
-  readonly method: "GET" | "POST" | "PATCH";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Absolute, without query. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isAppError } from "../../runtime/errors.ts";
 import type { ApiClient } from "../transport/api-client.ts";
+import { statusOfError } from "../transport/api-error.ts";
 import { asPlain, garbled } from "./objects.ts";
 
 export interface ListRequest {
@@ -46,6 +47,21 @@ export async function* pagesOf(client: ApiClient, { path, query, deadlineMs, sig
     } catch (thrown) {
       if (!isAppError(thrown) || thrown.code !== "API_ANSWER_TOO_LONG" || limit === 1) throw thrown;
       limit = Math.ceil(limit / 4);
+    }
+  }
+}
+
+/** A token that grew old (410) is no fault: the list begins anew, so often. */
+const LISTS = 4;
+const GONE = 410;
+
+/** A part is not the whole, and a token that grew old gives no more: the list begins anew. @throws what `list` throws */
+export async function againWhenGone<T>(list: () => Promise<T>): Promise<T> {
+  for (let left = LISTS - 1; ; left -= 1) {
+    try {
+      return await list();
+    } catch (thrown) {
+      if (left === 0 || statusOfError(thrown) !== GONE) throw thrown;
     }
   }
 }

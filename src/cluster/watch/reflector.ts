@@ -36,6 +36,10 @@ export interface ReflectorOptions<T> {
    * `keys` are those that the list or the event was about, also of objects that are gone.
    */
   readonly onChange: (objects: ReadonlyMap<string, T>, keys: readonly string[]) => void;
+  /** Told why a list failed. A number: its meaning is known and told, and the next attempt is due after so many ms at the least. */
+  readonly onListFailure?: (thrown: unknown) => number | null;
+  /** Runs each list: for an owner whose own writes must come either before it or after it. */
+  readonly aroundList?: (list: () => Promise<WatchOutcome>) => Promise<WatchOutcome>;
 }
 
 export interface Reflector {
@@ -54,7 +58,8 @@ const LIFE_SPAN_S = 300;
 /** The longest a step can take, for the job's health. */
 export const STEP_BOUND_MS = (LIFE_MIN_S + LIFE_SPAN_S) * 1000 + SILENCE_MS + OPEN_WITHIN_MS;
 
-export function createReflector<T>({ client, watched, clock, random, log, select, onChange }: ReflectorOptions<T>): Reflector {
+export function createReflector<T>(options: ReflectorOptions<T>): Reflector {
+  const { client, watched, clock, random, log, select, onChange, onListFailure, aroundList = (listing) => listing() } = options;
   const { path, query } = watched;
   const objects = new Map<string, T>();
   let state: WatchState = UNLISTED;
@@ -98,13 +103,15 @@ export function createReflector<T>({ client, watched, clock, random, log, select
     async step(signal) {
       const doing = state;
       const listing = { clock, ms: LIST_DEADLINE_MS, what: `listing ${path}`, code: "API_UNREACHABLE" } as const;
-      const work =
-        doing.next === "List" ? runWithDeadline((late) => list(AbortSignal.any([late, signal])), listing) : watch(doing.resourceVersion, signal);
+      const bounded = (): Promise<WatchOutcome> => runWithDeadline((late) => list(AbortSignal.any([late, signal])), listing);
+      const work = doing.next === "List" ? aroundList(bounded) : watch(doing.resourceVersion, signal);
       let restMs = 0;
       const outcome = await work.catch((thrown: unknown): WatchOutcome => {
-        restMs = retryAfterMsOf(thrown);
         const kind = failureOf(thrown);
-        if (!signal.aborted) log.warn({ err: thrown, path, doing: doing.next, outcome: kind, failures: state.failures }, "watch interrupted");
+        if (signal.aborted) return { kind };
+        const slowly = doing.next === "List" ? (onListFailure?.(thrown) ?? null) : null;
+        restMs = Math.max(retryAfterMsOf(thrown), slowly ?? 0);
+        if (slowly === null) log.warn({ err: thrown, path, doing: doing.next, outcome: kind, failures: state.failures }, "watch interrupted");
         return { kind };
       });
       state = afterOutcome(state, outcome);
@@ -118,12 +125,12 @@ function put<T>(objects: Map<string, T>, key: string, value: T | null): void {
   else objects.set(key, value);
 }
 
-/** 410 is the only answer that says by itself what to do. */
-const GONE = 410;
+/** Answers that say by themselves what to do. 404: the kind itself is gone, and whether it comes back only a list shows. */
+const TO_LIST = [404, 410];
 
 function failureOf(thrown: unknown): "Gone" | "Garbled" | "Failed" {
   if (isGarbled(thrown)) return "Garbled";
-  return statusOfError(thrown) === GONE ? "Gone" : "Failed";
+  return TO_LIST.includes(statusOfError(thrown) ?? 0) ? "Gone" : "Failed";
 }
 
 /** An ERROR event holds a meta/v1 Status. */

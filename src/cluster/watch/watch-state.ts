@@ -16,7 +16,7 @@ export type WatchOutcome =
   | { readonly kind: "Progress"; readonly resourceVersion: string }
   /** The server ended the stream in order, after `livedMs`. */
   | { readonly kind: "Ended"; readonly livedMs: number }
-  /** 410, as HTTP status or in the stream: the resource version is too old. */
+  /** 410, as HTTP status or in the stream: the resource version is too old. 404: what was watched is not there. */
   | { readonly kind: "Gone" }
   /** The stream held something that is no watch event: what was missed is unknown. */
   | { readonly kind: "Garbled" }
