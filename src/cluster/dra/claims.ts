@@ -6,12 +6,12 @@ import type { Reading } from "../../domain/view.ts";
 import type { Random } from "../../runtime/backoff.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { runWithDeadline } from "../../runtime/deadline.ts";
-import type { RunAgain } from "../../runtime/jobs.ts";
+import type { Jobs } from "../../runtime/jobs.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { ApiClient } from "../transport/api-client.ts";
 import { garbled } from "../watch/objects.ts";
 import { againWhenGone, pagesOf } from "../watch/pages.ts";
-import { createReflector } from "../watch/reflector.ts";
+import { createReflector, STEP_BOUND_MS } from "../watch/reflector.ts";
 import { CLAIMS_PATH, DRA_API_VERSION, isAbsence, listFailureOf, whyUnread } from "./api.ts";
 import { claimFrom, wholeClaimFrom } from "./claim-object.ts";
 import { claimPath, createClaimStatus } from "./claim-status.ts";
@@ -27,10 +27,12 @@ export interface ClaimsOptions {
 
 export interface Claims {
   readonly port: ClaimsPort;
-  /** One list or one watch, to its end (reflector.ts). To be run by a job, again and again; the port's questions work without it. */
-  step(signal: AbortSignal): Promise<RunAgain>;
+  /** Begins to watch; ends with `jobs`. The port's questions work without it. */
+  start(jobs: Jobs): void;
 }
 
+/** A step never fails: it says itself when the next is due. */
+const LOOP = { minIntervalMs: 0, everyMs: null, startAwake: true, backoff: { minMs: 1000, maxMs: 30_000, jitter: 0.5 } } as const;
 const DEADLINE_MS = 10_000;
 /** All pages together: thousands of claims. */
 const LIST_DEADLINE_MS = 30_000;
@@ -99,7 +101,10 @@ export function createClaims({ client, node, clock, random, log }: ClaimsOptions
     },
     apply,
   };
-  return { port, step: (signal) => reflector.step(signal) };
+  return {
+    port,
+    start: (jobs) => void jobs.loop("claims", { ...LOOP, boundMs: STEP_BOUND_MS }, (signal) => reflector.step(signal)),
+  };
 }
 
 /** True when it differs from what was told of it. */
