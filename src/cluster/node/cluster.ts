@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The API server as the agent sees it: its one TrustedIommu, its status, its node's pods.
+ * The API server as the agent sees it: its one TrustedIommu, its status, its node's pods; with DRA also its node's slices and claims.
  *
- *   reflector ──► held ──► IntentPort      ApiClient ◄── status · events · pods
+ *   reflector ──► held ──► IntentPort      ApiClient ◄── status · events · pods · slices · claims
  */
 import { API_VERSION, GROUP, TRUSTED_IOMMU, VERSION } from "../../api/names.ts";
 import type { BackoffPolicy, Random } from "../../runtime/backoff.ts";
@@ -12,6 +12,10 @@ import { createJobs, type Jobs } from "../../runtime/jobs.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Metrics } from "../../runtime/metrics.ts";
 import type { Rate } from "../../runtime/token-bucket.ts";
+import { createClaims } from "../dra/claims.ts";
+import { nodeOwner } from "../dra/node-owner.ts";
+import type { ClaimsPort, SlicesPort } from "../dra/port.ts";
+import { createSlices } from "../dra/slices.ts";
 import type { IntentPort, NodePodsPort, StatusPort } from "../port.ts";
 import { createApiClient } from "../transport/api-client.ts";
 import type { ApiAccess } from "../transport/credentials.ts";
@@ -29,6 +33,8 @@ export interface ClusterOptions {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Slices and claims are wanted. Without it nothing of resource.k8s.io is asked for. */
+  readonly dra?: boolean;
   /** A bug in this program: the process should end. */
   readonly onFatal: (thrown: unknown) => void;
 }
@@ -37,11 +43,15 @@ export interface Cluster {
   readonly intent: IntentPort;
   readonly status: StatusPort;
   readonly pods: NodePodsPort;
+  /** Null without DRA. */
+  readonly slices: SlicesPort | null;
+  /** Null without DRA. */
+  readonly claims: ClaimsPort | null;
   /** Background work, for health. */
   readonly jobs: Jobs;
-  /** Starts watching; returns at once. `status.readLast` and `pods` work without it. */
+  /** Starts watching; returns at once. `status.readLast`, `pods` and the questions of `claims` work without it. */
   start(): void;
-  /** Ends the watch. `status.write` works on, so that a stopping agent can say so; to be called after it. */
+  /** Ends the watches, and the writing of slices. `status.write` works on, so that a stopping agent can say so; to be called after it. */
   stop(): Promise<void>;
 }
 
@@ -63,6 +73,9 @@ export function createCluster(options: ClusterOptions): Cluster {
 
   const status = createNodeStatus({ client, path: `${PATH}/${node}`, node, held: () => held });
   const events = createEventQueue({ client, node, clock, random, log, uid: () => held?.uid ?? null, wake: () => wakeEvents() });
+  const wantsDra = options.dra ?? false;
+  const slices = wantsDra ? createSlices({ client, node, clock, random, log, owner: () => nodeOwner(client, node) }) : null;
+  const claims = wantsDra ? createClaims({ client, node, clock, random, log }) : null;
 
   const onObject = (object: unknown): void => {
     const before = held;
@@ -92,12 +105,16 @@ export function createCluster(options: ClusterOptions): Cluster {
     },
     status: { rate: STATUS_RATE, readLast: () => status.readLast(), write: (value) => status.write(value), event: (event) => events.add(event) },
     pods: createNodePods(client, node, clock),
+    slices: slices?.port ?? null,
+    claims: claims?.port ?? null,
     jobs,
     start() {
       const loop = { minIntervalMs: 0, everyMs: null, backoff: BACKOFF };
       jobs.loop("watch", { ...loop, startAwake: true, boundMs: STEP_BOUND_MS }, (signal) => reflector.step(signal));
       const sending = jobs.loop("events", { ...loop, startAwake: true, boundMs: SEND_BOUND_MS }, () => events.send());
       const rewriting = jobs.loop("status-again", { ...loop, startAwake: false, boundMs: SEND_BOUND_MS }, () => status.rewrite());
+      slices?.start(jobs);
+      claims?.start(jobs);
       wakeEvents = () => sending.wake();
       wakeStatus = () => rewriting.wake();
     },
