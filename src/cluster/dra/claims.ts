@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** ResourceClaims that give devices of this node away. They cannot be watched by node: all are looked at, and of each only what matters is kept. */
-import type { ClaimsView, NodeClaim } from "../../domain/dra/claim.ts";
+import type { NodeClaim } from "../../domain/dra/claim.ts";
 import type { Reading } from "../../domain/view.ts";
 import type { Random } from "../../runtime/backoff.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -41,10 +41,10 @@ export function createClaims({ client, node, clock, random, log }: ClaimsOptions
   const listeners = new Set<() => void>();
   /** What was told, as JSON by `namespace/name`: most events are about claims of other nodes. */
   const told = new Map<string, string>();
-  let view: ClaimsView | null = null;
+  let view: Reading<readonly NodeClaim[]> | null = null;
   const apply = createClaimStatus(client, log);
 
-  const show = (next: ClaimsView): void => {
+  const show = (next: Reading<readonly NodeClaim[]>): void => {
     view = next;
     for (const listener of listeners) listener();
   };
