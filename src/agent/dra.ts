@@ -5,6 +5,8 @@
  * projection of the gate's verdicts, as with the device plugin's lists; what is allocated stays listed with a taint, because a scheduler takes what a device
  * that is gone consumed for free.
  */
+import { claimedDevices } from "../domain/dra/holds.ts";
+import { DRA_DRIVER } from "../domain/dra/names.ts";
 import { orphanedFiles } from "../domain/dra/orphaned-files.ts";
 import { poolsFrom } from "../domain/dra/pools.ts";
 import type { DraPublication } from "../domain/dra/view.ts";
@@ -77,10 +79,13 @@ export function createDra(parts: DraParts): AgentDra {
   };
 }
 
-/** Verdicts on DRA's devices, judged again by the newest readings. */
+/** Verdicts on DRA's devices, and on those that somebody has from it, judged again by the newest readings. */
 function verdictsBy(pass: Wanted, news: News): readonly Verdict[] {
   const gate = gateOn(pass, news);
-  return pass.verdicts
-    .filter(({ resource }) => resource?.ledger === "DRA")
-    .map((verdict) => (verdict.offered ? judge(gate(verdict.address)) : verdict));
+  const claimed = claimedDevices(pass.ground.view);
+  const isDras = ({ address, resource }: Verdict): boolean =>
+    resource?.ledger === "DRA" || claimed.has(address) || news.memory.holds.get(address)?.resource === DRA_DRIVER;
+  const missing = [...claimed.keys()].filter((address) => !pass.ground.functions.has(address) && !news.memory.holds.has(address));
+  const verdicts = pass.verdicts.filter(isDras).map((verdict) => (verdict.offered ? judge(gate(verdict.address)) : verdict));
+  return [...verdicts, ...missing.map((address) => judge(gate(address)))];
 }

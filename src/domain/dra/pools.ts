@@ -1,23 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What DRA is to be told of this node. Pure. */
+/**
+ * What DRA is to be told of this node: a projection of the gate's verdicts, one pool for each host bridge. A device whose gate is open is listed. One whose
+ * gate is closed leaves its slice when nobody has it; allocated or held it stays, with a taint, because to a scheduler a device that is gone has given back
+ * what it consumed. Pure.
+ */
+import { compareAddress } from "../address.ts";
+import type { Address, PciFunction } from "../device.ts";
 import type { Verdict } from "../gate/inputs.ts";
 import type { Ground } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import type { Memory } from "../memory.ts";
-import type { Pool } from "./pool.ts";
+import { slotOwnerOf } from "../slot.ts";
+import { claimedDevices } from "./holds.ts";
+import { DRA_DRIVER, poolName } from "./names.ts";
+import type { DeviceTaint, Pool, PoolDevice } from "./pool.ts";
+import { streamsOf, streamsTakenBy } from "./stream-counter.ts";
+import type { ListedDevice } from "./view.ts";
 
 export interface PoolInputs {
   readonly node: string;
   readonly intent: Intent | null;
   readonly ground: Ground;
   readonly memory: Memory;
+  /** Of the functions that a resource of DRA takes, and of all that are held. */
   readonly verdicts: readonly Verdict[];
   /** RFC 3339. */
   readonly nowIso: string;
 }
 
-/** Nothing yet: no agent is built with DRA. */
-export function poolsFrom(_inputs: PoolInputs): readonly Pool[] {
-  return [];
+/** Why a device that somebody has is given to nobody else. */
+const WITHHELD = "teeio.dev/withheld";
+
+export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
+  const { node, ground } = inputs;
+  const claimed = claimedDevices(ground.view);
+  const listed = new Map(listedNow(ground).map((one) => [one.address, one]));
+  const entries = inputs.verdicts.flatMap((verdict) => {
+    const pool = poolOf(node, ground.functions.get(verdict.address), listed.get(verdict.address));
+    const taints = taintsOf(verdict, inputs, { isClaimed: claimed.has(verdict.address), listed: listed.get(verdict.address) });
+    return pool === null || taints === null ? [] : [{ pool, verdict, taints }];
+  });
+  const taken = streamsTakenBy(
+    ground,
+    entries.map(({ verdict }) => verdict.address),
+    new Set(claimed.keys()),
+  );
+  return [...Map.groupBy(entries, ({ pool }) => pool)]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, on]) => {
+      const devices = on
+        .map(({ verdict, taints }) => deviceOf(verdict, taints, inputs, taken))
+        .toSorted((a, b) => compareAddress(a.owner, b.owner) || compareAddress(a.address, b.address));
+      return { name, devices, streams: streamsOf(inputs, devices, new Set(claimed.keys())) };
+    });
+}
+
+function listedNow({ view: { dra } }: Ground): readonly ListedDevice[] {
+  return dra?.slices.kind === "Read" ? dra.slices.value.listed : [];
+}
+
+/** One that left the bus stays where it was; one whose host bridge is not known counts streams with nobody. */
+function poolOf(node: string, fn: PciFunction | undefined, listed: ListedDevice | undefined): string | null {
+  if (fn === undefined) return listed?.pool ?? null;
+  return poolName(node, fn.hostBridge ?? "unknown");
+}
+
+/** Null: it is not listed. */
+function taintsOf(
+  { address, offered, reason, resource }: Verdict,
+  { memory, nowIso }: PoolInputs,
+  { isClaimed, listed }: { readonly isClaimed: boolean; readonly listed: ListedDevice | undefined },
+): readonly DeviceTaint[] | null {
+  const isDras = resource?.ledger === "DRA";
+  if (isDras && offered) return [];
+  const isHeld = memory.holds.get(address)?.resource === DRA_DRIVER;
+  if (!isClaimed && !isHeld) return null;
+  const value = offered ? "LedgerSwitching" : reason;
+  const before = listed?.taints.find((one) => one.key === WITHHELD && one.value === value);
+  return [{ key: WITHHELD, value, effect: "NoSchedule", timeAdded: before?.timeAdded ?? nowIso }];
+}
+
+function deviceOf(
+  { address, resource }: Verdict,
+  taints: readonly DeviceTaint[],
+  { ground }: PoolInputs,
+  taken: ReadonlyMap<Address, 0 | 1>,
+): PoolDevice {
+  const fn = ground.functions.get(address);
+  return {
+    address,
+    owner: fn === undefined ? address : slotOwnerOf(fn),
+    attributes: fn === undefined ? { [PCI_ADDRESS]: address } : attributesOf(fn, resource?.name ?? ""),
+    streams: taken.get(address) ?? 1,
+    taints,
+    bindsWhenSecured: false,
+  };
+}
+
+/** Standard names (KEP-4381); a string attribute has 64 bytes at most. */
+const PCI_ADDRESS = "resource.kubernetes.io/pciBusID";
+const PCIE_ROOT = "resource.kubernetes.io/pcieRoot";
+const LONGEST_STRING = 64;
+
+/** Not the state of its link, which would change slices with every claim. */
+function attributesOf(fn: PciFunction, resource: string): PoolDevice["attributes"] {
+  const { address, hostBridge, unit, numaNode, vendor, device, class: code, functionType } = fn;
+  const all = {
+    [PCI_ADDRESS]: address,
+    [PCIE_ROOT]: hostBridge,
+    regBase: unit.kind === "Unit" ? unit.regBase : null,
+    numaNode,
+    vendor,
+    device,
+    class: code,
+    functionType,
+    resource,
+  };
+  const known = Object.entries(all).filter(([, value]) => value !== null && value !== "" && String(value).length <= LONGEST_STRING);
+  return Object.fromEntries(known) as PoolDevice["attributes"]; // Nulls are gone.
 }
