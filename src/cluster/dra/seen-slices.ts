@@ -35,6 +35,8 @@ interface Ahead {
 /** What the watch has shown of an object since a request about it began: its answer may come after the event that it caused. */
 interface Trail {
   readonly name: string;
+  /** Of the object that was known then; null: none was. */
+  readonly uid: string | null;
   readonly versions: Set<string>;
   readonly gone: Set<string>;
 }
@@ -69,18 +71,22 @@ export function createSeenSlices(): SeenSlices {
 
     asked(name) {
       const now = shown.get(name);
-      trail = { name, versions: new Set(now === undefined ? [] : [now.resourceVersion]), gone: new Set() };
+      const uid = (ahead.get(name) ?? now)?.uid ?? null;
+      trail = { name, uid, versions: new Set(now === undefined ? [] : [now.resourceVersion]), gone: new Set() };
     },
 
     answered(name, slice) {
-      const uid = (ahead.get(name) ?? shown.get(name))?.uid ?? null;
       const since = trail?.name === name ? trail : null;
       trail = null;
       if (slice !== null) {
         // A write that changes nothing is answered with the version that was there before.
         if (since?.versions.has(slice.resourceVersion)) ahead.delete(name);
         else ahead.set(name, { slice, uid: slice.uid });
-      } else if (uid === null || since?.gone.has(uid)) ahead.delete(name);
+        return;
+      }
+      // An object that has come into view only since then may be newer than the answer.
+      const uid = since?.uid ?? null;
+      if (uid === null || since?.gone.has(uid)) ahead.delete(name);
       else ahead.set(name, { slice, uid });
     },
 
