@@ -96,7 +96,9 @@ export function createApiClient(access: ApiAccess, clock: Clock): ApiClient {
 
   const send = async (sent: Sent, signal: AbortSignal, isRepeat = false): Promise<http.IncomingMessage> => {
     const { headers: own, agent } = await access.credentials();
-    const headers = { accept: "application/json", "user-agent": "trusted-iommu", ...sent.headers, ...own };
+    // Node says how long a body is by itself, but not that of a DELETE, which then would be taken for the next request.
+    const length = sent.body === null ? {} : { "content-length": String(Buffer.byteLength(sent.body)) };
+    const headers = { accept: "application/json", "user-agent": "trusted-iommu", ...sent.headers, ...length, ...own };
     const url = new URL(`${access.server}${sent.target}`);
     const { request: open } = url.protocol === "http:" ? http : https;
     const request = open(url, { method: sent.method, headers, signal, agent });
