@@ -21,7 +21,7 @@ type Verdict = { readonly status: number; readonly body: unknown };
 
 export interface SliceServer {
   readonly url: string;
-  /** `POST name`, in order; without lists, watches and what was answered out of order. */
+  /** `POST name`, in order; without lists and watches; of other kinds, which it has none of, with the path. */
   readonly requests: readonly string[];
   slices(): readonly Slice[];
   /** Somebody else writes. */
@@ -112,6 +112,10 @@ export async function createSliceServer(): Promise<SliceServer> {
       return void response.end(JSON.stringify({ apiVersion: "resource.k8s.io/v1", metadata: { resourceVersion: String(revision) }, items }));
     }
     const body = await bodyOf(request);
+    if (!pathname.startsWith(PATH)) {
+      requests.push(`${method} ${pathname}`);
+      return void response.writeHead(404).end("{}");
+    }
     const name = method === "POST" ? (body.metadata?.name ?? "") : pathname.slice(PATH.length + 1);
     requests.push(`${method} ${name}`);
     const meddled = method === "GET" ? "Carry out" : (meddlers.shift()?.() ?? "Carry out");

@@ -9,6 +9,7 @@ import { silentLog } from "../../../src/runtime/log.ts";
 import { noMetrics } from "../../../src/runtime/metrics.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
 import { plainAccess } from "../plain-access.ts";
+import { createScenarioServer, json } from "../scenario-server.ts";
 import { createSliceServer, type SliceServer } from "./slice-server.ts";
 
 const TAINT: DeviceTaint = { key: "teeio.dev/link-failed", value: "NoAnswer", effect: "NoSchedule", timeAdded: "2026-01-01T00:00:00Z" };
@@ -300,4 +301,24 @@ test("a stop that empties first leaves nothing behind, and nothing is written af
   slices.port.publish(BOTH);
   await clock.settle();
   expect([kept(), server.requests.length]).toEqual([[], before]);
+});
+
+test("an API server without the kind is asked for it slowly, and what is to be published waits", async () => {
+  const bare = await createScenarioServer();
+  const list = { method: "GET", path: "/apis/resource.k8s.io/v1/resourceslices", query: { fieldSelector: "spec.nodeName=n1", limit: "50" } };
+  bare.expect(list, json(404, "404 page not found"));
+  const other = createApiClient(plainAccess(bare.url), clock);
+  slices = createSlices({ client: other, node: "n1", owner: async () => null, clock, random: () => 0, log: silentLog });
+  slices.port.publish(BOTH);
+  slices.start(jobs);
+  await until(() => slices.port.current() !== null);
+  expect(slices.port.current()).toMatchObject({ kind: "Unreadable", why: expect.stringContaining("Kubernetes 1.34") });
+  bare.expect(list, json(404, "404 page not found"));
+  await passPause(600_000);
+  await until(() => bare.answered() === 2);
+  other.close();
+  await jobs.stop();
+  const verdict = bare.verdict();
+  await bare.close();
+  expect(verdict).toEqual([]);
 });

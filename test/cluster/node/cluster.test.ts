@@ -4,6 +4,7 @@ import { type Cluster, createCluster } from "../../../src/cluster/node/cluster.t
 import { silentLog } from "../../../src/runtime/log.ts";
 import { noMetrics } from "../../../src/runtime/metrics.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
+import { createSliceServer } from "../dra/slice-server.ts";
 import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, json, type LiveStream, liveStream, type ScenarioServer, silence } from "../scenario-server.ts";
 
@@ -219,5 +220,27 @@ describe("the watch", () => {
     stream.send({ type: "MODIFIED", object: object("12", TRUSTED, { generation: 4 }) });
     await until(() => cluster.intent.current()?.generation === 4);
     expect(changes).toBe(2);
+  });
+});
+
+describe("slices and claims", () => {
+  test("are nobody's business without DRA", () => {
+    expect([cluster.slices, cluster.claims]).toEqual([null, null]);
+  });
+
+  test("are watched where DRA is wanted, and their Node is asked for before a slice is made", async () => {
+    const other = await createSliceServer();
+    const fatal = (thrown: unknown): void => expect.fail(String(thrown));
+    const access = plainAccess(other.url);
+    const wanted = createCluster({ access, node: "n1", clock, random: () => 0, log: silentLog, metrics: noMetrics, dra: true, onFatal: fatal });
+    wanted.start();
+    await until(() => other.isWatched());
+    await clock.advance(100);
+    wanted.slices?.publish([{ name: "n1/pci0000-16", devices: [], streams: null }]);
+    await until(() => other.slices().length > 0);
+    expect(other.requests).toContain("GET /api/v1/nodes/n1");
+    expect(wanted.claims?.current()).toMatchObject({ kind: "Unreadable" });
+    await wanted.stop();
+    await other.close();
   });
 });

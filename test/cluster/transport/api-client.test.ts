@@ -73,6 +73,14 @@ test("a request under way goes on while connections are closed, and a later one 
   expect(await ask()).toEqual({});
 });
 
+test("a DELETE has its body, and the next request over the same connection is its own", async () => {
+  const body = { preconditions: { uid: "u1" } };
+  server.expect({ method: "DELETE", path: "/x", body }, json(200, {}));
+  await client.call({ method: "DELETE", path: "/x", body, deadlineMs: 1000 });
+  server.expect(GET, json(200, {}));
+  await ask();
+});
+
 describe("Retry-After", () => {
   const NOW = Date.UTC(2026, 0, 1);
 
