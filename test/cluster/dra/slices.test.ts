@@ -10,15 +10,10 @@ import { noMetrics } from "../../../src/runtime/metrics.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
 import { plainAccess } from "../plain-access.ts";
 import { createScenarioServer, json } from "../scenario-server.ts";
+import { pool } from "./pools.ts";
 import { createSliceServer, type SliceServer } from "./slice-server.ts";
 
 const TAINT: DeviceTaint = { key: "teeio.dev/link-failed", value: "NoAnswer", effect: "NoSchedule", timeAdded: "2026-01-01T00:00:00Z" };
-
-function pool(bridge: string, addresses: readonly string[], taints: readonly DeviceTaint[] = []): Pool {
-  const device = (address: string) =>
-    ({ address, owner: address, attributes: { "teeio.dev/vendor": "10de" }, streams: 0, taints, bindsWhenSecured: true }) as const;
-  return { name: `n1/pci0000-${bridge}`, devices: addresses.map(device), streams: null };
-}
 
 const A = "0000:17:00.0";
 const B = "0000:2a:00.0";
