@@ -129,8 +129,8 @@ class Model {
       this.#delivered = this.history.length;
     } else if (["write", "remove", "touch", "read"].includes(op) && this.#request === null) {
       const base = this.seen.all()[0] ?? null;
-      // What is not known to be there is not deleted.
-      this.#request = { op: base === null && op === "remove" ? "read" : op, base };
+      // What is not known to be there is neither deleted nor written as it is.
+      this.#request = { op: base === null && op !== "write" ? "read" : op, base };
       this.seen.asked("a");
     }
   }
