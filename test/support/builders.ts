@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** One builder per value of the domain: a whole, healthy default, and overrides. */
 import type { PciFunction } from "../../src/domain/device.ts";
+/** One builder per value of the domain: a whole, healthy default, and overrides. */
+import type { NodeClaim } from "../../src/domain/dra/claim.ts";
+import type { DraView, SlicesView } from "../../src/domain/dra/view.ts";
 import type { HostUnit, HostView } from "../../src/domain/host.ts";
 import type { Intent } from "../../src/domain/intent.ts";
 import { emptyMemory, type Memory } from "../../src/domain/memory.ts";
@@ -179,4 +181,33 @@ export function anIntent(overrides: Partial<Intent> = {}): Intent {
 
 export function aMemory(overrides: Partial<Memory> = {}): Memory {
   return { ...emptyMemory(0, 10_000), ...overrides };
+}
+
+/** DRA of a node at rest: nothing listed, no claims, no claim files, the plugin registered. */
+export function aDraView({ slices, ...overrides }: Partial<Omit<DraView, "slices">> & { readonly slices?: Partial<SlicesView> } = {}): DraView {
+  const atRest: SlicesView = { listed: [], foreign: [], dropped: [], asPublished: true, problem: "" };
+  return {
+    claims: { kind: "Read", value: [] },
+    areFresh: true,
+    files: { files: [], unreadable: [] },
+    slices: { kind: "Read", value: { ...atRest, ...slices } },
+    plugin: { registered: true, inCalls: [], problem: "" },
+    ...overrides,
+  };
+}
+
+/** A claim of one pod for `aFunction`. */
+export function aClaim(overrides: Partial<NodeClaim> = {}): NodeClaim {
+  const device = { request: "gpu", pool: "n1/pci0000-16", device: "0000-17-00-0", adminAccess: false };
+  return {
+    namespace: "ml",
+    name: "gpu",
+    uid: "c-1",
+    resourceVersion: "1",
+    isForExtendedResources: false,
+    reservedFor: [{ resource: "pods", name: "train", uid: "p-1" }],
+    devices: [{ ...device, bindingConditions: [], bindingFailureConditions: [], conditions: [] }],
+    parameters: [],
+    ...overrides,
+  };
 }

@@ -21,31 +21,30 @@ const STREAMS = "streams";
 /** The fields that an API server may be without: those of beta or switchable features. */
 export const DROPPABLE = ["taints", "consumesCounters", "sharedCounters", "bindingConditions", "bindingFailureConditions"] as const;
 
-/** The slices of a pool, in order; none for a pool without devices. Without `dropped` fields, which the API server is known not to keep. */
-export function bodiesOf(node: string, pool: Pool, dropped: ReadonlySet<string>): readonly SliceBody[] {
+/** The slices of a pool, in order; none for a pool without devices. */
+export function bodiesOf(node: string, pool: Pool): readonly SliceBody[] {
   if (pool.devices.length === 0) return [];
   // Devices that name a counter that is not there make the whole pool unusable: both are said, or neither.
-  const isCounted = pool.streams !== null && !dropped.has("consumesCounters") && !dropped.has("sharedCounters");
+  const isCounted = pool.streams !== null;
   const body = (place: number, spec: object): SliceBody => ({
     name: sliceName(node, pool.name, place),
     spec: { driver: DRA_DRIVER, nodeName: node, pool: { name: pool.name }, ...spec },
   });
-  const devices = chunks(pool.devices).map((part, index) => body(index + 1, { devices: part.map((one) => deviceOf(one, isCounted, dropped)) }));
+  const devices = chunks(pool.devices).map((part, index) => body(index + 1, { devices: part.map((one) => deviceOf(one, isCounted)) }));
   if (!isCounted) return devices;
   // The API server takes counters and devices in one slice for an error.
   return [body(0, { sharedCounters: [{ name: COUNTER_SET, counters: { [STREAMS]: { value: String(pool.streams) } } }] }), ...devices];
 }
 
-function deviceOf({ address, attributes, streams, taints, bindsWhenSecured }: PoolDevice, isCounted: boolean, dropped: ReadonlySet<string>): object {
+function deviceOf({ address, attributes, streams, taints, bindsWhenSecured }: PoolDevice, isCounted: boolean): object {
   const consumesCounters = isCounted && streams > 0 ? [{ counterSet: COUNTER_SET, counters: { [STREAMS]: { value: String(streams) } } }] : [];
-  // The API server refuses the one list without the other.
-  const binds = bindsWhenSecured && !dropped.has("bindingConditions") && !dropped.has("bindingFailureConditions");
   return {
     name: draDeviceName(address),
     attributes: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, attributeOf(value)])),
     ...(consumesCounters.length > 0 && { consumesCounters }),
-    ...(taints.length > 0 && !dropped.has("taints") && { taints }),
-    ...(binds && { bindingConditions: [LINK_SECURED], bindingFailureConditions: [LINK_FAILED] }),
+    ...(taints.length > 0 && { taints }),
+    // The API server refuses the one list without the other.
+    ...(bindsWhenSecured && { bindingConditions: [LINK_SECURED], bindingFailureConditions: [LINK_FAILED] }),
   };
 }
 

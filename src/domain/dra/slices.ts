@@ -33,9 +33,9 @@ export interface SeenDevice {
   readonly streams: number;
 }
 
-/** In order; empty when all is as wanted. Pools that lose something come first. Fields in `dropped`, which the API server does not keep, are left out. */
+/** In order; empty when all is as wanted. Pools that lose something come first. Fields in `dropped` are known not to be kept: they are sent and not compared. */
 export function planSlices(node: string, pools: readonly Pool[], seen: readonly SeenSlice[], dropped: ReadonlySet<string>): readonly SliceWrite[] {
-  const wanted = new Map(pools.map((pool) => [pool.name, bodiesOf(node, pool, dropped)]));
+  const wanted = new Map(pools.map((pool) => [pool.name, bodiesOf(node, pool)]));
   const bySeen = Map.groupBy(seen, ({ pool }) => pool);
   const names = [...new Set([...bySeen.keys(), ...wanted.keys()])];
   const plans = names.map((name) => ({ name, writes: planPool(wanted.get(name) ?? [], bySeen.get(name) ?? [], dropped) }));
