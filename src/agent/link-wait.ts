@@ -79,7 +79,7 @@ export async function untilLinked<T>(parts: LinkWaitParts, asked: LinkWait, ask:
       return answer;
     } catch (thrown) {
       const isLate = ports.clock.nowMs() >= asked.untilMs || asked.signal?.aborted === true;
-      const isOver = !isWaitedFor(thrown, asked.waitedFor ?? WAITED_FOR) || ports.intent.current()?.intent?.link.enable === "Never";
+      const isOver = !isWaitedFor(thrown, asked.waitedFor ?? WAITED_FOR) || isNobodys(parts, asked);
       if (isOver || isLate) turn.end();
       if (isOver) throw thrown;
       if (isLate) throw isWaitedFor(thrown, WAITED_FOR) ? pending(parts, asked.address, thrown) : thrown;
@@ -87,6 +87,11 @@ export async function untilLinked<T>(parts: LinkWaitParts, asked: LinkWait, ask:
     await turn.comes;
     if (state.stopping) throw new AppError("SHUTTING_DOWN", "the agent is stopping");
   }
+}
+
+/** A start waits for links alone, and where nobody asks for them nobody puts them right. */
+function isNobodys({ ports }: LinkWaitParts, { waitedFor }: LinkWait): boolean {
+  return waitedFor === undefined && ports.intent.current()?.intent?.link.enable === "Never";
 }
 
 function isWaitedFor(thrown: unknown, reasons: ReadonlySet<DeviceReason>): thrown is AppError {
