@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * kubelet's two gRPC APIs: definitions of their services, and their messages as they are read. Key names are proto-loader's camelCase: a key that it
- * does not know encodes silently to nothing, so what is sent is typed as what is read, with every key, and wire.test.ts compares every message with
- * bytes written by kubelet's own Go types.
+ * kubelet's gRPC APIs for devices: definitions of their services, and their messages as they are read (those for claims: dra/wire.ts). Key names are
+ * proto-loader's camelCase: a key that it does not know encodes silently to nothing, so what is sent is typed as what is read, with every key, and
+ * wire.test.ts compares every message with bytes written by kubelet's own Go types.
  */
 import { fromJSON, type Options } from "@grpc/proto-loader";
 import { DEVICE_PLUGIN_DESCRIPTOR } from "./gen/deviceplugin.ts";
@@ -48,19 +48,19 @@ export interface PodResourcesWire {
   readonly lister: PodResourcesListerDefinition;
 }
 
-type Descriptor = Parameters<typeof fromJSON>[0];
+export type WireDescriptor = Parameters<typeof fromJSON>[0];
 
-/** int64 as numbers (NUMA node numbers are small), absent fields as their proto3 defaults, absent messages as null: as proto/generate.ts makes the types. */
-const OPTIONS: Options = { longs: Number, enums: String, defaults: true, arrays: true, objects: true };
+/** int64 as numbers (NUMA node numbers and seconds are small), absent fields as their proto3 defaults, absent messages as null: as proto/generate.ts makes the types. */
+export const WIRE_OPTIONS: Options = { longs: Number, enums: String, defaults: true, arrays: true, objects: true };
 
 /** Builds the definitions anew; callers keep the result (module top levels stay free of work and state). */
 export function loadDevicePluginWire(): DevicePluginWire {
-  const loaded = fromJSON(DEVICE_PLUGIN_DESCRIPTOR as Descriptor, OPTIONS);
+  const loaded = fromJSON(DEVICE_PLUGIN_DESCRIPTOR as WireDescriptor, WIRE_OPTIONS);
   // The loader's type knows no method names; wire.test.ts proves each of them.
   return { registration: loaded["v1beta1.Registration"], plugin: loaded["v1beta1.DevicePlugin"] } as unknown as DevicePluginWire;
 }
 
 /** As loadDevicePluginWire, for podresources v1. */
 export function loadPodResourcesWire(): PodResourcesWire {
-  return { lister: fromJSON(POD_RESOURCES_DESCRIPTOR as Descriptor, OPTIONS)["v1.PodResourcesLister"] } as unknown as PodResourcesWire;
+  return { lister: fromJSON(POD_RESOURCES_DESCRIPTOR as WireDescriptor, WIRE_OPTIONS)["v1.PodResourcesLister"] } as unknown as PodResourcesWire;
 }

@@ -22,6 +22,9 @@ interface Protobufjs {
 const PROTOS = [
   { name: "deviceplugin", constant: "DEVICE_PLUGIN_DESCRIPTOR" },
   { name: "podresources", constant: "POD_RESOURCES_DESCRIPTOR" },
+  { name: "pluginregistration", constant: "PLUGIN_REGISTRATION_DESCRIPTOR" },
+  { name: "draplugin", constant: "DRA_PLUGIN_DESCRIPTOR" },
+  { name: "drahealth", constant: "DRA_HEALTH_DESCRIPTOR" },
 ] as const;
 
 /** Types for the options that wire.ts loads with: what is read is `Allocate…`, what may be left out in writing is `Allocate…__Input`. */
