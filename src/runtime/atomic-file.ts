@@ -34,7 +34,8 @@ async function writeDurably(path: string, content: string | Uint8Array, mode: nu
   });
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** fsync of a folder: what was renamed or removed in it is so after a power loss, too. @throws the errno of the system call that failed */
+export async function syncFolder(folder: string): Promise<void> {
   await usingHandle(await open(folder, "r"), (handle) => handle.sync());
 }
 

@@ -4,8 +4,8 @@ import type { CdiDevice, CdiResource } from "../port.ts";
 
 /** The lowest version with deviceNodes.hostPath and names that begin with a digit; a spec must not declare less than it uses. */
 const CDI_VERSION = "0.5.0";
-/** A class with a dot needs this one. */
-const CDI_VERSION_DOTTED_CLASS = "0.6.0";
+/** A class with a dot and annotations need this one. */
+export const CDI_VERSION_0_6 = "0.6.0";
 
 /** CDI 1.1.0, parser package: a letter, then letters, digits, `_-.`, the last one a letter or digit. */
 const NAME = /^[A-Za-z](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/;
@@ -39,7 +39,7 @@ export function renderCdiSpec(resource: CdiResource): string {
   if (problem !== "") throw new AppError("MANIFEST_INVALID", problem, { details: { resource: resource.resource } });
   const dotted = (resource.resource.split("/")[1] ?? "").includes(".");
   const spec = {
-    cdiVersion: dotted ? CDI_VERSION_DOTTED_CLASS : CDI_VERSION,
+    cdiVersion: dotted ? CDI_VERSION_0_6 : CDI_VERSION,
     kind: resource.resource,
     devices: resource.devices.map(renderDevice),
   };
@@ -65,14 +65,26 @@ interface WrittenSpec {
   }[];
 }
 
-/** Empty edits are invalid, so a simulated device (no nodes) carries its environment. */
 function renderDevice(device: CdiDevice): object {
-  if (!DEVICE_NAME.test(device.id)) throw new AppError("INVARIANT_BROKEN", `${device.id} cannot be the name of a CDI device`);
-  const env = Object.entries(device.env).map(([key, value]) => `${key}=${value}`);
-  const deviceNodes = device.deviceNodes.map((path) => ({ path, hostPath: path, permissions: "rw" }));
-  if (env.length + deviceNodes.length === 0) throw new AppError("INVARIANT_BROKEN", `${device.id} has neither device nodes nor environment`);
-  return {
-    name: device.id,
-    containerEdits: { ...(env.length > 0 ? { env } : {}), ...(deviceNodes.length > 0 ? { deviceNodes } : {}) },
-  };
+  return { name: cdiDeviceName(device.id), containerEdits: containerEdits(device.id, device) };
+}
+
+/** @throws INVARIANT_BROKEN for a name that CDI does not take */
+export function cdiDeviceName(name: string): string {
+  if (!DEVICE_NAME.test(name)) throw new AppError("INVARIANT_BROKEN", `${name} cannot be the name of a CDI device`);
+  return name;
+}
+
+/** What a container is given, in the order in which it is read back. */
+export interface ContainerEdits {
+  readonly env?: readonly string[];
+  readonly deviceNodes?: readonly { readonly path: string; readonly hostPath: string; readonly permissions: string }[];
+}
+
+/** Empty edits are invalid, so a simulated device (no nodes) carries its environment. @throws INVARIANT_BROKEN when there is neither */
+export function containerEdits(name: string, given: Pick<CdiDevice, "deviceNodes" | "env">): ContainerEdits {
+  const env = Object.entries(given.env).map(([key, value]) => `${key}=${value}`);
+  const deviceNodes = given.deviceNodes.map((path) => ({ path, hostPath: path, permissions: "rw" }));
+  if (env.length + deviceNodes.length === 0) throw new AppError("INVARIANT_BROKEN", `${name} has neither device nodes nor environment`);
+  return { ...(env.length > 0 ? { env } : {}), ...(deviceNodes.length > 0 ? { deviceNodes } : {}) };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from "../../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /**
  * A level-triggered wake-up for the waits of one owner: a waiter looks at the facts again each time it rings, so that a fact that changed
