@@ -74,11 +74,11 @@ export class UnixServer {
   }
 
   /**
-   * Ends all streams and calls and removes the socket from the path that it was made at. True when they are gone, false when they were not in time.
-   * Repeatable, never rejects.
+   * Removes the socket from the path that it was made at, and ends all streams and calls: those that end by themselves within `graceMs` are not cut, so
+   * that an answer which is on its way arrives. True when all are gone, false when they were not in time. Repeatable, never rejects.
    */
-  close(): Promise<boolean> {
-    this.#closing ??= this.#shutDown();
+  close(graceMs = 0): Promise<boolean> {
+    this.#closing ??= this.#shutDown(graceMs);
     return this.#closing;
   }
 
@@ -98,16 +98,20 @@ export class UnixServer {
     return new AppError("SOCKET_UNBINDABLE", `a socket cannot be made in ${this.#options.dir}: ${why}`, { cause: error });
   }
 
-  async #shutDown(): Promise<boolean> {
-    const { clock } = this.#options;
+  async #shutDown(graceMs: number): Promise<boolean> {
     const closed = Promise.all([
       new Promise<void>((resolve) => this.#listener.close(() => resolve())),
       // tryShutdown tells when everything is closed, forceShutdown makes it happen now: it would wait for streams for ever.
       new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
     ]);
+    if (graceMs > 0 && (await this.#within(closed, graceMs))) return true;
     this.#server.forceShutdown();
+    return this.#within(closed, CLOSE_MS);
+  }
+
+  #within(closed: Promise<unknown>, ms: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = clock.after(CLOSE_MS, () => resolve(false));
+      const timer = this.#options.clock.after(ms, () => resolve(false));
       void closed.then(() => {
         timer.stop();
         resolve(true);

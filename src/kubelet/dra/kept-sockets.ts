@@ -28,8 +28,8 @@ export interface KeptSocketsOptions {
 /** Between two looks: somebody else who wants the name, too, is not to make a fight of it. */
 const MIN_INTERVAL_MS = 250;
 const BACKOFF = { minMs: 25, maxMs: 5000, jitter: 0.5 };
-/** Closing takes up to 3 s, binding 5 s, for each of the two; doubled. */
-const BOUND_MS = 32_000;
+/** Closing takes up to 4 s, binding 5 s, for each of the two; doubled. */
+const BOUND_MS = 36_000;
 /** As kubelet makes a plugin's folder (k8s.io/dynamic-resource-allocation kubeletplugin: 0750). */
 const FOLDER_MODE = 0o750;
 

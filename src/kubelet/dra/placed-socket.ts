@@ -5,6 +5,9 @@ import { AppError, faultOf } from "../../runtime/errors.ts";
 import { identityOf } from "../sockets.ts";
 import { UnixServer, type UnixServerOptions } from "../unix-server.ts";
 
+/** For answers that are on their way. */
+const GRACE_MS = 1000;
+
 /**
  * A server under a name that kubelet knows. Unlike a device plugin's it has the same name each time: kubelet sees it come and go, and dials it anew.
  * What has the name when it begins was left by an earlier run, because one agent runs on a node.
@@ -42,6 +45,6 @@ export class PlacedSocket {
     const server = this.#server;
     this.#server = null;
     this.#identity = null;
-    return (await server?.close()) ?? true;
+    return (await server?.close(GRACE_MS)) ?? true;
   }
 }
