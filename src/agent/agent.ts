@@ -8,7 +8,10 @@
  *   table, intent or host changed ──► withdraw jobs: take away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
+import { DRA_DRIVER } from "../domain/dra/names.ts";
+import type { PoolDevice } from "../domain/dra/pool.ts";
 import { groundFrom, unitFacts } from "../domain/ground.ts";
+import type { OfferedResource } from "../domain/offer.ts";
 import { stepsOf } from "../domain/plan/finding.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { ReadStatus } from "../domain/status.ts";
@@ -75,7 +78,12 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
   const turns = createLinkTurns(ports.clock);
   const handlers = createHandlers({ ports, driver, state, proofs, audit, locks, turns, simulatedHost, onAnswered: wakes.calls });
   const plugins: DevicePluginPort | null = ports.devicePlugins?.(handlers) ?? null;
-  const ledger = createDevicePluginLedger(plugins, audit.listed);
+  const lists: { plugin: readonly OfferedResource[]; dra: readonly OfferedResource[] } = { plugin: [], dra: [] };
+  const noteList = (changed: Partial<typeof lists>): void => {
+    Object.assign(lists, changed);
+    audit.listed([...lists.plugin, ...lists.dra]);
+  };
+  const ledger = createDevicePluginLedger(plugins, (plugin) => noteList({ plugin }));
   const wanted = () => {
     const asked = ports.intent.current();
     return wantedSpecs(state, { news: newsOf(newest, { intent: asked?.intent ?? null, memory: state.memory }), asked, simulatedHost });
@@ -89,8 +97,23 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     });
     const files = { ...draPorts.files, read: keeper.read };
     const ground = () => state.pass?.ground ?? null;
+    const onList = (devices: readonly PoolDevice[]) =>
+      noteList({ dra: [{ resource: DRA_DRIVER, devices: devices.map(({ address }) => ({ id: address, healthy: true, numaNode: null })) }] });
     const nowIso = () => timestamp(ports);
-    return createDra({ ports, dra: { ...draPorts, files }, keeper, driver, state, audit, locks, turns, onAnswered: wakes.calls, nowIso, ground });
+    return createDra({
+      ports,
+      dra: { ...draPorts, files },
+      keeper,
+      driver,
+      state,
+      audit,
+      locks,
+      turns,
+      onAnswered: wakes.calls,
+      nowIso,
+      ground,
+      onList,
+    });
   };
   const specs = createSpecKeeper(ports, { simulatedHost, wanted });
   const dra = ports.dra && createDraOf(ports.dra);

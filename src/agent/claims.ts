@@ -8,7 +8,7 @@ import type { Address } from "../domain/device.ts";
 import type { ClaimDevice, ClaimRef, NodeClaim } from "../domain/dra/claim.ts";
 import type { ClaimFile, PreparedDevice } from "../domain/dra/claim-file.ts";
 import { addressOf, claimName } from "../domain/dra/holds.ts";
-import { DRA_DRIVER } from "../domain/dra/names.ts";
+import { CLAIM_CDI_KIND, claimCdiDevice, DRA_DRIVER } from "../domain/dra/names.ts";
 import { WAITED_FOR_BY_CLAIM } from "../domain/gate/rule-sets.ts";
 import type { Hold } from "../domain/holds.ts";
 import type { Answer } from "../domain/view.ts";
@@ -32,8 +32,8 @@ export interface ClaimParts extends AdmissionParts {
   readonly onAnswered: () => void;
 }
 
-/** Kubelet's own deadline is 45 s, and it comes back after a failure only at its next resync of the pod, about 69 s later. */
-export const CLAIM_WAIT_MS = 40_000;
+/** Kubelet's own deadline is 45 s, the plugin's 40 s, and it comes back after a failure only at its next resync of the pod, about 69 s later. */
+export const CLAIM_WAIT_MS = 38_000;
 
 export function createClaimHandlers(parts: ClaimParts): DraHandlers {
   const { ports, state, dra } = parts;
@@ -122,6 +122,7 @@ function fileOf({ namespace, name, uid, devices }: NodeClaim, judged: readonly J
   return { namespace, name, uid, devices: prepared };
 }
 
-function given(claim: ClaimRef, { request, pool, device }: ClaimDevice): GivenDevice {
-  return { requests: [request], pool, device, cdiNames: [`${DRA_DRIVER}/claim=${claim.uid}_${device}`] };
+function given({ uid }: ClaimRef, one: ClaimDevice): GivenDevice {
+  const { request, pool, device } = one;
+  return { requests: [request], pool, device, cdiNames: [`${CLAIM_CDI_KIND}=${claimCdiDevice(uid, addressOf(one) ?? "")}`] };
 }

@@ -5,15 +5,17 @@
  * projection of the gate's verdicts, as with the device plugin's lists; what is allocated stays listed with a taint, because a scheduler takes what a device
  * that is gone consumed for free.
  */
+import type { Address } from "../domain/device.ts";
 import { claimedDevices } from "../domain/dra/holds.ts";
-import { DRA_DRIVER } from "../domain/dra/names.ts";
+import { DRA_DRIVER, draDeviceName } from "../domain/dra/names.ts";
 import { orphanedFiles } from "../domain/dra/orphaned-files.ts";
+import type { Pool, PoolDevice } from "../domain/dra/pool.ts";
 import { poolsFrom } from "../domain/dra/pools.ts";
 import type { DraPublication } from "../domain/dra/view.ts";
 import { judge } from "../domain/gate/gate.ts";
 import type { Verdict } from "../domain/gate/inputs.ts";
 import type { Ground } from "../domain/ground.ts";
-import type { DraPluginPort } from "../kubelet/dra/port.ts";
+import type { DeviceHealth, DraPluginPort } from "../kubelet/dra/port.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
 import type { ClaimKeeper } from "./claim-keeper.ts";
 import { type ClaimParts, createClaimHandlers } from "./claims.ts";
@@ -40,11 +42,15 @@ export interface DraParts extends Omit<ClaimParts, "dra" | "files"> {
   readonly dra: DraPorts;
   readonly keeper: ClaimKeeper;
   readonly nowIso: () => string;
+  /** Told of the devices that are free to be given away, before the API server is. */
+  readonly onList: (devices: readonly PoolDevice[]) => void;
   /** The newest look; null before the first. */
   readonly ground: () => Ground | null;
 }
 
 const AGAIN_MS = 2_000;
+/** One slice after the other; kubelet gives a pod longer. */
+const EMPTY_WITHIN_MS = 5_000;
 
 export function createDra(parts: DraParts): AgentDra {
   const { dra, keeper, state } = parts;
@@ -56,7 +62,10 @@ export function createDra(parts: DraParts): AgentDra {
     list(pass, news) {
       const verdicts = verdictsBy(pass, news);
       const { intent, memory } = news;
-      dra.slices.publish(poolsFrom({ node: dra.node, intent, ground: pass.ground, memory, verdicts, nowIso: parts.nowIso() }));
+      const pools = poolsFrom({ node: dra.node, intent, ground: pass.ground, memory, verdicts, nowIso: parts.nowIso() });
+      parts.onList(pools.flatMap(({ devices }) => devices.filter(({ taints }) => taints.length === 0)));
+      dra.slices.publish(pools);
+      plugin.health(healthOf(pools, new Map(verdicts.map((verdict) => [verdict.address, verdict]))));
     },
     mustSync: () => keeper.mustSync(),
     async sync() {
@@ -73,10 +82,40 @@ export function createDra(parts: DraParts): AgentDra {
       return () => stops.forEach((stop) => void stop());
     },
     async close() {
+      parts.onList([]);
       dra.slices.publish([]);
-      await plugin.close();
+      await Promise.all([plugin.close(), untilEmpty(parts)]);
     },
   };
+}
+
+/** Slices of a process that is gone stay until kubelet wipes them. An API server that does not answer is not waited for. */
+async function untilEmpty({ dra: { slices }, ports }: DraParts): Promise<void> {
+  const isEmpty = (): boolean => {
+    const seen = slices.current();
+    return seen?.kind !== "Read" || seen.value.listed.length === 0;
+  };
+  if (isEmpty()) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = ports.clock.after(EMPTY_WITHIN_MS, resolve);
+  const stop = slices.onChange(() => {
+    if (isEmpty()) resolve();
+  });
+  await promise;
+  timer.stop();
+  stop();
+}
+
+/** What kubelet shows in the status of pods: devices that the gate is closed for. */
+function healthOf(pools: readonly Pool[], verdicts: ReadonlyMap<Address, Verdict>): readonly DeviceHealth[] {
+  return pools.flatMap(({ name, devices }) =>
+    devices.map(({ address }): DeviceHealth => {
+      const verdict = verdicts.get(address);
+      const isOpen = verdict?.offered === true;
+      const message = verdict === undefined || isOpen ? "" : `${verdict.reason}: ${verdict.message}`;
+      return { pool: name, device: draDeviceName(address), health: isOpen ? "Healthy" : "Unhealthy", message };
+    }),
+  );
 }
 
 /** Verdicts on DRA's devices, and on those that somebody has from it, judged again by the newest readings. */

@@ -11,6 +11,7 @@ import { VERSION } from "../version.ts";
 import type { AgentTools } from "./agent-tools.ts";
 import { buildAudit } from "./build-audit.ts";
 import { buildBinds } from "./build-binds.ts";
+import { buildDra } from "./build-dra.ts";
 import { buildDriver } from "./build-driver.ts";
 import { buildHost } from "./build-host.ts";
 import { buildKubelet } from "./build-kubelet.ts";
@@ -45,6 +46,7 @@ function buildProofs({ config, readOnly = false }: AgentTools): Journal {
 export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
   const { config, context, random, log, metrics, onFatal } = tools;
   const [driver, kubelet, source] = await Promise.all([buildDriver(config, tools.readOnly ?? false), buildKubelet(tools), buildSource(tools)]);
+  const dra = await buildDra(tools, source);
   return {
     nodeName: source.nodeName,
     ports: {
@@ -63,7 +65,7 @@ export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
       pods: source.pods,
       intent: source.intent,
       status: source.status,
-      dra: null,
+      dra: dra.dra,
       proofs: buildProofs(tools),
       audit: buildAudit(tools),
       onFatal,
@@ -74,7 +76,7 @@ export async function buildPorts(tools: AgentTools): Promise<BuiltPorts> {
       settleMs: config.settleMs,
       observeEveryMs: OBSERVE_EVERY_MS,
     },
-    parts: [...source.parts, ...kubelet.parts],
-    jobs: () => [...source.jobs(), ...kubelet.jobs()],
+    parts: [...source.parts, ...kubelet.parts, ...dra.parts],
+    jobs: () => [...source.jobs(), ...kubelet.jobs(), ...dra.jobs()],
   };
 }

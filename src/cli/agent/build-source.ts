@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AgentPorts } from "../../agent/ports.ts";
+import type { ClaimsPort, SlicesPort } from "../../cluster/dra/port.ts";
 import type { JobHealth } from "../../runtime/job-health.ts";
 import type { Part } from "../../runtime/lifecycle.ts";
 import type { ClusterSource } from "../config/agent-config.ts";
@@ -8,6 +9,9 @@ import type { AgentTools } from "./agent-tools.ts";
 
 /** Where the intent comes from and where the status goes. */
 export interface BuiltSource extends Pick<AgentPorts, "intent" | "status" | "pods"> {
+  /** Null where DRA is not asked for, or there is no API server. */
+  readonly slices: SlicesPort | null;
+  readonly claims: ClaimsPort | null;
   /** Of the manifest or of --node; empty before there was a good manifest. */
   readonly nodeName: () => string;
   readonly parts: readonly Part[];
@@ -46,6 +50,8 @@ async function buildStandalone(
     }),
     nodeName: () => intent.nodeName(),
     pods: await buildPods(config.kubelet),
+    slices: null,
+    claims: null,
     parts: [{ name: "manifest", start: (signal) => intent.start(signal), stop: () => intent.stop(), stopWithinMs: STOP_WITHIN_MS }],
     jobs: () => [],
   };
@@ -59,14 +65,24 @@ async function buildPods(kubelet: KubeletPaths | null): Promise<AgentPorts["pods
   return { isLocal: true, observe: (domains, known) => readCheckpoint(places, { domains, known }) };
 }
 
-async function buildCluster({ context, log, metrics, onFatal }: AgentTools, source: ClusterSource): Promise<BuiltSource> {
+async function buildCluster({ context, log, metrics, config, onFatal }: AgentTools, source: ClusterSource): Promise<BuiltSource> {
   const { openCluster } = await import("./open-cluster.ts");
   const own = log.child({ part: "cluster" });
-  const cluster = await openCluster({ node: source.node, kubeconfig: source.kubeconfig, context, log: own, metrics, onFatal });
+  const cluster = await openCluster({
+    node: source.node,
+    kubeconfig: source.kubeconfig,
+    context,
+    log: own,
+    metrics,
+    dra: config.kubelet?.dra != null,
+    onFatal,
+  });
   return {
     intent: cluster.intent,
     status: cluster.status,
     pods: cluster.pods,
+    slices: cluster.slices,
+    claims: cluster.claims,
     nodeName: () => source.node,
     parts: [{ name: "cluster", start: () => cluster.start(), stop: () => cluster.stop(), stopWithinMs: STOP_WITHIN_MS }],
     jobs: () => cluster.jobs.health(),

@@ -14,11 +14,13 @@ export interface ClusterRequest {
   readonly context: Context;
   readonly log: Log;
   readonly metrics?: Metrics;
+  /** Slices and claims are watched, too. */
+  readonly dra?: boolean;
   readonly onFatal?: (thrown: unknown) => void;
 }
 
 /** The API server, not connected yet. The one place that loads src/cluster. @throws CONFIG_INVALID when no API server is named */
-export async function openCluster({ node, kubeconfig, context, log, metrics, onFatal }: ClusterRequest): Promise<Cluster> {
+export async function openCluster({ node, kubeconfig, context, log, metrics, dra = false, onFatal }: ClusterRequest): Promise<Cluster> {
   const [{ openAccess }, { createCluster }] = await Promise.all([
     import("../../cluster/transport/api-access.ts"),
     import("../../cluster/node/cluster.ts"),
@@ -29,7 +31,7 @@ export async function openCluster({ node, kubeconfig, context, log, metrics, onF
   const ofShell = service === null ? await filesOfShell(environment) : [];
   const access = await openAccess({ kubeconfigs: kubeconfig === null ? ofShell : [kubeconfig], context: null, service, clock });
   const ignore = (): void => undefined;
-  return createCluster({ access, node, clock, random: Math.random, log, metrics: metrics ?? noMetrics, onFatal: onFatal ?? ignore });
+  return createCluster({ access, node, clock, random: Math.random, log, metrics: metrics ?? noMetrics, dra, onFatal: onFatal ?? ignore });
 }
 
 /** As kubectl finds them: the files of $KUBECONFIG, taken together, else ~/.kube/config where it is. */

@@ -32,3 +32,9 @@ export function poolName(node: string, hostBridge: string): string {
 export function nameInLedger(resource: ResourceRule | null): string | null {
   return resource?.ledger === "DRA" ? DRA_DRIVER : (resource?.name ?? null);
 }
+
+/** The kind of the CDI specifications that claims have, and the name in it of a device of a claim. */
+export const CLAIM_CDI_KIND = `${DRA_DRIVER}/claim`;
+export function claimCdiDevice(uid: string, address: Address): string {
+  return `${uid}_${draDeviceName(address)}`;
+}

@@ -8,7 +8,7 @@ import * as z from "zod";
 import { isPciAddress } from "../../domain/address.ts";
 import type { Address } from "../../domain/device.ts";
 import type { ClaimFile, PreparedDevice } from "../../domain/dra/claim-file.ts";
-import { DRA_DRIVER, draDeviceName } from "../../domain/dra/names.ts";
+import { CLAIM_CDI_KIND, claimCdiDevice, DRA_DRIVER } from "../../domain/dra/names.ts";
 import { AppError } from "../../runtime/errors.ts";
 import { CDI_VERSION_0_6, type ContainerEdits, cdiDeviceName, cdiName, containerEdits } from "../cdi/cdi-spec.ts";
 import type { CdiDevice } from "../port.ts";
@@ -19,11 +19,8 @@ export type EditsOf = (device: PreparedDevice) => Pick<CdiDevice, "deviceNodes" 
 
 /** What kubelet is answered, and a runtime resolves by the claim's file. */
 export function claimCdiName(uid: string, address: Address): string {
-  return cdiName(KIND, nameOf(uid, address));
+  return cdiName(CLAIM_CDI_KIND, claimCdiDevice(uid, address));
 }
-
-const KIND = `${DRA_DRIVER}/claim`;
-const nameOf = (uid: string, address: Address): string => `${uid}_${draDeviceName(address)}`;
 
 const OF_CLAIM = {
   bootId: `${DRA_DRIVER}/boot-id`,
@@ -49,7 +46,7 @@ export function renderClaimSpec(file: Omit<ClaimFile, "isVoid">, edits: EditsOf)
     throw new AppError("INVARIANT_BROKEN", `claim ${namespace}/${name} has a device twice`);
   const spec = {
     cdiVersion: CDI_VERSION_0_6,
-    kind: KIND,
+    kind: CLAIM_CDI_KIND,
     annotations: { [OF_CLAIM.bootId]: bootId, [OF_CLAIM.namespace]: namespace, [OF_CLAIM.name]: name, [OF_CLAIM.uid]: uid },
     devices: devices.map((device) => renderDevice(uid, device, edits(device))),
   };
@@ -62,7 +59,7 @@ function renderDevice(uid: string, device: PreparedDevice, given: ReturnType<Edi
   if (!isPciAddress(address)) throw new AppError("INVARIANT_BROKEN", `${address} is no PCI address`);
   if (first !== undefined && first !== node) throw new AppError("INVARIANT_BROKEN", `${address} is given ${first} for its node ${node}`);
   return {
-    name: cdiDeviceName(nameOf(uid, address)),
+    name: cdiDeviceName(claimCdiDevice(uid, address)),
     annotations: {
       [OF_DEVICE.address]: address,
       [OF_DEVICE.request]: request,
@@ -86,7 +83,7 @@ const device = z.strictObject({
 });
 const spec = z.strictObject({
   cdiVersion: z.literal(CDI_VERSION_0_6),
-  kind: z.literal(KIND),
+  kind: z.literal(CLAIM_CDI_KIND),
   annotations: z.strictObject(text(OF_CLAIM)),
   devices: z.array(device),
 });
