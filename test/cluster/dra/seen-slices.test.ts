@@ -66,6 +66,16 @@ describe("an answer", () => {
     expect(versions(seen)).toEqual(["9"]);
   });
 
+  test("to a deletion that the watch has shown already is nothing that waits", () => {
+    const seen = createSeenSlices();
+    seen.listed([slice(1, "u1")]);
+    seen.asked("a");
+    seen.shown("a", null);
+    seen.answered("a", null);
+    seen.shown("a", slice(5, "u2"));
+    expect(versions(seen)).toEqual(["5"]);
+  });
+
   test("is older than a list that began after it", () => {
     const seen = written(slice(1), slice(2));
     seen.listed([slice(7)]);

@@ -29,6 +29,8 @@ export interface SliceServer {
   remove(name: string): void;
   /** Events wait from now on, until `release`. */
   hold(): void;
+  /** Lets the oldest event that waits go. */
+  releaseOne(): void;
   release(): void;
   /** Ends all watches with 410. */
   expire(): void;
@@ -135,6 +137,13 @@ export async function createSliceServer(): Promise<SliceServer> {
     remove,
     hold() {
       isHeld = true;
+    },
+    releaseOne() {
+      for (const [response, from] of watches) {
+        const event = events[from];
+        if (event) response.write(`${JSON.stringify(event)}\n`);
+        watches.set(response, Math.min(from + 1, events.length));
+      }
     },
     release() {
       isHeld = false;

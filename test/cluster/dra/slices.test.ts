@@ -105,6 +105,20 @@ describe("what is published", () => {
     expect(writes().length).toBe(before + 1);
   });
 
+  test("is not taken for gone, nor written again, while the watch shows it piece by piece", async () => {
+    server.hold();
+    await published(BOTH);
+    const before = writes().length;
+    for (let event = 0; event < before; event += 1) {
+      const told = changes;
+      server.releaseOne();
+      await until(() => changes > told);
+      expect([isPublished(), listed()]).toEqual([true, [A, B]]);
+      await clock.advance(1000);
+    }
+    expect(writes().length).toBe(before);
+  });
+
   test("is nothing: then every slice of ours goes, and those of others stay", async () => {
     server.put("theirs", { driver: "gpu.example", nodeName: "n1", pool: { name: "n1", generation: 1, resourceSliceCount: 1 } });
     server.put("other-node", { driver: "teeio.dev", nodeName: "n2", pool: { name: "n2/x", generation: 1, resourceSliceCount: 1 } });
@@ -133,6 +147,7 @@ describe("what is published", () => {
     slices.port.publish(BOTH);
     await until(isPublished);
     expect(kept()).toEqual([]);
+    expect(writes().filter((request) => request.startsWith("POST"))).toHaveLength(1);
   });
 
   test("before the first list waits for it", async () => {
