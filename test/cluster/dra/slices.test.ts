@@ -94,7 +94,7 @@ describe("what is published", () => {
     expect(kept()).toEqual(["0000-17-00-0", "0000-2a-00-0"]);
     expect(listed()).toEqual([A, B]);
     const before = writes().length;
-    slices.port.publish([pool("16", [A], [TAINT]), pool("29", [B])]);
+    slices.port.publish([pool("16", [A], { taints: [TAINT] }), pool("29", [B])]);
     await until(isPublished);
     expect(view()?.listed.find(({ address }) => address === A)?.taints).toEqual([TAINT]);
     const told = changes;
@@ -242,7 +242,7 @@ describe("what others do", () => {
 describe("an API server that", () => {
   test("does not keep a field is not asked again, and the field is named; one that has learned to is, after its next list", async () => {
     server.drops.add("taints");
-    await published([pool("16", [A], [TAINT])]);
+    await published([pool("16", [A], { taints: [TAINT] })]);
     expect(view()?.dropped).toEqual(["taints"]);
     const before = writes().length;
     await clock.advance(5000);
@@ -256,9 +256,9 @@ describe("an API server that", () => {
 
   test("keeps a field again is known to by the next write that has it", async () => {
     server.drops.add("taints");
-    await published([pool("16", [A], [TAINT])]);
+    await published([pool("16", [A], { taints: [TAINT] })]);
     server.drops.clear();
-    slices.port.publish([pool("16", [A, B], [TAINT])]);
+    slices.port.publish([pool("16", [A, B], { taints: [TAINT] })]);
     await until(isPublished);
     expect(view()?.dropped).toEqual([]);
   });
