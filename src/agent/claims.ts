@@ -119,7 +119,7 @@ function fileOf({ namespace, name, uid, devices }: NodeClaim, judged: readonly J
     if (one === undefined) throw new Error("a device of a claim was not judged");
     return { address: one.verdict.address, request, pool, node: one.vfioCdev, epoch: one.verdict.epoch ?? "" };
   });
-  return { namespace, name, uid, devices: prepared };
+  return { namespace, name, uid, devices: prepared, simulated: judged.some(({ simulated }) => simulated) };
 }
 
 function given({ uid }: ClaimRef, one: ClaimDevice): GivenDevice {

@@ -70,7 +70,7 @@ describe("a claim that kubelet has prepared", () => {
     const agent = anAgent();
     expect(await prepare(agent)).toEqual(GIVEN);
     const device = { address: DEVICE, request: "gpu", pool: "n1/pci0000-16", node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
-    expect(agent.written).toEqual([{ ...REF, devices: [device] }]);
+    expect(agent.written).toEqual([{ ...REF, devices: [device], simulated: true }]);
     expect(holdOf(agent.state)).toMatchObject({ resource: "teeio.dev", claim: "c-1", epoch: `${INSTANCE}/0x1`, node: "/dev/vfio/devices/vfio0" });
   });
 

@@ -41,7 +41,7 @@ export async function buildDra({ config, context, random, log, metrics, onFatal 
       plugin: (handlers) => createDraPlugin({ driver: DRA_DRIVER, ...paths, clock, random, log: own, metrics, jobs, handlers }),
       files: createClaimFiles({
         dir: cdiDir,
-        edits: ({ node }) => ({ deviceNodes: deviceNodesOf(node, isSimulated), env: deviceEnv(isSimulated) }),
+        edits: ({ node, simulated }) => ({ deviceNodes: deviceNodesOf(node, isSimulated), env: deviceEnv(simulated) }),
       }),
       slices,
       claims,

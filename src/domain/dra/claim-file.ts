@@ -12,6 +12,8 @@ export interface ClaimFile extends ClaimRef {
   readonly bootId: string;
   /** In the order of the allocation. */
   readonly devices: readonly PreparedDevice[];
+  /** SEAMCALLs were answered by a simulator when it was prepared: said in every container that is given it. */
+  readonly simulated: boolean;
   /** It no longer resolves. */
   readonly isVoid: boolean;
 }

@@ -48,10 +48,13 @@ export interface SlicesView {
 
 /** What our DRA plugin is to kubelet. */
 export interface DraPublication {
-  /** Kubelet has asked for the plugin's info and told it that it is registered. */
+  /**
+   * Kubelet has asked for the plugin's info and told it that it is registered, and the registration socket has been there since. It stays so while
+   * kubelet is away, which nothing tells.
+   */
   readonly registered: boolean;
-  /** Claims whose preparation or its end is being answered, by UID. */
+  /** Claims whose preparation or its end is being answered, or still worked on after the answer. UIDs, in order. */
   readonly inCalls: readonly string[];
-  /** Last registration problem, empty when none. */
+  /** Why a socket is not there, or kubelet refused the registration last; empty when neither. */
   readonly problem: string;
 }

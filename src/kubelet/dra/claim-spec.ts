@@ -15,7 +15,7 @@ import type { CdiDevice } from "../port.ts";
 import { isClaimUid } from "./claim-uid.ts";
 
 /** What a container is given of a device; of its nodes, the device's own is the first. */
-export type EditsOf = (device: PreparedDevice) => Pick<CdiDevice, "deviceNodes" | "env">;
+export type EditsOf = (device: PreparedDevice & Pick<ClaimFile, "simulated">) => Pick<CdiDevice, "deviceNodes" | "env">;
 
 /** What kubelet is answered, and a runtime resolves by the claim's file. */
 export function claimCdiName(uid: string, address: Address): string {
@@ -27,6 +27,7 @@ const OF_CLAIM = {
   namespace: `${DRA_DRIVER}/namespace`,
   name: `${DRA_DRIVER}/name`,
   uid: `${DRA_DRIVER}/uid`,
+  simulated: `${DRA_DRIVER}/simulated`,
 } as const;
 const OF_DEVICE = {
   address: `${DRA_DRIVER}/address`,
@@ -39,7 +40,7 @@ const OF_DEVICE = {
 
 /** The same file gives the same bytes. @throws INVARIANT_BROKEN for what is no claim file, or would be none that CDI takes */
 export function renderClaimSpec(file: Omit<ClaimFile, "isVoid">, edits: EditsOf): string {
-  const { uid, namespace, name, bootId, devices } = file;
+  const { uid, namespace, name, bootId, devices, simulated } = file;
   if (!isClaimUid(uid)) throw new AppError("INVARIANT_BROKEN", `${JSON.stringify(uid)} cannot be the UID of a claim file`);
   if (devices.length === 0) throw new AppError("INVARIANT_BROKEN", `claim ${namespace}/${name} has no device to be prepared`);
   if (new Set(devices.map(({ address }) => address)).size < devices.length)
@@ -47,8 +48,14 @@ export function renderClaimSpec(file: Omit<ClaimFile, "isVoid">, edits: EditsOf)
   const spec = {
     cdiVersion: CDI_VERSION_0_6,
     kind: CLAIM_CDI_KIND,
-    annotations: { [OF_CLAIM.bootId]: bootId, [OF_CLAIM.namespace]: namespace, [OF_CLAIM.name]: name, [OF_CLAIM.uid]: uid },
-    devices: devices.map((device) => renderDevice(uid, device, edits(device))),
+    annotations: {
+      [OF_CLAIM.bootId]: bootId,
+      [OF_CLAIM.namespace]: namespace,
+      [OF_CLAIM.name]: name,
+      [OF_CLAIM.uid]: uid,
+      [OF_CLAIM.simulated]: String(simulated),
+    },
+    devices: devices.map((device) => renderDevice(uid, device, edits({ ...device, simulated }))),
   };
   return `${JSON.stringify(spec, null, 2)}\n`;
 }
@@ -106,6 +113,7 @@ export function parseClaimSpec(content: string, uid: string): Omit<ClaimFile, "i
     uid,
     bootId: annotations[OF_CLAIM.bootId],
     devices: prepared,
+    simulated: annotations[OF_CLAIM.simulated] === "true",
   };
   if (renderClaimSpec(file, ({ address }) => givenBy(given.get(address) ?? {})) !== content) throw new Error("it is not as this program writes it");
   return file;

@@ -21,7 +21,10 @@ export interface GivenDevice {
 
 /** The agent's side of kubelet's calls. Each rejects with an AppError, whose message becomes the claim's error in the answer. */
 export interface DraHandlers {
-  /** For one claim of a call; idempotent. `signal` is aborted when the call has ended. */
+  /**
+   * For one claim of a call; idempotent. `signal` is aborted when the call is over, 40 s after it began at the latest: what the handler then rejects
+   * with within 2 s is still answered, so that it can say what it waited for. Never two calls of the handlers for one claim at once.
+   */
   prepare(claim: ClaimRef, signal: AbortSignal): Promise<readonly GivenDevice[]>;
   /** Idempotent; also for a claim that was never prepared here. */
   unprepare(claim: ClaimRef): Promise<void>;
@@ -45,15 +48,15 @@ export interface DraPluginPort {
   health(devices: readonly DeviceHealth[]): void;
   /** Calls `listener` when the publication changes. Returns the way to stop. */
   onChange(listener: () => void): () => void;
-  /** Ends streams, closes and removes both sockets. Repeatable. */
+  /** Ends calls (3 s for their answers) and streams, closes and removes both sockets. Repeatable. */
   close(): Promise<void>;
 }
 
 /** The claim files of a node, `trusted-iommu-claim_<uid>.json` in the folder of CDI specifications, and void ones beside them. */
 export interface ClaimFilesPort {
-  /** Never rejects. */
+  /** Never rejects. One file for each claim: one that is in place and void at once is in place. */
   read(): Promise<ClaimFilesView>;
-  /** Atomically, and on disk before it resolves: a half-written file is never seen. @throws CDI_UNWRITABLE */
+  /** Atomically, and on disk before it resolves: a half-written file is never seen. Ends a void one. @throws CDI_UNWRITABLE · INVARIANT_BROKEN */
   write(file: ClaimFile): Promise<void>;
   /** So that nothing resolves it any more. Does nothing where it is void or gone. @throws CDI_UNWRITABLE */
   void(uid: string): Promise<void>;

@@ -26,6 +26,7 @@ const aFile = (overrides: Partial<ClaimFile> = {}): ClaimFile => ({
   uid: "c-1",
   bootId: "b7d2",
   devices: [{ address: DEVICE, request: "gpu", pool: "n1/pci0000-16", node: NODE, epoch: EPOCH }],
+  simulated: true,
   isVoid: false,
   ...overrides,
 });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import type { DraHandlers } from "../../../src/kubelet/dra/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
+import { recordingMetrics } from "../../support/recording-metrics.ts";
 import { until } from "../scene.ts";
 import type { TestKubelet } from "./kubelet.ts";
 import { type DraScene, type DraSceneOptions, given, startDraScene, X, Y } from "./scene.ts";
@@ -18,7 +18,7 @@ async function start(handlers: Partial<DraHandlers> = {}, options: DraSceneOptio
   const s = startDraScene({ handlers, ...options });
   scene = s;
   s.plugin.serve();
-  await until("served", () => existsSync(s.registrationSocket));
+  await until("served", s.isServed);
   return { s, kubelet: await s.register() };
 }
 
@@ -73,6 +73,18 @@ describe("a claim of a pod", () => {
     expect(await kubelet.prepare(X, X).answer).toEqual({ claims: { [X.uid]: refused("") } });
     expect(await kubelet.prepare().answer).toEqual({ claims: {} });
     expect(seen).toEqual([X]);
+  });
+
+  it("is counted by what was answered", async () => {
+    const { metrics, counted } = recordingMetrics();
+    const { kubelet } = await start({ prepare: () => Promise.reject(busy) }, { metrics });
+    await kubelet.prepare(X).answer;
+    await kubelet.unprepare(X, Y).answer;
+    expect(counted.filter((one) => one.startsWith("claim_"))).toEqual([
+      "claim_answers_total prepare NOT_OFFERED",
+      "claim_answers_total unprepare ok",
+      "claim_answers_total unprepare ok",
+    ]);
   });
 
   it("reaches no handler under a UID that is none", async () => {

@@ -13,7 +13,7 @@ const UID = "3e7f6d8a-5b0c-4f7e-9a52-0d6c1f2b3a49";
 const OTHER = "a6c1f7b2-0000-4000-8000-000000000001";
 const A: PreparedDevice = { address: "0000:17:00.0", request: "gpu", pool: "node-1/pci0000-16", node: "/dev/vfio/devices/vfio3", epoch: "m:7" };
 const B: PreparedDevice = { ...A, address: "0000:18:00.0", node: "/dev/vfio/devices/vfio4" };
-const FILE: ClaimFile = { namespace: "ns", name: "claim", uid: UID, bootId: "boot-1", devices: [B, A], isVoid: false };
+const FILE: ClaimFile = { namespace: "ns", name: "claim", uid: UID, bootId: "boot-1", devices: [B, A], simulated: false, isVoid: false };
 
 const edits: EditsOf = ({ node }) =>
   node === null ? { deviceNodes: [], env: { TEEIO_SIMULATED: "true" } } : { deviceNodes: [node, "/dev/iommu"], env: {} };
@@ -88,6 +88,7 @@ describe("a claim file", () => {
       uid: fc.oneof(fc.uuid(), fc.stringMatching(/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,20}[A-Za-z0-9])?$/)),
       bootId: fc.string(),
       devices: fc.uniqueArray(prepared, { selector: (device) => device.address, minLength: 1, maxLength: 4 }),
+      simulated: fc.boolean(),
       isVoid: fc.boolean(),
     });
     const claims = fc.uniqueArray(claim, { selector: (one) => one.uid, maxLength: 3 });

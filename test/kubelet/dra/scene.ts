@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDraPlugin, type DraPluginLimits } from "../../../src/kubelet/dra/plugin.ts";
@@ -37,9 +37,17 @@ export interface DraScene {
   readonly plugin: DraPluginPort;
   /** A new run of the agent on the same folders; the one before is as it is. */
   startAgain(): DraPluginPort;
+  /** Both sockets are there, listened on, and closed to others. */
+  isServed(): boolean;
   /** Registers as kubelet does; closed with the scene. */
   register(): Promise<TestKubelet>;
   close(): Promise<void>;
+}
+
+/** The mode is the last thing that a socket gets. */
+function isListeningSocket(path: string): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats?.isSocket() === true && (stats.mode & 0o777) === 0o600;
 }
 
 /** A plugin in folders of its own, over real sockets. It does not serve yet. */
@@ -71,9 +79,10 @@ export function startDraScene(options: DraSceneOptions = {}): DraScene {
   };
   const plugin = start();
   const registrationSocket = join(registryDir, "teeio.dev-reg.sock");
+  const pluginSocket = join(pluginDir, "dra.sock");
   return {
-    ...{ registryDir, pluginDir, registrationSocket, plugin },
-    pluginSocket: join(pluginDir, "dra.sock"),
+    ...{ registryDir, pluginDir, registrationSocket, pluginSocket, plugin },
+    isServed: () => [registrationSocket, pluginSocket].every(isListeningSocket),
     startAgain: start,
     async register() {
       const kubelet = await registerAt(registrationSocket);
