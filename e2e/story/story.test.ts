@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
 import { openRung, rungTitle } from "../cluster/rung.ts";
 import { tellOfTheApi } from "./chapters/api.ts";
+import { tellOfClaims } from "./chapters/claims.ts";
 import { tellOfClear } from "./chapters/clear.ts";
 import { tellOfCrashes } from "./chapters/crashes.ts";
 import { tellOfLoss } from "./chapters/loss.ts";
@@ -48,4 +49,5 @@ describe.skipIf(rung.skipReason !== null)(rungTitle("the story on a real cluster
   describe("crashes", () => tellOfCrashes(onStage));
   describe("clear", () => tellOfClear(onStage));
   describe("loss", () => tellOfLoss(onStage));
+  describe("claims", () => tellOfClaims(onStage));
 });

@@ -22,6 +22,7 @@ import { createKeyedLocks } from "../runtime/serial.ts";
 import { announce } from "./announce.ts";
 import { createAuditKeeper } from "./audit-keeper.ts";
 import { performBinds } from "./bind-steps.ts";
+import { tellClaims } from "./claim-conditions.ts";
 import { createClaimKeeper } from "./claim-keeper.ts";
 import { type AgentDra, createDra } from "./dra.ts";
 import { createDriverClient } from "./driver-client.ts";
@@ -127,6 +128,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     if (pass.plan.links.some(({ step }) => step !== null)) wakes.links();
     if (pass.plan.binds.some(({ step }) => step !== null)) wakes.binds();
     if (pass.plan.links.some(({ isWatched }) => isWatched)) wakes.linkWatch();
+    if (ports.dra !== null) wakes.claims();
     turns.changed();
     for (const listener of listeners) listener();
   };
@@ -164,6 +166,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
         withdraw: looks.withdraw,
         withdrawByHost: looks.withdrawByHost,
         specs: () => syncSpecs(specs, dra),
+        claims: async () => (ports.dra === null ? undefined : await tellClaims({ dra: ports.dra, state, nowIso: () => timestamp(ports) })),
         links: (signal) => performLinks(links, signal),
         binds: (signal) => performBinds({ ports, state, audit, locks, look: looks.look, onBind: wakes.pass }, signal),
         audit: audit.append,

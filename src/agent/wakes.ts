@@ -19,6 +19,7 @@ export interface Work {
   readonly withdraw: JobRun;
   readonly withdrawByHost: JobRun;
   readonly specs: JobRun;
+  readonly claims: JobRun;
   readonly links: JobRun;
   readonly linkWatch: JobRun;
   readonly binds: JobRun;
@@ -33,6 +34,7 @@ export interface Wakes {
   steps(): void;
   status(): void;
   specs(): void;
+  claims(): void;
   links(): void;
   linkWatch(): void;
   binds(): void;
@@ -70,6 +72,7 @@ export const JOB_NAMES = {
   withdraw: "withdraw",
   withdrawByHost: "withdraw-by-host",
   specs: "specs",
+  claims: "claims",
   links: "links",
   linkWatch: "link-watch",
   binds: "binds",
@@ -97,6 +100,7 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
         withdraw: jobs.loop(JOB_NAMES.withdraw, loop, work.withdraw),
         withdrawByHost: jobs.loop(JOB_NAMES.withdrawByHost, loop, work.withdrawByHost),
         specs: jobs.loop(JOB_NAMES.specs, loop, work.specs),
+        claims: jobs.loop(JOB_NAMES.claims, { ...loop, boundMs: STATUS_BOUND_MS }, work.claims),
         links: jobs.loop(JOB_NAMES.links, { ...loop, boundMs: LINK_BOUND_MS }, work.links),
         linkWatch: jobs.loop(JOB_NAMES.linkWatch, loop, work.linkWatch),
         binds: jobs.loop(JOB_NAMES.binds, { ...loop, boundMs: BINDS_BOUND_MS }, work.binds),
@@ -109,6 +113,7 @@ export function createWakes(ports: Pick<AgentPorts, "clock" | "log" | "metrics" 
     steps: () => loops?.steps.wakeNow(),
     status: () => loops?.status.wake(),
     specs: () => loops?.specs.wakeNow(),
+    claims: () => loops?.claims.wake(),
     links: () => loops?.links.wakeNow(),
     linkWatch: () => loops?.linkWatch.wake(),
     binds: () => loops?.binds.wakeNow(),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What the API server keeps of DRA, as the agent of one node sees it: ResourceSlices that it writes, and ResourceClaims that it reads and answers. */
-import type { ClaimCondition, ClaimRef, NodeClaim } from "../../domain/dra/claim.ts";
+import type { ClaimRef, NodeClaim } from "../../domain/dra/claim.ts";
+import type { DeviceConditions } from "../../domain/dra/conditions.ts";
 import type { Pool } from "../../domain/dra/pool.ts";
 import type { SlicesView } from "../../domain/dra/view.ts";
 import type { Reading } from "../../domain/view.ts";
@@ -16,11 +17,7 @@ export interface SlicesPort {
   onChange(listener: () => void): () => void;
 }
 
-export interface DeviceConditions {
-  readonly pool: string;
-  readonly device: string;
-  readonly conditions: readonly ClaimCondition[];
-}
+export type { DeviceConditions } from "../../domain/dra/conditions.ts";
 
 /** `Over`: the claim, or this allocation of it, is not there any more (404, 409, 422). */
 export type ApplyOutcome = "Applied" | "Over";

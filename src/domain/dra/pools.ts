@@ -29,8 +29,9 @@ export interface PoolInputs {
   readonly nowIso: string;
 }
 
-/** Why a device that somebody has is given to nobody else. */
+/** Why a device that somebody has is given to nobody else. What failed to prove itself has a key of its own, for rules of an admin. */
 const WITHHELD = "teeio.dev/withheld";
+const LINK_FAILED_TAINT = "teeio.dev/link-failed";
 
 export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
   const { node, ground } = inputs;
@@ -77,14 +78,15 @@ function taintsOf(
   const isHeld = memory.holds.get(address)?.resource === DRA_DRIVER;
   if (!isClaimed && !isHeld) return null;
   const value = offered ? "LedgerSwitching" : reason;
-  const before = listed?.taints.find((one) => one.key === WITHHELD && one.value === value);
-  return [{ key: WITHHELD, value, effect: "NoSchedule", timeAdded: before?.timeAdded ?? nowIso }];
+  const key = reason === "AuthenticationFailed" || reason === "LinkFailed" ? LINK_FAILED_TAINT : WITHHELD;
+  const before = listed?.taints.find((one) => one.key === key && one.value === value);
+  return [{ key, value, effect: "NoSchedule", timeAdded: before?.timeAdded ?? nowIso }];
 }
 
 function deviceOf(
   { address, resource }: Verdict,
   taints: readonly DeviceTaint[],
-  { ground }: PoolInputs,
+  { ground, intent }: PoolInputs,
   taken: ReadonlyMap<Address, 0 | 1>,
 ): PoolDevice {
   const fn = ground.functions.get(address);
@@ -94,7 +96,7 @@ function deviceOf(
     attributes: fn === undefined ? { [PCI_ADDRESS]: address } : attributesOf(fn, resource?.name ?? ""),
     streams: taken.get(address) ?? 1,
     taints,
-    bindsWhenSecured: false,
+    bindsWhenSecured: intent?.link.enable === "OnPrepare",
   };
 }
 

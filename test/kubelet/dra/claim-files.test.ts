@@ -42,7 +42,13 @@ describe("a claim file", () => {
     expect(JSON.parse(contentOf(jsonOf(UID)))).toEqual({
       cdiVersion: "0.6.0",
       kind: "teeio.dev/claim",
-      annotations: { "teeio.dev/boot-id": "boot-1", "teeio.dev/namespace": "ns", "teeio.dev/name": "claim", "teeio.dev/uid": UID },
+      annotations: {
+        "teeio.dev/boot-id": "boot-1",
+        "teeio.dev/namespace": "ns",
+        "teeio.dev/name": "claim",
+        "teeio.dev/uid": UID,
+        "teeio.dev/simulated": "false",
+      },
       devices: [
         {
           name: `${UID}_0000-17-00-0`,

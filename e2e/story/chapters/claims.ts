@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second ledger: the GPUs of n1 go over to DRA. A pod has a claim, trust is lost under it, kubelet is restarted, and the device comes back.
+import { expect, test } from "vitest";
+import { draDeviceName } from "../../../src/domain/dra/names.ts";
+import type { NodeStatus } from "../../../src/domain/status.ts";
+import { ours, untilAllocatable } from "../allocatable.ts";
+import { claimFiles, claimOf, podOf, readClaim, type SlicedDevice, slicedDevices, untilSliced } from "../claims.ts";
+import { ACCELERATOR, deviceIn, GPU, setIntent, untilStatus } from "../intents.ts";
+import { until } from "../looking.ts";
+import { endPod, isRunning, untilAgent, untilPod } from "../pods.ts";
+import type { Stage } from "../stage.ts";
+
+const gpusOf = (status: NodeStatus): readonly string[] =>
+  status.devices.filter(({ resource, offered }) => resource === GPU && offered).map(({ address }) => draDeviceName(address));
+const namesOf = (devices: readonly SlicedDevice[]): readonly string[] => devices.map(({ name }) => name);
+const isFree = ({ taints }: SlicedDevice): boolean => taints.length === 0;
+
+export function tellOfClaims(onStage: () => Stage): void {
+  /** The device that the claim `one` is allocated. */
+  let given = "";
+
+  test("an agent that is told to serve DRA offers what it offered before, and lists nothing in slices while no resource is DRA's", async () => {
+    const stage = onStage();
+    await stage.deploy("--set", "dra.enabled=true");
+    const agent = await untilAgent(stage, "n1");
+    stage.tell(`agent ${agent.metadata.name} serves DRA`);
+    await untilAllocatable(stage, "n1", { [GPU]: "4", [ACCELERATOR]: "5" });
+    expect(await slicedDevices(stage, "n1")).toEqual([]);
+  });
+
+  test("a resource does not go over to DRA while a device plugin's pod has one of its devices, and the devices say so", async () => {
+    const stage = onStage();
+    await setIntent(stage, "n1", "Trusted", "DRA");
+    const isHeld = (seen: NodeStatus): boolean => seen.devices.some(({ reason }) => reason === "HeldInOtherLedger");
+    const status = await untilStatus(stage, "n1", { what: "HeldInOtherLedger", holds: isHeld });
+    const reasons = status.devices.filter(({ resource, reason }) => resource === GPU && reason !== "NotTeeCapable").map(({ reason }) => reason);
+    expect(reasons.toSorted()).toEqual(["HeldInOtherLedger", "LedgerSwitching", "LedgerSwitching", "LedgerSwitching"]);
+    expect(await slicedDevices(stage, "n1")).toEqual([]);
+    await endPod(stage, "patient");
+  });
+
+  test("a resource goes over to DRA: kubelet's list is empty before a slice lists its devices, and the others stay where they are", async () => {
+    const stage = onStage();
+    const devices = await untilSliced(stage, "n1", "four GPUs", (seen) => seen.length === 4 && seen.every(isFree));
+    expect(await ours(stage, "n1")).toMatchObject({ [GPU]: "0", [ACCELERATOR]: "5" });
+    const status = await untilStatus(stage, "n1", { what: "nine offered", holds: (seen) => seen.counts.devicesOffered === 9 });
+    expect(namesOf(devices)).toEqual(gpusOf(status));
+    expect(deviceIn(status, "0000:38:00.0")).toMatchObject({ offered: true, ledger: "DRA" });
+    stage.tell((await stage.cluster.kubectl(["get", "resourceslices", "-o", "yaml"])).stdout);
+  });
+
+  test("a pod with a claim runs, is told that its device is simulated, and its claim has a file on the node", async () => {
+    const stage = onStage();
+    await stage.cluster.apply(claimOf("one"), podOf("claimant", "one"));
+    const pod = await untilPod(stage, "claimant", { what: "running", holds: isRunning });
+    expect(pod.spec.nodeName).toBe("n1");
+    const claim = await readClaim(stage, "one");
+    given = claim?.status?.allocation?.devices.results[0]?.device ?? "";
+    expect(namesOf(await slicedDevices(stage, "n1"))).toContain(given);
+    expect(await claimFiles(stage, "n1")).toEqual([`trusted-iommu-claim_${claim?.metadata.uid}.json`]);
+    const { stdout } = await stage.cluster.kubectl(["logs", "claimant"]);
+    expect(stdout).toContain("TEEIO_SIMULATED=true");
+    stage.tell((await stage.cluster.kubectl(["get", "resourceclaims,pods", "-o", "wide"])).stdout);
+  });
+
+  test("parameters are refused when the claim is made", async () => {
+    const config = [{ opaque: { driver: "teeio.dev", parameters: { apiVersion: "v1", kind: "X" } } }];
+    const refused = await onStage()
+      .cluster.apply(claimOf("odd", { config }))
+      .then(() => "accepted", String);
+    expect(refused).toContain("teeio.dev takes no parameters; remove its entry");
+  });
+
+  test("kubelet is restarted and deletes the slices of its node: they come back at once, and the pod goes on", async () => {
+    const stage = onStage();
+    const before = await slicedDevices(stage, "n1");
+    await stage.cluster.node("n1").restartKubelet();
+    const isNew = (seen: readonly SlicedDevice[]): boolean =>
+      seen.length === 4 && seen.every(({ slice }) => before.every((one) => one.slice !== slice));
+    await untilSliced(stage, "n1", "made anew", isNew);
+    expect(isRunning(await untilPod(stage, "claimant", { what: "running", holds: isRunning }))).toBe(true);
+  });
+
+  test("trust is lost under a claim: its device stays listed with a taint, the free ones leave, and its file resolves no more", async () => {
+    const stage = onStage();
+    await stage.simulate("n1", "fault", "--leaf", "SETUP", "--status", "TDX_INTERRUPTED_RESUMABLE", "--delay", "150", "--times", "forever");
+    await stage.simulate("n1", "reboot");
+    const devices = await untilSliced(stage, "n1", "only what is allocated", (seen) => seen.length === 1 && !seen.every(isFree));
+    expect(devices).toMatchObject([{ name: given, taints: [expect.stringMatching(/^teeio\.dev\/withheld=\w+:NoSchedule$/)] }]);
+    const files = await until({
+      what: "a void claim file",
+      read: () => claimFiles(stage, "n1"),
+      holds: (seen) => seen.every((name) => name.endsWith(".void")),
+      describe: (seen) => seen.join(" "),
+    });
+    stage.tell(`claim files: ${files.join(" ")}`);
+    await stage.simulate("n1", "clear-faults");
+    await untilSliced(stage, "n1", "the three others back", (seen) => seen.filter(isFree).length === 3);
+  });
+
+  test("the pod ends: its claim is free, its file is gone and its device is offered again", async () => {
+    const stage = onStage();
+    await endPod(stage, "claimant");
+    await untilSliced(stage, "n1", "all four free", (seen) => seen.length === 4 && seen.every(isFree));
+    expect(await claimFiles(stage, "n1")).toEqual([]);
+    await stage.cluster.kubectl(["delete", "resourceclaim", "one"]);
+  });
+
+  test("the resource goes back to the device plugin: the slices are empty before kubelet lists its devices", async () => {
+    const stage = onStage();
+    await setIntent(stage, "n1", "Trusted");
+    await untilSliced(stage, "n1", "none", (seen) => seen.length === 0);
+    await untilAllocatable(stage, "n1", { [GPU]: "4", [ACCELERATOR]: "5" });
+  });
+}
