@@ -77,7 +77,7 @@ function againstSetup(world: World, unit: ModuleUnit): Reason {
 
 /** The TDX module sees a stream of a function that the kernel shows below no unit: it refuses SETUP for as long as that is so. */
 function isSecuredUnseen({ host }: World, { regBase }: ModuleUnit): boolean {
-  return host.below(regBase).some((fn) => fn.isPresent.value && !fn.isUnitLinked.value && fn.link.value === "Stream");
+  return host.below(regBase).some((fn) => fn.hasIdeStream && !fn.isUnitLinked.value);
 }
 
 /** A unit that should be cleared and is not. */

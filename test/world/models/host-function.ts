@@ -154,6 +154,11 @@ export class HostFunction {
     return (this.link.value === "Tsm" || this.link.value === "Stream") && !this.covered.value.includes(this.address);
   }
 
+  /** An IDE stream ends at it, whoever made it: what the TDX module sees. */
+  get hasIdeStream(): boolean {
+    return this.isPresent.value && (this.link.value === "Stream" || this.link.value === "Foreign");
+  }
+
   /** A look at it shows its link secured. */
   get showsSecured(): boolean {
     return this.#link().state === "Secure";

@@ -76,7 +76,7 @@ export class HostModel {
 
   /** IDE streams, which the TDX module sees; a TSM connection without one it does not. */
   ideOn(regBase: string): boolean {
-    return this.functions.some((fn) => fn.regBase === regBase && fn.isPresent.value && ["Stream", "Foreign"].includes(fn.link.value));
+    return this.below(regBase).some((fn) => fn.hasIdeStream);
   }
 
   listen(process: number, listener: () => void): () => void {
