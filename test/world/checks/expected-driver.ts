@@ -53,7 +53,13 @@ export function driverComplaints(world: World): readonly string[] {
   return host.functions.flatMap((fn) => {
     const taker = intent.resources.find(({ match }) => match.vendors?.includes(fn.vendor));
     const isSeen =
-      fn.isPresent.value && fn.isTeeCapable && fn.isConfigReadable.value && host.showsUnitOf(fn) && fn.isUnitLinked.value && fn.regBase !== null;
+      fn.isPresent.value &&
+      fn.isTeeCapable &&
+      fn.isConfigReadable.value &&
+      fn.answers.value &&
+      host.showsUnitOf(fn) &&
+      fn.isUnitLinked.value &&
+      fn.regBase !== null;
     const isSelected = intent.units.all === true || (intent.units.regBases ?? []).includes(fn.regBase ?? "");
     if (taker?.driver.bind !== "Native" || !isSeen || !isSelected || !fn.isOnVfio.value) return [];
     const isOverridden = !["", "vfio-pci"].includes(fn.override.value);
