@@ -70,7 +70,8 @@ export function objections(question: Question): readonly Objection[] {
   object(fn.link.value === "Broken" && !isRepaired, "its link was reset below the TSM", fn.link);
   const isOff = question.purpose === "PreStart" && enable !== "Never" && fn.link.value === "Off";
   object(isOff, "its link is not secured", fn.link);
-  object(fn.link.value === "Foreign", "the kernel does not know its stream", fn.link);
+  // A stream that comes while the agent connects the slot reads like the one that the agent has asked for.
+  object(fn.link.value === "Foreign" && !isWritten, "the kernel does not know its stream", fn.link);
   object(fn.isManagedElsewhere, "another function manages its security", fn.link);
   const carrier = question.purpose !== "PreStart" && enable !== "Never" && fn.linkOwner === null ? carriedBy(world, process, fn) : null;
   object(carrier !== null, "another function that may be given away has its link", carrier ?? ALWAYS);
