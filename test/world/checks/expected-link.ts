@@ -44,7 +44,8 @@ function rationComplaints(world: World): readonly string[] {
   const left = Math.max(0, host.streamsLeft - waitingForLink.size);
   const isFree = (address: string): boolean => {
     const fn = host.find(address);
-    return fn !== null && (fn.linkOwner ?? fn).link.value === "Off" && !api.pods.some((pod) => pod.isAlive && pod.ids.includes(address));
+    // Who still has it from before a reboot, or has been seen free of it, gets no stream for it: it is offered, and counts as such.
+    return fn !== null && (fn.linkOwner ?? fn).link.value === "Off" && !waitingForLink.has(fn.linkOwner ?? fn);
   };
   const slotsOf = (...reasons: readonly string[]): ReadonlySet<string> =>
     new Set(
@@ -67,7 +68,9 @@ function isPromised({ api, module, process }: World, pod: Pod, fn: HostFunction)
   if (trust === null || pod.spans.get(fn.address) !== trust) return false;
   // When a hold ends after its pod follows from what all views have shown, of which the truth alone tells nothing.
   const isHeld = api.status?.devices.some(({ address, usedBy }) => address === fn.address && usedBy?.pod === `default/${pod.name}`);
-  if (pod.isAlive ? !pod.ids.includes(fn.address) : !isHeld) return false;
+  // A pod on its way out starts no container any more.
+  const mayStart = pod.isAlive && !pod.isTerminating;
+  if (mayStart ? !pod.ids.includes(fn.address) : !isHeld) return false;
   return process !== null && (pod.givenBy === process.number || isProven(process.proofsRead, fn.address, trust));
 }
 
