@@ -17,6 +17,7 @@ import { SETTINGS } from "../src/cli/config/settings.ts";
 import { METRICS_PREFIX } from "../src/cli/process/build-metrics.ts";
 import { AUDIT_EVENTS } from "../src/domain/audit/event.ts";
 import { pluginMetrics } from "../src/kubelet/device-plugin/metrics.ts";
+import { draMetrics } from "../src/kubelet/dra/metrics.ts";
 import { jobMetrics } from "../src/runtime/job-metrics.ts";
 import type { Metrics } from "../src/runtime/metrics.ts";
 import { withBlock } from "./documents/blocks.ts";
@@ -32,6 +33,7 @@ const ROOT = join(import.meta.dirname, "..");
 function declareAll(metrics: Metrics): void {
   agentMetrics(metrics);
   pluginMetrics(metrics);
+  draMetrics(metrics);
   // Those of kubelet's plugins and the API server have names of their own.
   for (const job of Object.values(JOB_NAMES)) jobMetrics(metrics, job);
 }

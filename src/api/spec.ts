@@ -130,8 +130,8 @@ export const resourceSchema = field(
     }),
     ledger: field(z.enum(LEDGERS), {
       description:
-        "Who keeps count of the resource's devices. DevicePlugin: kubelet's device plugins. DRA: ResourceSlices and claims; not served yet, so the " +
-        "devices are withheld with reason LedgerNotServed.",
+        "Who keeps count of the resource's devices. DevicePlugin: kubelet's device plugins. DRA: ResourceSlices and claims, " +
+        "where the agent serves them (--dra on); else the devices are withheld with reason LedgerNotServed.",
       instead: "DevicePlugin or DRA",
     }).default("DevicePlugin"),
     driver: resourceDriver,

@@ -20,7 +20,8 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
     "device does not answer; look in the kernel log.",
   NoIntent: "apply a `TrustedIommu` whose name is the node's name, or name one with `--manifest`.",
   NoResourceMatches: "add or widen a `match` in `spec.resources` if the device should be offered; otherwise nothing.",
-  LedgerNotServed: "write `ledger: DevicePlugin` in the resource. DRA is not served by this version.",
+  LedgerNotServed:
+    "write `ledger: DevicePlugin` in the resource, or let the agent serve DRA (`--dra on`, chart value `dra.enabled`), see [dra.md](dra.md).",
   NativeDriver: "write `driver: {bind: Vfio}` (or `Keep`) in the resource if the device should be offered; otherwise nothing.",
   NameServedByOther:
     "give the resource another name in `spec.resources`, or remove the other device plugin from the node. The message says which ids show it.",
