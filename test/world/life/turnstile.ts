@@ -34,7 +34,22 @@ export const POINTS = [
   "kubelet.allocate.answer",
   "kubelet.preStart.answer",
 ] as const;
-export type Point = (typeof POINTS)[number];
+
+/** The same of an agent that serves DRA. Apart from the others: those are drawn by the dice, and histories of a seed stay what they were. */
+export const DRA_POINTS = [
+  "slices.write",
+  "slices.write.answer",
+  "claims.get",
+  "claims.list",
+  "claim.status.write",
+  "claim.status.write.answer",
+  "cdi.claim",
+  "cdi.claims.read",
+  "prepare.answer",
+  "unprepare.answer",
+  "dra.close",
+] as const;
+export type Point = (typeof POINTS)[number] | (typeof DRA_POINTS)[number];
 
 interface Passage {
   readonly point: Point;

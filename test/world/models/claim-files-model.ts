@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ClaimFile, ClaimFilesView } from "../../../src/domain/dra/claim-file.ts";
+import type { ClaimFilesPort } from "../../../src/kubelet/dra/port.ts";
+import { AppError } from "../../../src/runtime/errors.ts";
+import type { Turnstile } from "../life/turnstile.ts";
+import type { Age } from "./fact.ts";
+import { Fact } from "./fact.ts";
+import type { WorldTime } from "./world-time.ts";
+
+/** A claim file as it is on disk, with what was true when it was written. */
+export interface FileOnDisk {
+  readonly file: ClaimFile;
+  readonly since: Age;
+  /** The span of trust of each of its devices' units when it was written, by address (`ModuleUnit.trust`). */
+  readonly spans: ReadonlyMap<string, string | null>;
+}
+
+export interface ClaimFolderShape {
+  /** `/var/run/cdi` is on a tmpfs, and empty after a reboot; `/etc/cdi` is not. */
+  readonly isTmpfs: boolean;
+}
+
+/** The claim files in the folder of CDI specs: they outlive every agent process. */
+export class ClaimFolder {
+  readonly #time: WorldTime;
+  readonly #spanOf: (address: string) => string | null;
+  readonly #isTmpfs: boolean;
+  readonly areWritable: Fact<boolean>;
+  readonly files = new Map<string, FileOnDisk>();
+  /** Files that somebody has damaged, by UID: they resolve for nobody, and tell nothing. */
+  readonly damaged = new Set<string>();
+
+  constructor(time: WorldTime, shape: ClaimFolderShape, spanOf: (address: string) => string | null) {
+    this.#time = time;
+    this.#isTmpfs = shape.isTmpfs;
+    this.#spanOf = spanOf;
+    this.areWritable = new Fact(time, true);
+  }
+
+  portOf(process: number, turnstile: Turnstile): ClaimFilesPort {
+    const write = (act: () => void): Promise<void> =>
+      turnstile.pass(process, "cdi.claim", () => {
+        if (!this.areWritable.value) throw new AppError("CDI_UNWRITABLE", "the CDI folder is read-only");
+        act();
+      });
+    return {
+      read: () => turnstile.pass(process, "cdi.claims.read", () => this.view()),
+      write: (file) => write(() => this.put(file)),
+      void: (uid) => write(() => this.void(uid)),
+      remove: (uid) => write(() => this.remove(uid)),
+    };
+  }
+
+  view(): ClaimFilesView {
+    const uids = [...this.files.keys()].sort();
+    const readable = uids.filter((uid) => !this.damaged.has(uid)).flatMap((uid) => this.files.get(uid)?.file ?? []);
+    const unreadable = uids.filter((uid) => this.damaged.has(uid)).map((uid) => `/var/run/cdi/trusted-iommu-claim_${uid}.json: not JSON`);
+    return { files: readable, unreadable };
+  }
+
+  put(file: ClaimFile): void {
+    this.#time.tick += 1;
+    this.damaged.delete(file.uid);
+    const spans = new Map(file.devices.map(({ address }) => [address, this.#spanOf(address)]));
+    this.files.set(file.uid, { file, spans, since: { sinceTick: this.#time.tick, sinceMs: this.#time.nowMs } });
+  }
+
+  void(uid: string): void {
+    const known = this.files.get(uid);
+    if (known === undefined || known.file.isVoid) return;
+    this.#time.tick += 1;
+    this.files.set(uid, { ...known, file: { ...known.file, isVoid: true } });
+  }
+
+  remove(uid: string): void {
+    this.#time.tick += 1;
+    this.damaged.delete(uid);
+    this.files.delete(uid);
+  }
+
+  /** Files by which a container runtime resolves names right now. */
+  get inPlace(): readonly FileOnDisk[] {
+    return [...this.files.values()].filter(({ file }) => !file.isVoid && !this.damaged.has(file.uid));
+  }
+
+  /** The vfio nodes that the names of a claim's devices stand for; null where one does not resolve. A device without a node has none to give. */
+  resolve(uid: string, addresses: readonly string[]): readonly string[] | null {
+    const found = this.inPlace.find(({ file }) => file.uid === uid)?.file;
+    const devices = addresses.map((address) => found?.devices.find((device) => device.address === address));
+    if (devices.includes(undefined)) return null;
+    return devices.flatMap((device) => device?.node ?? []);
+  }
+
+  reboot(): void {
+    if (!this.#isTmpfs) return;
+    this.#time.tick += 1;
+    this.files.clear();
+    this.damaged.clear();
+  }
+}

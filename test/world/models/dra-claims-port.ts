@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ApplyOutcome, ClaimsPort, DeviceConditions } from "../../../src/cluster/dra/port.ts";
+import type { ClaimRef, ClaimsView, NodeClaim } from "../../../src/domain/dra/claim.ts";
+import type { Reading } from "../../../src/domain/view.ts";
+import { AppError, isAppError, messageOf } from "../../../src/runtime/errors.ts";
+import type { Turnstile } from "../life/turnstile.ts";
+import type { DraApi } from "./dra-api.ts";
+import { asNodeClaim, deviceKey, type StoredClaim } from "./dra-objects.ts";
+import type { Kept, Watch } from "./dra-stored.ts";
+
+/** The claims of the node as one agent process has them: a watch that is behind, quorum reads, and conditions that it applies. */
+export class NodeClaims implements ClaimsPort {
+  readonly #api: DraApi;
+  readonly #from: { readonly process: number; readonly turnstile: Turnstile };
+  readonly watch: Watch<StoredClaim>;
+  readonly #listeners = new Set<() => void>();
+  /** As it was last told, as JSON: most events are about claims of other nodes. */
+  #told = "";
+
+  constructor(api: DraApi, process: number, turnstile: Turnstile) {
+    this.#api = api;
+    this.#from = { process, turnstile };
+    this.watch = api.claims.watch(process, api.claimsLagMs);
+    this.watch.onChange(() => {
+      const now = JSON.stringify(this.current());
+      if (now === this.#told) return;
+      this.#told = now;
+      for (const listener of [...this.#listeners]) listener();
+    });
+  }
+
+  current(): ClaimsView | null {
+    if (this.watch.problem !== "") return { kind: "Unreadable", why: this.watch.problem };
+    const seen = this.watch.get();
+    return seen && { kind: "Read", value: this.#ofNode(seen) };
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  get(claim: ClaimRef): Promise<NodeClaim | null> {
+    return this.#api.request(this.#from, "claims.get", "claims.get", () => {
+      const kept = this.#api.claims.get(claim.uid);
+      const isSame = kept?.value.namespace === claim.namespace && kept.value.name === claim.name;
+      return kept !== null && isSame ? asNodeClaim(kept, this.#api.node) : null;
+    });
+  }
+
+  async list(): Promise<Reading<readonly NodeClaim[]>> {
+    try {
+      const read = () => this.#ofNode(this.#api.claims.state.items);
+      return { kind: "Read", value: await this.#api.request(this.#from, "claims.list", "claims.list", read) };
+    } catch (thrown) {
+      if (!isAppError(thrown)) throw thrown;
+      return { kind: "Unreadable", why: messageOf(thrown) };
+    }
+  }
+
+  apply(claim: NodeClaim, devices: readonly DeviceConditions[]): Promise<ApplyOutcome> {
+    return this.#api.request(this.#from, "claim.status.write", "claim.status.write.answer", () => this.#store(claim, devices));
+  }
+
+  /** Gone, or another one of that name: 404, 422. Another resource version: 409. Not, or no longer, allocated: 422. */
+  #store({ uid, resourceVersion }: NodeClaim, conditions: readonly DeviceConditions[]): ApplyOutcome {
+    if (this.#api.isRefusing) throw new AppError("API_REFUSED", "associated-node:patch is not allowed");
+    const now = this.#api.claims.get(uid);
+    if (now === null || String(now.revision) !== resourceVersion) return "Over";
+    const allocated = new Set((now.value.allocation?.devices ?? []).map(deviceKey));
+    if (!conditions.every((one) => allocated.has(deviceKey(one)))) return "Over";
+    const isSame = JSON.stringify(now.value.conditions) === JSON.stringify(conditions);
+    // An apply that changes nothing leaves the resource version as it is.
+    if (!isSame) this.#api.changeClaim(uid, { conditions });
+    return "Applied";
+  }
+
+  #ofNode(claims: ReadonlyMap<string, Kept<StoredClaim>>): readonly NodeClaim[] {
+    return [...claims.values()]
+      .map((kept) => asNodeClaim(kept, this.#api.node))
+      .filter(({ devices }) => devices.length > 0)
+      .sort((a, b) => compare(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`));
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
