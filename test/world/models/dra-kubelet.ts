@@ -92,6 +92,7 @@ export class DraKubelet implements DraKubeletSide {
   forget(process: number): void {
     const plugin = this.#plugins.get(process);
     this.#plugins.delete(process);
+    plugin?.gone();
     if (plugin) this.pluginGone(plugin);
   }
 

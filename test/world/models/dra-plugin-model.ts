@@ -37,7 +37,8 @@ export class DraPluginModel implements DraPluginPort {
   #isRegistered = false;
   #isLooked = false;
   #problem = "";
-  #health: { readonly atMs: number; readonly devices: readonly DeviceHealth[] } = { atMs: 0, devices: [] };
+  #health: readonly DeviceHealth[] = [];
+  #goneMs: number | null = null;
 
   constructor(parts: DraPluginParts) {
     this.#parts = parts;
@@ -56,14 +57,18 @@ export class DraPluginModel implements DraPluginPort {
   }
 
   health(devices: readonly DeviceHealth[]): void {
-    this.#health = { atMs: this.#parts.time.nowMs, devices };
+    this.#health = devices;
   }
 
   /** As the pods' status shows it: the real plugin sends it again every 10 s for as long as it lives. */
   get shownHealth(): readonly DeviceHealth[] {
-    const isAlive = this.#isServing && !this.#isClosed;
-    const isStale = !isAlive && this.#parts.time.nowMs - this.#health.atMs > HEALTH_STALE_MS;
-    return isStale ? this.#health.devices.map((one) => ({ ...one, health: "Unknown" as const })) : this.#health.devices;
+    const isStale = this.#goneMs !== null && this.#parts.time.nowMs - this.#goneMs >= HEALTH_STALE_MS;
+    return isStale ? this.#health.map((one) => ({ ...one, health: "Unknown" as const })) : this.#health;
+  }
+
+  /** Its process has ended. */
+  gone(): void {
+    this.#goneMs ??= this.#parts.time.nowMs;
   }
 
   onChange(listener: () => void): () => void {
@@ -78,6 +83,7 @@ export class DraPluginModel implements DraPluginPort {
       const wasServing = this.#isServing;
       this.#isServing = false;
       this.#isRegistered = false;
+      this.gone();
       if (wasServing) this.#parts.kubelet.pluginGone(this);
       this.#tell();
     });

@@ -22,7 +22,7 @@ export class Reservations {
   readonly #api: DraApi;
   readonly #watch: Watch<StoredClaim>;
   /** By claim. `untilMs`: null while its pod waits. */
-  readonly #inFlight = new Map<string, { readonly devices: Results; readonly untilMs: number | null }>();
+  readonly #inFlight = new Map<string, { readonly devices: Results; readonly atMs: number; readonly untilMs: number | null }>();
 
   constructor(api: DraApi, watch: Watch<StoredClaim>) {
     this.#api = api;
@@ -71,7 +71,7 @@ export class Reservations {
     const allocation = claim.allocation ?? { node: this.#api.node, atMs, devices };
     this.#api.changeClaim(uid, { allocation, reservedFor });
     this.#answered(uid);
-    this.#inFlight.set(uid, { devices, untilMs: null });
+    this.#inFlight.set(uid, { devices, atMs: allocation.atMs, untilMs: null });
   }
 
   /** The pod goes to another node, and its claims with it: what they get there is none of this world's. */
@@ -90,10 +90,10 @@ export class Reservations {
   /** The pod was deleted while it waited: a claim that a user made stays assumed until its timeout. */
   release(pod: ClaimPod, timeoutMs: number): void {
     for (const uid of pod.claimUids) {
-      const { owner, allocation } = this.#api.claims.get(uid)?.value ?? { owner: pod.uid, allocation: null };
+      const isUsers = this.#api.claims.get(uid)?.value.owner === null;
       const assumed = this.#inFlight.get(uid);
-      if (owner !== null) this.#inFlight.delete(uid);
-      else if (assumed) this.#inFlight.set(uid, { ...assumed, untilMs: (allocation?.atMs ?? this.#api.time.nowMs) + timeoutMs });
+      if (!isUsers) this.#inFlight.delete(uid);
+      else if (assumed) this.#inFlight.set(uid, { ...assumed, untilMs: assumed.atMs + timeoutMs });
     }
   }
 
