@@ -5,6 +5,7 @@
  * the agent's gate.
  */
 import type { IntentView } from "../../../src/cluster/port.ts";
+import type { ResourceRule } from "../../../src/domain/intent.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
 import { knownToBeTaken } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
@@ -37,8 +38,8 @@ export interface Question {
   readonly process: AgentProcess;
   readonly address: string;
   readonly resource: string;
-  /** What a yes would be to: a list, Allocate or PreStart. */
-  readonly purpose: "List" | "Allocate" | "PreStart";
+  /** What a yes would be to: a list, Allocate, PreStart, or the preparation of a claim, which is both of these for DRA. */
+  readonly purpose: "List" | "Allocate" | "PreStart" | "Prepare";
   /** Devices that were secured when SETUP began, as the checker saw it. */
   readonly isSecuredBefore: (address: string) => boolean;
 }
@@ -58,22 +59,23 @@ export function objections(question: Question): readonly Objection[] {
   object(!fn.answers.value, "it does not answer", fn.answers);
   object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
   // While the agent itself writes its link, what it read before counts; a start waits for the end of that.
-  const isWritten = question.purpose !== "PreStart" && world.links.askedBy(process) === (fn.linkOwner ?? fn).address;
+  const isStart = question.purpose === "PreStart" || question.purpose === "Prepare";
+  const isWritten = !isStart && world.links.askedBy(process) === (fn.linkOwner ?? fn).address;
   object(!fn.isLinkReadable.value && !isWritten, "its link cannot be read", fn.isLinkReadable);
   // Nor does it read anything of any tsm/ meanwhile.
-  const isWriting = question.purpose !== "PreStart" && world.links.askedBy(process) !== null;
+  const isWriting = !isStart && world.links.askedBy(process) !== null;
   object(!fn.isBoundReadable.value && !isWriting, "its tsm/bound cannot be read", fn.isBoundReadable);
   if (!isWritten) againstBlocked(question, fn, object);
   const enable = process.intent.value?.intent?.link.enable ?? "Never";
   // What the agent itself puts right before a container starts keeps no device from being listed and given away.
-  const isRepaired = isWritten || (enable === "OnPrepare" && question.purpose !== "PreStart");
+  const isRepaired = isWritten || (enable === "OnPrepare" && !isStart);
   object(fn.link.value === "Broken" && !isRepaired, "its link was reset below the TSM", fn.link);
-  const isOff = question.purpose === "PreStart" && enable !== "Never" && fn.link.value === "Off";
+  const isOff = isStart && enable !== "Never" && fn.link.value === "Off";
   object(isOff, "its link is not secured", fn.link);
   // A stream that comes while the agent connects the slot reads like the one that the agent has asked for.
   object(fn.link.value === "Foreign" && !isWritten, "the kernel does not know its stream", fn.link);
   object(fn.isManagedElsewhere, "another function manages its security", fn.link);
-  const carrier = question.purpose !== "PreStart" && enable !== "Never" && fn.linkOwner === null ? carriedBy(world, process, fn) : null;
+  const carrier = !isStart && enable !== "Never" && fn.linkOwner === null ? carriedBy(world, process, fn) : null;
   object(carrier !== null, "another function that may be given away has its link", carrier ?? ALWAYS);
   object(enable === "OnPrepare" && world.host.tsms.value !== 1, "no TSM, or more than one, could secure its link", world.host.tsms);
   const isNever = enable !== "Never" && fn.physical === null && fn.linkOwner !== null;
@@ -84,7 +86,7 @@ export function objections(question: Question): readonly Objection[] {
     fn.isPresent.sinceTick > fn.link.sinceTick ? fn.isPresent : fn.link,
   );
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
-  const wish = againstIntent(process.intent.value, { fn, resource });
+  const wish = againstIntent(process.intent.value, { fn, resource, ledger: question.purpose === "Prepare" ? "DRA" : "DevicePlugin" });
   if (wish !== "") {
     const hasMoved = wish === NOT_SELECTED && fn.isPresent.sinceTick > process.intent.sinceTick;
     against.push({ ...objection(wish, hasMoved ? fn.isPresent : process.intent), isFast: !hasMoved });
@@ -170,7 +172,7 @@ function againstHolder({ world, process }: Question, fn: HostFunction, object: O
 }
 
 /** Kubelet has answered, and the agent has not been stopped, for so long that it has looked. */
-function believesKubelet({ kubelet, time, thawedMs }: World, process: AgentProcess): boolean {
+export function believesKubelet({ kubelet, time, thawedMs }: World, process: AgentProcess): boolean {
   return kubelet.isAnswering.value && time.nowMs - Math.max(kubelet.showsSinceMs, process.startedMs, thawedMs) >= NOTICED_MS;
 }
 
@@ -184,7 +186,7 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   const isNews = other !== null && purpose !== "List" && world.quiet.ms - other.since.sinceMs < NOTICED_MS;
   if (other !== null && !isNews) object(true, "another plugin's pod has it", { ...other.since, loud: false });
   // Its own VM may be the holder when a container starts.
-  if (!has("unknownHolders") || purpose === "PreStart" || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
+  if (!has("unknownHolders") || purpose === "PreStart" || purpose === "Prepare" || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
   // While a pod ends, the processes that it leaves behind are its own.
   if (api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating)) return;
   const isKnown = api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
@@ -213,21 +215,26 @@ function againstOtherName({ world, process, address, resource }: Question, objec
   }
 }
 
+type Ledger = ResourceRule["ledger"];
+
 /** After so long an agent has looked at podresources again, whatever woke it. */
 const NOTICED_MS = 30_000;
 
 /** Of a function that has come back below another unit, only a look at the host tells. */
 const NOT_SELECTED = "its unit is not selected";
 
-export function againstIntent(view: IntentView | null, asked: { readonly fn: HostFunction; readonly resource: string }): string {
+export function againstIntent(
+  view: IntentView | null,
+  asked: { readonly fn: HostFunction; readonly resource: string; readonly ledger: Ledger },
+): string {
   const intent = view?.intent ?? null;
-  const { fn, resource } = asked;
+  const { fn, resource, ledger } = asked;
   if (intent === null) return "nobody wants anything";
   if (intent.state !== "Trusted") return "the intent is Cleared";
   if (!intent.units.all && !(intent.units.regBases ?? []).includes(fn.regBase ?? "")) return NOT_SELECTED;
   const taker = intent.resources.find((rule) => rule.match.vendors?.includes(fn.vendor) || rule.match.addresses?.includes(fn.address));
   if (taker === undefined) return "no resource takes it";
-  if (taker.ledger !== "DevicePlugin") return "another ledger has it";
+  if (taker.ledger !== ledger) return "another ledger has it";
   if (taker.driver.bind === "Native") return "its own driver is to have it";
   return taker.name === resource ? "" : `it belongs to ${taker.name}`;
 }

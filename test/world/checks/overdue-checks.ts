@@ -19,13 +19,20 @@ interface Place {
   readonly id: string;
 }
 
+/** A file by which a runtime would give a device, and what speaks against that. */
+export interface FileInPlace extends Place {
+  readonly against: readonly Objection[];
+}
+
 export class OverdueChecks {
   readonly #tools: CheckTools;
+  readonly #claimFiles: () => readonly FileInPlace[];
   /** When something last kept the agent from its work. */
   #brokenMs = Number.NEGATIVE_INFINITY;
 
-  constructor(tools: CheckTools) {
+  constructor(tools: CheckTools, claimFiles: () => readonly FileInPlace[] = () => []) {
     this.#tools = tools;
+    this.#claimFiles = claimFiles;
   }
 
   /** The agent has nothing left to do at this moment. */
@@ -55,6 +62,7 @@ export class OverdueChecks {
       checked.specs += 1;
       this.#judge({ name: `CDI spec of ${resource}`, id }, [...against(process, id, resource), ...wrong]);
     }
+    for (const { name, id, against: wrong } of this.#claimFiles()) this.#judge({ name, id }, wrong);
   }
 
   #judge({ name, id }: Place, against: readonly Objection[]): void {

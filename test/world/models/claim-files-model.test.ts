@@ -4,6 +4,7 @@ import type { ClaimFile } from "../../../src/domain/dra/claim-file.ts";
 import { isAppError } from "../../../src/runtime/errors.ts";
 import { settle, Turnstile } from "../life/turnstile.ts";
 import { ClaimFolder } from "./claim-files-model.ts";
+import { Fact } from "./fact.ts";
 import { WorldTime } from "./world-time.ts";
 
 const ADDRESS = "0000:17:00.0";
@@ -17,7 +18,7 @@ function fileOf(uid: string): ClaimFile {
 function folderOf(isTmpfs = true) {
   const time = new WorldTime();
   const turnstile = new Turnstile(time);
-  const folder = new ClaimFolder(time, { isTmpfs }, () => "span-1");
+  const folder = new ClaimFolder({ time, areWritable: new Fact(time, true), isTmpfs, spanOf: () => "span-1" });
   const port = folder.portOf(1, turnstile);
   /** The answer, or the code of the error. */
   const done = async <T>(asked: Promise<T>): Promise<T | string> => {

@@ -3,8 +3,7 @@ import type { ClaimFile, ClaimFilesView } from "../../../src/domain/dra/claim-fi
 import type { ClaimFilesPort } from "../../../src/kubelet/dra/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { Turnstile } from "../life/turnstile.ts";
-import type { Age } from "./fact.ts";
-import { Fact } from "./fact.ts";
+import type { Age, Fact } from "./fact.ts";
 import type { WorldTime } from "./world-time.ts";
 
 /** A claim file as it is on disk, with what was true when it was written. */
@@ -15,7 +14,11 @@ export interface FileOnDisk {
   readonly spans: ReadonlyMap<string, string | null>;
 }
 
-export interface ClaimFolderShape {
+export interface ClaimFolderParts {
+  readonly time: WorldTime;
+  /** That of the folder's other CDI specs. */
+  readonly areWritable: Fact<boolean>;
+  readonly spanOf: (address: string) => string | null;
   /** `/var/run/cdi` is on a tmpfs, and empty after a reboot; `/etc/cdi` is not. */
   readonly isTmpfs: boolean;
 }
@@ -30,11 +33,11 @@ export class ClaimFolder {
   /** Files that somebody has damaged, by UID: they resolve for nobody, and tell nothing. */
   readonly damaged = new Set<string>();
 
-  constructor(time: WorldTime, shape: ClaimFolderShape, spanOf: (address: string) => string | null) {
+  constructor({ time, areWritable, spanOf, isTmpfs }: ClaimFolderParts) {
     this.#time = time;
-    this.#isTmpfs = shape.isTmpfs;
+    this.areWritable = areWritable;
     this.#spanOf = spanOf;
-    this.areWritable = new Fact(time, true);
+    this.#isTmpfs = isTmpfs;
   }
 
   portOf(process: number, turnstile: Turnstile): ClaimFilesPort {

@@ -51,7 +51,7 @@ export class DraStage {
 
   constructor(shape: Partial<DraApiShape> = {}, scheduler: Partial<SchedulerShape> = {}) {
     this.api = new DraApi(this.time, { ...PLAIN_DRA, ...shape }, this.isReachable);
-    this.folder = new ClaimFolder(this.time, { isTmpfs: true }, () => "span-1");
+    this.folder = new ClaimFolder({ time: this.time, areWritable: new Fact(this.time, true), isTmpfs: true, spanOf: () => "span-1" });
     this.kubelet = new DraKubelet({
       api: this.api,
       kubelet: this.process,

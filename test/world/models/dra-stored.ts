@@ -5,6 +5,8 @@ import type { WorldTime } from "./world-time.ts";
 /** An object as of one write. `revision` is its resource version: it grows with every write of anything of its kind. */
 export interface Kept<T> {
   readonly revision: number;
+  /** Number of what had happened when it was written. */
+  readonly sinceTick: number;
   readonly value: T;
 }
 
@@ -31,7 +33,7 @@ export class Stored<T> {
   }
 
   put(key: string, value: T): Kept<T> {
-    const kept = { revision: this.state.revision + 1, value };
+    const kept = { revision: this.state.revision + 1, sinceTick: this.#time.tick + 1, value };
     this.#set(new Map(this.state.items).set(key, kept));
     return kept;
   }
