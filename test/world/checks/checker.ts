@@ -5,6 +5,7 @@
  * counts as known to the agent when it is older than the last moment at which the agent had nothing left to do.
  */
 import type { BindChange } from "../../../src/bind/port.ts";
+import { addressOfDraDevice } from "../../../src/domain/dra/names.ts";
 import type { PublishedResource } from "../../../src/kubelet/port.ts";
 import { messageOf } from "../../../src/runtime/errors.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
@@ -12,6 +13,7 @@ import type { LinkWrite } from "../../../src/tsm/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
 import type { Witness, Yes } from "../life/witness.ts";
 import type { World } from "../life/world.ts";
+import type { PreparedYes } from "../models/dra-calls.ts";
 import type { Age } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
@@ -21,11 +23,13 @@ import { AuditChecks } from "./audit-checks.ts";
 import { bindObjections } from "./bind-rules.ts";
 import { CHECKS, type CheckName, type CheckTools } from "./check-tools.ts";
 import { beginObjections, clearObjections } from "./clear-rules.ts";
+import { claimFilesInPlace, draAtRest } from "./dra-checks.ts";
 import { objections } from "./eligibility.ts";
 import { LinkOrders } from "./link-orders.ts";
 import { linkWriteObjections } from "./link-rules.ts";
 import { ListChecks } from "./list-checks.ts";
 import { OverdueChecks } from "./overdue-checks.ts";
+import { checkPrepare } from "./prepare-checks.ts";
 import { EVER, mayBeBelow, setupObjections } from "./setup-rules.ts";
 
 export class Checker implements Witness<AgentProcess> {
@@ -56,7 +60,7 @@ export class Checker implements Witness<AgentProcess> {
       violate: (what, why) => this.#violate(what, why),
     };
     this.#lists = new ListChecks(this.#tools);
-    this.#overdue = new OverdueChecks(this.#tools);
+    this.#overdue = new OverdueChecks(this.#tools, () => (world.dra === null ? [] : claimFilesInPlace(world, world.dra.folder)));
     this.#audit = new AuditChecks(this.#tools);
   }
 
@@ -124,6 +128,13 @@ export class Checker implements Witness<AgentProcess> {
     if (call === "Allocate" || has("slowStarts")) for (const id of ids) this.#answeredMs.set(id, this.#world.time.nowMs);
   }
 
+  prepared(process: AgentProcess, yes: PreparedYes): void {
+    const { dra } = this.#world;
+    if (dra === null) return;
+    checkPrepare({ tools: this.#tools, process, yes, folder: dra.folder, api: dra.api });
+    for (const { device } of yes.given) this.#answeredMs.set(addressOfDraDevice(device) ?? device, this.#world.time.nowMs);
+  }
+
   resolved(pod: Pod, functions: readonly HostFunction[]): void {
     this.checked.resolved += 1;
     checkSandbox(this.#tools, pod, functions);
@@ -148,6 +159,7 @@ export class Checker implements Witness<AgentProcess> {
     this.#links.look();
     this.#links.forgetReleased();
     this.#overdue.atRest();
+    for (const why of draAtRest(this.#world)) this.#violate("DRA", why);
     this.#audit.atRest((address) => this.#links.isSecuredBefore(address));
   }
 

@@ -11,6 +11,15 @@ import type { HostFunction } from "../models/host-function.ts";
 import { type Objection, objection } from "./eligibility.ts";
 import type { FileInPlace } from "./overdue-checks.ts";
 
+/** All that holds at every moment of a world with DRA. */
+export function draAtRest({ dra, kubelet, host, shape }: World): readonly string[] {
+  if (dra === null) return [];
+  const lists = new Map([...kubelet.endpoints.keys()].map((resource) => [resource, kubelet.healthy(resource)]));
+  const pools = [...dra.api.pools.state.items.values()].map(({ value }) => value);
+  const { files } = dra.folder.view();
+  return [...inTwoLedgers({ lists, pools }), ...inTwoClaims(files, `boot-${host.bootId}`), ...tooManyLinks(host.functions, shape.streams)];
+}
+
 export interface Ledgers {
   /** Healthy devices of kubelet's lists, by resource. */
   readonly lists: ReadonlyMap<string, readonly string[]>;

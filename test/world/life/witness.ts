@@ -3,6 +3,7 @@ import type { BindChange } from "../../../src/bind/port.ts";
 import type { AllocatedDevice, PublishedResource } from "../../../src/kubelet/port.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
 import type { LinkWrite } from "../../../src/tsm/port.ts";
+import type { PreparedYes } from "../models/dra-calls.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
 
@@ -33,6 +34,8 @@ export interface Witness<Process> {
   bindIssued(process: Process, change: BindChange): void;
   published(process: Process, resources: readonly PublishedResource[]): void;
   answered(process: Process, yes: Yes): void;
+  /** The agent has said yes to the preparation of a claim; kubelet has not heard of it yet. */
+  prepared(process: Process, yes: PreparedYes): void;
   /** A runtime has made a pod's sandbox from the CDI specs in place; its VM has these open now. */
   resolved(pod: Pod, functions: readonly HostFunction[]): void;
   /**

@@ -15,6 +15,7 @@ import type { WorldShape } from "../models/shape.ts";
 import { WORLD, WorldTime } from "../models/world-time.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { createDice, type Dice } from "./dice.ts";
+import { DraWorld } from "./dra-world.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type Point, settle, Turnstile } from "./turnstile.ts";
 import type { Witness } from "./witness.ts";
@@ -46,6 +47,8 @@ export class World implements Surroundings<AgentProcess> {
   readonly audit: AuditDisk;
   readonly intentDelayMs: number;
   readonly witness: Witness<AgentProcess>;
+  /** Null: no DRA in this world. */
+  readonly dra: DraWorld | null;
   process: AgentProcess | null = null;
   /** When an agent was last stopped or let go on. */
   thawedMs = 0;
@@ -94,6 +97,7 @@ export class World implements Surroundings<AgentProcess> {
     this.module.isMute = shape.isMute;
     this.witness = witnessOf(this);
     this.owner = this.#ownerOf(shape);
+    this.dra = shape.dra === undefined ? null : new DraWorld(this, shape.dra);
   }
 
   #ownerOf({ kernelOwner, latencyMs }: WorldShape): KernelOwner | null {
@@ -162,6 +166,7 @@ export class World implements Surroundings<AgentProcess> {
     this.host.forget(number);
     this.api.forget(number);
     this.kubelet.forget(number);
+    this.dra?.forget(number);
     const release = (): void => {
       if (this.writer.value === number) this.writer.value = null;
     };

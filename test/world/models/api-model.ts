@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IntentView } from "../../../src/cluster/port.ts";
 import type { NodeStatus } from "../../../src/domain/status.ts";
-import type { NodePodsView } from "../../../src/domain/view.ts";
+import type { NodePod, NodePodsView } from "../../../src/domain/view.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import { Fact } from "./fact.ts";
 import type { Pod } from "./pod.ts";
@@ -26,6 +26,9 @@ export class ApiModel {
   isStatusEdited = false;
   readonly #watchers = new Map<number, (view: IntentView) => void>();
 
+  /** Pods whose extended resources claims serve. */
+  podsByClaims: () => readonly NodePod[] = () => [];
+
   constructor(time: WorldTime, shape: { readonly isStandalone: boolean; readonly spec: IntentView }) {
     this.#time = time;
     this.isReachable = new Fact(time, true);
@@ -38,7 +41,7 @@ export class ApiModel {
     if (this.isStandalone) return { kind: "None" };
     if (!this.isReachable.value) return { kind: "Unreadable", why: "connection refused" };
     const pods = this.pods.filter((pod) => pod.isInApi).map((pod) => pod.asSeen());
-    return { kind: "Read", domains, pods };
+    return { kind: "Read", domains, pods: [...pods, ...this.podsByClaims()] };
   }
 
   writeStatus(status: NodeStatus): void {

@@ -8,10 +8,9 @@ import { Fact } from "./fact.ts";
 import { WorldTime } from "./world-time.ts";
 
 const ADDRESS = "0000:17:00.0";
-const NODE = "/dev/vfio/devices/vfio0";
 
 function fileOf(uid: string): ClaimFile {
-  const device = { address: ADDRESS, request: "gpu", pool: "node-1/pci0000-16", node: NODE, epoch: "e" };
+  const device = { address: ADDRESS, request: "gpu", pool: "node-1/pci0000-16", node: "/dev/vfio/devices/vfio0", epoch: "e" };
   return { namespace: "default", name: "c", uid, bootId: "boot-1", isVoid: false, devices: [device] };
 }
 
@@ -34,7 +33,8 @@ test("what was written resolves until it is void or removed", async () => {
   await done(port.write(fileOf("b")));
   await done(port.write(fileOf("a")));
   expect(await done(port.read())).toEqual({ files: [fileOf("a"), fileOf("b")], unreadable: [] });
-  expect([folder.resolve("a", [ADDRESS]), folder.resolve("a", ["0000:18:00.0"]), folder.resolve("c", [ADDRESS])]).toEqual([[NODE], null, null]);
+  expect(folder.resolve("a", [ADDRESS])).toEqual(fileOf("a").devices);
+  expect([folder.resolve("a", ["0000:18:00.0"]), folder.resolve("c", [ADDRESS])]).toEqual([null, null]);
   await done(port.void("a"));
   await done(port.void("c"));
   expect([folder.resolve("a", [ADDRESS]), await done(port.read())]).toMatchObject([null, { files: [{ uid: "a", isVoid: true }, { uid: "b" }] }]);
@@ -49,7 +49,7 @@ test("an unwritable folder refuses every change; a damaged file is unreadable an
   folder.areWritable.set(false);
   const changes = [() => port.write(fileOf("b")), () => port.void("a"), () => port.remove("a")];
   for (const change of changes) expect(await done(change())).toBe("CDI_UNWRITABLE");
-  expect(folder.resolve("a", [ADDRESS])).toEqual([NODE]);
+  expect(folder.resolve("a", [ADDRESS])).toEqual(fileOf("a").devices);
   folder.damaged.add("a");
   expect(await done(port.read())).toMatchObject({ files: [], unreadable: [expect.stringContaining("_a.json")] });
   expect(folder.resolve("a", [ADDRESS])).toBeNull();

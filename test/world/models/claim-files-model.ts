@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ClaimFile, ClaimFilesView } from "../../../src/domain/dra/claim-file.ts";
+import type { ClaimFile, ClaimFilesView, PreparedDevice } from "../../../src/domain/dra/claim-file.ts";
 import type { ClaimFilesPort } from "../../../src/kubelet/dra/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { Turnstile } from "../life/turnstile.ts";
@@ -86,12 +86,11 @@ export class ClaimFolder {
     return [...this.files.values()].filter(({ file }) => !file.isVoid && !this.damaged.has(file.uid));
   }
 
-  /** The vfio nodes that the names of a claim's devices stand for; null where one does not resolve. A device without a node has none to give. */
-  resolve(uid: string, addresses: readonly string[]): readonly string[] | null {
+  /** What the names of a claim's devices stand for; null where one does not resolve. */
+  resolve(uid: string, addresses: readonly string[]): readonly PreparedDevice[] | null {
     const found = this.inPlace.find(({ file }) => file.uid === uid)?.file;
-    const devices = addresses.map((address) => found?.devices.find((device) => device.address === address));
-    if (devices.includes(undefined)) return null;
-    return devices.flatMap((device) => device?.node ?? []);
+    const devices = addresses.flatMap((address) => found?.devices.find((device) => device.address === address) ?? []);
+    return devices.length < addresses.length ? null : devices;
   }
 
   reboot(): void {

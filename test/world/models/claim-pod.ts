@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClaimUser } from "../../../src/domain/dra/claim.ts";
+import type { PreparedDevice } from "../../../src/domain/dra/claim-file.ts";
 import type { NodePod } from "../../../src/domain/view.ts";
 
 /** What a pod asks of an extended resource that DRA serves. */
@@ -27,8 +28,8 @@ export class ClaimPod {
   node: string | null = null;
   boundMs: number | null = null;
   stage: ClaimPodStage = "Pending";
-  /** vfio nodes that its container was made with; empty on a host that has none. */
-  nodes: readonly string[] = [];
+  /** What its container was made with. */
+  devices: readonly PreparedDevice[] = [];
   /** Why it did not get on, each time. */
   readonly refusals: string[] = [];
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClaimRef } from "../../../src/domain/dra/claim.ts";
+import type { PreparedDevice } from "../../../src/domain/dra/claim-file.ts";
 import { addressOfDraDevice, DRA_DRIVER } from "../../../src/domain/dra/names.ts";
 import type { GivenDevice } from "../../../src/kubelet/dra/port.ts";
 import type { PodDevices } from "../../../src/kubelet/port.ts";
@@ -48,13 +49,13 @@ export class DraCheckpoint {
   }
 
   /** What the CDI names of a pod's claims stand for now; null: one does not resolve. */
-  nodesOf(pod: ClaimPod, folder: ClaimFolder): readonly string[] | null {
-    const nodes = pod.claimUids.map((uid) => {
+  devicesOf(pod: ClaimPod, folder: ClaimFolder): readonly PreparedDevice[] | null {
+    const found = pod.claimUids.map((uid) => {
       const named = (this.#claims.get(uid)?.given ?? []).filter(({ cdiNames }) => cdiNames.length > 0);
       const addresses = named.map(({ device }) => addressOfDraDevice(device) ?? device);
       return folder.resolve(uid, addresses);
     });
-    return nodes.includes(null) ? null : nodes.flatMap((some) => some ?? []);
+    return found.includes(null) ? null : found.flatMap((some) => some ?? []);
   }
 
   /** Dynamic resources of a pod; one unknown claim drops all of its container. */

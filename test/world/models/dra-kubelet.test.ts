@@ -2,8 +2,6 @@
 import { expect, test } from "vitest";
 import { DraStage, deviceOf, FIRST, POOL, poolOf, SECOND } from "./dra-stage.ts";
 
-const NODES = ["/dev/vfio/devices/0000-17-00-0"];
-
 /** An agent that has published two devices, and is registered. */
 async function staged() {
   const stage = new DraStage();
@@ -32,7 +30,7 @@ test("all claims of a pod come in one call, and podresources shows what was give
   await stage.pass(1_000);
   expect(stage.calls).toEqual(["prepare claim-1", "prepare claim-2"]);
   expect(stage.answered.map(({ arrivedTick }) => arrivedTick)).toEqual(Array(2).fill(stage.answered[0]?.arrivedTick));
-  expect([pod.stage, pod.nodes]).toEqual(["Running", [...NODES, "/dev/vfio/devices/0000-18-00-0"]]);
+  expect([pod.stage, pod.devices.map(({ node }) => node)]).toEqual(["Running", ["/dev/vfio/devices/0000-17-00-0", "/dev/vfio/devices/0000-18-00-0"]]);
   expect(stage.kubelet.listed()).toEqual([
     {
       namespace: "default",

@@ -50,7 +50,7 @@ export class DraKubelet implements DraKubeletSide {
   constructor(parts: DraKubeletParts) {
     this.#parts = parts;
     this.#wiper = new SliceWiper(parts.api);
-    parts.api.onPods(() => this.#look());
+    parts.api.onPods(() => this.look());
     this.start();
   }
 
@@ -113,7 +113,7 @@ export class DraKubelet implements DraKubeletSide {
     for (const plugin of this.#plugins.values()) plugin.lookedFor();
     this.#in(RECONCILE_MS, () => this.#reconcile());
     for (const pod of this.#own()) if (pod.stage === "Prepared") this.#startContainer(pod);
-    this.#look();
+    this.look();
   }
 
   /** Every sandbox is gone: all is prepared again, and nothing unprepared. To be called between `kill` and `start`. */
@@ -127,7 +127,7 @@ export class DraKubelet implements DraKubeletSide {
   /** A change of the pod brings the next try at once. */
   touch(pod: ClaimPod): void {
     if (this.#busy.get(pod.uid) === "Resync") this.#busy.delete(pod.uid);
-    this.#look();
+    this.look();
   }
 
   /** The container is made again, without a call to the plugin. False: a CDI name does not resolve. */
@@ -178,7 +178,8 @@ export class DraKubelet implements DraKubeletSide {
     });
   }
 
-  #look(): void {
+  /** It hears of pods: of those that wait, and of those that are gone. */
+  look(): void {
     const { isCutOff } = this.#parts.kubelet;
     for (const pod of this.#canWork && !isCutOff ? this.#own() : []) {
       const isWanted = pod.isInApi && !pod.isTerminating;
@@ -252,15 +253,15 @@ export class DraKubelet implements DraKubeletSide {
 
   /** The container runtime makes it by the CDI names that are in place now. */
   #startContainer(pod: ClaimPod): boolean {
-    const nodes = this.#checkpoint.nodesOf(pod, this.#parts.folder);
-    if (nodes === null) {
+    const devices = this.#checkpoint.devicesOf(pod, this.#parts.folder);
+    if (devices === null) {
       pod.refusals.push("unresolvable CDI devices");
       this.#in(CONTAINER_BACKOFF_MS, () => {
         if (pod.stage === "Prepared" && pod.isInApi && !pod.isTerminating) this.#startContainer(pod);
       });
       return false;
     }
-    pod.nodes = nodes;
+    pod.devices = devices;
     pod.stage = "Running";
     pod.phase = "Running";
     this.#parts.onRun?.(pod, true);

@@ -15,6 +15,8 @@ export class Fact<T> {
   sinceMs: number;
   /** The last change woke the agent (uevent, poll, watch); else only its timer finds it. */
   loud = true;
+  /** Called after each change. */
+  onSet: (() => void) | null = null;
 
   constructor(time: WorldTime, value: T) {
     this.#time = time;
@@ -34,6 +36,7 @@ export class Fact<T> {
     this.sinceTick = this.#time.tick;
     this.sinceMs = this.#time.nowMs;
     this.loud = loud;
+    this.onSet?.();
     return true;
   }
 }

@@ -18,6 +18,14 @@ const EMPTY_AFTER_START_MS = 1_000;
 
 const FOREIGN: PodDevices = { namespace: "ml", pod: "other", resource: "example.com/accelerator", ids: ["GPU-4711"] };
 
+/** Another manager of the same process, which has its part of podresources. */
+export interface ClaimManager {
+  kill(): void;
+  start(): void;
+  look(): void;
+  listed(): readonly PodDevices[];
+}
+
 /** kubelet's device manager and podresources, as version 1.37 behaves. */
 export class KubeletModel {
   readonly endpoints = new Map<string, Endpoint>();
@@ -47,6 +55,8 @@ export class KubeletModel {
   readonly others: OtherPod[] = [];
   /** Registrations that will be refused. */
   refusals = 0;
+  /** Null: no DRA in this world. */
+  claims: ClaimManager | null = null;
 
   constructor(time: WorldTime, pods: readonly Pod[]) {
     this.#time = time;
@@ -81,6 +91,7 @@ export class KubeletModel {
       }
       pod.isStarting = false;
     }
+    this.claims?.kill();
   }
 
   start(): void {
@@ -90,6 +101,7 @@ export class KubeletModel {
     this.incarnation += 1;
     this.isBlind = this.isCutOff;
     for (const servers of this.#plugins.values()) for (const server of servers()) server.lookForKubelet();
+    this.claims?.start();
   }
 
   cutOff(isCutOff: boolean): boolean {
@@ -99,6 +111,7 @@ export class KubeletModel {
       this.#time.tick += 1;
       this.#seesSinceMs = this.#time.nowMs;
     }
+    this.claims?.look();
     return true;
   }
 
@@ -164,7 +177,7 @@ export class KubeletModel {
       .filter((pod) => pod.stage === "Held" && !pod.isTerminating && !pod.isForgotten)
       .map((pod) => ({ namespace: "default", pod: pod.name, resource: pod.resource, ids: pod.ids }));
     const others = this.others.map(({ listed, address, style, since, ...shown }): PodDevices => shown);
-    return [...ours, ...foreign, ...others];
+    return [...ours, ...foreign, ...others, ...(this.claims?.listed() ?? [])];
   }
 
   /** Since when List shows what is; just after a start it does not. */

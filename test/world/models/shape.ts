@@ -3,6 +3,7 @@ import type { IntentView } from "../../../src/cluster/port.ts";
 import type { DriverBind, Intent, LinkEnable, ResourceRule } from "../../../src/domain/intent.ts";
 import type { Dice } from "../life/dice.ts";
 import { has } from "../runs/capabilities.ts";
+import type { DraWorldShape } from "./dra-shape.ts";
 import type { DeviceShape } from "./host-function.ts";
 import type { UnitShape } from "./module-unit.ts";
 
@@ -52,6 +53,8 @@ export interface WorldShape {
   /** A VM's open resets its device, and with it the stream of its slot. */
   readonly resetsOnOpen: boolean;
   readonly spec: IntentView;
+  /** Absent: no DRA in this world. */
+  readonly dra?: DraWorldShape;
 }
 
 export const REG_BASES = ["0xd97fc000", "0xfed90000", "0xfeda0000"] as const;

@@ -133,4 +133,5 @@ function reboot(world: World): void {
   world.links.reboot();
   world.drivers.reboot();
   world.owner?.boot();
+  world.dra?.reboot();
 }

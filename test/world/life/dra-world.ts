@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What a world has beside its other models when DRA is in it, and the ports by which an agent reaches that. */
+import type { ClaimsPort, SlicesPort } from "../../../src/cluster/dra/port.ts";
+import type { NodePod } from "../../../src/domain/view.ts";
+import type { ClaimFilesPort, DraHandlers, DraPluginPort } from "../../../src/kubelet/dra/port.ts";
+import { ClaimController } from "../models/claim-controller.ts";
+import { ClaimFolder } from "../models/claim-files-model.ts";
+import type { ClaimPod } from "../models/claim-pod.ts";
+import { DraApi } from "../models/dra-api.ts";
+import { DraKubelet } from "../models/dra-kubelet.ts";
+import { DraPluginModel } from "../models/dra-plugin-model.ts";
+import type { DraWorldShape } from "../models/dra-shape.ts";
+import type { HostFunction } from "../models/host-function.ts";
+import { SchedulerModel } from "../models/scheduler-model.ts";
+import { createDice } from "./dice.ts";
+import type { World } from "./world.ts";
+
+/** As the agent is to take them. */
+export interface DraPorts {
+  readonly plugin: (handlers: DraHandlers) => DraPluginPort;
+  readonly files: ClaimFilesPort;
+  readonly slices: SlicesPort;
+  readonly claims: ClaimsPort;
+  /** Name of the node, as slices have it. */
+  readonly node: string;
+}
+
+export class DraWorld {
+  readonly #world: World;
+  readonly api: DraApi;
+  readonly folder: ClaimFolder;
+  readonly kubelet: DraKubelet;
+  readonly scheduler: SchedulerModel;
+  readonly #opened = new Map<ClaimPod, readonly HostFunction[]>();
+
+  constructor(world: World, shape: DraWorldShape) {
+    const { time, turnstile, host, module, specs } = world;
+    this.#world = world;
+    this.api = new DraApi(time, shape.api, world.api.isReachable);
+    world.api.isReachable.onSet = () => this.api.reachChanged();
+    const spanOf = (address: string): string | null => module.find(host.find(address)?.regBase ?? "")?.trust.value ?? null;
+    this.folder = new ClaimFolder({ time, areWritable: specs.areWritable, spanOf, isTmpfs: shape.isCdiTmpfs });
+    this.kubelet = new DraKubelet({
+      api: this.api,
+      kubelet: world.kubelet,
+      folder: this.folder,
+      time,
+      turnstile,
+      onProcessEnd: (process, ended) => world.onProcessEnd(process, ended),
+      onPrepared: (_process, yes) => {
+        if (world.process !== null) world.witness.prepared(world.process, yes);
+      },
+      onFatal: (thrown) => world.witness.fatal(thrown),
+      onRun: (pod, isRunning) => this.#run(pod, isRunning),
+    });
+    world.kubelet.claims = this.kubelet;
+    world.api.podsByClaims = () => this.podsSeen();
+    this.scheduler = new SchedulerModel(this.api, createDice(11), shape.scheduler);
+    new ClaimController(this.api, shape.controllerLagMs);
+  }
+
+  portsOf(process: number): DraPorts {
+    const { time, turnstile } = this.#world;
+    const plugin = (handlers: DraHandlers): DraPluginPort => {
+      const made = new DraPluginModel({ process, time, turnstile, kubelet: this.kubelet, handlers });
+      this.kubelet.attach(made);
+      return made;
+    };
+    return { plugin, files: this.folder.portOf(process, turnstile), ...this.api.portsOf(process, turnstile), node: this.api.node };
+  }
+
+  forget(process: number): void {
+    this.api.forget(process);
+    this.kubelet.forget(process);
+  }
+
+  /** Kubelet is down by now, and no process runs. */
+  reboot(): void {
+    this.kubelet.reboot();
+    this.folder.reboot();
+  }
+
+  /** Pods of this node whose extended resource is served by a claim. */
+  podsSeen(): readonly NodePod[] {
+    return this.api.pods.flatMap((pod) => {
+      const claim = pod.extendedClaim === null ? null : this.api.claims.get(pod.extendedClaim);
+      return pod.asSeen(this.api.node, claim?.value.name ?? null) ?? [];
+    });
+  }
+
+  /** The pod's VM opens what its container was given, or closes it. */
+  #run(pod: ClaimPod, isRunning: boolean): void {
+    const { host, shape } = this.#world;
+    for (const fn of this.#opened.get(pod) ?? []) host.change(fn.opens, Math.max(0, fn.opens.value - 1), false);
+    this.#opened.delete(pod);
+    if (!isRunning) return;
+    const found = pod.devices.map(({ address, node }) => (shape.isSimulated ? host.find(address) : host.behind(node ?? "")));
+    const opened = found.filter((fn) => fn !== null);
+    this.#opened.set(pod, opened);
+    for (const fn of opened) {
+      host.change(fn.opens, fn.opens.value + 1, false);
+      if (shape.resetsOnOpen) host.reset(fn);
+    }
+  }
+}
