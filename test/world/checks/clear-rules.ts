@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What speaks against CLEAR (I4, I5, I6): the checker's own statement, from the models' truth. */
+import { addressOfDraDevice } from "../../../src/domain/dra/names.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
+import type { DraWorld } from "../life/dra-world.ts";
 import { knownToBeTaken } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
+import { isOurs } from "../models/dra-objects.ts";
 import type { Age } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { CLEAR_LEAF, isFatal } from "../models/module-status.ts";
@@ -141,6 +144,11 @@ export function heldObjections(
       sinceOf(pod),
     );
   }
+  // Void or not: what it was given for may still run. It goes by Unprepare, or when neither claim nor pod is there any more.
+  for (const { file, since } of world.dra?.folder.files.values() ?? []) {
+    const isHere = file.bootId === `boot-${world.host.bootId}` && file.devices.some(({ address }) => below.has(address));
+    found.add(isHere, `claim ${file.name} is prepared with a device below`, since);
+  }
 }
 
 /** Its phase is final, whoever wrote it, and none of its containers runs. */
@@ -176,6 +184,20 @@ function againstPods({ world, process, target }: ClearEvidence, found: Objection
   for (const [resource, { server }] of kubelet.endpoints) {
     const listed = server?.process === process.number ? kubelet.healthy(resource).filter((id) => below.has(id)) : [];
     found.add(listed.length > 0, `kubelet still has ${listed.join(" ")} to give away`, EVER);
+  }
+  if (world.dra !== null) againstClaims(world.dra, below, found);
+}
+
+/** What the scheduler has given away, or still may. */
+function againstClaims({ api }: DraWorld, below: ReadonlySet<string>, found: Objections): void {
+  for (const { value, sinceTick, sinceMs } of api.claims.state.items.values()) {
+    const isUsed = value.allocation?.node === api.node && value.reservedFor.length > 0;
+    const has = isUsed && value.allocation?.devices.some(({ device }) => below.has(addressOfDraDevice(device) ?? ""));
+    found.add(has === true, `claim ${value.name} is allocated a device below`, { sinceTick, sinceMs });
+  }
+  for (const { value } of api.pools.state.items.values()) {
+    const free = isOurs(value) ? value.pool.devices.filter(({ address, taints }) => below.has(address) && taints.length === 0) : [];
+    found.add(free.length > 0, `the scheduler still has ${free.map(({ address }) => address).join(" ")} to give away`, EVER);
   }
 }
 

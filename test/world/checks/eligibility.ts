@@ -189,7 +189,8 @@ function againstOtherHands({ world, process, address, purpose }: Question, fn: H
   if (!has("unknownHolders") || purpose === "PreStart" || purpose === "Prepare" || !fn.areHoldersReadable.value || !fn.isSeenOpen) return;
   // While a pod ends, the processes that it leaves behind are its own.
   if (api.pods.some((pod) => pod.isInApi && pod.isAlive && pod.isTerminating)) return;
-  const isKnown = api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
+  const isByClaim = world.dra?.hasOpen(address) === true;
+  const isKnown = isByClaim || api.pods.some((pod) => pod.stage === "Held" && !pod.isForgotten && pod.ids.includes(address));
   const since = [fn.opens, fn.areOpensShown, fn.areHoldersReadable, fn.isPresent, api.lastEnd].map(ageOf).reduce(younger);
   // A search for holders may be so old when it is listed.
   if (world.time.nowMs - since.sinceMs <= SEARCH_IS_GOOD_MS) return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What speaks against a write of a link (I8): the checker's own statement, from the models' truth. */
+import { draDeviceName } from "../../../src/domain/dra/names.ts";
 import type { LinkWrite } from "../../../src/tsm/port.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
 import type { World } from "../life/world.ts";
@@ -57,7 +58,9 @@ function againstConnect({ world, process, isSecuredBefore }: LinkQuestion, { fn,
     found.add(intent !== null && one.regBase !== null && !isSelected(intent, one.regBase), "its unit is not selected", process.intent);
   }
   // Whoever was given a device may have ended by now, and a yes that was written down may never have reached kubelet.
-  const wasGiven = onSlot.some(({ address }) => isWrittenDown(world, address) || api.pods.some((pod) => pod.spans.has(address)));
+  const isClaimed = ({ address }: HostFunction): boolean => world.dra?.api.everAllocated.has(draDeviceName(address)) === true;
+  const byPlugin = ({ address }: HostFunction): boolean => isWrittenDown(world, address) || api.pods.some((pod) => pod.spans.has(address));
+  const wasGiven = onSlot.some((one) => byPlugin(one) || isClaimed(one));
   found.add(!wasGiven, "nobody was ever given a device of it", EVER);
 }
 

@@ -89,6 +89,11 @@ export class DraWorld {
     });
   }
 
+  /** The VM of a pod with a claim has it open. */
+  hasOpen(address: string): boolean {
+    return [...this.#opened.values()].some((functions) => functions.some((fn) => fn.address === address));
+  }
+
   /** The pod's VM opens what its container was given, or closes it. */
   #run(pod: ClaimPod, isRunning: boolean): void {
     const { host, shape } = this.#world;

@@ -36,6 +36,8 @@ export class DraApi {
   claimsLagMs: number;
   /** The agent's token has not the right to write slices, or the status of claims. */
   isRefusing = false;
+  /** Names of devices of this node that some claim was ever allocated. */
+  readonly everAllocated = new Set<string>();
   readonly #podListeners = new Set<() => void>();
   #claimsMade = 0;
 
@@ -95,9 +97,14 @@ export class DraApi {
     const kept = this.claims.get(uid);
     if (kept === null) return null;
     const next = { ...kept.value, ...change };
+    this.#noteAllocation(next);
     if (next.isDeleting && !next.hasFinalizer) this.claims.delete(uid);
     else this.claims.put(uid, next);
     return next;
+  }
+
+  #noteAllocation({ allocation }: StoredClaim): void {
+    if (allocation?.node === this.node) for (const { device } of allocation.devices) this.everAllocated.add(device);
   }
 
   deleteClaim(uid: string): void {

@@ -7,6 +7,7 @@ export interface Kept<T> {
   readonly revision: number;
   /** Number of what had happened when it was written. */
   readonly sinceTick: number;
+  readonly sinceMs: number;
   readonly value: T;
 }
 
@@ -33,7 +34,7 @@ export class Stored<T> {
   }
 
   put(key: string, value: T): Kept<T> {
-    const kept = { revision: this.state.revision + 1, sinceTick: this.#time.tick + 1, value };
+    const kept = { revision: this.state.revision + 1, sinceTick: this.#time.tick + 1, sinceMs: this.#time.nowMs, value };
     this.#set(new Map(this.state.items).set(key, kept));
     return kept;
   }

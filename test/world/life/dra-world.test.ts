@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import { DRA_DRIVER } from "../../../src/domain/dra/names.ts";
+import type { GivenDevice } from "../../../src/kubelet/dra/port.ts";
+import { clearObjections } from "../checks/clear-rules.ts";
+import { EVER } from "../checks/setup-rules.ts";
+import { ClaimPod } from "../models/claim-pod.ts";
+import { PLAIN_DRA_WORLD } from "../models/dra-shape.ts";
+import { deviceOf, POOL, poolOf } from "../models/dra-stage.ts";
+import { GPU, PLAIN, plainIntent, REG_BASES, specOf } from "../models/shape.ts";
+import { Run } from "../runs/history.ts";
+import { advance, step, UP } from "../scenarios/scenario.ts";
+
+const ADDRESS = "0000:17:00.0";
+const RULE = { name: GPU, ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } } as const;
+
+/** A node with DRA. Its agent's part of DRA is played here: one device in a slice, a file for each claim, and no gate. */
+async function played() {
+  const run = new Run({ ...PLAIN, spec: specOf(plainIntent({ resources: [RULE] })), dra: PLAIN_DRA_WORLD }, null);
+  for (const one of UP) await run.take(one);
+  const { world } = run;
+  const { dra, process } = world;
+  if (dra === null || process === null) throw new Error("no DRA, or no agent");
+  const ports = dra.portsOf(process.number);
+  const plugin = ports.plugin({
+    prepare: async (ref): Promise<readonly GivenDevice[]> => {
+      const device = { address: ADDRESS, request: "gpu", pool: POOL, node: null, epoch: "e" };
+      await ports.files.write({ ...ref, bootId: `boot-${world.host.bootId}`, isVoid: false, devices: [device] });
+      return [{ requests: ["gpu"], pool: POOL, device: "0000-17-00-0", cdiNames: ["teeio.dev/claim=0"] }];
+    },
+    unprepare: (ref) => ports.files.remove(ref.uid),
+  });
+  plugin.serve();
+  ports.slices.publish([poolOf([deviceOf(ADDRESS, { attributes: { resourceName: GPU } })])]);
+  await run.take(advance(2_000));
+  return { run, world, dra, plugin };
+}
+
+test("a pod with an extended resource by DRA: allocated, prepared, open, shown by kubelet and by the API, and free again", async () => {
+  const { run, world, dra } = await played();
+  const pod = dra.api.addPod(new ClaimPod("trainer", { extended: { resource: GPU, count: 1 } }));
+  await run.take(advance(1_000));
+  expect([pod.stage, world.host.find(ADDRESS)?.opens.value, dra.hasOpen(ADDRESS)]).toEqual(["Running", 1, true]);
+  const claim = dra.api.claims.get(pod.extendedClaim ?? "")?.value.name;
+  const listed = world.kubelet.listed();
+  expect(listed).toMatchObject([{ pod: "trainer", resource: DRA_DRIVER, claim, ids: [`${POOL}/0000-17-00-0`] }]);
+  const pods = world.api.podsView(new Set(["teeio.dev"]));
+  expect(pods.kind === "Read" ? pods.pods : []).toMatchObject([{ name: "trainer", containers: [{ asks: { [GPU]: 1 }, claims: { [GPU]: claim } }] }]);
+  dra.kubelet.end(pod, false);
+  await run.take(advance(1_000));
+  expect([world.host.find(ADDRESS)?.opens.value, dra.folder.files.size, dra.api.claims.state.items.size]).toEqual([0, 0, 0]);
+  expect(run.violations).toEqual([]);
+  run.abandon();
+});
+
+test("kubelet's restart, a crash of the agent and a reboot reach DRA's models, too", async () => {
+  const { run, world, dra, plugin } = await played();
+  await run.take(step("killKubelet"));
+  expect(dra.kubelet.plugin).toBeNull();
+  await run.take(step("startKubelet"));
+  await run.take(advance(2_000));
+  expect([dra.kubelet.plugin, dra.kubelet.wipedMs.length]).toEqual([plugin, 2]);
+  const pod = dra.api.addPod(new ClaimPod("trainer", { extended: { resource: GPU, count: 1 } }));
+  await run.take(advance(1_000));
+  await run.take(step("crashAgent"));
+  expect([dra.kubelet.plugin, pod.stage, dra.folder.files.size]).toEqual([null, "Running", 1]);
+  await run.take(step("reboot"));
+  expect([pod.stage, dra.folder.files.size, world.host.find(ADDRESS)?.opens.value]).toEqual(["Pending", 0, 0]);
+  expect(run.violations).toEqual([]);
+});
+
+test("the checker sees a claim file that outlives the trust in its device, and a yes behind a closed gate", async () => {
+  const { run, world, dra } = await played();
+  const first = dra.api.addPod(new ClaimPod("trainer", { extended: { resource: GPU, count: 1 } }));
+  await run.take(advance(1_000));
+  world.module.loadModuleAnew();
+  await run.take(step("setIntent", { word: "cleared", at: 0 }));
+  await run.take(advance(30_000));
+  expect(run.violations.join("\n")).toMatch(/claim file of trainer-extended-resources-\d{5}: 0000:17:00.0 is still in it: trust was lost since/);
+  dra.kubelet.end(first, false);
+  dra.api.addPod(new ClaimPod("another", { extended: { resource: GPU, count: 1 } }));
+  await run.take(advance(1_000));
+  expect(run.violations.join("\n")).toContain(`Prepare: ${ADDRESS}: the intent is Cleared`);
+  run.abandon();
+});
+
+test("CLEAR while a claim is prepared, allocated, or a device still in a slice", async () => {
+  const { run, world, dra } = await played();
+  dra.api.addPod(new ClaimPod("trainer", { extended: { resource: GPU, count: 1 } }));
+  await run.take(advance(1_000));
+  const { process } = world;
+  const unit = world.module.find(REG_BASES[0]);
+  if (process === null || unit === null) throw new Error("no agent, or no unit");
+  const target = { regBase: unit.regBase, tdxIommuId: unit.id ?? 0n, setupSeq: unit.seq };
+  const why = clearObjections({ world, process, target, busy: EVER, answeredMs: new Map() }).map((one) => one.why);
+  expect(why).toContainEqual(expect.stringMatching(/^claim trainer-\S+ is prepared with a device below$/));
+  expect(why).toContainEqual(expect.stringMatching(/^claim trainer-\S+ is allocated a device below$/));
+  expect(why).toContain(`the scheduler still has ${ADDRESS} to give away`);
+  run.abandon();
+});
