@@ -98,3 +98,21 @@ test("CLEAR while a claim is prepared, allocated, or a device still in a slice",
   expect(why).toContain(`the scheduler still has ${ADDRESS} to give away`);
   run.abandon();
 });
+
+test("steps: a pod for each way to ask, until it has ended", async () => {
+  for (const word of ["extended", "template", "named"]) {
+    const { run, dra } = await played();
+    await run.take(step("createClaimPod", { word, at: 1 }));
+    await run.take(advance(1_000));
+    await run.take(step("restartClaimContainer", { word: "claim-pod-0" }));
+    await run.take(step("holdWatch", { word: "slices", at: 1 }));
+    await run.take(step("terminateClaimPod", { word: "claim-pod-0" }));
+    expect(dra.api.pods.map(({ stage }) => stage)).toEqual(["Running"]);
+    await run.take(step("finishClaimPod", { word: "claim-pod-0" }));
+    await run.take(advance(1_000));
+    const claims = [...dra.api.claims.state.items.values()].map(({ value }) => value.allocation);
+    expect([claims, dra.folder.files.size, dra.kubelet.known]).toEqual([word === "named" ? [null] : [], 0, []]);
+    expect(run.violations).toEqual([]);
+    run.abandon();
+  }
+});

@@ -6,7 +6,7 @@ import type { ClaimPod } from "./claim-pod.ts";
 import { NodeClaims } from "./dra-claims-port.ts";
 import type { Ask, Droppable, StoredClaim, StoredPool } from "./dra-objects.ts";
 import { NodeSlices } from "./dra-slices-port.ts";
-import { Stored } from "./dra-stored.ts";
+import { Stored, type Watch } from "./dra-stored.ts";
 import type { Fact } from "./fact.ts";
 import { WORLD, type WorldTime } from "./world-time.ts";
 
@@ -38,6 +38,8 @@ export class DraApi {
   isRefusing = false;
   /** Names of devices of this node that some claim was ever allocated. */
   readonly everAllocated = new Set<string>();
+  /** Of the agent that runs, each by itself. */
+  watches: { readonly slices: Watch<StoredPool>; readonly claims: Watch<StoredClaim> } | null = null;
   readonly #podListeners = new Set<() => void>();
   #claimsMade = 0;
 
@@ -61,12 +63,22 @@ export class DraApi {
 
   /** What one life of the agent has. */
   portsOf(process: number, turnstile: Turnstile): { readonly slices: SlicesPort; readonly claims: ClaimsPort } {
-    return { slices: new NodeSlices(this, process, turnstile), claims: new NodeClaims(this, process, turnstile) };
+    const slices = new NodeSlices(this, process, turnstile);
+    const claims = new NodeClaims(this, process, turnstile);
+    this.watches = { slices: slices.watch, claims: claims.watch };
+    return { slices, claims };
+  }
+
+  /** False: there is no agent. */
+  holdWatch(name: "slices" | "claims", isHeld: boolean): boolean {
+    this.watches?.[name].hold(isHeld);
+    return this.watches !== null;
   }
 
   forget(process: number): void {
     this.pools.forget(process);
     this.claims.forget(process);
+    if (this.watches?.slices.owner === process) this.watches = null;
   }
 
   /** A claim for `asks`; of a pod, when it is named as its owner. */

@@ -132,7 +132,7 @@ export class DraKubelet implements DraKubeletSide {
 
   /** The container is made again, without a call to the plugin. False: a CDI name does not resolve. */
   restartContainer(pod: ClaimPod): boolean {
-    if (!this.#canWork || pod.stage !== "Running") return false;
+    if (!this.canWork || pod.stage !== "Running") return false;
     this.#parts.onRun?.(pod, false);
     pod.stage = "Prepared";
     return this.#startContainer(pod);
@@ -145,7 +145,7 @@ export class DraKubelet implements DraKubeletSide {
     pod.phase = "Succeeded";
     pod.isInApi = isKept;
     this.#parts.api.podsChanged();
-    if (this.#canWork) this.#release((uid) => uid === pod.uid);
+    if (this.canWork) this.#release((uid) => uid === pod.uid);
   }
 
   /** `kubectl delete --force`: the API forgets it at once; kubelet ends it when it hears of that. */
@@ -161,7 +161,7 @@ export class DraKubelet implements DraKubeletSide {
   }
 
   /** It runs, and hears of pods. */
-  get #canWork(): boolean {
+  get canWork(): boolean {
     const { isRunning, isBlind } = this.#parts.kubelet;
     return isRunning && !isBlind;
   }
@@ -181,7 +181,7 @@ export class DraKubelet implements DraKubeletSide {
   /** It hears of pods: of those that wait, and of those that are gone. */
   look(): void {
     const { isCutOff } = this.#parts.kubelet;
-    for (const pod of this.#canWork && !isCutOff ? this.#own() : []) {
+    for (const pod of this.canWork && !isCutOff ? this.#own() : []) {
       const isWanted = pod.isInApi && !pod.isTerminating;
       if (!pod.isInApi && pod.stage !== "Over") this.end(pod, false);
       else if (isWanted && pod.stage === "Pending" && !this.#busy.has(pod.uid)) this.#prepare(pod);
@@ -281,6 +281,6 @@ export class DraKubelet implements DraKubeletSide {
 
   #reconcile(): void {
     this.#in(RECONCILE_MS, () => this.#reconcile());
-    if (this.#canWork) this.#release((uid) => !this.#own().some((pod) => pod.uid === uid && pod.isInApi && pod.stage !== "Over"));
+    if (this.canWork) this.#release((uid) => !this.#own().some((pod) => pod.uid === uid && pod.isInApi && pod.stage !== "Over"));
   }
 }

@@ -6,6 +6,7 @@ import type { World } from "../life/world.ts";
 import { has } from "../runs/capabilities.ts";
 import type { Flow, Step, StepKind } from "./step.ts";
 import { AGENT_STEPS } from "./steps-agent.ts";
+import { DRA_STEPS } from "./steps-dra.ts";
 import { DRIVER_STEPS } from "./steps-drivers.ts";
 import { HOST_STEPS } from "./steps-host.ts";
 import { KERNEL_OWNER_STEPS } from "./steps-kernel-owner.ts";
@@ -25,6 +26,7 @@ export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
   ...MODULE_STEPS,
   ...STATUS_STEPS,
   ...KERNEL_OWNER_STEPS,
+  ...DRA_STEPS,
 };
 
 /** What can happen at all, as the switches are. */

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What happens to claims and to the pods that use them. Scripted until the agent takes DRA's ports: a world without DRA has none of it. */
+import type { DraWorld } from "../life/dra-world.ts";
+import { ClaimPod } from "../models/claim-pod.ts";
+import { DROPPABLE } from "../models/dra-objects.ts";
+import { GPU } from "../models/shape.ts";
+import type { Args, StepKind } from "./step.ts";
+
+const PODS = 3;
+
+const alive = (dra: DraWorld): readonly ClaimPod[] => dra.api.pods.filter(({ stage }) => stage !== "Over");
+
+/** A step of a world with DRA. `fits`: whether it is possible now. */
+function inDra(
+  weight: number,
+  fits: (dra: DraWorld) => boolean,
+  act: (dra: DraWorld, args: Args) => boolean,
+  words: readonly string[] = [],
+): StepKind {
+  return {
+    isScripted: true,
+    weight: ({ dra }) => (dra !== null && fits(dra) ? weight : 0),
+    propose: (_world, dice) => ({ at: 1 + dice.below(2), ...(words.length > 0 ? { word: dice.pick(words) } : {}) }),
+    apply: ({ dra }, args) => dra !== null && act(dra, args),
+  };
+}
+
+/** The same on the pod that `word` names. */
+function onPod(weight: number, fits: (pod: ClaimPod) => boolean, act: (dra: DraWorld, pod: ClaimPod) => boolean): StepKind {
+  const fitting = (dra: DraWorld | null): readonly ClaimPod[] => (dra === null ? [] : alive(dra).filter(fits));
+  return {
+    isScripted: true,
+    weight: ({ dra }) => (fitting(dra).length > 0 ? weight : 0),
+    propose: ({ dra }, dice) => ({ word: dice.pick(fitting(dra)).name }),
+    apply: ({ dra }, { word }) => {
+      const pod = fitting(dra).find(({ name }) => name === word);
+      return dra !== null && pod !== undefined && act(dra, pod);
+    },
+  };
+}
+
+/** How a pod asks: by an extended resource, by a claim made from a template, by a claim of a user's, or by the newest one of those that there are. */
+const WAYS = ["extended", "template", "named", "shared"] as const;
+
+function addPod({ api }: DraWorld, { word, at: count = 1 }: Args): boolean {
+  const name = `claim-pod-${api.pods.length}`;
+  const asks = [{ request: "gpu", count, resource: GPU }];
+  const users = [...api.claims.state.items.values()].map(({ value }) => value).filter(({ owner }) => owner === null);
+  const shared = users.at(-1)?.uid;
+  if (word === "shared" && shared === undefined) return false;
+  const uids: Readonly<Record<string, () => string>> = {
+    template: () => api.addClaim(asks, { owner: `uid-of-${name}` }).uid,
+    named: () => api.addClaim(asks).uid,
+    shared: () => shared ?? "",
+  };
+  const uid = uids[word ?? ""]?.();
+  api.addPod(new ClaimPod(name, uid === undefined ? { extended: { resource: GPU, count } } : { claims: [uid] }));
+  return true;
+}
+
+/** Kubelet gets to what it is told only while it runs and sees its API server. */
+const canWork = ({ kubelet }: DraWorld): boolean => kubelet.canWork;
+
+export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
+  createClaimPod: inDra(8, (dra) => alive(dra).length < PODS, addPod, WAYS),
+  restartClaimContainer: onPod(
+    3,
+    ({ stage }) => stage === "Running",
+    (dra, pod) => dra.kubelet.restartContainer(pod),
+  ),
+  terminateClaimPod: onPod(
+    5,
+    ({ isTerminating }) => !isTerminating,
+    (_dra, pod) => {
+      pod.isTerminating = true;
+      return true;
+    },
+  ),
+  finishClaimPod: onPod(
+    8,
+    ({ isTerminating }) => isTerminating,
+    (dra, pod) => {
+      if (pod.node === dra.api.node && !canWork(dra)) return false;
+      dra.kubelet.end(pod, false);
+      return true;
+    },
+  ),
+  completeClaimPod: onPod(
+    2,
+    ({ stage }) => stage === "Running",
+    (dra, pod) => {
+      if (!canWork(dra)) return false;
+      dra.kubelet.end(pod, true);
+      return true;
+    },
+  ),
+  forceDeleteClaimPod: onPod(
+    0.5,
+    ({ isInApi }) => isInApi,
+    (dra, pod) => {
+      dra.kubelet.forceDelete(pod);
+      return true;
+    },
+  ),
+  restartScheduler: inDra(
+    0.5,
+    () => true,
+    ({ scheduler }) => {
+      scheduler.restart();
+      return true;
+    },
+  ),
+  /** A watch of the agent's shows nothing new, or goes on with a new list. */
+  holdWatch: inDra(
+    2,
+    (dra) => dra.api.watches !== null,
+    ({ api }, { word, at }) => api.holdWatch(word === "slices" ? "slices" : "claims", at === 1),
+    ["slices", "claims"],
+  ),
+  refuseDraWrites: inDra(
+    0.5,
+    () => true,
+    ({ api }) => {
+      api.isRefusing = !api.isRefusing;
+      return true;
+    },
+  ),
+  damageClaimFile: inDra(
+    0.3,
+    ({ folder }) => folder.files.size > 0,
+    ({ folder }) => {
+      const [uid] = folder.files.keys();
+      if (uid === undefined) return false;
+      folder.damaged.add(uid);
+      return true;
+    },
+  ),
+  /** The API server goes back to a version, or comes to one, that keeps a field not. */
+  dropField: inDra(
+    0.2,
+    () => true,
+    ({ api }, { word }) => {
+      const field = DROPPABLE.find((one) => one === word) ?? "taints";
+      if (!api.drops.delete(field)) api.drops.add(field);
+      return true;
+    },
+    DROPPABLE,
+  ),
+};
