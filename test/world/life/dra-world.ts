@@ -1,40 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What a world has beside its other models when DRA is in it, and the ports by which an agent reaches that. */
-import type { ClaimsPort, SlicesPort } from "../../../src/cluster/dra/port.ts";
 import type { NodePod } from "../../../src/domain/view.ts";
 import type { ClaimFilesPort, DraHandlers, DraPluginPort } from "../../../src/kubelet/dra/port.ts";
+import type { ApiModel } from "../models/api-model.ts";
 import { ClaimController } from "../models/claim-controller.ts";
 import { ClaimFolder } from "../models/claim-files-model.ts";
 import type { ClaimPod } from "../models/claim-pod.ts";
 import { DraApi } from "../models/dra-api.ts";
+import { type DraApiPorts, draApiPorts } from "../models/dra-api-ports.ts";
+import type { PreparedYes } from "../models/dra-calls.ts";
 import { DraKubelet } from "../models/dra-kubelet.ts";
 import { DraPluginModel } from "../models/dra-plugin-model.ts";
 import type { DraWorldShape } from "../models/dra-shape.ts";
+import type { Fact } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
+import type { HostModel } from "../models/host-model.ts";
+import type { KubeletModel } from "../models/kubelet-model.ts";
+import type { ModuleModel } from "../models/module-model.ts";
 import { SchedulerModel } from "../models/scheduler-model.ts";
+import type { WorldShape } from "../models/shape.ts";
+import type { WorldTime } from "../models/world-time.ts";
 import { createDice } from "./dice.ts";
-import type { World } from "./world.ts";
+import type { Turnstile } from "./turnstile.ts";
 
 /** As the agent is to take them. */
-export interface DraPorts {
+export interface DraPorts extends DraApiPorts {
   readonly plugin: (handlers: DraHandlers) => DraPluginPort;
   readonly files: ClaimFilesPort;
-  readonly slices: SlicesPort;
-  readonly claims: ClaimsPort;
   /** Name of the node, as slices have it. */
   readonly node: string;
 }
 
+/** What DRA's models meet of the rest of the world. */
+export interface AroundDra {
+  readonly shape: Pick<WorldShape, "isSimulated" | "resetsOnOpen">;
+  readonly time: WorldTime;
+  readonly turnstile: Turnstile;
+  readonly host: HostModel;
+  readonly module: ModuleModel;
+  readonly api: ApiModel;
+  readonly kubelet: KubeletModel;
+  /** The folder of CDI specs. */
+  readonly specs: { readonly areWritable: Fact<boolean> };
+  onProcessEnd(process: number, ended: () => void): void;
+}
+
+/** Who is told of it. */
+export interface DraTold {
+  readonly prepared: (yes: PreparedYes) => void;
+  readonly fatal: (thrown: unknown) => void;
+}
+
 export class DraWorld {
-  readonly #world: World;
+  readonly #world: AroundDra;
   readonly api: DraApi;
   readonly folder: ClaimFolder;
   readonly kubelet: DraKubelet;
   readonly scheduler: SchedulerModel;
   readonly #opened = new Map<ClaimPod, readonly HostFunction[]>();
 
-  constructor(world: World, shape: DraWorldShape) {
+  constructor(world: AroundDra, shape: DraWorldShape, told: DraTold) {
     const { time, turnstile, host, module, specs } = world;
     this.#world = world;
     this.api = new DraApi(time, shape.api, world.api.isReachable);
@@ -48,10 +74,8 @@ export class DraWorld {
       time,
       turnstile,
       onProcessEnd: (process, ended) => world.onProcessEnd(process, ended),
-      onPrepared: (_process, yes) => {
-        if (world.process !== null) world.witness.prepared(world.process, yes);
-      },
-      onFatal: (thrown) => world.witness.fatal(thrown),
+      onPrepared: (_process, yes) => told.prepared(yes),
+      onFatal: told.fatal,
       onRun: (pod, isRunning) => this.#run(pod, isRunning),
     });
     world.kubelet.claims = this.kubelet;
@@ -67,7 +91,7 @@ export class DraWorld {
       this.kubelet.attach(made);
       return made;
     };
-    return { plugin, files: this.folder.portOf(process, turnstile), ...this.api.portsOf(process, turnstile), node: this.api.node };
+    return { plugin, files: this.folder.portOf(process, turnstile), ...draApiPorts(this.api, process, turnstile), node: this.api.node };
   }
 
   forget(process: number): void {

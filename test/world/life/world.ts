@@ -4,6 +4,7 @@ import { AppError } from "../../../src/runtime/errors.ts";
 import type { LoadsPort } from "../../../src/seamcall/port.ts";
 import { ApiModel } from "../models/api-model.ts";
 import { AuditDisk } from "../models/audit-disk.ts";
+import type { PreparedYes } from "../models/dra-calls.ts";
 import { DriverWriter } from "../models/driver-writer.ts";
 import { Fact } from "../models/fact.ts";
 import { HostModel } from "../models/host-model.ts";
@@ -97,7 +98,14 @@ export class World implements Surroundings<AgentProcess> {
     this.module.isMute = shape.isMute;
     this.witness = witnessOf(this);
     this.owner = this.#ownerOf(shape);
-    this.dra = shape.dra === undefined ? null : new DraWorld(this, shape.dra);
+    this.dra = this.#draOf(shape);
+  }
+
+  #draOf({ dra }: WorldShape): DraWorld | null {
+    const prepared = (yes: PreparedYes): void => {
+      if (this.process !== null) this.witness.prepared(this.process, yes);
+    };
+    return dra === undefined ? null : new DraWorld(this, dra, { prepared, fatal: (thrown) => this.witness.fatal(thrown) });
   }
 
   #ownerOf({ kernelOwner, latencyMs }: WorldShape): KernelOwner | null {

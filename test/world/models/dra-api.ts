@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ClaimsPort, SlicesPort } from "../../../src/cluster/dra/port.ts";
 import { AppError } from "../../../src/runtime/errors.ts";
 import type { Point, Turnstile } from "../life/turnstile.ts";
 import type { ClaimPod } from "./claim-pod.ts";
-import { NodeClaims } from "./dra-claims-port.ts";
 import type { Ask, Droppable, StoredClaim, StoredPool } from "./dra-objects.ts";
-import { NodeSlices } from "./dra-slices-port.ts";
 import { Stored, type Watch } from "./dra-stored.ts";
 import type { Fact } from "./fact.ts";
 import { WORLD, type WorldTime } from "./world-time.ts";
@@ -59,14 +56,6 @@ export class DraApi {
   reachChanged(): void {
     this.pools.reachChanged();
     this.claims.reachChanged();
-  }
-
-  /** What one life of the agent has. */
-  portsOf(process: number, turnstile: Turnstile): { readonly slices: SlicesPort; readonly claims: ClaimsPort } {
-    const slices = new NodeSlices(this, process, turnstile);
-    const claims = new NodeClaims(this, process, turnstile);
-    this.watches = { slices: slices.watch, claims: claims.watch };
-    return { slices, claims };
   }
 
   /** False: there is no agent. */

@@ -12,6 +12,7 @@ import { ClaimController } from "./claim-controller.ts";
 import { ClaimFolder } from "./claim-files-model.ts";
 import { type ClaimPod, ClaimPod as Pod } from "./claim-pod.ts";
 import { DraApi, type DraApiShape, PLAIN_DRA } from "./dra-api.ts";
+import { draApiPorts } from "./dra-api-ports.ts";
 import type { PreparedYes } from "./dra-calls.ts";
 import { DraKubelet } from "./dra-kubelet.ts";
 import { DraPluginModel } from "./dra-plugin-model.ts";
@@ -68,7 +69,7 @@ export class DraStage {
 
   /** One life of the agent: it writes a claim file, and gives what the claim was allocated. */
   agent(number = 1) {
-    const ports = this.api.portsOf(number, this.turnstile);
+    const ports = draApiPorts(this.api, number, this.turnstile);
     const files = this.folder.portOf(number, this.turnstile);
     const prepare = async (ref: ClaimRef): Promise<readonly GivenDevice[]> => {
       this.calls.push(`prepare ${ref.name}`);
