@@ -28,25 +28,23 @@ export interface DraCallParts {
   readonly onFatal: (thrown: unknown) => void;
 }
 
-/** By UID: what was given, or why not. */
-export type PrepareAnswer = ReadonlyMap<string, readonly GivenDevice[] | string>;
-
 /** Kubelet's own end comes first: the plugin sees the call cancelled. */
 export type Cancel = () => void;
+
+/** By UID: what was given, or why not. */
+export type PrepareAnswer = ReadonlyMap<string, readonly GivenDevice[] | string>;
 
 /** Every claim gets an answer, at the latest after 45 s. */
 export function callPrepare(parts: DraCallParts, plugin: DraPluginModel, claims: readonly ClaimRef[], then: (answer: PrepareAnswer) => void): Cancel {
   const { time } = parts;
   time.tick += 1;
   const arrived = { arrivedTick: time.tick, arrivedMs: time.nowMs };
-  const call = new AbortController();
-  const one = async (claim: ClaimRef): Promise<readonly GivenDevice[] | string> => {
-    const given = await answerOf(parts, () => plugin.handlers.prepare(claim, call.signal));
+  const one = async (claim: ClaimRef, signal: AbortSignal): Promise<readonly GivenDevice[] | string> => {
+    const given = await answerOf(parts, () => plugin.handlers.prepare(claim, signal));
     if (typeof given !== "string") parts.onPrepared(plugin.process, { claim, given, ...arrived });
     return given;
   };
-  const failed = (why: string): PrepareAnswer => new Map(claims.map(({ uid }) => [uid, why]));
-  return begin(parts, { plugin, claims, point: "prepare.answer", call, failed, one }, then);
+  return begin(parts, { plugin, claims, point: "prepare.answer", one }, then);
 }
 
 /** By UID: null, or why not. */
@@ -58,23 +56,20 @@ export function callUnprepare(
   claims: readonly ClaimRef[],
   then: (answer: UnprepareAnswer) => void,
 ): Cancel {
-  const call = new AbortController();
   const one = (claim: ClaimRef): Promise<string | null> => answerOf(parts, () => plugin.handlers.unprepare(claim).then(() => null));
-  const failed = (why: string): UnprepareAnswer => new Map(claims.map(({ uid }) => [uid, why]));
-  return begin(parts, { plugin, claims, point: "unprepare.answer", call, failed, one }, then);
+  return begin(parts, { plugin, claims, point: "unprepare.answer", one }, then);
 }
 
 interface Call<T> {
   readonly plugin: DraPluginModel;
   readonly claims: readonly ClaimRef[];
   readonly point: "prepare.answer" | "unprepare.answer";
-  readonly call: AbortController;
-  readonly failed: (why: string) => ReadonlyMap<string, T | string>;
-  readonly one: (claim: ClaimRef) => Promise<T | string>;
+  readonly one: (claim: ClaimRef, signal: AbortSignal) => Promise<T | string>;
 }
 
 function begin<T>(parts: DraCallParts, asked: Call<T>, then: (answer: ReadonlyMap<string, T | string>) => void): Cancel {
-  const { plugin, claims, point, call, failed, one } = asked;
+  const { plugin, claims, point, one } = asked;
+  const call = plugin.begin();
   let isOver = false;
   const end = (answer: ReadonlyMap<string, T | string>): void => {
     if (isOver) return;
@@ -82,18 +77,16 @@ function begin<T>(parts: DraCallParts, asked: Call<T>, then: (answer: ReadonlyMa
     call.abort();
     then(answer);
   };
-  for (const { uid } of claims) plugin.called(uid);
-  parts.onProcessEnd(plugin.process, () => end(failed("the plugin is gone")));
+  const failed = (why: string): void => end(new Map(claims.map(({ uid }) => [uid, why])));
+  parts.onProcessEnd(plugin.process, () => failed("the plugin is gone"));
   // Also of a plugin that is stopped.
-  parts.time.after(WORLD, CALL_MS, () => end(failed("DeadlineExceeded")));
-  const answers = claims.map(async (claim): Promise<readonly [string, T | string]> => [claim.uid, await one(claim)]);
-  void Promise.all(answers).then((all) =>
-    parts.turnstile.pass(plugin.process, point, () => {
-      for (const { uid } of claims) plugin.ended(uid);
-      end(new Map(all));
-    }),
-  );
-  return () => end(failed("kubelet is gone"));
+  parts.time.after(WORLD, CALL_MS, () => failed("DeadlineExceeded"));
+  const works = claims.map((claim) => ({ claim, ...plugin.work(claim.uid, call.signal, () => one(claim, call.signal)) }));
+  const answers = works.map(async ({ claim, answer }): Promise<readonly [string, T | string]> => [claim.uid, await answer]);
+  const passed = Promise.all(answers).then((all) => parts.turnstile.pass(plugin.process, point, () => end(new Map(all))));
+  for (const { claim, done } of works) void Promise.all([passed, done]).then(() => plugin.ended(claim.uid));
+  void passed.then(() => plugin.finished(call));
+  return () => failed("kubelet is gone");
 }
 
 async function answerOf<T>({ onFatal }: DraCallParts, ask: () => Promise<T>): Promise<T | string> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ApplyOutcome, ClaimsPort, DeviceConditions } from "../../../src/cluster/dra/port.ts";
-import type { ClaimRef, ClaimsView, NodeClaim } from "../../../src/domain/dra/claim.ts";
+import type { ClaimRef, NodeClaim } from "../../../src/domain/dra/claim.ts";
 import type { Reading } from "../../../src/domain/view.ts";
 import { AppError, isAppError, messageOf } from "../../../src/runtime/errors.ts";
 import type { Turnstile } from "../life/turnstile.ts";
@@ -29,7 +29,7 @@ export class NodeClaims implements ClaimsPort {
     });
   }
 
-  current(): ClaimsView | null {
+  current(): Reading<readonly NodeClaim[]> | null {
     if (this.watch.problem !== "") return { kind: "Unreadable", why: this.watch.problem };
     const seen = this.watch.get();
     return seen && { kind: "Read", value: this.#ofNode(seen) };

@@ -88,21 +88,54 @@ test("a refused prepare is tried again 69 s later, or when the pod changes", asy
   expect(other.stage).toBe("Running");
 });
 
-test("a call ends after 45 s, or with the agent's process", async () => {
-  const { stage } = await staged();
+test("a call ends after 42 s, or with the agent's process", async () => {
+  const { stage, agent } = await staged();
   const { pod } = podWith(stage, "pod-0");
   stage.turnstile.stalled = "claims.get";
-  await stage.pass(250 + 44_999);
+  await stage.pass(250 + 41_999);
   expect(pod.refusals).toEqual([]);
   await stage.pass(1);
-  expect(pod.refusals).toEqual(["DeadlineExceeded"]);
+  expect(pod.refusals).toEqual(["not answered in time"]);
+  // What the call was about is still worked on: the next one waits for it.
+  expect(agent.plugin.publication().inCalls).toEqual(pod.claims);
   await stage.pass(69_000);
+  expect(stage.calls).toEqual(["prepare claim-1"]);
   stage.killAgent();
-  expect(pod.refusals).toEqual(["DeadlineExceeded", "the plugin is gone"]);
+  expect(pod.refusals).toEqual(["not answered in time", "the plugin is gone"]);
   stage.turnstile.stalled = null;
   stage.agent(2);
   await stage.pass(69_000);
   expect(pod.stage).toBe("Running");
+});
+
+test("a call to a plugin that is stopped ends after 45 s; one whose kubelet is gone is cancelled", async () => {
+  const { stage, agent } = await staged();
+  const { pod } = podWith(stage, "pod-0");
+  await stage.pass(0);
+  stage.turnstile.frozen = 1;
+  stage.time.frozen = 1;
+  await stage.pass(250 + 44_999);
+  expect(pod.refusals).toEqual([]);
+  await stage.pass(1);
+  expect(pod.refusals).toEqual(["DeadlineExceeded"]);
+  stage.turnstile.frozen = null;
+  stage.time.frozen = null;
+  await stage.pass(0);
+  expect(agent.plugin.publication().inCalls).toEqual([]);
+  stage.waitsForEnd = true;
+  await stage.pass(69_000);
+  expect(agent.plugin.publication().inCalls).toEqual(pod.claims);
+  stage.killKubelet();
+  await stage.pass(0);
+  expect([agent.plugin.publication().inCalls, pod.refusals]).toEqual([[], ["DeadlineExceeded"]]);
+});
+
+test("what a handler says when its call is over is still answered", async () => {
+  const { stage } = await staged();
+  stage.waitsForEnd = true;
+  const { pod } = podWith(stage, "pod-0");
+  await stage.pass(250 + 40_000);
+  expect(pod.refusals).toEqual(["still waiting"]);
 });
 
 test("unprepared when the pod has ended, and again until it is answered with a yes", async () => {

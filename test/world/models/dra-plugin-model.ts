@@ -5,6 +5,11 @@ import type { WorldTime } from "./world-time.ts";
 
 /** Kubelet's watcher of registration sockets looks once a second. */
 const FOUND_AFTER_MS = 1_000;
+/** A call is over so long after it began; what its handlers then say within the grace is still answered. */
+const CALL_MS = 40_000;
+const GRACE_MS = 2_000;
+/** How long it waits for answers when it is closed. */
+const CLOSE_MS = 3_000;
 /** What it was told of a device's health counts for so long. */
 const HEALTH_STALE_MS = 30_000;
 
@@ -32,6 +37,10 @@ export class DraPluginModel implements DraPluginPort {
   readonly #parts: DraPluginParts;
   readonly #listeners = new Set<() => void>();
   readonly #inCalls: string[] = [];
+  readonly #calls = new Set<AbortController>();
+  /** The newest work on each claim. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #allEnded: (() => void) | null = null;
   #isServing = false;
   #isClosed = false;
   #isRegistered = false;
@@ -53,7 +62,7 @@ export class DraPluginModel implements DraPluginPort {
   }
 
   publication(): DraPublication {
-    return { registered: this.#isRegistered, inCalls: [...this.#inCalls], problem: this.#problem };
+    return { registered: this.#isRegistered, inCalls: [...new Set(this.#inCalls)].sort(), problem: this.#problem };
   }
 
   health(devices: readonly DeviceHealth[]): void {
@@ -76,8 +85,10 @@ export class DraPluginModel implements DraPluginPort {
     return () => void this.#listeners.delete(listener);
   }
 
-  close(): Promise<void> {
-    return this.#parts.turnstile.pass(this.process, "dra.close", () => {
+  async close(): Promise<void> {
+    for (const call of this.#calls) call.abort();
+    if (this.#calls.size > 0) await this.#ends();
+    await this.#parts.turnstile.pass(this.process, "dra.close", () => {
       if (this.#isClosed) return;
       this.#isClosed = true;
       const wasServing = this.#isServing;
@@ -104,14 +115,44 @@ export class DraPluginModel implements DraPluginPort {
     });
   }
 
-  called(uid: string): void {
+  /** A call of kubelet's. It is over after 40 s, when its caller is gone, or when the plugin is closed. */
+  begin(): AbortController {
+    const call = new AbortController();
+    this.#calls.add(call);
+    this.#parts.time.after(this.process, CALL_MS, () => call.abort());
+    return call;
+  }
+
+  finished(call: AbortController): void {
+    this.#calls.delete(call);
+    if (this.#calls.size === 0) this.#allEnded?.();
+  }
+
+  /** One claim of a call; never two at once for one claim. `done`: nothing works on it any more, whatever was answered. */
+  work<T>(uid: string, signal: AbortSignal, ask: () => Promise<T>): { readonly answer: Promise<T | string>; readonly done: Promise<unknown> } {
     this.#inCalls.push(uid);
     this.#tell();
+    const before = this.#turns.get(uid) ?? Promise.resolve();
+    const done = before.then(async (): Promise<T | string> => (signal.aborted ? "its turn came after the end of the call" : await ask()));
+    this.#turns.set(uid, done);
+    const late = new Promise<string>((resolve) => {
+      const wait = (): void => void this.#parts.time.after(this.process, GRACE_MS, () => resolve("not answered in time"));
+      signal.addEventListener("abort", wait);
+    });
+    return { answer: Promise.race([done, late]), done };
   }
 
   ended(uid: string): void {
     this.#inCalls.splice(this.#inCalls.indexOf(uid), 1);
     this.#tell();
+  }
+
+  /** No call is being answered any more, or that took too long. */
+  #ends(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#allEnded = resolve;
+      this.#parts.time.after(this.process, CLOSE_MS, resolve);
+    });
   }
 
   #tell(): void {

@@ -48,6 +48,8 @@ export class DraStage {
   readonly calls: string[] = [];
   /** The agent refuses with it; empty: it does not. */
   refusal = "";
+  /** The agent holds a call until it is over, and then says so. */
+  waitsForEnd = false;
   #ended: (() => void)[] = [];
 
   constructor(shape: Partial<DraApiShape> = {}, scheduler: Partial<SchedulerShape> = {}) {
@@ -71,9 +73,11 @@ export class DraStage {
   agent(number = 1) {
     const ports = draApiPorts(this.api, number, this.turnstile);
     const files = this.folder.portOf(number, this.turnstile);
-    const prepare = async (ref: ClaimRef): Promise<readonly GivenDevice[]> => {
+    const prepare = async (ref: ClaimRef, signal: AbortSignal): Promise<readonly GivenDevice[]> => {
       this.calls.push(`prepare ${ref.name}`);
       if (this.refusal !== "") throw new AppError("LINK_PENDING", this.refusal);
+      if (this.waitsForEnd) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      if (this.waitsForEnd) throw new AppError("LINK_PENDING", "still waiting");
       const claim = await ports.claims.get(ref);
       if (claim === null) throw new AppError("UNKNOWN_DEVICE", "no such claim");
       await files.write({ ...ref, bootId: "boot-1", isVoid: false, devices: claim.devices.map(preparedOf) });
