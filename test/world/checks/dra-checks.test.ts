@@ -26,7 +26,7 @@ const BY_DRA = specOf(
 
 function fileOf(uid: string, addresses: readonly string[], about: Partial<ClaimFile> = {}): ClaimFile {
   const devices = addresses.map((address) => ({ address, request: "gpu", pool: POOL, node: null, epoch: "e" }));
-  return { namespace: "default", name: uid, uid, bootId: "boot-1", isVoid: false, devices, ...about };
+  return { namespace: "default", name: uid, uid, bootId: "boot-1", simulated: true, isVoid: false, devices, ...about };
 }
 
 /** A node that is trusted, with its GPUs in the ledger DRA, and a claim for the first one, prepared. */
@@ -73,7 +73,9 @@ test("a device in both ledgers", () => {
 
 test("a device in two claims of this boot, void or not", () => {
   const one = fileOf("a", [FIRST, SECOND]);
-  expect(inTwoClaims([one, fileOf("b", [SECOND], { isVoid: true })], "boot-1")).toEqual([`${SECOND} is prepared for default/a and for default/b`]);
+  expect(inTwoClaims([one, fileOf("b", [SECOND], { simulated: true, isVoid: true })], "boot-1")).toEqual([
+    `${SECOND} is prepared for default/a and for default/b`,
+  ]);
   expect(inTwoClaims([one, fileOf("b", [SECOND], { bootId: "boot-0" })], "boot-1")).toEqual([]);
 });
 
@@ -106,7 +108,7 @@ test("a yes behind an open gate, for what the claim was allocated", async () => 
 
 test("a yes behind a closed gate, without a file, or for what another claim has", async () => {
   const { run, world, folder, api, claim, judge } = await prepared();
-  folder.put(fileOf("b", [FIRST], { isVoid: true }));
+  folder.put(fileOf("b", [FIRST], { simulated: true, isVoid: true }));
   expect(judge()).toEqual([`Prepare: ${FIRST}: claim b has it`]);
   folder.remove("b");
   folder.void(claim.uid);

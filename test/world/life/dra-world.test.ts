@@ -25,7 +25,7 @@ async function played() {
   const plugin = ports.plugin({
     prepare: async (ref): Promise<readonly GivenDevice[]> => {
       const device = { address: ADDRESS, request: "gpu", pool: POOL, node: null, epoch: "e" };
-      await ports.files.write({ ...ref, bootId: `boot-${world.host.bootId}`, isVoid: false, devices: [device] });
+      await ports.files.write({ ...ref, bootId: `boot-${world.host.bootId}`, simulated: true, isVoid: false, devices: [device] });
       return [{ requests: ["gpu"], pool: POOL, device: "0000-17-00-0", cdiNames: ["teeio.dev/claim=0"] }];
     },
     unprepare: (ref) => ports.files.remove(ref.uid),

@@ -11,7 +11,7 @@ const ADDRESS = "0000:17:00.0";
 
 function fileOf(uid: string): ClaimFile {
   const device = { address: ADDRESS, request: "gpu", pool: "node-1/pci0000-16", node: "/dev/vfio/devices/vfio0", epoch: "e" };
-  return { namespace: "default", name: "c", uid, bootId: "boot-1", isVoid: false, devices: [device] };
+  return { namespace: "default", name: "c", uid, bootId: "boot-1", simulated: true, isVoid: false, devices: [device] };
 }
 
 function folderOf(isTmpfs = true) {
@@ -37,7 +37,10 @@ test("what was written resolves until it is void or removed", async () => {
   expect([folder.resolve("a", ["0000:18:00.0"]), folder.resolve("c", [ADDRESS])]).toEqual([null, null]);
   await done(port.void("a"));
   await done(port.void("c"));
-  expect([folder.resolve("a", [ADDRESS]), await done(port.read())]).toMatchObject([null, { files: [{ uid: "a", isVoid: true }, { uid: "b" }] }]);
+  expect([folder.resolve("a", [ADDRESS]), await done(port.read())]).toMatchObject([
+    null,
+    { files: [{ uid: "a", simulated: true, isVoid: true }, { uid: "b" }] },
+  ]);
   await done(port.remove("a"));
   await done(port.remove("b"));
   expect(await done(port.read())).toEqual({ files: [], unreadable: [] });
