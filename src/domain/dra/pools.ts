@@ -53,7 +53,9 @@ export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
       const devices = on
         .map(({ verdict, taints }) => deviceOf(verdict, taints, inputs, taken))
         .toSorted((a, b) => compareAddress(a.owner, b.owner) || compareAddress(a.address, b.address));
-      return { name, devices, streams: streamsOf(inputs, devices, new Set(claimed.keys())) };
+      const streams = streamsOf(inputs, devices, new Set(claimed.keys()));
+      // A device that takes of a counter that is not there makes the whole pool unusable.
+      return { name, streams, devices: streams === null ? devices.map((device) => ({ ...device, streams: 0 as const })) : devices };
     });
 }
 

@@ -108,7 +108,7 @@ describe("IDE streams of a pool", () => {
   it("are taken once by a slot, by the function that is allocated", () => {
     const functions = [{ address: A }, { address: A1, functionType: "Virtual", physicalFunction: A } as const, { address: B }];
     const taken = (claims: readonly NodeClaim[]) =>
-      Object.fromEntries(pools({ functions, claims }).flatMap(({ devices }) => devices.map(({ address, streams }) => [address, streams])));
+      Object.fromEntries(pools({ intent, functions, claims }).flatMap(({ devices }) => devices.map(({ address, streams }) => [address, streams])));
     expect(taken([])).toEqual({ [A]: 1, [A1]: 1, [B]: 1 });
     expect(taken([claimOf(A1)])).toEqual({ [A]: 0, [A1]: 1, [B]: 1 });
   });

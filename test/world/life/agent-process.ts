@@ -171,7 +171,7 @@ export class AgentProcess {
         write: (status) => pass("status.write", () => api.writeStatus(status)),
         event: () => undefined,
       },
-      dra: null,
+      dra: world.dra?.portsOf(this.number) ?? null,
       onFatal: (thrown) => witness.fatal(thrown),
     };
   }

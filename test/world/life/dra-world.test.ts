@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { DRA_DRIVER } from "../../../src/domain/dra/names.ts";
-import type { GivenDevice } from "../../../src/kubelet/dra/port.ts";
 import { clearObjections } from "../checks/clear-rules.ts";
 import { EVER } from "../checks/setup-rules.ts";
 import { ClaimPod } from "../models/claim-pod.ts";
 import { PLAIN_DRA_WORLD } from "../models/dra-shape.ts";
-import { deviceOf, POOL, poolOf } from "../models/dra-stage.ts";
+import { POOL } from "../models/dra-stage.ts";
 import { GPU, PLAIN, plainIntent, REG_BASES, specOf } from "../models/shape.ts";
 import { Run } from "../runs/history.ts";
 import { advance, step, UP } from "../scenarios/scenario.ts";
@@ -14,26 +13,15 @@ import { advance, step, UP } from "../scenarios/scenario.ts";
 const ADDRESS = "0000:17:00.0";
 const RULE = { name: GPU, ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } } as const;
 
-/** A node with DRA. Its agent's part of DRA is played here: one device in a slice, a file for each claim, and no gate. */
+/** A node with DRA, whose agent has published its device. */
 async function played() {
   const run = new Run({ ...PLAIN, spec: specOf(plainIntent({ resources: [RULE] })), dra: PLAIN_DRA_WORLD }, null);
   for (const one of UP) await run.take(one);
   const { world } = run;
   const { dra, process } = world;
   if (dra === null || process === null) throw new Error("no DRA, or no agent");
-  const ports = dra.portsOf(process.number);
-  const plugin = ports.plugin({
-    prepare: async (ref): Promise<readonly GivenDevice[]> => {
-      const device = { address: ADDRESS, request: "gpu", pool: POOL, node: null, epoch: "e" };
-      await ports.files.write({ ...ref, bootId: `boot-${world.host.bootId}`, simulated: true, isVoid: false, devices: [device] });
-      return [{ requests: ["gpu"], pool: POOL, device: "0000-17-00-0", cdiNames: ["teeio.dev/claim=0"] }];
-    },
-    unprepare: (ref) => ports.files.remove(ref.uid),
-  });
-  plugin.serve();
-  ports.slices.publish([poolOf([deviceOf(ADDRESS, { attributes: { resourceName: GPU } })])]);
   await run.take(advance(2_000));
-  return { run, world, dra, plugin };
+  return { run, world, dra };
 }
 
 test("a pod with an extended resource by DRA: allocated, prepared, open, shown by kubelet and by the API, and free again", async () => {
@@ -54,7 +42,8 @@ test("a pod with an extended resource by DRA: allocated, prepared, open, shown b
 });
 
 test("kubelet's restart, a crash of the agent and a reboot reach DRA's models, too", async () => {
-  const { run, world, dra, plugin } = await played();
+  const { run, world, dra } = await played();
+  const { plugin } = dra.kubelet;
   await run.take(step("killKubelet"));
   expect(dra.kubelet.plugin).toBeNull();
   await run.take(step("startKubelet"));
@@ -69,18 +58,20 @@ test("kubelet's restart, a crash of the agent and a reboot reach DRA's models, t
   expect(run.violations).toEqual([]);
 });
 
-test("the checker sees a claim file that outlives the trust in its device, and a yes behind a closed gate", async () => {
+test("a claim file is void from the loss of trust on, and behind a closed gate no claim is prepared", async () => {
   const { run, world, dra } = await played();
   const first = dra.api.addPod(new ClaimPod("trainer", { extended: { resource: GPU, count: 1 } }));
   await run.take(advance(1_000));
+  expect(dra.folder.inPlace).toHaveLength(1);
   world.module.loadModuleAnew();
   await run.take(step("setIntent", { word: "cleared", at: 0 }));
   await run.take(advance(30_000));
-  expect(run.violations.join("\n")).toMatch(/claim file of trainer-extended-resources-\d{5}: 0000:17:00.0 is still in it: trust was lost since/);
+  expect([dra.folder.inPlace.length, dra.folder.files.size]).toEqual([0, 1]);
   dra.kubelet.end(first, false);
-  dra.api.addPod(new ClaimPod("another", { extended: { resource: GPU, count: 1 } }));
+  const another = dra.api.addPod(new ClaimPod("another", { extended: { resource: GPU, count: 1 } }));
   await run.take(advance(1_000));
-  expect(run.violations.join("\n")).toContain(`Prepare: ${ADDRESS}: the intent is Cleared`);
+  expect([another.stage, dra.folder.files.size]).toEqual(["Pending", 0]);
+  expect(run.violations).toEqual([]);
   run.abandon();
 });
 

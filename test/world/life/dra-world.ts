@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What a world has beside its other models when DRA is in it, and the ports by which an agent reaches that. */
+import type { DraPorts } from "../../../src/agent/ports.ts";
 import type { NodePod } from "../../../src/domain/view.ts";
-import type { ClaimFilesPort, DraHandlers, DraPluginPort } from "../../../src/kubelet/dra/port.ts";
+import type { DraHandlers, DraPluginPort } from "../../../src/kubelet/dra/port.ts";
 import type { ApiModel } from "../models/api-model.ts";
 import { ClaimController } from "../models/claim-controller.ts";
 import { ClaimFolder } from "../models/claim-files-model.ts";
 import type { ClaimPod } from "../models/claim-pod.ts";
 import { DraApi } from "../models/dra-api.ts";
-import { type DraApiPorts, draApiPorts } from "../models/dra-api-ports.ts";
+import { draApiPorts } from "../models/dra-api-ports.ts";
 import type { PreparedYes } from "../models/dra-calls.ts";
 import { DraKubelet } from "../models/dra-kubelet.ts";
 import { DraPluginModel } from "../models/dra-plugin-model.ts";
@@ -23,14 +24,6 @@ import type { WorldShape } from "../models/shape.ts";
 import type { WorldTime } from "../models/world-time.ts";
 import { createDice } from "./dice.ts";
 import type { Turnstile } from "./turnstile.ts";
-
-/** As the agent is to take them. */
-export interface DraPorts extends DraApiPorts {
-  readonly plugin: (handlers: DraHandlers) => DraPluginPort;
-  readonly files: ClaimFilesPort;
-  /** Name of the node, as slices have it. */
-  readonly node: string;
-}
 
 /** What DRA's models meet of the rest of the world. */
 export interface AroundDra {

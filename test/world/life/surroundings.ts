@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { DraPorts } from "../../../src/agent/ports.ts";
 import type { CdiOutcome, CdiResource } from "../../../src/kubelet/port.ts";
 import type { LoadsPort } from "../../../src/seamcall/port.ts";
 import type { ApiModel } from "../models/api-model.ts";
@@ -33,6 +34,8 @@ export interface Surroundings<Process> {
   readonly dice: Dice;
   /** The one process that may write to the driver. */
   readonly writer: { value: number | null };
+  /** Null: no DRA in this world. */
+  readonly dra: { portsOf(process: number): DraPorts } | null;
   readonly proofs: { readonly lines: readonly string[] | null };
   readonly audit: AuditDisk;
   readonly intentDelayMs: number;

@@ -26,7 +26,7 @@ export interface StoredAllocation {
   readonly devices: readonly Omit<ClaimDevice, "conditions">[];
 }
 
-/** `count` devices for one request; `resource`: of that value of the attribute `resourceName`. */
+/** `count` devices for one request; `resource`: of that value of the attribute `resource`. */
 export interface Ask {
   readonly request: string;
   readonly count: number;
@@ -50,7 +50,7 @@ export interface StoredClaim extends ClaimRef {
 }
 
 /** The attribute by which a request selects devices here. */
-export const RESOURCE_ATTRIBUTE = "resourceName";
+export const RESOURCE_ATTRIBUTE = "resource";
 
 /** As the API server gives it back. */
 export function keptOf(pool: Pool, drops: ReadonlySet<Droppable>): Pool {

@@ -161,7 +161,7 @@ test("two claims, one fails: both are freed, one a cycle, and the pod goes to th
 test("an extended resource: the claim is the scheduler's, goes with a failure, and comes again under another name", async () => {
   const stage = await stageWith([BOTH]);
   const pod = stage.addPod("pod-0", { extended: { resource: "teeio.dev/gpu", count: 1 } });
-  change(stage, poolOf([deviceOf(FIRST, { ...BOUND_LATE, attributes: { resourceName: "teeio.dev/gpu" } }), deviceOf(SECOND, BOUND_LATE)]));
+  change(stage, poolOf([deviceOf(FIRST, { ...BOUND_LATE, attributes: { resource: "teeio.dev/gpu" } }), deviceOf(SECOND, BOUND_LATE)]));
   await stage.pass(1_000);
   const first = pod.extendedClaim ?? "";
   expect(truth(stage, first)?.name).toMatch(/^pod-0-extended-resources-\d{5}$/);
@@ -232,7 +232,7 @@ test("a second pod of a claim waits with the first one, and is refused when its 
 test("a restart of the scheduler keeps allocations and their clocks", async () => {
   const stage = await stageWith([BOTH]);
   const pod = stage.addPod("pod-0", { extended: { resource: "teeio.dev/gpu", count: 1 } });
-  change(stage, poolOf([deviceOf(FIRST, { ...BOUND_LATE, attributes: { resourceName: "teeio.dev/gpu" } })]));
+  change(stage, poolOf([deviceOf(FIRST, { ...BOUND_LATE, attributes: { resource: "teeio.dev/gpu" } })]));
   await stage.pass(1_000);
   const uid = pod.extendedClaim ?? "";
   const before = truth(stage, uid)?.allocation;

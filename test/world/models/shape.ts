@@ -3,7 +3,7 @@ import type { IntentView } from "../../../src/cluster/port.ts";
 import type { DriverBind, Intent, LinkEnable, ResourceRule } from "../../../src/domain/intent.ts";
 import type { Dice } from "../life/dice.ts";
 import { has } from "../runs/capabilities.ts";
-import type { DraWorldShape } from "./dra-shape.ts";
+import { type DraWorldShape, PLAIN_DRA_WORLD } from "./dra-shape.ts";
 import type { DeviceShape } from "./host-function.ts";
 import type { UnitShape } from "./module-unit.ts";
 
@@ -138,7 +138,7 @@ export function randomShape(dice: Dice): WorldShape {
   const isSimulated = kernelOwner === null && dice.chance(0.7);
   const linkEnable = has("links") ? dice.pick(["Never", "Never", "External", "OnPrepare", "OnPrepare"] as const) : "Never";
   const driverBind = has("drivers") && dice.chance(0.3) ? "Vfio" : "Keep";
-  return {
+  const shape: WorldShape = {
     units,
     devices,
     isSimulated,
@@ -170,6 +170,17 @@ export function randomShape(dice: Dice): WorldShape {
     resetsOnOpen: dice.chance(0.5),
     spec: specOf(dice.chance(0.85) ? plainIntent({ link: { enable: linkEnable }, resources: resourcesWith(driverBind) }) : null),
   };
+  return has("claims") && shape.hasKubelet && !shape.isStandalone && dice.chance(0.5) ? withClaims(shape, dice) : shape;
+}
+
+/** The first resource is DRA's, or both are. */
+function withClaims(shape: WorldShape, dice: Dice): WorldShape {
+  const { intent } = shape.spec;
+  const isBoth = dice.chance(0.3);
+  const resources = intent?.resources.map((rule, at): ResourceRule => (at === 0 || isBoth ? { ...rule, ledger: "DRA" } : rule));
+  const isCdiTmpfs = dice.chance(0.8);
+  const dra = { ...PLAIN_DRA_WORLD, controllerLagMs: dice.pick([0, 0, 700]), isCdiTmpfs };
+  return { ...shape, dra, spec: { ...shape.spec, intent: intent && { ...intent, resources: resources ?? [] } } };
 }
 
 /** Each in a slot of its own, but now and then the second function of another's. */

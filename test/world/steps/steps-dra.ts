@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What happens to claims and to the pods that use them. Scripted until the agent takes DRA's ports: a world without DRA has none of it. */
+/** What happens to claims and to the pods that use them. A world without DRA has none of it. */
 import type { DraWorld } from "../life/dra-world.ts";
 import { ClaimPod } from "../models/claim-pod.ts";
 import { DROPPABLE } from "../models/dra-objects.ts";
@@ -19,7 +19,7 @@ function inDra(
   words: readonly string[] = [],
 ): StepKind {
   return {
-    isScripted: true,
+    needs: "claims",
     weight: ({ dra }) => (dra !== null && fits(dra) ? weight : 0),
     propose: (_world, dice) => ({ at: 1 + dice.below(2), ...(words.length > 0 ? { word: dice.pick(words) } : {}) }),
     apply: ({ dra }, args) => dra !== null && act(dra, args),
@@ -30,7 +30,7 @@ function inDra(
 function onPod(weight: number, fits: (pod: ClaimPod) => boolean, act: (dra: DraWorld, pod: ClaimPod) => boolean): StepKind {
   const fitting = (dra: DraWorld | null): readonly ClaimPod[] => (dra === null ? [] : alive(dra).filter(fits));
   return {
-    isScripted: true,
+    needs: "claims",
     weight: ({ dra }) => (fitting(dra).length > 0 ? weight : 0),
     propose: ({ dra }, dice) => ({ word: dice.pick(fitting(dra)).name }),
     apply: ({ dra }, { word }) => {
