@@ -9,6 +9,7 @@ import { ACCELERATOR, deviceIn, GPU, setIntent, untilStatus } from "../intents.t
 import { until } from "../looking.ts";
 import { endPod, isRunning, untilAgent, untilPod } from "../pods.ts";
 import type { Stage } from "../stage.ts";
+import { agentsKubectl } from "./rights.ts";
 
 const gpusOf = (status: NodeStatus): readonly string[] =>
   status.devices.filter(({ resource, offered }) => resource === GPU && offered).map(({ address }) => draDeviceName(address));
@@ -61,6 +62,29 @@ export function tellOfClaims(onStage: () => Stage): void {
     const { stdout } = await stage.cluster.kubectl(["logs", "claimant"]);
     expect(stdout).toContain("TEEIO_SIMULATED=true");
     stage.tell((await stage.cluster.kubectl(["get", "resourceclaims,pods", "-o", "wide"])).stdout);
+  });
+
+  test("the agent of n1 may write slices of its own node and driver only, and nothing of a claim but conditions of its own", async () => {
+    const stage = onStage();
+    const asAgent = await agentsKubectl(stage);
+    const slice = (nodeName: string, driver: string): object => ({
+      apiVersion: "resource.k8s.io/v1",
+      kind: "ResourceSlice",
+      metadata: { name: "stolen" },
+      spec: { nodeName, driver, pool: { name: `${nodeName}/x`, generation: 1, resourceSliceCount: 1 }, devices: [] },
+    });
+    const create = ["create", "--dry-run=server", "-f", "-"];
+    const refusals = [
+      await asAgent(create, slice("n2", "teeio.dev")),
+      await asAgent(create, slice("n1", "gpu.example.com")),
+      await asAgent(["patch", "resourceclaim", "one", "--subresource=status", "--type=merge", "-p", '{"status":{"reservedFor":null}}']),
+      await asAgent(["delete", "resourceclaim", "one"]),
+    ];
+    for (const { stderr } of refusals) stage.tell(`the agent of n1: ${stderr.trim()}`);
+    expect(refusals.map(({ code }) => code === 0)).toEqual([false, false, false, false]);
+    expect(refusals[0]?.stderr).toContain("the agent of node n1 may not write a ResourceSlice of another node");
+    expect(refusals[1]?.stderr).toContain("an agent writes ResourceSlices of the driver teeio.dev only");
+    expect(await asAgent(create, slice("n1", "teeio.dev"))).toMatchObject({ code: 0 });
   });
 
   test("parameters are refused when the claim is made", async () => {

@@ -8,7 +8,7 @@ import type { CommandResult } from "../../cluster/command.ts";
 import { untilAgent } from "../pods.ts";
 import type { Stage } from "../stage.ts";
 
-type AsAgent = (args: readonly string[], input?: object) => Promise<CommandResult>;
+export type AsAgent = (args: readonly string[], input?: object) => Promise<CommandResult>;
 
 export function tellOfRights(onStage: () => Stage): void {
   describe("the agent of n1", () => {
@@ -65,7 +65,7 @@ export function tellOfRights(onStage: () => Stage): void {
 }
 
 /** kubectl with nothing but the token that the agent's pod on n1 has. */
-async function agentsKubectl(stage: Stage): Promise<AsAgent> {
+export async function agentsKubectl(stage: Stage): Promise<AsAgent> {
   const { cluster } = stage;
   const agent = await untilAgent(stage, "n1");
   const token = `/var/lib/kubelet/pods/${agent.metadata.uid}/volumes/kubernetes.io~projected/token/token`;
