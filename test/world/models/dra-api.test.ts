@@ -65,14 +65,16 @@ test("taints are one write; a change of counters and devices is two, and the poo
 });
 
 test("dropped fields are told, and are no reason to write again", async () => {
-  const stage = new DraStage({ drops: ["taints", "bindingConditions"] });
+  const stage = new DraStage({ drops: ["taints", "consumesCounters"] });
   const { slices } = stage.agent();
-  slices.publish([poolOf([deviceOf(FIRST, { taints: [LINK_FAILED_TAINT], bindsWhenSecured: true })])]);
+  slices.publish([poolOf([deviceOf(FIRST, { taints: [LINK_FAILED_TAINT], bindsWhenSecured: true, streams: 1 })], 1)]);
   await stage.pass(1_000);
   const { revision } = stage.api.pools.state;
   await stage.pass(10_000);
   expect(stage.api.pools.state.revision).toBe(revision);
-  expect(slices.current()).toMatchObject({ value: { dropped: ["taints", "bindingConditions"], listed: [{ taints: [] }], asPublished: true } });
+  expect(slices.current()).toMatchObject({
+    value: { dropped: ["consumesCounters", "sharedCounters", "taints"], listed: [{ taints: [], streams: 0 }], asPublished: true },
+  });
 });
 
 test("what cannot be written is said, and tried again; slices of another driver are told apart", async () => {
