@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
+import { LINK_SECURED } from "../../../src/domain/dra/names.ts";
 import type { ClaimPod } from "./claim-pod.ts";
 import { DraStage, deviceOf, FIRST, poolOf } from "./dra-stage.ts";
 
@@ -19,13 +20,15 @@ function end(stage: DraStage, pod: ClaimPod | undefined): void {
 }
 
 test("a claim is deallocated, with its finalizer and conditions, when the last of its pods has ended", async () => {
-  const { stage, pods, claim } = await bound();
+  const { stage, uid, pods, claim } = await bound();
+  stage.condition(uid, LINK_SECURED);
   end(stage, pods[0]);
   await stage.pass(100);
   expect([claim()?.reservedFor.map(({ name }) => name), claim()?.allocation?.devices.length]).toEqual([["pod-1"], 1]);
   end(stage, pods[1]);
   await stage.pass(49);
   expect(claim()?.allocation).not.toBeNull();
+  expect(claim()?.conditions).toHaveLength(1);
   await stage.pass(1);
   expect(claim()).toMatchObject({ reservedFor: [], allocation: null, conditions: [], hasFinalizer: false });
 });

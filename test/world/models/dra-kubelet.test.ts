@@ -125,6 +125,9 @@ test("a call to a plugin that is stopped ends after 45 s; one whose kubelet is g
   stage.waitsForEnd = true;
   await stage.pass(69_000);
   expect(agent.plugin.publication().inCalls).toEqual(pod.claims);
+  stage.kubelet.touch(pod);
+  await stage.pass(0);
+  expect(stage.calls).toEqual(["prepare claim-1", "prepare claim-1"]);
   stage.killKubelet();
   await stage.pass(0);
   expect([agent.plugin.publication().inCalls, pod.refusals]).toEqual([[], ["DeadlineExceeded"]]);
@@ -218,6 +221,18 @@ test("slices are wiped 30 s after the plugin has gone, whoever is back by then",
   await stage.pass(20_100);
   expect(stage.kubelet.wipedMs.at(-1)).toBe(gone + 30_000);
   expect(next.slices.current()).toMatchObject({ value: { asPublished: true } });
+});
+
+test("a kubelet that has ended wipes nothing any more: only the next one, at its start", async () => {
+  const { stage } = await running();
+  stage.killAgent();
+  await stage.pass(10_000);
+  stage.killKubelet();
+  await stage.pass(10_000);
+  stage.startKubelet();
+  const started = stage.time.nowMs;
+  await stage.pass(60_000);
+  expect(stage.kubelet.wipedMs.slice(1)).toEqual([started + 350]);
 });
 
 test("an orderly end of the plugin", async () => {
