@@ -51,7 +51,7 @@ async function prepared() {
   const claim = api.addClaim([], { allocation: { node: "node-1", atMs: 0, devices: [result] } });
   folder.put(fileOf(claim.uid, [FIRST], { name: claim.name }));
   /** What is wrong with a yes that is said now, to a call that has come before `meanwhile`. */
-  const judge = (about: Partial<typeof given> = {}, meanwhile = (): void => undefined) => {
+  const judge = (about: Partial<typeof given> = {}, meanwhile = (): unknown => null) => {
     const { process } = world;
     wrong.length = 0;
     time.tick += 1;
@@ -119,7 +119,12 @@ test("a yes behind a closed gate, without a file, or for what another claim has"
   expect(judge()).toEqual(["Prepare: claim-1 has parameters"]);
   api.changeClaim(claim.uid, { parameters: [] });
   // Nobody can know what becomes so while he answers.
-  expect(judge({}, () => world.module.loadModuleAnew())).toEqual([]);
+  const fn = world.host.find(FIRST);
+  if (fn === null) throw new Error("no such function");
+  expect(judge({}, () => world.host.plug(fn, false))).toEqual([]);
+  expect(judge()).toEqual([`Prepare: ${FIRST}: it is not on the bus`]);
+  world.host.plug(fn, true);
+  world.module.loadModuleAnew();
   expect(judge()).toEqual([`Prepare: ${FIRST}: its unit is not trusted`]);
   run.abandon();
 });
