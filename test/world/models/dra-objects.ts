@@ -26,7 +26,7 @@ export interface StoredAllocation {
   readonly devices: readonly Omit<ClaimDevice, "conditions">[];
 }
 
-/** `count` devices for one request; `resource`: of that value of the attribute `resource`. */
+/** `count` devices for one request; `resource`: with that value of the attribute of the same name. */
 export interface Ask {
   readonly request: string;
   readonly count: number;
@@ -67,15 +67,29 @@ function keptDevice(device: PoolDevice, drops: ReadonlySet<Droppable>): PoolDevi
   };
 }
 
-/** Fields of `wanted` that are lost by `keptOf`. */
-export function lostOf(wanted: readonly Pool[], drops: ReadonlySet<Droppable>): readonly Droppable[] {
+/** Fields of `wanted` that are lost by `keptOf`, in order. Whoever does not keep what is consumed keeps no counters either. */
+export function lostOf(wanted: readonly Pool[], drops: ReadonlySet<Droppable>): readonly string[] {
   const devices = wanted.flatMap((pool) => pool.devices);
-  const isUsed: Readonly<Record<Droppable, boolean>> = {
-    taints: devices.some(({ taints }) => taints.length > 0),
-    consumesCounters: wanted.some(({ streams }) => streams !== null),
-    bindingConditions: devices.some(({ bindsWhenSecured }) => bindsWhenSecured),
+  const has = (field: Droppable, isUsed: boolean): boolean => isUsed && drops.has(field);
+  const lost: Readonly<Record<Droppable | "sharedCounters", boolean>> = {
+    bindingConditions: has(
+      "bindingConditions",
+      devices.some(({ bindsWhenSecured }) => bindsWhenSecured),
+    ),
+    consumesCounters: has(
+      "consumesCounters",
+      devices.some(({ streams }) => streams > 0),
+    ),
+    sharedCounters: has(
+      "consumesCounters",
+      wanted.some(({ streams }) => streams !== null),
+    ),
+    taints: has(
+      "taints",
+      devices.some(({ taints }) => taints.length > 0),
+    ),
   };
-  return DROPPABLE.filter((field) => drops.has(field) && isUsed[field]);
+  return Object.entries(lost).flatMap(([field, isLost]) => (isLost ? [field] : []));
 }
 
 export function listedOf({ pool }: StoredPool): readonly ListedDevice[] {
