@@ -37,7 +37,7 @@ import { createNewest } from "./newest.ts";
 import { readHost } from "./observe.ts";
 import { gateOn } from "./pass.ts";
 import { performSteps } from "./perform.ts";
-import { sharePods } from "./pods-share.ts";
+import { shareClaims, sharePods } from "./pods-share.ts";
 import type { AgentOptions, AgentPorts, DraPorts } from "./ports.ts";
 import { createProofKeeper } from "./proof-keeper.ts";
 import { createPassRun, decideOn, type PassParts, timestamp, WRITE_AGAIN_MS } from "./run-pass.ts";
@@ -62,7 +62,11 @@ export interface Agent {
 }
 
 export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
-  const ports: AgentPorts = { ...given, pods: given.pods.isLocal ? given.pods : sharePods(given.pods, given.clock) };
+  const ports: AgentPorts = {
+    ...given,
+    pods: given.pods.isLocal ? given.pods : sharePods(given.pods, given.clock),
+    dra: given.dra && { ...given.dra, claims: shareClaims(given.dra.claims, given.clock) },
+  };
   const locks = createKeyedLocks();
   const listeners = new Set<() => void>();
   const stops: (() => void)[] = [];

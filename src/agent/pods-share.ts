@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ClaimsPort } from "../cluster/dra/port.ts";
 import type { NodePodsPort } from "../cluster/port.ts";
 import type { NodePodsView } from "../domain/view.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -18,6 +19,21 @@ export function sharePods(pods: NodePodsPort, clock: Clock): NodePodsPort {
       if (last === null || !isYoung || !domains.isSubsetOf(last.domains)) {
         last = { domains, begunMs: clock.nowMs(), view: pods.observe(domains, known) };
       }
+      return last.view;
+    },
+  };
+}
+
+/** The claims of this node likewise: each list of them reads those of the whole cluster. */
+export function shareClaims(claims: ClaimsPort, clock: Clock): ClaimsPort {
+  let last: { readonly begunMs: number; readonly view: ReturnType<ClaimsPort["list"]> } | null = null;
+  return {
+    current: () => claims.current(),
+    onChange: (listener) => claims.onChange(listener),
+    get: (claim) => claims.get(claim),
+    apply: (claim, devices) => claims.apply(claim, devices),
+    list() {
+      if (last === null || clock.nowMs() - last.begunMs >= SHARED_MS) last = { begunMs: clock.nowMs(), view: claims.list() };
       return last.view;
     },
   };

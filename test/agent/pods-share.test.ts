@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { sharePods } from "../../src/agent/pods-share.ts";
+import { shareClaims, sharePods } from "../../src/agent/pods-share.ts";
+import type { ClaimsPort } from "../../src/cluster/dra/port.ts";
 import type { NodePodsView } from "../../src/domain/view.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
@@ -34,4 +35,21 @@ test("a list for other names is no answer", async () => {
   await pods.observe(OURS, UNKNOWN);
   await pods.observe(new Set(["teeio.dev", "acme.com"]), UNKNOWN);
   expect(asked).toEqual(["teeio.dev", "teeio.dev acme.com"]);
+});
+
+test("one list of claims serves all that is decided within two seconds", async () => {
+  const clock = createFakeClock();
+  let lists = 0;
+  const list = async () => {
+    lists += 1;
+    return { kind: "Read" as const, value: [] };
+  };
+  const claims = shareClaims({ list } as unknown as ClaimsPort, clock);
+  await Promise.all([claims.list(), claims.list()]);
+  await clock.advance(1_999);
+  await claims.list();
+  expect(lists).toBe(1);
+  await clock.advance(1);
+  await claims.list();
+  expect(lists).toBe(2);
 });
