@@ -52,16 +52,8 @@ export function driverComplaints(world: World): readonly string[] {
   if (api.pods.some((pod) => pod.isAlive)) return [];
   return host.functions.flatMap((fn) => {
     const taker = intent.resources.find(({ match }) => match.vendors?.includes(fn.vendor));
-    const isSeen =
-      fn.isPresent.value &&
-      fn.isTeeCapable &&
-      fn.isConfigReadable.value &&
-      fn.answers.value &&
-      host.showsUnitOf(fn) &&
-      fn.isUnitLinked.value &&
-      fn.regBase !== null;
     const isSelected = intent.units.all === true || (intent.units.regBases ?? []).includes(fn.regBase ?? "");
-    if (taker?.driver.bind !== "Native" || !isSeen || !isSelected || !fn.isOnVfio.value) return [];
+    if (taker?.driver.bind !== "Native" || !host.showsCapable(fn) || !isSelected || !fn.isOnVfio.value) return [];
     const isOverridden = !["", "vfio-pci"].includes(fn.override.value);
     const isPhysical = host.functions.some((one) => one.physical === fn && one.isPresent.value);
     return isOverridden || isPhysical || mayBeKept(world, fn) ? [] : [`nobody has ${fn.address}, and it is still on vfio`];

@@ -82,12 +82,8 @@ function isProven(lines: readonly string[], address: string, trust: string): boo
 }
 
 function isTaken({ api, host }: World, fn: HostFunction): boolean {
-  const isThere =
-    fn.isPresent.value && fn.isTeeCapable && fn.isConfigReadable.value && fn.answers.value && host.showsUnitOf(fn) && fn.isUnitLinked.value;
-  return (
-    isThere &&
-    (api.spec.intent?.resources.some((rule) => rule.match.vendors?.includes(fn.vendor) || rule.match.addresses?.includes(fn.address)) ?? false)
-  );
+  const rules = api.spec.intent?.resources ?? [];
+  return host.showsCapable(fn) && rules.some(({ match }) => match.vendors?.includes(fn.vendor) || match.addresses?.includes(fn.address));
 }
 
 function isSeenFree({ api }: World, fn: HostFunction): boolean {

@@ -206,6 +206,12 @@ export class HostModel {
     return fn.isUnitReadable.value && (fn.regBase === null || unit === null || (unit.isPresent.value && unit.isReadable.value));
   }
 
+  /** Whether a look at the function gives that it has TEE-I/O and a unit above it: what the agent knows less of it leaves alone. */
+  showsCapable(fn: HostFunction): boolean {
+    const isTold = fn.isPresent.value && fn.isConfigReadable.value && fn.answers.value;
+    return isTold && fn.isTeeCapable && fn.regBase !== null && fn.isUnitLinked.value && this.showsUnitOf(fn);
+  }
+
   #shown(fn: HostFunction): FunctionInSlot {
     const kernelName = this.unit(fn.regBase ?? "")?.kernelName ?? "dmar9";
     const isOfPort = this.#streamPool === "RootPort";
