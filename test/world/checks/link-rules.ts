@@ -50,6 +50,8 @@ function againstConnect({ world, process, isSecuredBefore }: LinkQuestion, { fn,
   found.add(world.host.streamsLeft === 0, "no stream is left", onSlot.map(({ link }) => link).reduce<Age>(youngest, EVER));
   found.add(module.environment.value !== "Ok", CANNOT_BE_CALLED, module.environment);
   found.add(isSecuredBefore(fn.address), "it was secured before SETUP", fn.link);
+  // While it is written its last reading stands: so nobody begins to write what reads otherwise already.
+  found.add(fn.link.value !== "Off", "its link is secured already", fn.link);
   for (const one of onSlot) {
     if (!one.isPresent.value) continue;
     const unit = module.find(one.regBase ?? "");

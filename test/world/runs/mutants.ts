@@ -420,6 +420,14 @@ const links: readonly Mutant[] = [
     "if (open === undefined) return verdicts.map(",
     "if (open === undefined && verdicts.length > 99) return verdicts.map(",
   ]),
+  // The plan's own test, and the device's register block that is taken.
+  {
+    name: "a link connected over a stream that is on",
+    edits: [
+      edit(LINKS_PLAN, ['if (link.state === "Insecure") return', 'if (link.tsm === "") return']),
+      edit(LINKS_PLAN, ['if (withoutStream !== "") return later(facts, withoutStream);', ""]),
+    ],
+  },
   without("streams that are offered a second time", LINKS_STREAMS, ["for (const slot of wanted) take(slot);", ""]),
   without("streams counted a second time while they are taken", LINK_READING, ["return writing === null ? stood : {", "return true ? stood : {"]),
   without("streams of pods' devices below a unit that cannot be read", LINKS_USE, [": memory.lastUnits.get(fn.address);", ": undefined;"]),

@@ -61,6 +61,12 @@ const GONE = [step("terminatePod", { word: "pod-0" }), step("finishPod", { word:
 
 export const LINKS: readonly Scenario[] = [
   {
+    name: "a link that somebody else has secured after SETUP is not written for the pod that gets the device",
+    shape: ON_PREPARE,
+    steps: [...UP, step("secureLink", { at: 0, word: "Stream" }), advance(16_000), ...POD, advance(3_000)],
+    check: all(link(0, "Stream"), pod(0, true), device(0, "Offered", "Secure")),
+  },
+  {
     name: "a look that the end of a connect falls into takes nothing from a list",
     shape: { ...ON_PREPARE, linkMs: 3_000 },
     steps: [
