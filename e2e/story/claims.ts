@@ -57,7 +57,14 @@ export async function untilSliced(stage: Stage, node: NodeName, what: string, ho
 const CLAIM = z.object({
   metadata: z.object({ name: z.string(), uid: z.string() }),
   status: z
-    .object({ allocation: z.object({ devices: z.object({ results: z.array(z.object({ device: z.string(), pool: z.string() })) }) }).optional() })
+    .object({
+      devices: z
+        .array(
+          z.object({ device: z.string(), conditions: z.array(z.object({ type: z.string(), status: z.string(), reason: z.string() })).default([]) }),
+        )
+        .optional(),
+      allocation: z.object({ devices: z.object({ results: z.array(z.object({ device: z.string(), pool: z.string() })) }) }).optional(),
+    })
     .optional(),
 });
 export type Claim = z.output<typeof CLAIM>;

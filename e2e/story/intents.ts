@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { API_VERSION, TRUSTED_IOMMU } from "../../src/api/names.ts";
 import { statusSchema } from "../../src/api/status.ts";
-import type { Ledger } from "../../src/domain/intent.ts";
+import type { Ledger, LinkEnable } from "../../src/domain/intent.ts";
 import type { ConditionType } from "../../src/domain/reason.ts";
 import type { Condition, DeviceStatus, NodeStatus, UnitStatus } from "../../src/domain/status.ts";
 import { until } from "./looking.ts";
@@ -23,9 +23,14 @@ export const ALL_OFFERED = { [GPU]: "4", [ACCELERATOR]: "5" } as const;
 export const UNITS = 21;
 
 /** Says what the units of a node should be, as an admin does. */
-export async function setIntent(stage: Stage, node: NodeName, state: "Trusted" | "Cleared", gpus: Ledger = "DevicePlugin"): Promise<void> {
+export async function setIntent(
+  stage: Stage,
+  node: NodeName,
+  state: "Trusted" | "Cleared",
+  { gpus = "DevicePlugin", links = "Never" }: { readonly gpus?: Ledger; readonly links?: LinkEnable } = {},
+): Promise<void> {
   const resources = RESOURCES.map((one) => (one.name === GPU ? { ...one, ledger: gpus } : one));
-  const spec = { state, units: { all: true }, resources };
+  const spec = { state, units: { all: true }, resources, link: { enable: links } };
   await stage.cluster.apply({ apiVersion: API_VERSION, kind: TRUSTED_IOMMU.kind, metadata: { name: node }, spec });
   stage.tell(`the admin applies ${node}: ${state}`);
 }

@@ -19,6 +19,7 @@ const POD = z.object({
     phase: z.string(),
     reason: z.string().optional(),
     message: z.string().optional(),
+    nominatedNodeName: z.string().optional(),
     conditions: z
       .array(z.object({ type: z.string(), status: z.string(), reason: z.string().optional(), message: z.string().optional() }))
       .default([]),

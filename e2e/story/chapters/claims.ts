@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The second ledger: the GPUs of n1 go over to DRA. A pod has a claim, trust is lost under it, kubelet is restarted, and the device comes back.
 import { expect, test } from "vitest";
-import { draDeviceName } from "../../../src/domain/dra/names.ts";
+import { addressOfDraDevice, draDeviceName } from "../../../src/domain/dra/names.ts";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import { ours, untilAllocatable } from "../allocatable.ts";
 import { claimFiles, claimOf, podOf, readClaim, type SlicedDevice, slicedDevices, untilSliced } from "../claims.ts";
@@ -15,6 +15,15 @@ const gpusOf = (status: NodeStatus): readonly string[] =>
   status.devices.filter(({ resource, offered }) => resource === GPU && offered).map(({ address }) => draDeviceName(address));
 const namesOf = (devices: readonly SlicedDevice[]): readonly string[] => devices.map(({ name }) => name);
 const isFree = ({ taints }: SlicedDevice): boolean => taints.length === 0;
+
+/** Of the GPUs, each on a slot and below a host bridge of its own. */
+const FIRST_FUNCTIONS = ["0000:38:00.0", "0000:98:00.0", "0001:17:00.0"];
+
+/** A request that only this device meets. */
+function wanting(address: string): object {
+  const expression = `device.attributes["resource.kubernetes.io"].pciBusID == "${address}"`;
+  return { name: "gpu", exactly: { deviceClassName: "teeio.dev", selectors: [{ cel: { expression } }] } };
+}
 
 export function tellOfClaims(onStage: () => Stage): void {
   /** The device that the claim `one` is allocated. */
@@ -35,7 +44,7 @@ export function tellOfClaims(onStage: () => Stage): void {
     const stage = onStage();
     await stage.cluster.apply(workload("stays", { resource: GPU }));
     await untilPod(stage, "stays", { what: "running", holds: isRunning });
-    await setIntent(stage, "n1", "Trusted", "DRA");
+    await setIntent(stage, "n1", "Trusted", { gpus: "DRA" });
     const isHeld = (seen: NodeStatus): boolean => seen.devices.some(({ reason }) => reason === "HeldInOtherLedger");
     const status = await untilStatus(stage, "n1", { what: "HeldInOtherLedger", holds: isHeld });
     const reasons = status.devices.filter(({ resource, reason }) => resource === GPU && reason !== "NotTeeCapable").map(({ reason }) => reason);
@@ -132,6 +141,58 @@ export function tellOfClaims(onStage: () => Stage): void {
     await untilSliced(stage, "n1", "all four free", (seen) => seen.length === 4 && seen.every(isFree));
     expect(await claimFiles(stage, "n1")).toEqual([]);
     await stage.cluster.kubectl(["delete", "resourceclaim", "one"]);
+  });
+
+  test("where links are asked for, a pod is bound when the link of its device is secured, and the claim says so", async () => {
+    const stage = onStage();
+    await setIntent(stage, "n1", "Trusted", { gpus: "DRA", links: "OnPrepare" });
+    // No kernel covers the second physical function.
+    await untilSliced(stage, "n1", "three GPUs", (seen) => seen.length === 3 && seen.every(isFree));
+    for (const address of FIRST_FUNCTIONS) await stage.simulate("n1", "fault", "--link", address, "--delay", "2000", "--times", "forever");
+    await stage.cluster.apply(claimOf("two"), podOf("linked", "two"));
+    const waiting = await untilPod(stage, "linked", {
+      what: "allocated and not bound",
+      holds: ({ status }) => status.nominatedNodeName !== undefined,
+    });
+    expect(waiting.spec.nodeName).toBeUndefined();
+    await untilPod(stage, "linked", { what: "running", holds: isRunning });
+    const claim = await readClaim(stage, "two");
+    expect(claim?.status?.devices).toMatchObject([{ conditions: [{ type: "teeio.dev/LinkSecured", status: "True" }] }]);
+    const address = addressOfDraDevice(claim?.status?.allocation?.devices.results[0]?.device ?? "") ?? "";
+    const status = await untilStatus(stage, "n1", { what: "its link", holds: (seen) => deviceIn(seen, address).link.state === "Secure" });
+    stage.tell(`linked runs with ${address}, link ${deviceIn(status, address).link.state}`);
+    stage.tell((await stage.cluster.kubectl(["get", "resourceclaim", "two", "-o", "yaml"])).stdout);
+    await endPod(stage, "linked");
+    await stage.cluster.kubectl(["delete", "resourceclaim", "two"]);
+    await untilStatus(stage, "n1", { what: "its link released", holds: (seen) => deviceIn(seen, address).link.state === "Insecure" });
+    await stage.simulate("n1", "clear-faults");
+  });
+
+  test("a device that does not prove what it is sends the pod to another one, and is given to nobody", async () => {
+    const stage = onStage();
+    const [bad = ""] = FIRST_FUNCTIONS;
+    await stage.simulate("n1", "fault", "--link", bad, "--errno", "EKEYREJECTED", "--times", "forever");
+    await stage.cluster.apply(claimOf("three", { requests: [wanting(bad)] }), podOf("refused", "three"));
+    const failed = await until({
+      what: "the claim told of the failure",
+      read: () => readClaim(stage, "three"),
+      holds: (claim) => (claim?.status?.devices ?? []).some(({ conditions }) => conditions.some(({ type }) => type === "teeio.dev/LinkFailed")),
+      describe: (claim) => JSON.stringify(claim?.status ?? {}),
+    });
+    expect(failed?.status?.devices?.[0]?.conditions).toMatchObject([{ status: "True", reason: "AuthenticationFailed" }]);
+    await stage.cluster.kubectl(["delete", "pod", "refused", "--wait=true"]);
+    await stage.cluster.kubectl(["delete", "resourceclaim", "three"]);
+    await untilSliced(stage, "n1", "without the device that failed", (seen) => seen.length === 2 && seen.every(isFree));
+    await stage.cluster.apply(claimOf("four"), podOf("moved", "four"));
+    await untilPod(stage, "moved", { what: "running", holds: isRunning });
+    const status = await untilStatus(stage, "n1", {
+      what: "AuthenticationFailed",
+      holds: (seen) => deviceIn(seen, bad).reason === "AuthenticationFailed",
+    });
+    stage.tell(`${bad}: ${deviceIn(status, bad).message}`);
+    await stage.simulate("n1", "clear-faults");
+    await endPod(stage, "moved");
+    await stage.cluster.kubectl(["delete", "resourceclaim", "four"]);
   });
 
   test("the resource goes back to the device plugin: the slices are empty before kubelet lists its devices", async () => {
