@@ -23,8 +23,11 @@ export interface ClaimKeeper {
   read(): Promise<ClaimFilesView>;
   /** A file is not as it should be by now, as far as was last read. */
   mustSync(): boolean;
-  /** Voids and brings back by the newest readings. Never rejects. @returns why a file is not as it should be; empty: all are */
-  sync(): Promise<string>;
+  /**
+   * Removes the files that `orphansOf` names among those that are there then, voids the others and brings them back, by the newest readings. Never rejects.
+   * @returns why a file is not as it should be, empty when all are; and the claims whose files are gone
+   */
+  sync(orphansOf?: (files: readonly ClaimFile[]) => readonly string[]): Promise<{ readonly problem: string; readonly removed: readonly string[] }>;
 }
 
 export interface ClaimKeeperOptions {
@@ -47,16 +50,17 @@ export function createClaimKeeper(files: ClaimFilesPort, { log }: Pick<AgentPort
   };
   const isWrong = (file: ClaimFile): boolean => file.isVoid === (file.bootId === bootId && mayResolve(file, options));
 
-  const mend = async (file: ClaimFile): Promise<string> => {
+  /** @returns why it could not be done; empty when it was */
+  const attempt = async (uid: string, work: () => Promise<void>): Promise<string> => {
     try {
-      if (file.isVoid) await files.write({ ...file, isVoid: false });
-      else await files.void(file.uid);
+      await work();
       return "";
     } catch (thrown) {
-      log.warn({ err: thrown, claim: file.uid }, "claim file is not as it should be");
+      log.warn({ err: thrown, claim: uid }, "claim file is not as it should be");
       return messageOf(thrown);
     }
   };
+  const mend = (file: ClaimFile): Promise<void> => (file.isVoid ? files.write({ ...file, isVoid: false }) : files.void(file.uid));
 
   return {
     read,
@@ -73,14 +77,26 @@ export function createClaimKeeper(files: ClaimFilesPort, { log }: Pick<AgentPort
         await read();
       }),
     mustSync: () => last.files.some(isWrong),
-    sync: () =>
+    sync: (orphansOf = () => []) =>
       queue.run(async () => {
         bootId = await options.bootId();
         const view = await read();
         const problems = [...view.unreadable];
-        for (const file of view.files) if (isWrong(file)) problems.push(await mend(file));
+        // In the same turn of the queue as the reading: a claim that is prepared again meanwhile is written after.
+        const orphans = new Set(orphansOf(view.files));
+        const removed: string[] = [];
+        for (const file of view.files) {
+          const { uid } = file;
+          const problem = await attempt(uid, async () => {
+            if (orphans.has(uid)) {
+              await files.remove(uid);
+              removed.push(uid);
+            } else if (isWrong(file)) await mend(file);
+          });
+          problems.push(problem);
+        }
         await read();
-        return problems.find((problem) => problem !== "") ?? "";
+        return { problem: problems.find((problem) => problem !== "") ?? "", removed };
       }),
   };
 }

@@ -70,12 +70,9 @@ export function createDra(parts: DraParts): AgentDra {
     mustSync: () => keeper.mustSync(),
     async sync() {
       const ground = parts.ground();
-      const { files } = await keeper.read();
-      for (const uid of ground === null ? [] : orphanedFiles(files, ground, state.memory)) {
-        await keeper.remove(uid);
-        state.noteUnprepared(uid);
-      }
-      return (await keeper.sync()) === "" ? undefined : { afterMs: AGAIN_MS };
+      const { problem, removed } = await keeper.sync((files) => (ground === null ? [] : orphanedFiles(files, ground, state.memory)));
+      for (const uid of removed) state.noteUnprepared(uid);
+      return problem === "" ? undefined : { afterMs: AGAIN_MS };
     },
     onChange(listener) {
       const stops = [plugin.onChange(listener), dra.slices.onChange(listener), dra.claims.onChange(listener)];
