@@ -11,6 +11,8 @@ import type { Link } from "../../../src/domain/slot.ts";
 import type { DriverUnit } from "../../../src/domain/unit.ts";
 import type { Answer, NodeView } from "../../../src/domain/view.ts";
 import {
+  aClaim,
+  aDraView,
   aDriver,
   aFunction,
   aHost,
@@ -222,5 +224,30 @@ describe("deeds", () => {
       ["DeviceWithdrawn", "a", ""],
       ["DeviceOffered", DEVICE, EPOCH],
     ]);
+  });
+});
+
+describe("a claim", () => {
+  const inClaim = (link: Link = OFF): World => ({ link, view: { dra: aDraView({ claims: { kind: "Read", value: [aClaim()] } }) } });
+  const inDra: World = { view: { dra: aDraView() } };
+  const prepared: Answer = { address: DEVICE, resource: "teeio.dev", node: null, atMs: 0, epoch: EPOCH, kubelet: null, claim: "c-1" };
+
+  test("that the scheduler allocates is told as soon as it is seen, before the link that is secured for it", () => {
+    expect(then(inDra, inClaim())).toEqual(["DeviceAllocated"]);
+    expect(then(inDra, inClaim(ON), wrote("Connect"))).toEqual(["DeviceAllocated", "LinkSecured by agent"]);
+    expect(then(inClaim(), inClaim())).toEqual([]);
+    expect(then(inClaim(), inDra)).toEqual(["DeviceFree"]);
+  });
+
+  test("that was allocated before this process looked proves nothing about the order", () => {
+    expect(told(tellLook(NOTHING_SEEN, look(inClaim())).events)).toEqual(["UnitFoundTrusted", "DeviceFoundHeld"]);
+  });
+
+  test("whose preparation comes before a look has shown it is told as allocated then, and once", () => {
+    const deed = (seen: Seen) => tellDeed(seen, { kind: "Prepare", answer: prepared, slot: null });
+    const unseen = deed(tellLook(NOTHING_SEEN, look(inDra)).seen);
+    expect(told(unseen.events)).toEqual(["DeviceAllocated by kubelet", "DeviceStarted by kubelet"]);
+    expect(told(deed(unseen.seen).events)).toEqual(["DeviceStarted by kubelet"]);
+    expect(then(inDra, inClaim(), (seen) => deed(seen).seen)).toEqual([]);
   });
 });
