@@ -37,9 +37,15 @@ export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
   const { node, ground } = inputs;
   const claimed = claimedDevices(ground.view);
   const listed = new Map(listedNow(ground).map((one) => [one.address, one]));
+  const { dra } = ground.view;
+  const areTaintsDropped = dra?.slices.kind === "Read" && dra.slices.value.dropped.includes("taints");
   const entries = inputs.verdicts.flatMap((verdict) => {
     const pool = poolOf(node, ground.functions.get(verdict.address), listed.get(verdict.address));
-    const taints = taintsOf(verdict, inputs, { isClaimed: claimed.has(verdict.address), listed: listed.get(verdict.address) });
+    const taints = taintsOf(verdict, inputs, {
+      isClaimed: claimed.has(verdict.address),
+      listed: listed.get(verdict.address),
+      areTaintsDropped,
+    });
     return pool === null || taints === null ? [] : [{ pool, verdict, taints }];
   });
   const taken = streamsTakenBy(
@@ -73,12 +79,17 @@ function poolOf(node: string, fn: PciFunction | undefined, listed: ListedDevice 
 function taintsOf(
   { address, offered, reason, resource }: Verdict,
   { memory, nowIso }: PoolInputs,
-  { isClaimed, listed }: { readonly isClaimed: boolean; readonly listed: ListedDevice | undefined },
+  {
+    isClaimed,
+    listed,
+    areTaintsDropped,
+  }: { readonly isClaimed: boolean; readonly listed: ListedDevice | undefined; readonly areTaintsDropped: boolean },
 ): readonly DeviceTaint[] | null {
   const isDras = resource?.ledger === "DRA";
   if (isDras && offered) return [];
   const isHeld = memory.holds.get(address)?.resource === DRA_DRIVER;
-  if (!isClaimed && !isHeld) return null;
+  // Where the API server keeps no taints, what nobody is allocated would be free to a scheduler.
+  if (!isClaimed && (!isHeld || areTaintsDropped)) return null;
   const value = offered ? "LedgerSwitching" : reason;
   const key = reason === "AuthenticationFailed" || reason === "LinkFailed" ? LINK_FAILED_TAINT : WITHHELD;
   const before = listed?.taints.find((one) => one.key === key && one.value === value);

@@ -1,115 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/**
- * The writes that make the API server's slices of a node those of its pools. A scheduler looks at the highest generation of a pool only, and at that only
- * while it is complete: so one changed object keeps its generation, and several get a new one, during which nothing of the pool is given away. Pure.
- */
+/** From pools to writes of ResourceSlices. The API server's own slices are all that is known of what was written before. Pure. */
 import type { Address } from "../device.ts";
-import { addressOfDraDevice } from "./names.ts";
-import type { DeviceTaint, Pool } from "./pool.ts";
-import { bodiesOf, DROPPABLE, devicesIn, type SliceBody } from "./slice-spec.ts";
+import type { Pool } from "./pool.ts";
+import { poolProblem } from "./pool-problem.ts";
+import { listedIn, type SeenSlice } from "./slice-reading.ts";
+import { anew, deletes, type PoolSeen, type SliceWrite, writesOf } from "./slice-writes.ts";
 
-/** A slice of ours as the API server has it. */
-export interface SeenSlice {
-  readonly name: string;
-  readonly resourceVersion: string;
-  readonly uid: string;
-  readonly pool: string;
-  readonly generation: number;
-  readonly sliceCount: number;
-  /** The whole of it, plain JSON. */
-  readonly spec: unknown;
-}
+export { droppedFields, type ListedDevice, listedIn, type SeenSlice } from "./slice-reading.ts";
+export type { SliceWrite } from "./slice-writes.ts";
 
-export type SliceWrite =
-  | { readonly kind: "Create"; readonly name: string; readonly spec: object }
-  | { readonly kind: "Update"; readonly seen: SeenSlice; readonly spec: object }
-  | { readonly kind: "Delete"; readonly seen: SeenSlice };
-
-export interface SeenDevice {
-  readonly address: Address;
-  readonly pool: string;
-  readonly taints: readonly DeviceTaint[];
-  readonly streams: number;
-}
-
-/** In order; empty when all is as wanted. Pools that lose something come first. Fields in `dropped` are known not to be kept: they are sent and not compared. */
+/**
+ * In the order in which they are to be made, one after the other: what takes something away first. A device that goes from one pool to another is gone
+ * from the one before it is in the other. A pool that cannot be published as it should be (pool-problem.ts) is withdrawn: nothing of it can be given away
+ * then, so that nothing is counted wrongly either.
+ *
+ * @param dropped fields that the API server does not keep: neither sent nor compared
+ */
 export function planSlices(node: string, pools: readonly Pool[], seen: readonly SeenSlice[], dropped: ReadonlySet<string>): readonly SliceWrite[] {
-  const wanted = new Map(pools.map((pool) => [pool.name, bodiesOf(node, pool)]));
-  const bySeen = Map.groupBy(seen, ({ pool }) => pool);
-  const names = [...new Set([...bySeen.keys(), ...wanted.keys()])];
-  const plans = names.map((name) => ({ name, writes: planPool(wanted.get(name) ?? [], bySeen.get(name) ?? [], dropped) }));
-  const takes = (name: string): number => (isTaken(wanted.get(name) ?? [], bySeen.get(name) ?? []) ? 0 : 1);
-  return plans.toSorted((a, b) => takes(a.name) - takes(b.name)).flatMap(({ writes }) => writes);
+  const wanted = publishable(pools);
+  const names = new Set(wanted.map(({ name }) => name));
+  const { takers, swappers } = movesBetween(wanted, seen);
+  const of = (pool: Pool): PoolSeen => ({ node, pool, seen: seen.filter((slice) => slice.pool === pool.name), dropped });
+  const others = wanted.filter(({ name }) => !swappers.has(name));
+  const [later, first] = parted(others, (pool) => takers.has(pool.name) || !takesAway(pool, of(pool).seen));
+  return [
+    ...deletes(seen.filter(({ pool }) => !names.has(pool) || swappers.has(pool))),
+    ...first.flatMap((pool) => writesOf(of(pool))),
+    ...wanted.filter(({ name }) => swappers.has(name)).flatMap((pool) => anew(of(pool))),
+    ...later.flatMap((pool) => writesOf(of(pool))),
+  ];
 }
 
-function planPool(bodies: readonly SliceBody[], seen: readonly SeenSlice[], dropped: ReadonlySet<string>): readonly SliceWrite[] {
-  const generation = Math.max(0, ...seen.map((one) => one.generation));
-  const byName = new Map(seen.map((one) => [one.name, one]));
-  const names = new Set(bodies.map(({ name }) => name));
-  const deletes = seen.filter(({ name }) => !names.has(name)).map((one): SliceWrite => ({ kind: "Delete", seen: one }));
-  const isWhole = deletes.length === 0 && bodies.every(({ name }) => isCurrent(byName.get(name), generation, bodies.length));
-  const isSame = ({ name, spec }: SliceBody): boolean => comparable(byName.get(name)?.spec, dropped) === comparable(spec, dropped);
-  const changed = bodies.filter((body) => !isSame(body));
-  if (isWhole && changed.length <= 1) return changed.map((body) => written(body, byName.get(body.name), { generation, count: bodies.length }));
-  const next = { generation: generation + 1, count: bodies.length };
-  return [...bodies.map((body) => written(body, byName.get(body.name), next)), ...deletes];
-}
-
-function isCurrent(seen: SeenSlice | undefined, generation: number, count: number): boolean {
-  return seen !== undefined && seen.generation === generation && seen.sliceCount === count;
-}
-
-function written(
-  { name, spec }: SliceBody,
-  seen: SeenSlice | undefined,
-  { generation, count }: { readonly generation: number; readonly count: number },
-): SliceWrite {
-  const pool = { ...(spec["pool"] as object), generation, resourceSliceCount: count }; // Of slice-spec.ts.
-  const whole = { ...spec, pool };
-  return seen === undefined ? { kind: "Create", name, spec: whole } : { kind: "Update", seen, spec: whole };
-}
-
-/** A device of the pool is to go, or to be given to nobody. */
-function isTaken(bodies: readonly SliceBody[], seen: readonly SeenSlice[]): boolean {
-  const free = new Set(bodies.flatMap(({ spec }) => devicesIn(spec)).flatMap((device) => (device["taints"] === undefined ? [device["name"]] : [])));
-  return seen.flatMap(({ spec }) => devicesIn(spec)).some((device) => device["taints"] === undefined && !free.has(device["name"]));
-}
-
-/** Every device that a scheduler may be shown by them, of whatever generation. */
-export function listedIn(seen: readonly SeenSlice[]): readonly SeenDevice[] {
-  return seen.flatMap(({ pool, spec }) =>
-    devicesIn(spec).flatMap((device) => {
-      const address = addressOfDraDevice(String(device["name"]));
-      if (address === null) return [];
-      return [{ address, pool, taints: listOf<DeviceTaint>(device["taints"]), streams: streamsOf(device) }];
-    }),
-  );
-}
-
-function listOf<T>(value: unknown): readonly T[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function streamsOf(device: Readonly<Record<string, unknown>>): number {
-  const consumed = listOf<{ readonly counters?: Readonly<Record<string, { readonly value?: string }>> }>(device["consumesCounters"]);
-  return consumed.flatMap(({ counters = {} }) => Object.values(counters)).reduce((sum, { value }) => sum + Number(value ?? 0), 0);
-}
-
-/** Fields that were sent in a spec and not kept. */
-export function droppedFields(sent: object, kept: unknown): readonly string[] {
-  const have = new Map(devicesIn(kept).map((device) => [device["name"], device]));
-  const isDropped = (field: string): boolean => devicesIn(sent).some((device) => field in device && !(field in (have.get(device["name"]) ?? {})));
-  const isShared = "sharedCounters" in sent && !(typeof kept === "object" && kept !== null && "sharedCounters" in kept);
-  return DROPPABLE.filter((field) => (field === "sharedCounters" ? isShared : isDropped(field)));
-}
-
-/** As text that is equal when the two say the same to a scheduler: keys in order, without what says nothing. */
-function comparable(spec: unknown, dropped: ReadonlySet<string>): string {
-  return JSON.stringify(spec, (key, value: unknown) => {
-    if (dropped.has(key) || key === "generation" || key === "resourceSliceCount") return undefined;
-    if (Array.isArray(value)) return value.length === 0 ? undefined : value;
-    if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+/** Those that can be published, without a device that an earlier one has. */
+function publishable(pools: readonly Pool[]): readonly Pool[] {
+  const taken = new Set<string>();
+  return pools.filter((pool) => {
+    const keys = [pool.name, ...pool.devices.map(({ address }) => address)];
+    if (pool.devices.length === 0 || poolProblem(pool) !== "" || keys.some((key) => taken.has(key))) return false;
+    for (const key of keys) taken.add(key);
+    return true;
   });
+}
+
+/** Pools to which a device goes that another one lists, and of these the ones that also lose one so: they end before they begin anew. */
+function movesBetween(wanted: readonly Pool[], seen: readonly SeenSlice[]): Readonly<Record<"takers" | "swappers", ReadonlySet<string>>> {
+  const homes = new Map<Address, string>(wanted.flatMap(({ name, devices }) => devices.map(({ address }) => [address, name])));
+  const moves = listedIn(seen).flatMap(({ address, pool }) => {
+    const to = homes.get(address);
+    return to === undefined || to === pool ? [] : [{ from: pool, to }];
+  });
+  const takers = new Set(moves.map(({ to }) => to));
+  return { takers, swappers: new Set(moves.flatMap(({ from }) => (takers.has(from) ? [from] : []))) };
+}
+
+/** A device of it goes, gets a taint or takes more: what a scheduler is to know before anything new. */
+function takesAway({ devices }: Pool, seen: readonly SeenSlice[]): boolean {
+  const wanted = new Map(devices.map((device) => [device.address, device]));
+  return listedIn(seen).some(({ address, taints, streams }) => {
+    const device = wanted.get(address);
+    return device === undefined || device.streams > streams || device.taints.some(({ key }) => !taints.some((known) => known.key === key));
+  });
+}
+
+function parted<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(test), all.filter((one) => !test(one))];
 }

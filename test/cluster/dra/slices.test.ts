@@ -254,15 +254,6 @@ describe("an API server that", () => {
     expect(view()?.listed).toMatchObject([{ taints: [TAINT] }]);
   });
 
-  test("keeps a field again is known to by the next write that has it", async () => {
-    server.drops.add("taints");
-    await published([pool("16", [A], { taints: [TAINT] })]);
-    server.drops.clear();
-    slices.port.publish([pool("16", [A, B], { taints: [TAINT] })]);
-    await until(isPublished);
-    expect(view()?.dropped).toEqual([]);
-  });
-
   test.each([
     ["refuses", 403],
     ["fails", 500],

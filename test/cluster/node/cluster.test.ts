@@ -236,7 +236,7 @@ describe("slices and claims", () => {
     wanted.start();
     await until(() => other.isWatched());
     await clock.advance(100);
-    const device = { address: "0000:17:00.0", owner: "0000:17:00.0", attributes: {}, streams: 1, taints: [], bindsWhenSecured: false } as const;
+    const device = { address: "0000:17:00.0", owner: "0000:17:00.0", attributes: {}, streams: 0, taints: [], bindsWhenSecured: false } as const;
     wanted.slices?.publish([{ name: "n1/pci0000-16", devices: [device], streams: null }]);
     await until(() => other.slices().length > 0);
     expect(other.requests).toContain("GET /api/v1/nodes/n1");

@@ -23,13 +23,23 @@ interface Given {
   readonly claims?: readonly NodeClaim[];
   readonly listed?: readonly ListedDevice[];
   readonly held?: readonly string[];
+  readonly dropped?: readonly string[];
   readonly units?: Parameters<typeof aDriver>[0];
 }
 
-function pools({ intent = IN_DRA(), functions = [{ address: A }, { address: B }], slots = {}, claims = [], listed = [], held = [], units }: Given) {
+function pools({
+  intent = IN_DRA(),
+  functions = [{ address: A }, { address: B }],
+  slots = {},
+  claims = [],
+  listed = [],
+  held = [],
+  dropped = [],
+  units,
+}: Given) {
   const fns = functions.map((fn) => aFunction({ hostBridge: "pci0000:16", ...fn }));
   const owners = [...new Set(fns.map(({ address }) => `${address.slice(0, -1)}0`))];
-  const dra: DraView = aDraView({ claims: { kind: "Read", value: claims }, slices: { listed } });
+  const dra: DraView = aDraView({ claims: { kind: "Read", value: claims }, slices: { listed, dropped } });
   const host = aHost({ functions: fns, slots: owners.map((owner) => aSlot({ owner, hostBridge: "pci0000:16", ...slots[owner] })) });
   const ground = groundFrom(aView({ host: { kind: "Read", value: host }, driver: aDriver(units), dra }));
   const hold = { epoch: `${INSTANCE}/0x1`, resource: DRA_DRIVER, node: null, claim: "c-1", kubelet: null, pod: "", freeSinceMs: null };
@@ -63,6 +73,12 @@ describe("pools", () => {
         { address: A, taints: [{ key: "teeio.dev/withheld", value: "UnitNotTrusted", effect: "NoSchedule", timeAdded: NOW }] },
       ]);
     }
+  });
+
+  it("list what is held and not allocated no longer where the API server keeps no taints", () => {
+    const none = { units: [], dropped: ["taints"] };
+    expect(pools({ ...none, held: [A] })).toEqual([]);
+    expect(pools({ ...none, claims: [claimOf(A)] })[0]?.devices).toHaveLength(1);
   });
 
   it("carry over when a taint was added, as long as it says the same", () => {

@@ -1,172 +1,318 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { draDeviceName } from "../../../src/domain/dra/names.ts";
-import type { Pool, PoolDevice } from "../../../src/domain/dra/pool.ts";
-import { devicesIn } from "../../../src/domain/dra/slice-spec.ts";
-import { droppedFields, listedIn, planSlices, type SeenSlice, type SliceWrite } from "../../../src/domain/dra/slices.ts";
+import { draDeviceName, poolName } from "../../../src/domain/dra/names.ts";
+import type { DeviceTaint, Pool, PoolDevice } from "../../../src/domain/dra/pool.ts";
+import { poolProblem } from "../../../src/domain/dra/pool-problem.ts";
+import { partOf, sliceName } from "../../../src/domain/dra/slice-names.ts";
+import { droppedFields, listedIn, planSlices, type SliceWrite } from "../../../src/domain/dra/slices.ts";
+import { SliceServer } from "./slice-server.ts";
 
 const NODE = "n1";
-const NONE: ReadonlySet<string> = new Set();
+const NOTHING: ReadonlySet<string> = new Set();
+const TAINT: DeviceTaint = { key: "teeio.dev/withheld", value: "UnitNotTrusted", effect: "NoSchedule", timeAdded: "2026-01-02T03:04:05Z" };
 
-function aDevice(bus: number, fn: number, overrides: Partial<PoolDevice> = {}): PoolDevice {
-  const slot = `0000:${bus.toString(16).padStart(2, "0")}:00`;
-  return {
-    address: `${slot}.${fn}`,
-    owner: `${slot}.0`,
-    attributes: { vendor: "10de" },
-    streams: 1,
-    taints: [],
-    bindsWhenSecured: false,
-    ...overrides,
-  };
+/** Function `fn` (0 to 7) of slot `slot`. */
+function device(slot: number, fn = 0, overrides: Partial<PoolDevice> = {}): PoolDevice {
+  const [bus, at] = [0x20 + (slot >> 5), slot & 31].map((part) => part.toString(16).padStart(2, "0"));
+  const address = `0000:${bus}:${at}.${fn}`;
+  const attributes = { "resource.kubernetes.io/pciBusID": address, numaNode: 0 };
+  return { address, owner: `0000:${bus}:${at}.0`, attributes, streams: 1, taints: [], bindsWhenSecured: true, ...overrides };
 }
 
-const TAINT = { key: "teeio.dev/withheld", value: "UnitNotTrusted", effect: "NoSchedule", timeAdded: "2026-01-01T00:00:00Z" } as const;
-
-const device = fc.record({ isThere: fc.boolean(), isTainted: fc.boolean(), binds: fc.boolean(), fns: fc.integer({ min: 1, max: 3 }) });
-const pool = (name: string, firstBus: number, most: number): fc.Arbitrary<Pool> =>
-  fc.record({ slots: fc.array(device, { maxLength: most }), streams: fc.option(fc.integer({ min: 0, max: 4 })) }).map(({ slots, streams }) => ({
-    name,
-    streams,
-    devices: slots.flatMap(({ isThere, isTainted, binds, fns }, index) =>
-      isThere
-        ? Array.from({ length: fns }, (_, fn) => aDevice(firstBus + index, fn, { taints: isTainted ? [TAINT] : [], bindsWhenSecured: binds }))
-        : [],
-    ),
-  }));
-/** Pools of two host bridges; one of them may be long enough for several slices. */
-const pools = fc
-  .tuple(pool(`${NODE}/pci0000-16`, 0x10, 60), pool(`${NODE}/pci0000-97`, 0x80, 3))
-  .map((both) => both.filter(({ devices }) => devices.length > 0));
-
-/** The API server, which does what it is told. */
-function applied(seen: readonly SeenSlice[], write: SliceWrite): readonly SeenSlice[] {
-  if (write.kind === "Delete") return seen.filter(({ name }) => name !== write.seen.name);
-  const name = write.kind === "Create" ? write.name : write.seen.name;
-  const spec = structuredClone(write.spec) as { pool: { name: string; generation: number; resourceSliceCount: number } };
-  const { pool: place } = spec;
-  const slice = { name, uid: name, resourceVersion: "1", pool: place.name, generation: place.generation, sliceCount: place.resourceSliceCount, spec };
-  return [...seen.filter((one) => one.name !== name), slice];
+function pool(devices: readonly PoolDevice[], streams: number | null = 4, bridge = "pci0000:16"): Pool {
+  return { name: poolName(NODE, bridge), devices: streams === null ? devices.map((one) => ({ ...one, streams: 0 })) : devices, streams };
 }
 
-/** What a scheduler may give away: untainted devices of pools whose slices of the highest generation are all there, with their counter. */
-function usable(seen: readonly SeenSlice[]): ReadonlySet<string> {
-  return new Set(
-    [...Map.groupBy(seen, ({ pool: name }) => name).values()].flatMap((slices) => {
-      const generation = Math.max(...slices.map((one) => one.generation));
-      const current = slices.filter((one) => one.generation === generation);
-      if (current.some(({ sliceCount }) => sliceCount !== current.length)) return [];
-      return current.flatMap(({ spec }) => devicesIn(spec)).flatMap((one) => (one["taints"] === undefined ? [String(one["name"])] : []));
+function publish(server: SliceServer, pools: readonly Pool[], dropped = NOTHING): readonly SliceWrite[] {
+  const writes = planSlices(NODE, pools, server.seen(), dropped);
+  for (const write of writes) server.apply(write);
+  return writes;
+}
+
+const kinds = (writes: readonly SliceWrite[]): readonly string[] => writes.map(({ kind }) => kind);
+const slots = (count: number): readonly PoolDevice[] => Array.from({ length: count }, (_, slot) => device(slot));
+
+describe("one change", () => {
+  const before = slots(3);
+  const changed = (one: Partial<PoolDevice>): readonly PoolDevice[] => before.map((other, at) => (at === 1 ? { ...other, ...one } : other));
+
+  it("of a taint or of what a device takes is one write in place, and that of the counter, too", () => {
+    const server = new SliceServer();
+    expect(kinds(publish(server, [pool(before)]))).toEqual(["Create", "Create"]);
+    for (const next of [pool(changed({ taints: [TAINT] })), pool(changed({ streams: 0 })), pool(changed({ streams: 0 }), 3)]) {
+      expect(kinds(publish(server, [next]))).toEqual(["Update"]);
+      expect(new Set(server.seen().map(({ generation }) => generation))).toEqual(new Set([1]));
+    }
+  });
+
+  it("of both makes a new generation, of two slices", () => {
+    const server = new SliceServer();
+    publish(server, [pool(before)]);
+    expect(kinds(publish(server, [pool(changed({ streams: 0 }), 3)]))).toEqual(["Update", "Update"]);
+    expect(new Set(server.seen().map(({ generation }) => generation))).toEqual(new Set([2]));
+  });
+
+  it("of the devices of one slice leaves those of the others where they are", () => {
+    const server = new SliceServer();
+    publish(server, [pool(slots(150))]);
+    expect(server.seen()).toHaveLength(4);
+    expect(kinds(publish(server, [pool(slots(150).slice(1))]))).toEqual(["Update"]);
+    expect(kinds(publish(server, [pool([...slots(150).slice(1), device(200)])]))).toEqual(["Update"]);
+  });
+
+  it("by which there is one slice more or less makes a new generation", () => {
+    const server = new SliceServer();
+    publish(server, [pool(slots(64))]);
+    expect(kinds(publish(server, [pool(slots(65))]))).toEqual(["Update", "Update", "Create"]);
+    expect(kinds(publish(server, [pool(slots(64))]))).toEqual(["Update", "Update", "Delete"]);
+    expect(new Set(server.seen().map(({ generation }) => generation))).toEqual(new Set([3]));
+  });
+});
+
+it("brings deleted slices back as they were, and all of a pool of which none is left", () => {
+  const server = new SliceServer();
+  publish(server, [pool(slots(3))]);
+  const before = server.specs();
+  server.wipe(1);
+  expect(kinds(publish(server, [pool(slots(3))]))).toEqual(["Create"]);
+  expect(server.specs()).toEqual(before);
+  server.wipe(0);
+  server.wipe(0);
+  expect(kinds(publish(server, [pool(slots(3))]))).toEqual(["Create", "Create"]);
+  expect(kinds(publish(server, []))).toEqual(["Delete", "Delete"]);
+});
+
+it("takes away before it gives", () => {
+  const server = new SliceServer();
+  const [one, other] = [device(0), device(80)];
+  publish(server, [pool([one]), pool([other, device(81)], 4, "pci0000:17")]);
+  const poolsWritten = (pools: readonly Pool[]): readonly string[] =>
+    planSlices(NODE, pools, server.seen(), NOTHING).map((write) => (write.kind === "Create" ? write.name : write.seen.pool));
+  const more = pool([one, device(1)]);
+  expect(poolsWritten([more, pool([other], 4, "pci0000:17")])).toEqual(["n1/pci0000-17", "n1/pci0000-16"]);
+  expect(poolsWritten([more, pool([{ ...other, taints: [TAINT] }, device(81)], 4, "pci0000:17")])).toEqual(["n1/pci0000-17", "n1/pci0000-16"]);
+  expect(poolsWritten([more])).toEqual(["n1/pci0000-17", "n1/pci0000-17", "n1/pci0000-16"]);
+});
+
+it("lets no older generation count again while it withdraws a pool", () => {
+  const server = new SliceServer();
+  publish(server, [pool([device(0)], null)]);
+  // Killed after the first slice of the next generation.
+  server.apply(planSlices(NODE, [pool([device(0)])], server.seen(), NOTHING)[0]!);
+  for (const write of planSlices(NODE, [], server.seen(), NOTHING)) {
+    expect(server.visible().size).toBe(0);
+    server.apply(write);
+  }
+  expect(server.seen()).toEqual([]);
+});
+
+it("keeps what it does not know, and the times of taints, out of the comparison", () => {
+  const server = new SliceServer();
+  const tainted = (timeAdded: string) => [pool([device(0, 0, { taints: [{ ...TAINT, timeAdded }] })])];
+  publish(server, tainted("2026-01-02T03:04:05Z"));
+  expect(publish(server, tainted("2026-01-02T03:04:05.678Z"))).toEqual([]);
+  expect(kinds(publish(server, tainted("2026-01-02T03:04:06Z")))).toEqual(["Update"]);
+});
+
+it("notices what the API server drops, and does without", () => {
+  const drops = new Set(["taints", "sharedCounters", "consumesCounters", "bindingConditions", "bindingFailureConditions"]);
+  const server = new SliceServer(drops);
+  const wanted = [pool([device(0, 0, { taints: [TAINT] }), device(1)])];
+  const sent = publish(server, wanted);
+  const dropped = new Set(
+    sent.flatMap((write) => (write.kind === "Create" ? droppedFields(write.spec, server.seen().find(({ name }) => name === write.name)?.spec) : [])),
+  );
+  expect(dropped).toEqual(drops);
+  publish(server, wanted, dropped);
+  expect(publish(server, wanted, dropped)).toEqual([]);
+  expect(server.specs().map(({ devices }) => devices?.map((one) => Object.keys(one)))).toEqual([
+    [
+      ["name", "attributes"],
+      ["name", "attributes"],
+    ],
+  ]);
+  expect(server.visible().get("n1/pci0000-16")?.devices).toHaveLength(2);
+});
+
+it("reads devices, taints and streams back", () => {
+  const server = new SliceServer();
+  publish(server, [pool([device(0, 0, { taints: [TAINT] }), device(1, 0, { streams: 0 })])]);
+  expect(listedIn(server.seen())).toEqual([
+    { address: device(0).address, pool: "n1/pci0000-16", taints: [TAINT], streams: 1 },
+    { address: device(1).address, pool: "n1/pci0000-16", taints: [], streams: 0 },
+  ]);
+  const [seen] = server.seen();
+  expect(
+    listedIn([
+      { ...seen!, spec: null },
+      { ...seen!, spec: { devices: ["", { name: "gpu-0" }, { name: 1 }] } },
+    ]),
+  ).toEqual([]);
+});
+
+it.each<[string, Pool]>([
+  ["a counter that is not there", { ...pool([device(0)]), streams: null }],
+  ["a negative counter", pool([device(0)], -1)],
+  ["a long string", pool([device(0, 0, { attributes: { resource: "x".repeat(65) } })])],
+  ["an attribute's name", pool([device(0, 0, { attributes: { "no-identifier": 1 } })])],
+  ["half a number", pool([device(0, 0, { attributes: { numaNode: 0.5 } })])],
+  ["attributes", pool([device(0, 0, { attributes: Object.fromEntries(Array.from({ length: 33 }, (_, at) => [`a${at}`, at])) })])],
+  ["taints", pool([device(0, 0, { taints: Array.from({ length: 17 }, (_, at) => ({ ...TAINT, key: `teeio.dev/t${at}` })) })])],
+  ["a taint's value", pool([device(0, 0, { taints: [{ ...TAINT, value: "not a label" }] })])],
+  ["a name", { ...pool([device(0)]), name: `${"n".repeat(250)}/pci0000-16` }],
+  ["one device twice", pool([device(0), device(0)])],
+])("withdraws a pool with a limit broken: %s", (_, broken) => {
+  expect(poolProblem(broken)).not.toBe("");
+  const server = new SliceServer();
+  const other = pool([device(9)], 1, "pci0000:17");
+  publish(
+    server,
+    [{ ...pool([device(0)]), name: broken.name }, other].filter((one) => poolProblem(one) === ""),
+  );
+  publish(server, [broken, other]);
+  expect([...server.visible().keys()]).toEqual([other.name]);
+});
+
+it("gives slices names that fit, and that differ", () => {
+  const long = "n".repeat(240);
+  const names = [NODE, long, `${long}2`].flatMap((node) =>
+    ["pci0000:16", "pci0000:17"].flatMap((bridge) => [0, 1].map((part) => sliceName(node, poolName(node, bridge), part))),
+  );
+  expect(names[0]).toBe("n1-teeio.dev-pci0000-16-0");
+  expect(new Set(names).size).toBe(names.length);
+  for (const name of names) {
+    expect(name.length).toBeLessThanOrEqual(253);
+    expect(name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+  }
+  expect([partOf(NODE, "n1/pci0000-16", names[1]!), partOf(NODE, "n1/pci0000-16", "n1-teeio.dev-pci0000-16-counters")]).toEqual([1, null]);
+  expect(partOf(long, poolName(long, "pci0000:16"), names[5]!)).toBe(1);
+});
+
+const BRIDGES = ["pci0000:16", "pci0000:17", "pci0000:18"] as const;
+
+/** Some of 90 slots, some with several functions, on three bridges. Most of them do not change from one to the next. */
+const anyPools = fc
+  .array(
+    fc.record({
+      from: fc.nat(89),
+      count: fc.integer({ min: 1, max: 80 }),
+      fns: fc.constantFrom(1, 1, 3),
+      bridge: fc.nat(2),
+      tainted: fc.boolean(),
+      taken: fc.boolean(),
+    }),
+    { maxLength: 4 },
+  )
+  .chain((runs) => fc.tuple(fc.constant(runs), fc.array(fc.option(fc.nat(9), { freq: 4 }), { minLength: 3, maxLength: 3 })))
+  .map(([runs, streams]) => {
+    const on = new Map<string, [number, PoolDevice]>();
+    for (const { from, count, fns, bridge, tainted, taken } of runs)
+      for (let slot = from; slot < Math.min(from + count, 90); slot += 1)
+        for (let fn = 0; fn < fns; fn += 1) {
+          const one = device(slot, fn, { taints: tainted && slot % 3 === 0 ? [TAINT] : [], streams: taken && fn > 0 ? 0 : 1 });
+          on.set(one.address, [bridge, one]);
+        }
+    const all = [...on.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+    return BRIDGES.map((bridge, at) =>
+      pool(
+        all.filter(([of]) => of === at).map(([, one]) => one),
+        streams[at] ?? null,
+        bridge,
+      ),
+    );
+  });
+
+/** What happened before: pools published as a whole or in part, and slices deleted by others. */
+const anyPast = fc.array(fc.record({ pools: anyPools, writes: fc.nat(12), wipes: fc.array(fc.nat(6), { maxLength: 2 }) }), { maxLength: 3 });
+
+function serverAfter(past: readonly { readonly pools: readonly Pool[]; readonly writes: number; readonly wipes: readonly number[] }[]): SliceServer {
+  const server = new SliceServer();
+  for (const { pools, writes, wipes } of past) {
+    for (const write of planSlices(NODE, pools, server.seen(), NOTHING).slice(0, writes)) server.apply(write);
+    for (const at of wipes) server.wipe(at);
+  }
+  return server;
+}
+
+/** `pool device`. */
+function shown(server: SliceServer): ReadonlySet<string> {
+  return new Set([...server.visible()].flatMap(([name, { devices }]) => devices.map((one) => `${name} ${one.name}`)));
+}
+
+function expectAsWanted(server: SliceServer, pools: readonly Pool[]): void {
+  const visible = server.visible();
+  const wanted = pools.filter(({ devices }) => devices.length > 0);
+  expect([...visible.keys()].sort()).toEqual(wanted.map(({ name }) => name).sort());
+  for (const { name, devices, streams } of wanted) {
+    const there = visible.get(name)!;
+    expect(there.streams).toBe(streams);
+    expect(there.devices.map((one) => [one.name, one.taints ?? [], one.consumesCounters?.length ?? 0]).sort()).toEqual(
+      devices.map((one) => [draDeviceName(one.address), one.taints, one.streams]).sort(),
+    );
+  }
+  for (const { devices = [], sharedCounters } of server.specs()) {
+    expect(devices.length).toBeLessThanOrEqual(64);
+    if (sharedCounters) expect(devices).toEqual([]);
+  }
+  for (const { name, devices } of wanted) {
+    const slices = server.seen().filter((slice) => slice.pool === name);
+    const owners = slices.map((slice) => new Set(listedIn([slice]).map(({ address }) => `${address.slice(0, -1)}0`)));
+    for (const { owner } of devices) expect(owners.filter((slice) => slice.has(owner))).toHaveLength(1);
+  }
+}
+
+describe("whatever was there before", () => {
+  it("no prefix of the writes shows what is neither shown before nor wanted, nor a device in two pools; the whole shows what is wanted", () => {
+    fc.assert(
+      fc.property(anyPast, anyPools, (past, pools) => {
+        const server = serverAfter(past);
+        const before = shown(server);
+        const wanted = new Set(pools.flatMap(({ name, devices }) => devices.map(({ address }) => `${name} ${draDeviceName(address)}`)));
+        const names = (all: ReadonlySet<string>): readonly string[] => [...all].map((one) => one.split(" ")[1]!);
+        const isOnce = (all: ReadonlySet<string>): boolean => new Set(names(all)).size === all.size;
+        const wasOnce = isOnce(before);
+        for (const write of planSlices(NODE, pools, server.seen(), NOTHING)) {
+          server.apply(write);
+          const now = shown(server);
+          expect([...now].filter((one) => !before.has(one) && !wanted.has(one))).toEqual([]);
+          if (wasOnce) expect(isOnce(now)).toBe(true);
+        }
+        expectAsWanted(server, pools);
+        expect(planSlices(NODE, pools, server.seen(), NOTHING)).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("an agent that is killed after each write comes to the same end", () => {
+    fc.assert(
+      fc.property(anyPast, anyPools, (past, pools) => {
+        const server = serverAfter(past);
+        for (let left = 60; left > 0; left -= 1) {
+          const [write] = planSlices(NODE, pools, server.seen(), NOTHING);
+          if (write === undefined) break;
+          server.apply(write);
+        }
+        expectAsWanted(server, pools);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+it("writes at most two slices when one device's link changes", () => {
+  const change = fc.record({ at: fc.nat(63), taint: fc.boolean(), streams: fc.constantFrom(0 as const, 1 as const), left: fc.nat(8) });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 64 }), fc.array(change, { minLength: 1, maxLength: 5 }), (count, changes) => {
+      const server = new SliceServer();
+      const other = pool([device(80)], 1, "pci0000:17");
+      publish(server, [pool(slots(count)), other]);
+      let devices = slots(count);
+      for (const { at, taint, streams, left } of changes) {
+        devices = devices.map((one, index) => (index === at % count ? { ...one, streams, taints: taint ? [TAINT] : [] } : one));
+        expect(publish(server, [pool(devices, left), other]).length).toBeLessThanOrEqual(2);
+      }
     }),
   );
-}
-
-const free = (wanted: readonly Pool[]): ReadonlySet<string> =>
-  new Set(wanted.flatMap(({ devices }) => devices.flatMap(({ address, taints }) => (taints.length === 0 ? [draDeviceName(address)] : []))));
-const all = (seen: readonly SeenSlice[], writes: readonly SliceWrite[]): readonly SeenSlice[] => writes.reduce(applied, seen);
-const published = (wanted: readonly Pool[]): readonly SeenSlice[] => all([], planSlices(NODE, wanted, [], NONE));
-
-describe("slices of a node", () => {
-  it("come from any state to what is wanted, and rest there", () => {
-    fc.assert(
-      fc.property(pools, pools, (before, after) => {
-        const seen = all(published(before), planSlices(NODE, after, published(before), NONE));
-        expect(usable(seen)).toEqual(free(after));
-        expect(planSlices(NODE, after, seen, NONE)).toEqual([]);
-      }),
-    );
-  });
-
-  it("never show a scheduler, in between, a device that is free neither before nor after", () => {
-    fc.assert(
-      fc.property(pools, pools, (before, after) => {
-        let seen = published(before);
-        const may = new Set([...free(before), ...free(after)]);
-        for (const write of planSlices(NODE, after, seen, NONE)) {
-          seen = applied(seen, write);
-          expect([...usable(seen)].filter((name) => !may.has(name))).toEqual([]);
-        }
-      }),
-    );
-  });
-
-  it("are planned anew from wherever a crash has left them", () => {
-    fc.assert(
-      fc.property(pools, pools, fc.nat(6), (before, after, steps) => {
-        const left = all(published(before), planSlices(NODE, after, published(before), NONE).slice(0, steps));
-        const seen = all(left, planSlices(NODE, after, left, NONE));
-        expect(usable(seen)).toEqual(free(after));
-      }),
-    );
-  });
-
-  it("keep the limits of the API server: 64 devices in one, counters apart from devices, and never a counter that is not there", () => {
-    fc.assert(
-      fc.property(pools, (wanted) => {
-        for (const slices of Map.groupBy(published(wanted), ({ pool: name }) => name).values()) {
-          const counters = slices.flatMap(({ spec }) => (spec as { sharedCounters?: readonly { name: string }[] }).sharedCounters ?? []);
-          for (const { spec } of slices) {
-            const devices = devicesIn(spec);
-            expect(devices.length).toBeLessThanOrEqual(64);
-            if (devices.length > 0) expect(spec).not.toHaveProperty("sharedCounters");
-            for (const one of devices as readonly { consumesCounters?: readonly { counterSet: string }[] }[])
-              for (const { counterSet } of one.consumesCounters ?? []) expect(counters.map(({ name }) => name)).toContain(counterSet);
-          }
-        }
-      }),
-    );
-  });
-
-  it("change one object for one taint, in its generation, and the slices of no other pool", () => {
-    const wanted = [
-      { name: `${NODE}/pci0000-16`, streams: 2, devices: [aDevice(0x17, 0), aDevice(0x18, 0)] },
-      { name: `${NODE}/pci0000-97`, streams: 1, devices: [aDevice(0x98, 0)] },
-    ];
-    const tainted = wanted.with(0, { name: `${NODE}/pci0000-16`, streams: 2, devices: [aDevice(0x17, 0, { taints: [TAINT] }), aDevice(0x18, 0)] });
-    const [write, ...others] = planSlices(NODE, tainted, published(wanted), NONE);
-    expect(others).toEqual([]);
-    expect(write).toMatchObject({
-      kind: "Update",
-      seen: { name: "n1-pci0000-16-1.teeio.dev" },
-      spec: { pool: { generation: 1, resourceSliceCount: 2 } },
-    });
-  });
-
-  it("take away before they give", () => {
-    const [a, b] = [aDevice(0x17, 0), aDevice(0x98, 0)];
-    const before = [{ name: `${NODE}/pci0000-97`, streams: null, devices: [b] }];
-    const after = [{ name: `${NODE}/pci0000-16`, streams: null, devices: [a] }];
-    expect(planSlices(NODE, after, published(before), NONE).map(({ kind }) => kind)).toEqual(["Delete", "Create"]);
-  });
-
-  it("do not fight over what the API server does not keep", () => {
-    const wanted = [{ name: `${NODE}/pci0000-16`, streams: 2, devices: [aDevice(0x17, 0, { taints: [TAINT], bindsWhenSecured: true })] }];
-    const seen = published(wanted);
-    const sent = seen[1]?.spec as object;
-    const kept = { ...sent, devices: devicesIn(sent).map(({ name, attributes }) => ({ name, attributes })) };
-    const dropped = droppedFields(sent, kept);
-    expect(dropped).toEqual(["taints", "consumesCounters", "bindingConditions", "bindingFailureConditions"]);
-    const there = seen.map((one) => ({ ...one, spec: one.name === seen[1]?.name ? kept : one.spec }));
-    expect(planSlices(NODE, wanted, there, new Set(dropped))).toEqual([]);
-    expect(planSlices(NODE, wanted, there, NONE)).toHaveLength(1);
-  });
-
-  it("tell what is listed, with taints and streams", () => {
-    const wanted = [{ name: `${NODE}/pci0000-16`, streams: 2, devices: [aDevice(0x17, 0), aDevice(0x17, 1, { streams: 0, taints: [TAINT] })] }];
-    expect(listedIn(published(wanted))).toEqual([
-      { address: "0000:17:00.0", pool: `${NODE}/pci0000-16`, taints: [], streams: 1 },
-      { address: "0000:17:00.1", pool: `${NODE}/pci0000-16`, taints: [TAINT], streams: 0 },
-    ]);
-  });
-
-  it("have names that are DNS subdomains, however long the node's is, and different for different nodes", () => {
-    const names = ["a", "b"].map((end) => {
-      const node = `${"n".repeat(250)}${end}`;
-      const [write] = planSlices(node, [{ name: `${node}/pci0000-16`, streams: null, devices: [aDevice(0x17, 0)] }], [], NONE);
-      return write?.kind === "Create" ? write.name : "";
-    });
-    for (const name of names) expect(name).toMatch(/^(?=.{1,253}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])$/);
-    expect(new Set(names).size).toBe(2);
-  });
 });
