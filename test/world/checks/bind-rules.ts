@@ -2,6 +2,7 @@
 
 /** What speaks against a change of a driver: the checker's own statement, from the models' truth. The kernel refuses none. */
 import type { BindChange } from "../../../src/bind/port.ts";
+import type { ResourceRule } from "../../../src/domain/intent.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
 import type { World } from "../life/world.ts";
 import type { Age } from "../models/fact.ts";
@@ -14,8 +15,8 @@ export interface BindQuestion {
   readonly world: World;
   readonly process: AgentProcess;
   readonly change: BindChange;
-  /** Why the device may not be offered under that name, from the truth. */
-  readonly against: (resource: string) => readonly Objection[];
+  /** Why the device may not be offered under the name of that rule, in its ledger, from the truth. */
+  readonly against: (rule: ResourceRule) => readonly Objection[];
   /** When a search for holders last showed each function open. */
   readonly shownOpenMs: ReadonlyMap<string, number>;
 }
@@ -35,7 +36,7 @@ export function bindObjections(question: BindQuestion): readonly Known[] {
   found.add(fn.isBound.value, "a TD has it", fn.isBound);
   found.add(!fn.areHoldersReadable.value && !fn.isNative.value, "nobody can tell who has it open", fn.areHoldersReadable);
   if (change.to === "Native") againstNative(question, fn, found);
-  const against = change.to === "Vfio" ? question.against(taker?.name ?? "").filter(({ why }) => why !== "it has no vfio device") : [];
+  const against = change.to === "Vfio" && taker !== undefined ? question.against(taker).filter(({ why }) => why !== "it has no vfio device") : [];
   return [...found.list, ...against];
 }
 

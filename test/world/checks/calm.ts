@@ -73,6 +73,7 @@ async function restart(world: World, checker: Checker): Promise<void> {
   kubelet.cutOff(false);
   kubelet.setReadable(true);
   api.isReachable.set(true);
+  for (const watch of ["slices", "claims"] as const) world.dra?.api.holdWatch(watch, false);
   if (world.process?.isStopping) await world.advance(CALM_MS, () => checker.atRest());
   if (world.process?.isStopping) checker.complain("at its stop", "the agent does not end");
   // An agent writes its status when it has news, not when somebody else has written it.
@@ -131,6 +132,9 @@ function heal(world: World): void {
   module.faults.length = 0;
   if (module.environment.value !== "Ok") module.setEnvironment("Ok");
   for (const unit of module.units) module.setPresent(unit, true);
+  if (world.dra !== null) world.dra.api.isRefusing = false;
+  world.dra?.folder.damaged.clear();
+  world.dra?.api.drops.clear();
   world.owner?.loadDriver();
 }
 
@@ -144,6 +148,7 @@ function unblock(world: World): void {
   const { host, api, kubelet } = world;
   kubelet.others.length = 0;
   for (const pod of api.pods) if (pod.isAlive) finish(world, pod, false);
+  for (const pod of world.dra?.api.pods ?? []) if (pod.stage !== "Over") world.dra?.kubelet.end(pod, false);
   for (const fn of host.functions) {
     fn.outsiders = 0;
     if (!fn.isPresent.value) host.plug(fn, true);

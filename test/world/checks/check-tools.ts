@@ -9,7 +9,7 @@ export interface CheckTools {
   /** What was checked how often: a check that never ran proves nothing. */
   readonly checked: Record<CheckName, number>;
   /** Why the device may not be offered under that name, from the truth. */
-  against(process: AgentProcess, address: string, resource: string, purpose?: Question["purpose"]): readonly Objection[];
+  against(process: AgentProcess, address: string, resource: string, purpose?: Question["purpose"], ledger?: Question["ledger"]): readonly Objection[];
   violate(what: string, why: string): void;
 }
 

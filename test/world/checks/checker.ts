@@ -6,6 +6,7 @@
  */
 import type { BindChange } from "../../../src/bind/port.ts";
 import { addressOfDraDevice } from "../../../src/domain/dra/names.ts";
+import type { ResourceRule } from "../../../src/domain/intent.ts";
 import type { PublishedResource } from "../../../src/kubelet/port.ts";
 import { messageOf } from "../../../src/runtime/errors.ts";
 import type { ClearTarget } from "../../../src/seamcall/port.ts";
@@ -56,7 +57,8 @@ export class Checker implements Witness<AgentProcess> {
     this.#tools = {
       world,
       checked: this.checked,
-      against: (process, address, resource, purpose = "List") => objections({ world, process, address, resource, purpose, isSecuredBefore }),
+      against: (process, address, resource, purpose = "List", ledger = "DevicePlugin") =>
+        objections({ world, process, address, resource, purpose, ledger, isSecuredBefore }),
       violate: (what, why) => this.#violate(what, why),
     };
     this.#lists = new ListChecks(this.#tools);
@@ -110,7 +112,7 @@ export class Checker implements Witness<AgentProcess> {
 
   bindIssued(process: AgentProcess, change: BindChange): void {
     this.checked.bind += 1;
-    const against = (resource: string) => this.#tools.against(process, change.address, resource);
+    const against = ({ name, ledger }: ResourceRule) => this.#tools.against(process, change.address, name, "List", ledger);
     const asked = { world: this.#world, process, change, against, shownOpenMs: this.#shownOpenMs };
     const known = bindObjections(asked).filter((one) => one.sinceTick < this.#world.quiet.tick);
     for (const { why } of known) this.#violate(`${change.to} for ${change.address}`, why);

@@ -12,6 +12,7 @@ import type { World } from "../life/world.ts";
 import type { Age, Fact } from "../models/fact.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { has } from "../runs/capabilities.ts";
+import { isClaimed, isServed } from "./expected-ledger.ts";
 import { youngest as younger } from "./setup-rules.ts";
 
 /** Something that speaks against the offer, and since when. */
@@ -40,6 +41,8 @@ export interface Question {
   readonly resource: string;
   /** What a yes would be to: a list, Allocate, PreStart, or the preparation of a claim, which is both of these for DRA. */
   readonly purpose: "List" | "Allocate" | "PreStart" | "Prepare";
+  /** In whose ledger it would be; a device plugin's unless it is said. What a claim is given is always DRA's. */
+  readonly ledger?: Ledger;
   /** Devices that were secured when SETUP began, as the checker saw it. */
   readonly isSecuredBefore: (address: string) => boolean;
 }
@@ -86,7 +89,11 @@ export function objections(question: Question): readonly Objection[] {
     fn.isPresent.sinceTick > fn.link.sinceTick ? fn.isPresent : fn.link,
   );
   object(!fn.isOnVfio.value, "it has no vfio device", fn.isOnVfio);
-  const wish = againstIntent(process.intent.value, { fn, resource, ledger: question.purpose === "Prepare" ? "DRA" : "DevicePlugin" });
+  const wish = againstIntent(process.intent.value, {
+    fn,
+    resource,
+    ledger: question.purpose === "Prepare" ? "DRA" : (question.ledger ?? "DevicePlugin"),
+  });
   if (wish !== "") {
     const hasMoved = wish === NOT_SELECTED && fn.isPresent.sinceTick > process.intent.sinceTick;
     against.push({ ...objection(wish, hasMoved ? fn.isPresent : process.intent), isFast: !hasMoved });
@@ -108,16 +115,19 @@ export function objections(question: Question): readonly Objection[] {
 }
 
 /** The first virtual function that a resource of the spec takes, as long as nobody has been given function 0. Since when it is there. */
-function carriedBy({ api, host }: World, process: AgentProcess, fn: HostFunction): Since | null {
-  if (api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address))) return null;
+function carriedBy(world: World, process: AgentProcess, fn: HostFunction): Since | null {
+  const { api, host } = world;
+  if (isClaimed(world, fn.address) || api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address))) return null;
   const intent = process.intent.value?.intent;
+  const takerOf = ({ vendor }: HostFunction) => intent?.resources.find((rule) => rule.match.vendors?.includes(vendor));
   const one = host.functions.find(
     (other) =>
       other.physical === fn &&
       other.isPresent.value &&
       other.isTeeCapable &&
       other.isUnitLinked.value &&
-      intent?.resources.find((rule) => rule.match.vendors?.includes(other.vendor))?.ledger === "DevicePlugin" &&
+      intent != null &&
+      isServed(world, takerOf(other)) &&
       (intent.units.all === true || (intent.units.regBases ?? []).includes(other.regBase ?? "")),
   );
   if (one === undefined) return null;

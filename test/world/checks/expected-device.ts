@@ -7,6 +7,7 @@ import { takenByOther } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { isWaitingForDriver, keptFromVfio, sharesGroup } from "./expected-driver.ts";
+import { isClaimed, isFineInLedgers, isGivable, isServed } from "./expected-ledger.ts";
 import { isSelected } from "./setup-rules.ts";
 
 type Reason = DeviceStatus["reason"];
@@ -21,9 +22,12 @@ export function deviceComplaints(world: World): readonly string[] {
     if (shown && !isFine(world, fn, { shown: shown.reason, expected: reason }))
       complaints.push(`${fn.address} should be ${reason}, the status says ${shown.reason}${shown.message === "" ? "" : ` (${shown.message})`}`);
     if (!shown && mustBeShown(world, fn, reason)) complaints.push(`${fn.address} should be ${reason} and is not in the status`);
-    const isListed = world.kubelet.healthy(takerOf(world, fn)?.name ?? "").includes(fn.address);
+    const taker = takerOf(world, fn);
+    const isListed = isGivable(world, fn, taker);
     if (shape.hasKubelet && shown && isListed !== (shown.reason === "Offered"))
-      complaints.push(`${fn.address} is ${isListed ? "" : "not "}in kubelet's list, the status says ${shown.reason}`);
+      complaints.push(
+        `${fn.address} is ${isListed ? "" : "not "}in ${taker?.ledger === "DRA" ? "a slice" : "kubelet's list"}, the status says ${shown.reason}`,
+      );
     return complaints;
   });
 }
@@ -32,6 +36,7 @@ export function deviceComplaints(world: World): readonly string[] {
 function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason; readonly expected: Reason }): boolean {
   const { api, shape, specs } = world;
   if (reason.shown === reason.expected) return true;
+  if (isFineInLedgers(world, fn, reason.shown)) return true;
   // Without its proofs an agent takes a pod with what the name had before a change of the spec for another plugin's.
   if (reason.shown === "NameServedByOther")
     return world.kubelet.others.some((other) => other.address === null) || api.pods.some((pod) => pod.stage === "Held");
@@ -63,6 +68,7 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
     isForgotten ||
     fn.opens.value > 0 ||
     fn.isBound.value ||
+    isClaimed(world, fn.address) ||
     api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
   return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
 }
@@ -89,7 +95,7 @@ function expectedDevice(world: World, fn: HostFunction): Reason {
   if (!fn.isTeeCapable) return "NotTeeCapable";
   if (intent === null) return "NoIntent";
   if (taker === undefined) return "NoResourceMatches";
-  if (taker.ledger === "DRA") return "LedgerNotServed";
+  if (!isServed(world, taker)) return "LedgerNotServed";
   if (taker.driver.bind === "Native") return "NativeDriver";
   if (!world.host.showsUnitOf(fn)) return "UnitUnreadable";
   if (fn.regBase === null || !fn.isUnitLinked.value) return "NoUnit";
@@ -99,13 +105,13 @@ function expectedDevice(world: World, fn: HostFunction): Reason {
   return byTrust(world, fn, taker);
 }
 
-function byTrust(world: World, fn: HostFunction, { name: resource, driver }: ResourceRule): Reason {
+function byTrust(world: World, fn: HostFunction, { name: resource, driver, ledger }: ResourceRule): Reason {
   const isTrusted = world.module.find(fn.regBase ?? "")?.trust.value != null;
   if (fn.showsSecured && !isTrusted) return "LinkSecuredBeforeSetup";
   if (!isTrusted) return "UnitNotTrusted";
   if (!fn.isLinkReadable.value || !fn.isBoundReadable.value) return "LinkUnknown";
   if (fn.isManagedElsewhere) return "DsmElsewhere";
-  const isGiven = world.api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
+  const isGiven = isClaimed(world, fn.address) || world.api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
   if (!isGiven && carries(world, fn)) return "CarriesOthers";
   const { tsms } = world.host;
   if (world.shape.linkEnable === "OnPrepare" && tsms.value !== 1) return tsms.value === 0 ? "NoTsm" : "TsmAmbiguous";
@@ -119,6 +125,8 @@ function byTrust(world: World, fn: HostFunction, { name: resource, driver }: Res
   if (sharesGroup(world, fn) && !isGiven) return "GroupNotOurs";
   if (keptFrom !== null) return keptFrom;
   if (!world.proofs.areWritable.value) return "ProofUnwritable";
+  // What a claim is given its own file names, once it is prepared.
+  if (ledger === "DRA") return "Offered";
   return world.specs.areWritable.value || isSpecRight(world, fn, resource) ? "Offered" : "CdiUnwritable";
 }
 
@@ -126,15 +134,23 @@ function isNeverCovered({ shape }: World, fn: HostFunction): boolean {
   return shape.linkEnable !== "Never" && fn.physical === null && fn.linkOwner !== null;
 }
 
-function mayBeInHands({ api }: World, fn: HostFunction): boolean {
+function mayBeInHands(world: World, fn: HostFunction): boolean {
+  const { api } = world;
   // A hold goes on for as long as some pod is not accounted for, of which the truth alone tells nothing.
   if (api.status?.devices.find(({ address }) => address === fn.address)?.usedBy) return true;
   const isHidden = !fn.areHoldersReadable.value || !fn.areOpensShown.value || !fn.isBoundReadable.value || !fn.isTsmFree.value;
-  return isHidden || fn.opens.value > 0 || fn.isBound.value || api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address));
+  return (
+    isHidden ||
+    fn.opens.value > 0 ||
+    fn.isBound.value ||
+    isClaimed(world, fn.address) ||
+    api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address))
+  );
 }
 
 /** A virtual function that a resource takes has the link of its physical one. */
-export function carries({ host, shape, api }: World, fn: HostFunction): boolean {
+export function carries(world: World, fn: HostFunction): boolean {
+  const { host, shape, api } = world;
   if (shape.linkEnable === "Never" || fn.linkOwner !== null) return false;
   const intent = api.spec.intent;
   return host.functions.some((one) => {
@@ -142,7 +158,7 @@ export function carries({ host, shape, api }: World, fn: HostFunction): boolean 
     const isSelectable =
       !host.showsUnitOf(one) || (one.isUnitLinked.value && one.regBase !== null && intent !== null && isSelected(intent, one.regBase));
     const mayBeCapable = one.isTeeCapable || !one.isConfigReadable.value;
-    return one.physical === fn && one.isPresent.value && mayBeCapable && isSelectable && taker?.ledger === "DevicePlugin";
+    return one.physical === fn && one.isPresent.value && mayBeCapable && isSelectable && isServed(world, taker);
   });
 }
 

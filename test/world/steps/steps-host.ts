@@ -38,13 +38,15 @@ function isReturn(word: (typeof RETURNS)[number]): boolean {
   return word === "" || has(word === "moved" ? "movedFunctions" : "securedReturns");
 }
 
-function replug({ host }: World, fn: HostFunction, word: string): boolean {
+function replug({ dra, host }: World, fn: HostFunction, word: string): boolean {
   if (fn.isPresent.value) return false;
   if (word === "moved" && fn.linkOwner === null && fn.regBase !== null) {
     const at = host.units.findIndex((unit) => unit.regBase === fn.regBase);
     const regBase = host.units[(at + 1) % host.units.length]?.regBase ?? null;
     for (const one of host.functions) if (one === fn || (one.physical === null && one.linkOwner === fn)) one.regBase = regBase;
   }
+  // It is counted where streams are given away by slices.
+  if (dra !== null && word !== "moved" && word !== "" && host.streamsLeft === 0) return false;
   return host.plug(fn, true, word === "Stream" || word === "Tsm" ? word : "Off");
 }
 

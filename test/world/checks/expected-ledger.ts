@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { addressOfDraDevice } from "../../../src/domain/dra/names.ts";
+/** What the two ledgers of a quiet node must be like: the checker's own statement, from the models' truth. A world without DRA has one. */
+import type { ResourceRule } from "../../../src/domain/intent.ts";
+import type { DeviceStatus } from "../../../src/domain/status.ts";
+import type { World } from "../life/world.ts";
+import { isOurs } from "../models/dra-objects.ts";
+import type { HostFunction } from "../models/host-function.ts";
+
+type Reason = DeviceStatus["reason"];
+
+/** The agent offers what the rule takes: it serves DRA where there is any. */
+export function isServed({ dra }: Pick<World, "dra">, rule: Pick<ResourceRule, "ledger"> | undefined): boolean {
+  return rule?.ledger === "DevicePlugin" || (rule?.ledger === "DRA" && dra !== null);
+}
+
+/** Somebody may be given it now: it is healthy in kubelet's list of the resource, or in a slice without a taint. */
+export function isGivable({ dra, kubelet }: World, { address }: HostFunction, rule: ResourceRule | undefined): boolean {
+  if (rule?.ledger !== "DRA") return kubelet.healthy(rule?.name ?? "").includes(address);
+  const pools = [...(dra?.api.pools.state.items.values() ?? [])].map(({ value }) => value).filter(isOurs);
+  return pools.some(({ pool }) => pool.devices.some((one) => one.address === address && one.taints.length === 0));
+}
+
+/** A claim is allocated it, has it prepared, or has its VM hold it open. */
+export function isClaimed({ dra, host }: World, address: string): boolean {
+  if (dra === null) return false;
+  const claims = [...dra.api.claims.state.items.values()].map(({ value }) => value);
+  const isAllocated = claims.some(({ allocation }) => allocation?.devices.some(({ device }) => addressOfDraDevice(device) === address));
+  const files = [...dra.folder.files.values()].filter(({ file }) => file.bootId === `boot-${host.bootId}`);
+  return isAllocated || files.some(({ file }) => file.devices.some((one) => one.address === address)) || dra.hasOpen(address);
+}
+
+const OF_HANDS: ReadonlySet<Reason> = new Set([
+  "LedgerSwitching",
+  "HeldInOtherLedger",
+  "HeldUnderOtherName",
+  "HeldByOtherLedger",
+  "HeldAcrossTrustLoss",
+]);
+
+/** Where who has a device, or an API server that refuses writes, decides what is shown. */
+export function isFineInLedgers(world: World, { address }: HostFunction, shown: Reason): boolean {
+  const { dra, api } = world;
+  if (dra === null) return false;
+  // Slices neither come nor go.
+  if (dra.api.isRefusing && (shown === "AwaitingSlice" || shown === "LedgerSwitching")) return true;
+  const taker = api.spec.intent?.resources.find(({ match }) => match.vendors?.includes(world.host.find(address)?.vendor ?? ""));
+  // A scheduler counts a device plugin's devices by name: one that is held keeps the name the plugin's.
+  const isNameHeld = api.pods.some((pod) => pod.isAlive && pod.stage === "Held" && pod.resource === taker?.name);
+  if (shown === "LedgerSwitching" && taker?.ledger === "DRA" && isNameHeld) return true;
+  const isInPod = api.pods.some((pod) => pod.isAlive && pod.ids.includes(address));
+  return OF_HANDS.has(shown) && (isInPod || isClaimed(world, address));
+}
