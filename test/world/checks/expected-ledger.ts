@@ -16,7 +16,7 @@ export function isServed({ dra }: Pick<World, "dra">, rule: Pick<ResourceRule, "
 }
 
 /** Somebody may be given it now: it is healthy in kubelet's list of the resource, or in a slice without a taint. */
-export function isGivable({ dra, kubelet }: World, { address }: HostFunction, rule: ResourceRule | undefined): boolean {
+export function isGivable({ dra, kubelet }: World, { address }: Pick<HostFunction, "address">, rule: ResourceRule | undefined): boolean {
   if (rule?.ledger !== "DRA") return kubelet.healthy(rule?.name ?? "").includes(address);
   const pools = [...(dra?.api.pools.state.items.values() ?? [])].map(({ value }) => value).filter(isOurs);
   return pools.some(({ pool }) => pool.devices.some((one) => one.address === address && one.taints.length === 0));
