@@ -58,6 +58,11 @@ export class DraApi {
     this.claims.reachChanged();
   }
 
+  /** Some watch of the agent's shows nothing new. */
+  get isHeld(): boolean {
+    return this.watches !== null && (this.watches.slices.isHeld || this.watches.claims.isHeld);
+  }
+
   /** False: there is no agent. */
   holdWatch(name: "slices" | "claims", isHeld: boolean): boolean {
     this.watches?.[name].hold(isHeld);

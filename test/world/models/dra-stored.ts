@@ -88,7 +88,7 @@ export class Watch<T> {
   /** Why it could not be listed; empty: it could. */
   problem = "";
   lagMs: number;
-  #isHeld = false;
+  isHeld = false;
 
   constructor(parts: WatchParts<T>, lagMs: number) {
     this.#parts = parts;
@@ -121,7 +121,7 @@ export class Watch<T> {
 
   hear(state: Snapshot<T>): void {
     this.#parts.time.after(this.owner, this.lagMs, () => {
-      if (this.#seen !== null && !this.#isHeld && this.problem === "" && this.#parts.newest() !== null) this.#show(state);
+      if (this.#seen !== null && !this.isHeld && this.problem === "" && this.#parts.newest() !== null) this.#show(state);
     });
   }
 
@@ -131,14 +131,14 @@ export class Watch<T> {
       const newest = this.#parts.newest();
       const { problem } = this;
       this.problem = newest === null ? "connection refused" : "";
-      if (newest !== null && !this.#isHeld) this.#show(newest);
+      if (newest !== null && !this.isHeld) this.#show(newest);
       if (problem !== this.problem) this.#tell();
     });
   }
 
   /** While it is held nothing new arrives, and nobody is told why; then everything at once. */
   hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
+    this.isHeld = isHeld;
     if (!isHeld) this.relist();
   }
 

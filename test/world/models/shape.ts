@@ -179,7 +179,17 @@ function withClaims(shape: WorldShape, dice: Dice): WorldShape {
   const isBoth = dice.chance(0.3);
   const resources = intent?.resources.map((rule, at): ResourceRule => (at === 0 || isBoth ? { ...rule, ledger: "DRA" } : rule));
   const isCdiTmpfs = dice.chance(0.8);
-  const dra = { ...PLAIN_DRA_WORLD, controllerLagMs: dice.pick([0, 0, 700]), isCdiTmpfs };
+  const dra = {
+    api: {
+      ...PLAIN_DRA_WORLD.api,
+      latencyMs: dice.pick([0, 0, 50, 900]),
+      slicesLagMs: dice.pick([0, 0, 300]),
+      claimsLagMs: dice.pick([0, 0, 300, 2_000]),
+    },
+    scheduler: { ...PLAIN_DRA_WORLD.scheduler, lagMs: dice.pick([0, 0, 400]), hasElsewhere: dice.chance(0.2) },
+    controllerLagMs: dice.pick([0, 0, 700]),
+    isCdiTmpfs,
+  };
   return { ...shape, dra, spec: { ...shape.spec, intent: intent && { ...intent, resources: resources ?? [] } } };
 }
 

@@ -123,8 +123,11 @@ function intentOf(world: World, { word, at }: Args): IntentView {
   const link = { enable: world.shape.linkEnable };
   const generation = spec.generation + 1;
   const one = { regBases: [world.module.units[(at ?? 0) % world.module.units.length]?.regBase ?? ""] };
-  const gpu = { name: GPU, ledger: "DevicePlugin" as const, driver: { bind: world.shape.driverBind }, match: { vendors: [GPU_VENDOR] } };
-  const nic = { name: NIC, ledger: "DevicePlugin" as const, driver: KEEP, match: { vendors: [NIC_VENDOR] } };
+  // A world with DRA stays with it, mostly.
+  const [own, other] = world.dra === null ? (["DevicePlugin", "DRA"] as const) : (["DRA", "DevicePlugin"] as const);
+  const nicLedger = world.shape.spec.intent?.resources.find(({ name }) => name === NIC)?.ledger ?? "DevicePlugin";
+  const gpu = { name: GPU, ledger: own, driver: { bind: world.shape.driverBind }, match: { vendors: [GPU_VENDOR] } };
+  const nic = { name: NIC, ledger: nicLedger, driver: KEEP, match: { vendors: [NIC_VENDOR] } };
   const variants: Readonly<Record<string, Partial<Intent>>> = {
     trusted: {},
     cleared: { state: "Cleared" },
@@ -132,7 +135,7 @@ function intentOf(world: World, { word, at }: Args): IntentView {
     "one-unit-cleared": { units: one, state: "Cleared" },
     renamed: { resources: [{ ...gpu, name: RENAMED }, nic] },
     "renamed-cleared": { resources: [{ ...gpu, name: RENAMED }, nic], state: "Cleared" },
-    ledger: { resources: [{ ...gpu, ledger: "DRA" }, nic] },
+    ledger: { resources: [{ ...gpu, ledger: other }, nic] },
     "gpu-only": { resources: [gpu] },
     native: { resources: [{ ...gpu, driver: { bind: world.shape.driverBind === "Keep" ? "Keep" : "Native" } }, nic] },
     swapped: { resources: [{ ...nic, match: { vendors: [NIC_VENDOR, GPU_VENDOR] } }, gpu] },

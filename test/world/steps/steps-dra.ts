@@ -26,6 +26,11 @@ function inDra(
   };
 }
 
+/** Something that is mostly true, breaks now and then, and heals soon. */
+function flaw(weights: { readonly breaks: number; readonly heals: number }, isBroken: (dra: DraWorld) => boolean, kind: StepKind): StepKind {
+  return { ...kind, weight: (world) => (world.dra !== null && kind.weight(world) > 0 ? (isBroken(world.dra) ? weights.heals : weights.breaks) : 0) };
+}
+
 /** The same on the pod that `word` names. */
 function onPod(weight: number, fits: (pod: ClaimPod) => boolean, act: (dra: DraWorld, pod: ClaimPod) => boolean): StepKind {
   const fitting = (dra: DraWorld | null): readonly ClaimPod[] => (dra === null ? [] : alive(dra).filter(fits));
@@ -63,7 +68,10 @@ function addPod({ api }: DraWorld, { word, at: count = 1 }: Args): boolean {
 const canWork = ({ kubelet }: DraWorld): boolean => kubelet.canWork;
 
 export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
-  createClaimPod: inDra(8, (dra) => alive(dra).length < PODS, addPod, WAYS),
+  createClaimPod: {
+    ...inDra(8, (dra) => alive(dra).length < PODS, addPod, WAYS),
+    propose: (_world, dice) => ({ at: dice.chance(0.85) ? 1 : 2, word: dice.pick(WAYS) }),
+  },
   restartClaimContainer: onPod(
     3,
     ({ stage }) => stage === "Running",
@@ -112,39 +120,59 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
     },
   ),
   /** A watch of the agent's shows nothing new, or goes on with a new list. */
-  holdWatch: inDra(
-    2,
-    (dra) => dra.api.watches !== null,
-    ({ api }, { word, at }) => api.holdWatch(word === "slices" ? "slices" : "claims", at === 1),
-    ["slices", "claims"],
-  ),
-  refuseDraWrites: inDra(
-    0.5,
-    () => true,
-    ({ api }) => {
-      api.isRefusing = !api.isRefusing;
-      return true;
+  holdWatch: flaw({ breaks: 0.7, heals: 10 }, ({ api }) => api.isHeld, {
+    ...inDra(
+      1,
+      ({ api }) => api.watches !== null,
+      ({ api }, { word, at }) => api.holdWatch(word === "slices" ? "slices" : "claims", at === 1),
+    ),
+    propose: ({ dra }, dice) => {
+      const held = dra?.api.watches?.slices.isHeld === true ? "slices" : "claims";
+      return dra?.api.isHeld === true ? { word: held, at: 2 } : { word: dice.pick(["slices", "claims"]), at: 1 };
     },
+  }),
+  refuseDraWrites: flaw(
+    { breaks: 0.5, heals: 10 },
+    ({ api }) => api.isRefusing,
+    inDra(
+      1,
+      () => true,
+      ({ api }) => {
+        api.isRefusing = !api.isRefusing;
+        return true;
+      },
+    ),
   ),
-  damageClaimFile: inDra(
-    0.3,
-    ({ folder }) => folder.files.size > 0,
-    ({ folder }) => {
-      const [uid] = folder.files.keys();
-      if (uid === undefined) return false;
-      folder.damaged.add(uid);
-      return true;
-    },
+  /** Somebody damages a claim file, and puts it in order. */
+  damageClaimFile: flaw(
+    { breaks: 0.3, heals: 8 },
+    ({ folder }) => folder.damaged.size > 0,
+    inDra(
+      1,
+      ({ folder }) => folder.files.size > 0,
+      ({ folder }) => {
+        const [uid] = folder.files.keys();
+        if (uid === undefined) return false;
+        if (folder.damaged.size > 0) folder.damaged.clear();
+        else folder.damaged.add(uid);
+        return true;
+      },
+    ),
   ),
   /** The API server goes back to a version, or comes to one, that keeps a field not. */
-  dropField: inDra(
-    0.2,
-    () => true,
-    ({ api }, { word }) => {
-      const field = DROPPABLE.find((one) => one === word) ?? "taints";
-      if (!api.drops.delete(field)) api.drops.add(field);
-      return true;
-    },
-    DROPPABLE,
+  dropField: flaw(
+    { breaks: 0.2, heals: 5 },
+    ({ api }) => api.drops.size > 0,
+    inDra(
+      1,
+      () => true,
+      ({ api }, { word }) => {
+        const field = DROPPABLE.find((one) => one === word) ?? "taints";
+        if (api.drops.size > 0) api.drops.clear();
+        else api.drops.add(field);
+        return true;
+      },
+      DROPPABLE,
+    ),
   ),
 };
