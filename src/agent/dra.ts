@@ -90,7 +90,7 @@ export function createDra(parts: DraParts): AgentDra {
 async function untilEmpty({ dra: { slices }, ports }: DraParts): Promise<void> {
   const isEmpty = (): boolean => {
     const seen = slices.current();
-    return seen?.kind !== "Read" || seen.value.listed.length === 0;
+    return seen?.kind !== "Read" || (seen.value.listed.length === 0 && seen.value.asked.length === 0);
   };
   if (isEmpty()) return;
   const { promise, resolve } = Promise.withResolvers<void>();

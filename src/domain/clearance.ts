@@ -40,7 +40,8 @@ export function clearanceOf(memory: ClearanceMemory, ground: Ground, regBase: Re
   const kubelets = view.podResources.kind === "Read" ? view.podResources.allocatable.filter((a) => served.has(a.resource)).flatMap((a) => a.ids) : [];
   // A container runtime resolves a CDI name without asking kubelet or the agent.
   const specs = specsOf(memory.specs);
-  const slices = view.dra?.slices.kind === "Read" ? view.dra.slices.value.listed.map(({ address }) => address) : [];
+  const slices =
+    view.dra?.slices.kind === "Read" ? [...view.dra.slices.value.listed.map(({ address }) => address), ...view.dra.slices.value.asked] : [];
   return {
     uses: [...uses, ...unreadSlices(ground)],
     listed: [...new Set([...listed, ...kubelets, ...specs, ...slices])].filter((id) => isBelow(id, true)),

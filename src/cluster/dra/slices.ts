@@ -7,6 +7,7 @@
  *                  ▲                                  │
  *                  └────────── its answer ◄───────────┘
  */
+import type { Address } from "../../domain/device.ts";
 import type { Pool } from "../../domain/dra/pool.ts";
 import { listedIn, planSlices, type SliceWrite } from "../../domain/dra/slices.ts";
 import type { Reading } from "../../domain/view.ts";
@@ -50,6 +51,8 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
   const seen = createSeenSlices();
   const turns = createSerialQueue();
   let wanted: readonly Pool[] | null = null;
+  /** Devices of earlier pools of which a write may be without an answer. */
+  let before: ReadonlySet<Address> = new Set();
   let dropped: ReadonlySet<string> = new Set();
   /** Made when it is asked for; null after each change. */
   let view: Reading<SlicesView> | null = null;
@@ -78,6 +81,7 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
 
   const viewNow = (): SlicesView => ({
     listed: listedIn(seen.all()),
+    asked: [...new Set([...addressesOf(wanted), ...(writer.isSettled() ? [] : before)])].toSorted(),
     foreign: watch.foreign(),
     dropped: [...dropped].toSorted(),
     asPublished: wanted !== null && writer.isSettled() && plan().length === 0,
@@ -87,6 +91,7 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
   const port: SlicesPort = {
     publish(pools) {
       if (JSON.stringify(pools) === JSON.stringify(wanted)) return;
+      before = new Set(writer.isSettled() ? [] : [...before, ...addressesOf(wanted)]);
       wanted = pools;
       changed();
       writing?.wakeNow();
@@ -114,4 +119,8 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
       jobs.loop("slices-watch", watches, (signal) => watch.step(signal));
     },
   };
+}
+
+function addressesOf(pools: readonly Pool[] | null): readonly Address[] {
+  return (pools ?? []).flatMap(({ devices }) => devices.map(({ address }) => address));
 }

@@ -49,7 +49,9 @@ function slicesText({ view: { dra } }: Ground): SlicesText {
   if (dra === null) return () => "";
   const { slices } = dra;
   if (slices.kind !== "Read") return () => (slices.isMissing === true ? "" : `ResourceSlices cannot be read: ${slices.why}`);
-  const pools = new Map(slices.value.listed.map(({ address, pool }) => [address, `pool ${pool} lists it`]));
+  // What was asked for may be written although no watch shows it yet.
+  const asked = slices.value.asked.map((address) => [address, "a ResourceSlice that lists it may be being written"] as const);
+  const pools = new Map([...asked, ...slices.value.listed.map(({ address, pool }) => [address, `pool ${pool} lists it`] as const)]);
   return (address) => pools.get(address) ?? "";
 }
 

@@ -37,6 +37,8 @@ export interface ForeignDevice {
 export interface SlicesView {
   /** Of our driver, in every slice of this node, of whatever generation: what a scheduler may still give away. */
   readonly listed: readonly ListedDevice[];
+  /** Devices that slices may list at any moment, although none is seen to: of the pools that were last asked for, and of a write without an answer. */
+  readonly asked: readonly Address[];
   readonly foreign: readonly ForeignDevice[];
   /** Fields that the API server did not keep: `taints`, `consumesCounters`, `bindingConditions`. */
   readonly dropped: readonly string[];

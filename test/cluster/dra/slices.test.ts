@@ -278,8 +278,10 @@ describe("an API server that", () => {
     await until(() => view()?.problem !== "");
     slices.port.publish([]);
     expect(isPublished()).toBe(false);
+    // Nobody has seen it, and the API server has it.
+    expect([listed(), view()?.asked]).toEqual([[], [A]]);
     await until(isPublished);
-    expect(kept()).toEqual([]);
+    expect([kept(), view()?.asked]).toEqual([[], []]);
   });
 
   test("has forgotten where the watch was is listed, and what was missed is made good", async () => {

@@ -57,6 +57,7 @@ describe("CLEAR and release", () => {
       "a kubelet call for the claim with UID c-9",
     ]);
     expect(blockers(aDraView({ slices: { listed } }))).toEqual([DEVICE]);
+    expect(blockers(aDraView({ slices: { asked: [DEVICE] } }))).toEqual([DEVICE]);
     expect(blockers(aDraView({ claims: { kind: "Unreadable", why: "403" } }))).toEqual(["claims: 403"]);
     expect(blockers({ ...aDraView(), slices: { kind: "Unreadable", why: "403" } })).toEqual(["ResourceSlices: 403"]);
   });
@@ -108,6 +109,13 @@ describe("holds of claims", () => {
 describe("the other ledger", () => {
   const found = (intent: typeof IN_DRA, dra: DraView, more: Partial<Memory> = {}, view: Partial<NodeView> = {}) =>
     inOtherLedger(aMemory({ resources: new Set([GPU]), ...more }), intent, ground(dra, view)).get(DEVICE);
+
+  it("keeps a device from the device plugin that a slice may list as soon as a write without an answer arrives", () => {
+    expect(found(anIntent(), aDraView())).toBeUndefined();
+    expect(found(anIntent(), aDraView({ slices: { asked: [DEVICE] } }))).toBe("a ResourceSlice that lists it may be being written");
+    expect(found(anIntent(), aDraView({ slices: { asked: [DEVICE], listed } }))).toBe("pool n1/pci0000-16 lists it");
+  });
+
   const publication = { resource: GPU, serving: true, registered: true, kubelet: KUBELET, callsInFlight: 0, inCalls: [], ids: [DEVICE], problem: "" };
 
   it("keeps a device from DRA that kubelet is still shown, and a whole name of which a pod has a device", () => {

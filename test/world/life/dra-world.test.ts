@@ -107,3 +107,18 @@ test("steps: a pod for each way to ask, until it has ended", async () => {
     run.abandon();
   }
 });
+
+test("a slice that is being written while the spec gives its device to the device plugin: no ledger has it beside the other", async () => {
+  const slow = { ...PLAIN_DRA_WORLD, api: { ...PLAIN_DRA_WORLD.api, latencyMs: 50, slicesLagMs: 300 } };
+  const run = new Run({ ...PLAIN, spec: specOf(plainIntent({ resources: [RULE] })), dra: slow }, null);
+  for (const one of UP) await run.take(one);
+  for (const word of ["cleared", "trusted"]) {
+    await run.take(step("setIntent", { word, at: 0 }));
+    if (word === "cleared") await run.take(advance(7_000));
+  }
+  await run.take(step("setIntent", { word: "ledger", at: 0 }));
+  await run.take(advance(5_000));
+  expect(run.world.kubelet.healthy(GPU)).toContain(ADDRESS);
+  expect(run.violations).toEqual([]);
+  run.abandon();
+});

@@ -26,6 +26,8 @@ export class NodeSlices implements SlicesPort {
   readonly watch: Watch<StoredPool>;
   readonly #listeners = new Set<() => void>();
   #wanted: readonly Pool[] | null = null;
+  /** Devices of earlier pools of which a write may be without an answer. */
+  #before: readonly string[] = [];
   #isWriting = false;
   #problem = "";
 
@@ -41,6 +43,7 @@ export class NodeSlices implements SlicesPort {
 
   publish(pools: readonly Pool[] | null): void {
     if (JSON.stringify(pools) === JSON.stringify(this.#wanted)) return;
+    this.#before = this.#isWriting ? [...this.#before, ...addressesOf(this.#wanted)] : [];
     this.#wanted = pools;
     this.#tell();
     this.#work();
@@ -53,6 +56,7 @@ export class NodeSlices implements SlicesPort {
     const pools = seen.map(({ value }) => value);
     const value = {
       listed: pools.filter(isOurs).flatMap(listedOf),
+      asked: [...new Set([...addressesOf(this.#wanted), ...(this.#isWriting ? this.#before : [])])].sort(),
       foreign: pools.filter((one) => !isOurs(one)).flatMap(foreignIn),
       dropped: lostOf(this.#wanted ?? [], this.#api.drops),
       asPublished: this.#wanted !== null && !this.#isWriting && this.#next() === null,
@@ -142,6 +146,10 @@ function towards(now: StoredPool | null, wanted: StoredPool): StoredPool | null 
   const isCounterNew = now.pool.streams !== wanted.pool.streams;
   const areDevicesNew = JSON.stringify(now.pool.devices) !== JSON.stringify(wanted.pool.devices);
   return isCounterNew && areDevicesNew ? { ...wanted, pool: { ...wanted.pool, devices: now.pool.devices }, isWhole: false } : wanted;
+}
+
+function addressesOf(pools: readonly Pool[] | null): readonly string[] {
+  return (pools ?? []).flatMap(({ devices }) => devices.map(({ address }) => address));
 }
 
 function foreignIn({ driver, pool }: StoredPool): readonly ForeignDevice[] {
