@@ -54,6 +54,7 @@ const EMPTY_WITHIN_MS = 5_000;
 
 export function createDra(parts: DraParts): AgentDra {
   const { dra, keeper, state } = parts;
+  let asked: readonly Pool[] | null = null;
   const plugin: DraPluginPort = dra.plugin(createClaimHandlers({ ...parts, files: keeper }));
 
   return {
@@ -62,7 +63,8 @@ export function createDra(parts: DraParts): AgentDra {
     list(pass, news) {
       const verdicts = verdictsBy(pass, news);
       const { intent, memory } = news;
-      const pools = poolsFrom({ node: dra.node, intent, ground: pass.ground, memory, verdicts, nowIso: parts.nowIso() });
+      const pools = poolsFrom({ node: dra.node, intent, ground: pass.ground, memory, verdicts, asked, nowIso: parts.nowIso() });
+      asked = pools;
       parts.onList(pools.flatMap(({ devices }) => devices.filter(({ taints }) => taints.length === 0)));
       dra.slices.publish(pools);
       plugin.health(healthOf(pools, new Map(verdicts.map((verdict) => [verdict.address, verdict]))));

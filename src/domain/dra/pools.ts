@@ -25,6 +25,8 @@ export interface PoolInputs {
   readonly memory: Memory;
   /** Of the functions that a resource of DRA takes, and of all that are held. */
   readonly verdicts: readonly Verdict[];
+  /** What this process asked for last; null: nothing yet, and slices tell what an earlier one did. */
+  readonly asked: readonly Pool[] | null;
   /** RFC 3339. */
   readonly nowIso: string;
 }
@@ -39,13 +41,14 @@ export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
   const listed = new Map(listedNow(ground).map((one) => [one.address, one]));
   const { dra } = ground.view;
   const areTaintsDropped = dra?.slices.kind === "Read" && dra.slices.value.dropped.includes("taints");
+  // Slices show a taint later than it is asked for: who looked before and who looked after would each put the time of its own in the other's place.
+  const tainted = new Map(
+    (inputs.asked === null ? listedNow(ground) : inputs.asked.flatMap(({ devices }) => devices)).map((one) => [one.address, one.taints]),
+  );
   const entries = inputs.verdicts.flatMap((verdict) => {
-    const pool = poolOf(node, ground.functions.get(verdict.address), listed.get(verdict.address));
-    const taints = taintsOf(verdict, inputs, {
-      isClaimed: claimed.has(verdict.address),
-      listed: listed.get(verdict.address),
-      areTaintsDropped,
-    });
+    const { address } = verdict;
+    const pool = poolOf(node, ground.functions.get(address), listed.get(address));
+    const taints = taintsOf(verdict, inputs, { isClaimed: claimed.has(address), before: tainted.get(address) ?? [], areTaintsDropped });
     return pool === null || taints === null ? [] : [{ pool, verdict, taints }];
   });
   const taken = streamsTakenBy(
@@ -81,9 +84,9 @@ function taintsOf(
   { memory, nowIso }: PoolInputs,
   {
     isClaimed,
-    listed,
+    before,
     areTaintsDropped,
-  }: { readonly isClaimed: boolean; readonly listed: ListedDevice | undefined; readonly areTaintsDropped: boolean },
+  }: { readonly isClaimed: boolean; readonly before: readonly DeviceTaint[]; readonly areTaintsDropped: boolean },
 ): readonly DeviceTaint[] | null {
   const isDras = resource?.ledger === "DRA";
   if (isDras && offered) return [];
@@ -92,8 +95,8 @@ function taintsOf(
   if (!isClaimed && (!isHeld || areTaintsDropped)) return null;
   const value = offered ? "LedgerSwitching" : reason;
   const key = reason === "AuthenticationFailed" || reason === "LinkFailed" ? LINK_FAILED_TAINT : WITHHELD;
-  const before = listed?.taints.find((one) => one.key === key && one.value === value);
-  return [{ key, value, effect: "NoSchedule", timeAdded: before?.timeAdded ?? nowIso }];
+  const since = before.find((one) => one.key === key && one.value === value);
+  return [{ key, value, effect: "NoSchedule", timeAdded: since?.timeAdded ?? nowIso }];
 }
 
 function deviceOf(

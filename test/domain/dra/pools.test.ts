@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { PciFunction } from "../../../src/domain/device.ts";
 import type { NodeClaim } from "../../../src/domain/dra/claim.ts";
 import { DRA_DRIVER, draDeviceName } from "../../../src/domain/dra/names.ts";
+import type { Pool } from "../../../src/domain/dra/pool.ts";
 import { poolsFrom } from "../../../src/domain/dra/pools.ts";
 import type { DraView, ListedDevice } from "../../../src/domain/dra/view.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
@@ -22,21 +23,24 @@ interface Given {
   readonly slots?: Readonly<Record<string, Partial<Slot>>>;
   readonly claims?: readonly NodeClaim[];
   readonly listed?: readonly ListedDevice[];
+  readonly asked?: readonly Pool[] | null;
   readonly held?: readonly string[];
   readonly dropped?: readonly string[];
   readonly units?: Parameters<typeof aDriver>[0];
 }
 
-function pools({
-  intent = IN_DRA(),
-  functions = [{ address: A }, { address: B }],
-  slots = {},
-  claims = [],
-  listed = [],
-  held = [],
-  dropped = [],
-  units,
-}: Given) {
+function pools(given: Given) {
+  const {
+    intent = IN_DRA(),
+    functions = [{ address: A }, { address: B }],
+    slots = {},
+    claims = [],
+    listed = [],
+    held = [],
+    dropped = [],
+    asked = null,
+    units,
+  } = given;
   const fns = functions.map((fn) => aFunction({ hostBridge: "pci0000:16", ...fn }));
   const owners = [...new Set(fns.map(({ address }) => `${address.slice(0, -1)}0`))];
   const dra: DraView = aDraView({ claims: { kind: "Read", value: claims }, slices: { listed, dropped } });
@@ -44,7 +48,7 @@ function pools({
   const ground = groundFrom(aView({ host: { kind: "Read", value: host }, driver: aDriver(units), dra }));
   const hold = { epoch: `${INSTANCE}/0x1`, resource: DRA_DRIVER, node: null, claim: "c-1", kubelet: null, pod: "", freeSinceMs: null };
   const memory = aMemory({ isDraServed: true, holds: new Map(held.map((address) => [address, hold])), lastUnits: new Map() });
-  return poolsFrom({ node: "n1", intent, ground, memory, verdicts: verdictsFor(intent, ground, memory), nowIso: NOW });
+  return poolsFrom({ node: "n1", intent, ground, memory, verdicts: verdictsFor(intent, ground, memory), asked, nowIso: NOW });
 }
 
 const claimOf = (...addresses: readonly string[]): NodeClaim =>
@@ -87,6 +91,14 @@ describe("pools", () => {
     expect(pools({ units: [], held: [A], listed })[0]?.devices[0]?.taints).toEqual([taint]);
     const other = [{ ...listed[0], taints: [{ ...taint, value: "DeviceMissing" }] } as ListedDevice];
     expect(pools({ units: [], held: [A], listed: other })[0]?.devices[0]?.taints).toEqual([{ ...taint, timeAdded: NOW }]);
+  });
+
+  it("keep the time of what was asked for last, whatever a look showed before that: two looks would overwrite each other without end", () => {
+    const taint = { key: "teeio.dev/withheld", value: "UnitNotTrusted", effect: "NoSchedule", timeAdded: "2026-01-01T00:00:01Z" } as const;
+    const late = { ...taint, timeAdded: "2026-01-01T00:00:05Z" };
+    const asked = pools({ units: [], held: [A], listed: [{ address: A, pool: "n1/pci0000-16", taints: [late], streams: 1 }] });
+    const listed = [{ address: A, pool: "n1/pci0000-16", taints: [taint], streams: 1 }];
+    expect(pools({ units: [], held: [A], listed, asked })).toEqual(asked);
   });
 
   it("keep an allocated device whose resource has gone over to the device plugin, and one that left the bus, where it was", () => {
