@@ -4,7 +4,7 @@
 import type { Address } from "../domain/device.ts";
 import { gateInputsOn } from "../domain/gate/basis.ts";
 import { judge } from "../domain/gate/gate.ts";
-import type { GateInputs } from "../domain/gate/inputs.ts";
+import type { GateInputs, Verdict } from "../domain/gate/inputs.ts";
 import { SPEC_RULES } from "../domain/gate/rule-sets.ts";
 import { type Ground, indexed, inSlot, unitFacts } from "../domain/ground.ts";
 import { isAnyHoldStale } from "../domain/holds.ts";
@@ -107,7 +107,7 @@ export function withdrawals(pass: Wanted, news: News): readonly OfferedResource[
   const gate = gateOn(pass, news);
   const stays = (id: string, resource: string): boolean => {
     const verdict = judge(gate(id));
-    return verdict.offered && verdict.resource?.name === resource;
+    return verdict.offered && isOfPlugin(verdict) && verdict.resource?.name === resource;
   };
   return pass.offer.map(({ resource, devices }) => ({
     resource,
@@ -125,10 +125,15 @@ export function openSpecs(pass: Wanted, news: News): ReadonlyMap<string, SpecPro
     if (!offered && reason !== "CdiUnwritable" && reason !== "NoStreamFree" && reason !== "StreamsShared") continue;
     const inputs = gate(address);
     const verdict = judge(inputs, SPEC_RULES);
-    if (verdict.offered && verdict.resource && verdict.epoch !== null)
+    if (verdict.offered && isOfPlugin(verdict) && verdict.resource && verdict.epoch !== null)
       specs.set(specName(verdict.resource.name, address), { node: inputs.fn?.vfioCdev ?? null, epoch: verdict.epoch });
   }
   return specs;
+}
+
+/** By the newest intent, which may have given the same name to DRA since the pass. */
+function isOfPlugin({ resource }: Verdict): boolean {
+  return resource?.ledger === "DevicePlugin";
 }
 
 /** The gate's inputs for a device, by the newest readings. */

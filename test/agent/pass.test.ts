@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { decide, holderPollMs, linkPollMs, overtakenBy, withdrawals } from "../../src/agent/pass.ts";
+import { decide, holderPollMs, linkPollMs, openSpecs, overtakenBy, want, withdrawals } from "../../src/agent/pass.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
+import type { Intent } from "../../src/domain/intent.ts";
 import type { DriverView, PodResourcesView, Reading } from "../../src/domain/view.ts";
-import { aDriver, aMemory, anInfo, anIntent, aUnit, aView, GPU, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
+import { aDraView, aDriver, aMemory, anInfo, anIntent, aUnit, aView, GPU, INSTANCE, KUBELET, REG_BASE } from "../support/builders.ts";
 import { AGENT } from "../support/node-status.ts";
 
 describe("holders are looked at again", () => {
@@ -77,4 +78,17 @@ describe("a pass is overtaken", () => {
     expect(overtaken(trusted, aDriver())).toBe("");
     expect(overtaken(unreadable, { ...unreadable, why: "ENOENT" })).toBe("");
   });
+});
+
+test("what kubelet was offered is withdrawn, and has no CDI spec, from the moment at which the spec gives the same name to DRA", () => {
+  const memory = aMemory({ isDraServed: true });
+  const ground = groundFrom(aView({ driver: aDriver(), dra: aDraView() }));
+  const pass = want({ intent: anIntent(), ground, memory });
+  const inDra = anIntent({ resources: [{ name: GPU, ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }] });
+  const known = (intent: Intent) => {
+    const news = { driver: aDriver(), host: null, intent, memory };
+    return [withdrawals(pass, news).flatMap(({ devices }) => devices.map(({ id }) => id)), [...openSpecs(pass, news).keys()]];
+  };
+  expect(known(anIntent())).not.toEqual([[], []]);
+  expect(known(inDra)).toEqual([[], []]);
 });
