@@ -31,6 +31,17 @@ export function isClaimed({ dra, host }: World, address: string): boolean {
   return isAllocated || files.some(({ file }) => file.devices.some((one) => one.address === address)) || dra.hasOpen(address);
 }
 
+/** An API server that refuses writes leaves the scheduler a device to give away. */
+export function isStuckInSlice({ dra }: World, address: string): boolean {
+  const pools = [...(dra?.api.pools.state.items.values() ?? [])].map(({ value }) => value).filter(isOurs);
+  return dra?.api.isRefusing === true && pools.some(({ pool }) => pool.devices.some((one) => one.address === address));
+}
+
+/** Nobody can tell which devices a claim has whose file is damaged. */
+export function isAnyFileUnread({ dra }: World): boolean {
+  return [...(dra?.folder.damaged ?? [])].some((uid) => dra?.folder.files.has(uid));
+}
+
 const OF_HANDS: ReadonlySet<Reason> = new Set([
   "LedgerSwitching",
   "HeldInOtherLedger",

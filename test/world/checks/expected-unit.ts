@@ -10,6 +10,7 @@ import type { World } from "../life/world.ts";
 import { CLEAR_LEAF, isFatal, SETUP_LEAF } from "../models/module-status.ts";
 import type { ModuleUnit } from "../models/module-unit.ts";
 import { isOverForAll } from "./clear-rules.ts";
+import { isAnyFileUnread, isClaimed, isStuckInSlice } from "./expected-ledger.ts";
 import { isSeenUnlinked, isSelected, isUnplaced, MANY_DOMAIN_IDS, mayBeBelow } from "./setup-rules.ts";
 import { specsInPlace } from "./spec-rules.ts";
 
@@ -97,7 +98,8 @@ function againstClear(world: World, unit: ModuleUnit): Reason {
   const isElsewhere = below.some((fn) => knownToBeTaken(world, fn) !== null);
   const unplaced = host.functions.filter((fn) => isUnplaced(world, fn));
   const isNamed = !specs.areWritable.value && specsInPlace(world).some(({ id }) => [...below, ...unplaced].some((fn) => fn.address === id));
-  if (isHeld || isElsewhere || isNamed || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
+  const isDras = isAnyFileUnread(world) || below.some((fn) => isClaimed(world, fn.address) || isStuckInSlice(world, fn.address));
+  if (isHeld || isElsewhere || isNamed || isDras || below.some((fn) => fn.isPresent.value && fn.isBusy)) return "ClearBlocked";
   if (!shape.honoursNotAfter) return "DriverTooOld";
   if (!shape.isSimulated && !shape.realSetup) return "ClearRetrying";
   const { lastCall } = unit;
