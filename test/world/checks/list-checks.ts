@@ -27,8 +27,9 @@ export class ListChecks {
     for (const { resource, devices } of resources) {
       const name = `list of ${resource}`;
       const rule = process.intent.value?.intent?.resources.find((one) => one.name === resource);
-      // An empty list gives nothing away: it is how devices are withdrawn at once, before the pass that ends the service.
-      if (rule?.ledger === "DRA" && devices.length > 0 && process.intent.sinceTick < world.quiet.tick) violate(name, "another ledger has it");
+      // A list without a healthy device gives nothing away: so devices are withdrawn at once, before the pass that ends the service.
+      if (rule?.ledger === "DRA" && devices.some(({ healthy }) => healthy) && process.intent.sinceTick < world.quiet.tick)
+        violate(name, "another ledger has it");
       for (const { id } of devices.filter((device) => device.healthy)) {
         this.#tools.checked.listed += 1;
         if (now.has(id)) violate(name, `${id} is also in the list of ${now.get(id)}`);
