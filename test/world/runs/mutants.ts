@@ -316,7 +316,7 @@ const offer: readonly Mutant[] = [
     "wanted].filter(([name]) => isAsWanted(name, inPlace.get(name) ?? []) || inPlace.size >= 0));",
   ]),
   without("specs of what is listed, whatever the gate says", PASS, [
-    "    if (verdict.offered && verdict.resource && verdict.epoch !== null)",
+    "    if (verdict.offered && isOfPlugin(verdict) && verdict.resource && verdict.epoch !== null)",
     "    if (verdict.resource && verdict.epoch !== null)",
   ]),
   without("a link that stands although its registers differ", LINK_READING, [
