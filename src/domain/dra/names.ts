@@ -12,6 +12,10 @@ export const DRA_DRIVER = "teeio.dev";
 export const LINK_SECURED = "teeio.dev/LinkSecured";
 export const LINK_FAILED = "teeio.dev/LinkFailed";
 
+/** Keys of taints on devices; their values are reasons (reason.ts). What failed to prove itself has a key of its own, for rules of an admin. */
+export const WITHHELD_TAINT = "teeio.dev/withheld";
+export const LINK_FAILED_TAINT = "teeio.dev/link-failed";
+
 /** `0000-17-00-0` of `0000:17:00.0`: a device's name is a DNS label. */
 export function draDeviceName(address: Address): string {
   return address.replaceAll(/[:.]/g, "-");

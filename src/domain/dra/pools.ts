@@ -13,7 +13,7 @@ import type { Intent } from "../intent.ts";
 import type { Memory } from "../memory.ts";
 import { slotOwnerOf } from "../slot.ts";
 import { claimedDevices } from "./holds.ts";
-import { DRA_DRIVER, poolName } from "./names.ts";
+import { DRA_DRIVER, LINK_FAILED_TAINT, poolName, WITHHELD_TAINT } from "./names.ts";
 import type { DeviceTaint, Pool, PoolDevice } from "./pool.ts";
 import { streamsOf, streamsTakenBy } from "./stream-counter.ts";
 import type { ListedDevice } from "./view.ts";
@@ -30,10 +30,6 @@ export interface PoolInputs {
   /** RFC 3339. */
   readonly nowIso: string;
 }
-
-/** Why a device that somebody has is given to nobody else. What failed to prove itself has a key of its own, for rules of an admin. */
-const WITHHELD = "teeio.dev/withheld";
-const LINK_FAILED_TAINT = "teeio.dev/link-failed";
 
 export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
   const { node, ground } = inputs;
@@ -94,7 +90,7 @@ function taintsOf(
   // Where the API server keeps no taints, what nobody is allocated would be free to a scheduler.
   if (!isClaimed && (!isHeld || areTaintsDropped)) return null;
   const value = offered ? "LedgerSwitching" : reason;
-  const key = reason === "AuthenticationFailed" || reason === "LinkFailed" ? LINK_FAILED_TAINT : WITHHELD;
+  const key = reason === "AuthenticationFailed" || reason === "LinkFailed" ? LINK_FAILED_TAINT : WITHHELD_TAINT;
   const since = before.find((one) => one.key === key && one.value === value);
   return [{ key, value, effect: "NoSchedule", timeAdded: since?.timeAdded ?? nowIso }];
 }
