@@ -8,22 +8,17 @@
  *   table, intent or host changed ──► withdraw jobs: take away at once what the gate no longer allows, also while a pass waits for something slow
  *                                              └──► status job: what changed, to the API or the file
  */
-import { DRA_DRIVER } from "../domain/dra/names.ts";
-import type { PoolDevice } from "../domain/dra/pool.ts";
-import { groundFrom, unitFacts } from "../domain/ground.ts";
+import { groundFrom } from "../domain/ground.ts";
 import type { OfferedResource } from "../domain/offer.ts";
 import { stepsOf } from "../domain/plan/finding.ts";
 import { stoppedReport } from "../domain/report.ts";
 import type { ReadStatus } from "../domain/status.ts";
-import type { DriverView, Reading } from "../domain/view.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
 import type { Jobs, RunAgain } from "../runtime/jobs.ts";
 import { createKeyedLocks } from "../runtime/serial.ts";
 import { announce } from "./announce.ts";
 import { createAuditKeeper } from "./audit-keeper.ts";
 import { performBinds } from "./bind-steps.ts";
-import { tellClaims } from "./claim-conditions.ts";
-import { createClaimKeeper } from "./claim-keeper.ts";
 import { type AgentDra, createDra } from "./dra.ts";
 import { createDriverClient } from "./driver-client.ts";
 import { createHandlers } from "./handlers.ts";
@@ -31,14 +26,13 @@ import { createDevicePluginLedger } from "./ledgers/device-plugin.ts";
 import { performLinks } from "./link-steps.ts";
 import { createLinkTurns } from "./link-wait.ts";
 import { watchLinks } from "./link-watch.ts";
-import { createLooks, newsOf, wantedSpecs } from "./look.ts";
+import { createLooks, wantedSpecs } from "./look.ts";
 import { agentMetrics } from "./metrics.ts";
 import { createNewest } from "./newest.ts";
 import { readHost } from "./observe.ts";
-import { gateOn } from "./pass.ts";
 import { performSteps } from "./perform.ts";
 import { shareClaims, sharePods } from "./pods-share.ts";
-import type { AgentOptions, AgentPorts, DraPorts } from "./ports.ts";
+import type { AgentOptions, AgentPorts } from "./ports.ts";
 import { createProofKeeper } from "./proof-keeper.ts";
 import { createPassRun, decideOn, type PassParts, timestamp, WRITE_AGAIN_MS } from "./run-pass.ts";
 import { createSpecKeeper, type SpecKeeper } from "./spec-keeper.ts";
@@ -89,39 +83,24 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     audit.listed([...lists.plugin, ...lists.dra]);
   };
   const ledger = createDevicePluginLedger(plugins, (plugin) => noteList({ plugin }));
-  const wanted = () => {
-    const asked = ports.intent.current();
-    return wantedSpecs(state, { news: newsOf(newest, { intent: asked?.intent ?? null, memory: state.memory }), asked, simulatedHost });
-  };
-  const news = () => newsOf(newest, { intent: ports.intent.current()?.intent ?? null, memory: state.memory });
-  const createDraOf = (draPorts: DraPorts): AgentDra => {
-    const keeper = createClaimKeeper(draPorts.files, ports, {
-      gate: () => state.pass && gateOn(state.pass, news()),
-      epochs: () => epochsOf(newest.driver()),
-      bootId: () => ports.host.bootId(),
-    });
-    const files = { ...draPorts.files, read: keeper.read };
-    const ground = () => state.pass?.ground ?? null;
-    const onList = (devices: readonly PoolDevice[]) =>
-      noteList({ dra: [{ resource: DRA_DRIVER, devices: devices.map(({ address }) => ({ id: address, healthy: true, numaNode: null })) }] });
-    const nowIso = () => timestamp(ports);
-    return createDra({
+  const wanted = () => wantedSpecs(state, { news: looks.news(), asked: ports.intent.current(), simulatedHost });
+  const specs = createSpecKeeper(ports, { simulatedHost, wanted });
+  const dra =
+    ports.dra &&
+    createDra({
       ports,
-      dra: { ...draPorts, files },
-      keeper,
+      dra: ports.dra,
       driver,
+      newest,
+      news: () => looks.news(),
       state,
       audit,
       locks,
       turns,
       onAnswered: wakes.calls,
-      nowIso,
-      ground,
-      onList,
+      onList: (offered) => noteList({ dra: [offered] }),
+      nowIso: () => timestamp(ports),
     });
-  };
-  const specs = createSpecKeeper(ports, { simulatedHost, wanted });
-  const dra = ports.dra && createDraOf(ports.dra);
   const looks = createLooks({ ports, state, newest, ledger, dra, specs, wakeSpecs: wakes.specs });
   const status = createStatusWriter(ports, () => state.lastStatus);
 
@@ -132,7 +111,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
     if (pass.plan.links.some(({ step }) => step !== null)) wakes.links();
     if (pass.plan.binds.some(({ step }) => step !== null)) wakes.binds();
     if (pass.plan.links.some(({ isWatched }) => isWatched)) wakes.linkWatch();
-    if (ports.dra !== null) wakes.claims();
+    if (dra) wakes.claims();
     turns.changed();
     for (const listener of listeners) listener();
   };
@@ -170,7 +149,7 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
         withdraw: looks.withdraw,
         withdrawByHost: looks.withdrawByHost,
         specs: () => syncSpecs(specs, dra),
-        claims: async () => (ports.dra === null ? undefined : await tellClaims({ dra: ports.dra, state, nowIso: () => timestamp(ports) })),
+        claims: async () => await dra?.tell(),
         links: (signal) => performLinks(links, signal),
         binds: (signal) => performBinds({ ports, state, audit, locks, look: looks.look, onBind: wakes.pass }, signal),
         audit: audit.append,
@@ -217,9 +196,4 @@ export function createAgent(given: AgentPorts, options: AgentOptions): Agent {
 async function syncSpecs(specs: SpecKeeper, dra: AgentDra | null): Promise<RunAgain | undefined> {
   const [{ problem }, again] = await Promise.all([specs.sync(), dra?.sync()]);
   return problem === "" ? again : { afterMs: WRITE_AGAIN_MS };
-}
-
-/** Of the units that the table calls trusted. */
-function epochsOf(driver: Reading<DriverView> | null): ReadonlySet<string> {
-  return new Set(driver === null ? [] : [...unitFacts(driver).values()].flatMap(({ epoch }) => epoch ?? []));
 }

@@ -2,8 +2,9 @@
 
 /**
  * Keeps claim files as the gate says: a file resolves only while the gate of each of its devices is open in the epoch and with the node that it was given.
- * A container runtime resolves a CDI name when it makes a container, and asks nobody. One that does not is void, and comes back when trust does in the same
- * epoch: kubelet prepares no claim again whose pods run. Files go when their claim is unprepared, or when nothing knows the claim any more.
+ * A container runtime resolves a CDI name when it makes a container, without a call to kubelet or to the agent. A file that must not resolve is renamed to
+ * `.void`, and renamed back when its unit is trusted again in the same epoch: kubelet does not prepare a claim again while its pods run. A file is removed
+ * when its claim is unprepared, or when neither the API server nor kubelet knows the claim any more.
  */
 import type { ClaimFile, ClaimFilesView } from "../domain/dra/claim-file.ts";
 import { judge } from "../domain/gate/gate.ts";
@@ -19,8 +20,6 @@ export interface ClaimKeeper {
   write(file: Omit<ClaimFile, "bootId" | "isVoid">): Promise<void>;
   /** @throws CDI_UNWRITABLE */
   remove(uid: string): Promise<void>;
-  /** As on disk. Never rejects. */
-  read(): Promise<ClaimFilesView>;
   /** A file is not as it should be by now, as far as was last read. */
   mustSync(): boolean;
   /**
@@ -63,7 +62,6 @@ export function createClaimKeeper(files: ClaimFilesPort, { log }: Pick<AgentPort
   const mend = (file: ClaimFile): Promise<void> => (file.isVoid ? files.write({ ...file, isVoid: false }) : files.void(file.uid));
 
   return {
-    read,
     write: (file) =>
       queue.run(async () => {
         bootId = await options.bootId();

@@ -9,18 +9,22 @@ import type { Address } from "../domain/device.ts";
 import { claimedDevices } from "../domain/dra/holds.ts";
 import { DRA_DRIVER, draDeviceName } from "../domain/dra/names.ts";
 import { orphanedFiles } from "../domain/dra/orphaned-files.ts";
-import type { Pool, PoolDevice } from "../domain/dra/pool.ts";
+import type { Pool } from "../domain/dra/pool.ts";
 import { poolsFrom } from "../domain/dra/pools.ts";
 import type { DraPublication } from "../domain/dra/view.ts";
 import { judge } from "../domain/gate/gate.ts";
 import type { Verdict } from "../domain/gate/inputs.ts";
-import type { Ground } from "../domain/ground.ts";
+import { unitFacts } from "../domain/ground.ts";
+import type { OfferedResource } from "../domain/offer.ts";
+import type { DriverView, Reading } from "../domain/view.ts";
 import type { DeviceHealth, DraPluginPort } from "../kubelet/dra/port.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
-import type { ClaimKeeper } from "./claim-keeper.ts";
+import { tellClaims } from "./claim-conditions.ts";
+import { createClaimKeeper } from "./claim-keeper.ts";
 import { type ClaimParts, createClaimHandlers } from "./claims.ts";
+import type { Newest } from "./newest.ts";
 import { gateOn, type News } from "./pass.ts";
-import type { DraPorts } from "./ports.ts";
+import type { AgentPorts, DraPorts } from "./ports.ts";
 import type { Wanted } from "./state.ts";
 
 export interface AgentDra {
@@ -33,19 +37,21 @@ export interface AgentDra {
   mustSync(): boolean;
   /** Makes them so, and removes those of claims that nothing knows any more. */
   sync(): Promise<RunAgain | undefined>;
+  /** Tells claims whose pods wait to be bound what became of their links. */
+  tell(): Promise<RunAgain | undefined>;
   onChange(listener: () => void): () => void;
   /** Empties the pools and ends the plugin. Repeatable. */
   close(): Promise<void>;
 }
 
 export interface DraParts extends Omit<ClaimParts, "dra" | "files"> {
+  readonly ports: Pick<AgentPorts, "clock" | "host" | "intent" | "log">;
   readonly dra: DraPorts;
-  readonly keeper: ClaimKeeper;
+  readonly newest: Pick<Newest, "driver">;
+  readonly news: () => News;
   readonly nowIso: () => string;
   /** Told of the devices that are free to be given away, before the API server is. */
-  readonly onList: (devices: readonly PoolDevice[]) => void;
-  /** The newest look; null before the first. */
-  readonly ground: () => Ground | null;
+  readonly onList: (offered: OfferedResource) => void;
 }
 
 const AGAIN_MS = 2_000;
@@ -53,7 +59,12 @@ const AGAIN_MS = 2_000;
 const EMPTY_WITHIN_MS = 5_000;
 
 export function createDra(parts: DraParts): AgentDra {
-  const { dra, keeper, state } = parts;
+  const { ports, dra, state } = parts;
+  const keeper = createClaimKeeper(dra.files, ports, {
+    gate: () => state.pass && gateOn(state.pass, parts.news()),
+    epochs: () => epochsOf(parts.newest.driver()),
+    bootId: () => ports.host.bootId(),
+  });
   let asked: readonly Pool[] | null = null;
   const plugin: DraPluginPort = dra.plugin(createClaimHandlers({ ...parts, files: keeper }));
 
@@ -65,23 +76,24 @@ export function createDra(parts: DraParts): AgentDra {
       const { intent, memory } = news;
       const pools = poolsFrom({ node: dra.node, intent, ground: pass.ground, memory, verdicts, asked, nowIso: parts.nowIso() });
       asked = pools;
-      parts.onList(pools.flatMap(({ devices }) => devices.filter(({ taints }) => taints.length === 0)));
+      parts.onList(offeredBy(pools));
       dra.slices.publish(pools);
       plugin.health(healthOf(pools, new Map(verdicts.map((verdict) => [verdict.address, verdict]))));
     },
     mustSync: () => keeper.mustSync(),
     async sync() {
-      const ground = parts.ground();
+      const ground = state.pass?.ground ?? null;
       const { problem, removed } = await keeper.sync((files) => (ground === null ? [] : orphanedFiles(files, ground, state.memory)));
       for (const uid of removed) state.noteUnprepared(uid);
       return problem === "" ? undefined : { afterMs: AGAIN_MS };
     },
+    tell: () => tellClaims(parts),
     onChange(listener) {
       const stops = [plugin.onChange(listener), dra.slices.onChange(listener), dra.claims.onChange(listener)];
       return () => stops.forEach((stop) => void stop());
     },
     async close() {
-      parts.onList([]);
+      parts.onList(offeredBy([]));
       dra.slices.publish([]);
       await Promise.all([plugin.close(), untilEmpty(parts)]);
     },
@@ -105,6 +117,17 @@ async function untilEmpty({ dra: { slices }, ports }: DraParts): Promise<void> {
   stop();
 }
 
+/** Devices that a scheduler may give away, under the driver's name. */
+function offeredBy(pools: readonly Pool[]): OfferedResource {
+  const free = pools.flatMap(({ devices }) => devices.filter(({ taints }) => taints.length === 0));
+  return { resource: DRA_DRIVER, devices: free.map(({ address }) => ({ id: address, healthy: true, numaNode: null })) };
+}
+
+/** Of the units that the table calls trusted. */
+function epochsOf(driver: Reading<DriverView> | null): ReadonlySet<string> {
+  return new Set(driver === null ? [] : [...unitFacts(driver).values()].flatMap(({ epoch }) => epoch ?? []));
+}
+
 /** What kubelet shows in the status of pods: devices that the gate is closed for. */
 function healthOf(pools: readonly Pool[], verdicts: ReadonlyMap<Address, Verdict>): readonly DeviceHealth[] {
   return pools.flatMap(({ name, devices }) =>
@@ -117,7 +140,7 @@ function healthOf(pools: readonly Pool[], verdicts: ReadonlyMap<Address, Verdict
   );
 }
 
-/** Verdicts on DRA's devices, and on those that somebody has from it, judged again by the newest readings. */
+/** Verdicts on the devices that DRA offers, and on those that it has given to somebody, judged again by the newest readings. */
 function verdictsBy(pass: Wanted, news: News): readonly Verdict[] {
   const gate = gateOn(pass, news);
   const claimed = claimedDevices(pass.ground.view);

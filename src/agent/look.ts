@@ -34,7 +34,7 @@ export interface LookParts {
 export interface Looks {
   /** A whole look at the node. */
   look(holders: HostLook["age"], intent?: Intent | null): Promise<Ground>;
-  /** What is known by now. */
+  /** The newest readings, whichever job took them. */
   news(): News;
   /** Reads the table and withdraws by it. */
   withdraw(): Promise<undefined>;
@@ -44,7 +44,7 @@ export interface Looks {
 
 export function createLooks({ ports, state, newest, ledger, dra, specs, wakeSpecs }: LookParts): Looks {
   const currentIntent = (): Intent | null => ports.intent.current()?.intent ?? null;
-  const news = (): News => newsOf(newest, { intent: currentIntent(), memory: state.memory });
+  const news = (): News => ({ driver: newest.driver(), host: newest.host(), intent: currentIntent(), memory: state.memory });
 
   const closeGate = (): void => {
     if (state.stopping) return;
@@ -97,11 +97,6 @@ export function createLooks({ ports, state, newest, ledger, dra, specs, wakeSpec
       return undefined;
     },
   };
-}
-
-/** The newest readings, whichever job took them. */
-export function newsOf(newest: Newest, { intent, memory }: Pick<News, "intent" | "memory">): News {
-  return { driver: newest.driver(), host: newest.host(), intent, memory };
 }
 
 /** The CDI specs that may be in place by the newest readings: of the pass that is running, of the last one, or those of an earlier process. */
