@@ -48,19 +48,21 @@ export interface PodResourcesWire {
   readonly lister: PodResourcesListerDefinition;
 }
 
-export type WireDescriptor = Parameters<typeof fromJSON>[0];
-
 /** int64 as numbers (NUMA node numbers and seconds are small), absent fields as their proto3 defaults, absent messages as null: as proto/generate.ts makes the types. */
-export const WIRE_OPTIONS: Options = { longs: Number, enums: String, defaults: true, arrays: true, objects: true };
+const WIRE_OPTIONS: Options = { longs: Number, enums: String, defaults: true, arrays: true, objects: true };
+
+/** Services by their full names. The loader's type knows no method names; the tests of wire formats prove each of them. */
+export function loadServices(descriptor: object): Readonly<Record<string, unknown>> {
+  return fromJSON(descriptor as Parameters<typeof fromJSON>[0], WIRE_OPTIONS);
+}
 
 /** Builds the definitions anew; callers keep the result (module top levels stay free of work and state). */
 export function loadDevicePluginWire(): DevicePluginWire {
-  const loaded = fromJSON(DEVICE_PLUGIN_DESCRIPTOR as WireDescriptor, WIRE_OPTIONS);
-  // The loader's type knows no method names; wire.test.ts proves each of them.
-  return { registration: loaded["v1beta1.Registration"], plugin: loaded["v1beta1.DevicePlugin"] } as unknown as DevicePluginWire;
+  const loaded = loadServices(DEVICE_PLUGIN_DESCRIPTOR);
+  return { registration: loaded["v1beta1.Registration"], plugin: loaded["v1beta1.DevicePlugin"] } as DevicePluginWire;
 }
 
 /** As loadDevicePluginWire, for podresources v1. */
 export function loadPodResourcesWire(): PodResourcesWire {
-  return { lister: fromJSON(POD_RESOURCES_DESCRIPTOR as WireDescriptor, WIRE_OPTIONS)["v1.PodResourcesLister"] } as unknown as PodResourcesWire;
+  return { lister: loadServices(POD_RESOURCES_DESCRIPTOR)["v1.PodResourcesLister"] } as PodResourcesWire;
 }

@@ -30,6 +30,11 @@ export function keptSlice(object: unknown, node: string): KeptSlice | null {
   return devices.length === 0 ? null : { kind: "Foreign", devices };
 }
 
+/** The slice, when it is one of ours. */
+export function ourSlice(kept: KeptSlice | null | undefined): SeenSlice | null {
+  return kept?.kind === "Ours" ? kept.slice : null;
+}
+
 function seenSlice(object: unknown): SeenSlice {
   const { metadata, spec } = read(ownSchema, object);
   const { name: pool, generation, resourceSliceCount: sliceCount } = spec.pool;

@@ -7,7 +7,7 @@ import type { ApiClient, ApiRequest } from "../transport/api-client.ts";
 import { statusOfError } from "../transport/api-error.ts";
 import { asPlain, garbled } from "../watch/objects.ts";
 import { CONFLICT, DRA_API_VERSION, isAbsence, SLICES_PATH } from "./api.ts";
-import { keptSlice } from "./slice-object.ts";
+import { keptSlice, ourSlice } from "./slice-object.ts";
 
 /** Of the Node object, which slices belong to: they go when it does. */
 export interface Owner {
@@ -25,10 +25,7 @@ const DEADLINE_MS = 10_000;
 const QUERY = { fieldManager: AGENT_FIELD_MANAGER };
 
 export function createSliceRequests(client: ApiClient, node: string, owner: () => Promise<Owner | null>): SliceRequests {
-  const oursIn = (object: unknown): SeenSlice | null => {
-    const kept = keptSlice(object, node);
-    return kept?.kind === "Ours" ? kept.slice : null;
-  };
+  const oursIn = (object: unknown): SeenSlice | null => ourSlice(keptSlice(object, node));
 
   return {
     async send(write, signal) {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { SeenSlice } from "../../domain/dra/slices.ts";
 import type { Random } from "../../runtime/backoff.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { RunAgain } from "../../runtime/jobs.ts";
@@ -10,7 +9,7 @@ import { createReflector } from "../watch/reflector.ts";
 import { DRA_API_VERSION, listFailureOf, SLICES_PATH } from "./api.ts";
 import type { ForeignDevice } from "./port.ts";
 import type { SeenSlices } from "./seen-slices.ts";
-import { type KeptSlice, keptSlice } from "./slice-object.ts";
+import { type KeptSlice, keptSlice, ourSlice } from "./slice-object.ts";
 
 export interface SliceWatchOptions {
   readonly client: ApiClient;
@@ -80,8 +79,4 @@ export function createSliceWatch({ client, node, clock, random, log, seen, turns
     state: () => state,
     foreign: () => [...all.values()].flatMap((one) => (one.kind === "Foreign" ? one.devices : [])),
   };
-}
-
-function ourSlice(kept: KeptSlice | undefined): SeenSlice | null {
-  return kept?.kind === "Ours" ? kept.slice : null;
 }

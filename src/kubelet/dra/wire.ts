@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The three gRPC services that a DRA plugin serves to kubelet, as ../wire.ts has those for devices. */
-import { fromJSON } from "@grpc/proto-loader";
 import { DRA_HEALTH_DESCRIPTOR } from "../gen/drahealth.ts";
 import { DRA_PLUGIN_DESCRIPTOR } from "../gen/draplugin.ts";
 import { PLUGIN_REGISTRATION_DESCRIPTOR } from "../gen/pluginregistration.ts";
 import type { DRAPluginDefinition } from "../gen/types/k8s/io/kubelet/pkg/apis/dra/v1/DRAPlugin.ts";
 import type { RegistrationDefinition } from "../gen/types/pluginregistration/Registration.ts";
 import type { DRAResourceHealthDefinition } from "../gen/types/v1/DRAResourceHealth.ts";
-import { WIRE_OPTIONS, type WireDescriptor } from "../wire.ts";
+import { loadServices } from "../wire.ts";
 
 export type { Claim as ClaimMessage } from "../gen/types/k8s/io/kubelet/pkg/apis/dra/v1/Claim.ts";
 export type { Device as GivenDeviceMessage } from "../gen/types/k8s/io/kubelet/pkg/apis/dra/v1/Device.ts";
@@ -42,11 +41,9 @@ export interface DraWire {
 
 /** Builds the definitions anew; callers keep the result. */
 export function loadDraWire(): DraWire {
-  const service = (descriptor: object, name: string): unknown => fromJSON(descriptor as WireDescriptor, WIRE_OPTIONS)[name];
-  // The loader's type knows no method names; the test proves each of them.
   return {
-    registration: service(PLUGIN_REGISTRATION_DESCRIPTOR, "pluginregistration.Registration"),
-    plugin: service(DRA_PLUGIN_DESCRIPTOR, "k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin"),
-    health: service(DRA_HEALTH_DESCRIPTOR, "v1.DRAResourceHealth"),
+    registration: loadServices(PLUGIN_REGISTRATION_DESCRIPTOR)["pluginregistration.Registration"],
+    plugin: loadServices(DRA_PLUGIN_DESCRIPTOR)["k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin"],
+    health: loadServices(DRA_HEALTH_DESCRIPTOR)["v1.DRAResourceHealth"],
   } as DraWire;
 }
