@@ -168,7 +168,7 @@ export function tellOfClaims(onStage: () => Stage): void {
     await stage.simulate("n1", "clear-faults");
   });
 
-  test("a device that does not prove what it is sends the pod to another one, and is given to nobody", async () => {
+  test("a device that fails authentication is given to no pod: the claim is told, and the next pod gets another device", async () => {
     const stage = onStage();
     const [bad = ""] = FIRST_FUNCTIONS;
     await stage.simulate("n1", "fault", "--link", bad, "--errno", "EKEYREJECTED", "--times", "forever");
