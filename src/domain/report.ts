@@ -3,6 +3,7 @@
 /** The report: a NodeStatus from one observation and the decisions made on it. Pure; the conditions are in conditions.ts. */
 import { conditionsFrom } from "./conditions.ts";
 import type { Address } from "./device.ts";
+import { listedDevices } from "./dra/holds.ts";
 import type { Verdict } from "./gate/inputs.ts";
 import { type Ground, inSlot } from "./ground.ts";
 import { blindSpots, type Hold } from "./holds.ts";
@@ -131,8 +132,8 @@ function isListed({ address, resource }: Verdict, { ground, hasKubelet }: Report
 }
 
 /** The API server has it in a slice, and no taint of ours keeps schedulers away. */
-function isInSlices(address: Address, { view: { dra } }: Ground): boolean {
-  return dra?.slices.kind === "Read" && dra.slices.value.listed.some((one) => one.address === address && one.taints.length === 0);
+function isInSlices(address: Address, { view }: Ground): boolean {
+  return listedDevices(view).some((one) => one.address === address && one.taints.length === 0);
 }
 
 function deviceStatus(verdict: Verdict, inputs: ReportInputs): DeviceStatus {

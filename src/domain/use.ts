@@ -74,8 +74,7 @@ export function usesIn(inputs: UseInputs, scope: UseScope): readonly Use[] {
   for (const { resource, callsInFlight, inCalls } of view.publications) {
     if (callsInFlight > 0 && scope.inCall(inCalls)) uses.push({ address: null, kind: "CallInFlight", by: `a kubelet call for ${resource}` });
   }
-  const bootId = view.host.kind === "Read" ? view.host.value.bootId : null;
-  uses.push(...draUses(view.dra, bootId, isIn));
+  uses.push(...draUses(view, isIn));
   if (uses.length === 0 && isNotAsked(view.dra)) uses.push({ address: null, kind: "NotAsked", by: "the claims of this node" });
   // The API is only asked when all else is free: then not asked is a use, before that it is no news.
   if (uses.every(({ kind }) => kind === "NotAsked") || view.pods.kind !== "NotAsked") uses.push(...unplacedPods(inputs));

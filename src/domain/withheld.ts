@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Devices that the spec wants and that stay withheld until a person acts. Pure. */
 import type { PciFunction } from "./device.ts";
 import type { Verdict } from "./gate/inputs.ts";
 import { type Ground, slotsOf } from "./ground.ts";
 import { atMostThree, END_STREAM, isStreamOfNobody, releasable } from "./link-names.ts";
+/** Devices that the spec wants and that stay withheld until a person acts. Pure. */
+import { parted } from "./parted.ts";
 import type { DeviceReason } from "./reason.ts";
 import type { RegBase } from "./unit.ts";
 
@@ -114,10 +115,6 @@ export function withheldText({ verdicts, ground, selected }: WithheldInputs): st
       return [...text(others, advice), ...text(ofNobody, END_STREAM)];
     })
     .join("; ");
-}
-
-function parted<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
-  return [all.filter(test), all.filter((one) => !test(one))];
 }
 
 /** No kernel covers a physical function but function 0. */

@@ -4,28 +4,40 @@
 import type { Address } from "../device.ts";
 import type { NodeView } from "../view.ts";
 import type { ClaimDevice, NodeClaim } from "./claim.ts";
+import type { ClaimFile } from "./claim-file.ts";
 import { addressOfDraDevice } from "./names.ts";
+import type { ListedDevice } from "./view.ts";
 
 /** A device's entry in a claim file. */
 export interface HoldOfFile {
   readonly claim: string;
-  /** Null where it is of another boot: what that epoch was called then says nothing now. */
+  /** Null while the boot is not known: an epoch of another one says nothing now. */
   readonly epoch: string | null;
   readonly node: string | null;
 }
 
 /** By address. Void files too: who was given a device before its trust was lost has it still. */
 export function holdsOfFiles({ dra, host }: Pick<NodeView, "dra" | "host">): ReadonlyMap<Address, HoldOfFile> {
-  const bootId = host.kind === "Read" ? host.value.bootId : null;
-  const files = dra?.files.files ?? [];
+  const isBootKnown = bootIdIn(host) !== null;
   const holds = new Map<Address, HoldOfFile>();
-  for (const file of files) {
-    const isOfBoot = bootId !== null && file.bootId === bootId;
-    // A file of an earlier boot gives nothing that a process of this one has.
-    if (bootId !== null && !isOfBoot) continue;
-    for (const { address, epoch, node } of file.devices) holds.set(address, { claim: file.uid, epoch: isOfBoot ? epoch : null, node });
-  }
+  for (const { uid, devices } of filesOfBoot({ dra, host }))
+    for (const { address, epoch, node } of devices) holds.set(address, { claim: uid, epoch: isBootKnown ? epoch : null, node });
   return holds;
+}
+
+/** Claim files that are, or while the boot is not known may be, of this boot: one of another gives nothing that a process of this one has. */
+export function filesOfBoot({ dra, host }: Pick<NodeView, "dra" | "host">): readonly ClaimFile[] {
+  const bootId = bootIdIn(host);
+  return (dra?.files.files ?? []).filter((file) => bootId === null || file.bootId === bootId);
+}
+
+function bootIdIn(host: NodeView["host"]): string | null {
+  return host.kind === "Read" ? host.value.bootId : null;
+}
+
+/** What slices of ours list, as far as they can be read. */
+export function listedDevices({ dra }: Pick<NodeView, "dra">): readonly ListedDevice[] {
+  return dra?.slices.kind === "Read" ? dra.slices.value.listed : [];
 }
 
 export function claimName({ namespace, name }: Pick<NodeClaim, "namespace" | "name">): string {

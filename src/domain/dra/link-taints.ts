@@ -12,7 +12,7 @@ import type { LinkWork } from "../links/work.ts";
 import { functionZeroOf, slotOwnerOf } from "../slot.ts";
 import { LINK_FAILED_TAINT } from "./names.ts";
 import type { DeviceTaint } from "./pool.ts";
-import type { ListedDevice } from "./slice-reading.ts";
+import type { ListedDevice } from "./view.ts";
 
 /** Under what it failed. Null: not known yet. */
 interface Circumstances {

@@ -12,9 +12,10 @@ import type { Ground } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import type { Memory } from "../memory.ts";
 import { slotOwnerOf } from "../slot.ts";
-import { claimedDevices } from "./holds.ts";
+import { claimedDevices, listedDevices } from "./holds.ts";
 import { DRA_DRIVER, LINK_FAILED_TAINT, poolName, WITHHELD_TAINT } from "./names.ts";
 import type { DeviceTaint, Pool, PoolDevice } from "./pool.ts";
+import { byteLength, LONGEST_STRING } from "./pool-problem.ts";
 import { streamsOf, streamsTakenBy } from "./stream-counter.ts";
 import type { ListedDevice } from "./view.ts";
 
@@ -33,14 +34,14 @@ export interface PoolInputs {
 
 export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
   const { node, ground } = inputs;
-  const claimed = claimedDevices(ground.view);
-  const listed = new Map(listedNow(ground).map((one) => [one.address, one]));
+  const claimed = new Set(claimedDevices(ground.view).keys());
+  const shown = listedDevices(ground.view);
+  const listed = new Map(shown.map((one) => [one.address, one]));
   const { dra } = ground.view;
   const areTaintsDropped = dra?.slices.kind === "Read" && dra.slices.value.dropped.includes("taints");
   // Slices show a taint later than it is asked for: who looked before and who looked after would each put the time of its own in the other's place.
-  const tainted = new Map(
-    (inputs.asked === null ? listedNow(ground) : inputs.asked.flatMap(({ devices }) => devices)).map((one) => [one.address, one.taints]),
-  );
+  const last = inputs.asked?.flatMap(({ devices }) => devices) ?? shown;
+  const tainted = new Map(last.map(({ address, taints }) => [address, taints]));
   const entries = inputs.verdicts.flatMap((verdict) => {
     const { address } = verdict;
     const pool = poolOf(node, ground.functions.get(address), listed.get(address));
@@ -50,7 +51,7 @@ export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
   const taken = streamsTakenBy(
     ground,
     entries.map(({ verdict }) => verdict.address),
-    new Set(claimed.keys()),
+    claimed,
   );
   return [...Map.groupBy(entries, ({ pool }) => pool)]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -58,14 +59,10 @@ export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
       const devices = on
         .map(({ verdict, taints }) => deviceOf(verdict, taints, inputs, taken))
         .toSorted((a, b) => compareAddress(a.owner, b.owner) || compareAddress(a.address, b.address));
-      const streams = streamsOf(inputs, devices, new Set(claimed.keys()));
+      const streams = streamsOf(inputs, devices, claimed);
       // A device that takes of a counter that is not there makes the whole pool unusable.
       return { name, streams, devices: streams === null ? devices.map((device) => ({ ...device, streams: 0 as const })) : devices };
     });
-}
-
-function listedNow({ view: { dra } }: Ground): readonly ListedDevice[] {
-  return dra?.slices.kind === "Read" ? dra.slices.value.listed : [];
 }
 
 /** One that left the bus stays where it was; one whose host bridge is not known counts streams with nobody. */
@@ -112,10 +109,9 @@ function deviceOf(
   };
 }
 
-/** Standard names (KEP-4381); a string attribute has 64 bytes at most. */
+/** Standard names (KEP-4381). */
 const PCI_ADDRESS = "resource.kubernetes.io/pciBusID";
 const PCIE_ROOT = "resource.kubernetes.io/pcieRoot";
-const LONGEST_STRING = 64;
 
 /** Not the state of its link, which would change slices with every claim. */
 function attributesOf(fn: PciFunction, resource: string): PoolDevice["attributes"] {
@@ -131,6 +127,6 @@ function attributesOf(fn: PciFunction, resource: string): PoolDevice["attributes
     functionType,
     resource,
   };
-  const known = Object.entries(all).filter(([, value]) => value !== null && value !== "" && String(value).length <= LONGEST_STRING);
+  const known = Object.entries(all).filter(([, value]) => value !== null && value !== "" && byteLength(String(value)) <= LONGEST_STRING);
   return Object.fromEntries(known) as PoolDevice["attributes"]; // Nulls are gone.
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What slices of ours say, as the API server shows them: plain JSON that anybody with the right to may have written. Pure. */
-import type { Address } from "../device.ts";
 import { addressOfDraDevice } from "./names.ts";
 import type { DeviceTaint } from "./pool.ts";
 import { leftOut, OPTIONAL_FIELDS, type SliceSpec, STREAMS_COUNTER, wholeSecond } from "./slice-spec.ts";
+import type { ListedDevice } from "./view.ts";
 
 /** A slice of our driver and of this node. */
 export interface SeenSlice {
@@ -16,15 +16,6 @@ export interface SeenSlice {
   readonly sliceCount: number;
   /** The whole spec as the server shows it. */
   readonly spec: unknown;
-}
-
-/** A device as a slice of the API server has it. */
-export interface ListedDevice {
-  readonly address: Address;
-  readonly pool: string;
-  readonly taints: readonly DeviceTaint[];
-  /** IDE streams that it takes from the counter of its pool. */
-  readonly streams: number;
 }
 
 /** Every device of every slice, of whatever generation: what a scheduler may still give away. The newest generation of a pool comes first. */

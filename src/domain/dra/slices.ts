@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** From pools to writes of ResourceSlices. The API server's own slices are all that is known of what was written before. Pure. */
 import type { Address } from "../device.ts";
+/** From pools to writes of ResourceSlices. The API server's own slices are all that is known of what was written before. Pure. */
+import { parted } from "../parted.ts";
 import type { Pool } from "./pool.ts";
 import { poolProblem } from "./pool-problem.ts";
 import { listedIn, type SeenSlice } from "./slice-reading.ts";
 import { anew, deletes, type PoolSeen, type SliceWrite, writesOf } from "./slice-writes.ts";
 
-export { droppedFields, type ListedDevice, listedIn, type SeenSlice } from "./slice-reading.ts";
+export { droppedFields, listedIn, type SeenSlice } from "./slice-reading.ts";
 export type { SliceWrite } from "./slice-writes.ts";
 
 /**
@@ -61,8 +62,4 @@ function takesAway({ devices }: Pool, seen: readonly SeenSlice[]): boolean {
     const device = wanted.get(address);
     return device === undefined || device.streams > streams || device.taints.some(({ key }) => !taints.some((known) => known.key === key));
   });
-}
-
-function parted<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
-  return [all.filter(test), all.filter((one) => !test(one))];
 }

@@ -2,7 +2,8 @@
 
 /** What DRA shows of who uses a device (I4, I8): allocations of the API server, claim files of the node, calls of kubelet. What can't be read is a use. */
 import type { Address } from "../device.ts";
-import { addressOf, claimName } from "./holds.ts";
+import type { NodeView } from "../view.ts";
+import { addressOf, claimName, filesOfBoot } from "./holds.ts";
 import type { DraView } from "./view.ts";
 
 interface DraUse {
@@ -16,9 +17,9 @@ interface DraUse {
 type IsIn = (address: Address, isOurs: boolean) => boolean;
 
 /** Every use of the devices that `isIn` tells. Empty means free in every view of DRA. */
-export function draUses(dra: DraView | null, bootId: string | null, isIn: IsIn): readonly DraUse[] {
-  if (dra === null) return [];
-  return [...allocatedUses(dra, isIn), ...fileUses(dra, bootId, isIn), ...callUses(dra)];
+export function draUses(view: Pick<NodeView, "dra" | "host">, isIn: IsIn): readonly DraUse[] {
+  const { dra } = view;
+  return dra === null ? [] : [...allocatedUses(dra, isIn), ...preparedUses(view, isIn), ...unreadUses(dra), ...callUses(dra)];
 }
 
 /** A claim that the scheduler allocates after the watch was last heard shows only in a fresh read. */
@@ -38,17 +39,16 @@ function allocatedUses({ claims }: DraView, isIn: IsIn): readonly DraUse[] {
   );
 }
 
-/** A file of another boot gives nothing that anybody of this one has. */
-function fileUses({ files }: DraView, bootId: string | null, isIn: IsIn): readonly DraUse[] {
-  const prepared = files.files
-    .filter((file) => bootId === null || file.bootId === bootId)
-    .flatMap((file) =>
-      file.devices
-        .filter(({ address }) => isIn(address, true))
-        .map(({ address }): DraUse => ({ address, kind: "Claim", by: `${claimName(file)}, which is prepared` })),
-    );
-  const unread = files.unreadable.map((file): DraUse => ({ address: null, kind: "Spec", by: `a claim file that cannot be read (${file})` }));
-  return [...prepared, ...unread];
+function preparedUses(view: Pick<NodeView, "dra" | "host">, isIn: IsIn): readonly DraUse[] {
+  return filesOfBoot(view).flatMap((file) =>
+    file.devices
+      .filter(({ address }) => isIn(address, true))
+      .map(({ address }): DraUse => ({ address, kind: "Claim", by: `${claimName(file)}, which is prepared` })),
+  );
+}
+
+function unreadUses({ files }: DraView): readonly DraUse[] {
+  return files.unreadable.map((file): DraUse => ({ address: null, kind: "Spec", by: `a claim file that cannot be read (${file})` }));
 }
 
 function callUses({ plugin }: DraView): readonly DraUse[] {

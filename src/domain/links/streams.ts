@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { compareAddress } from "../address.ts";
+import type { Address } from "../device.ts";
+import type { Intent } from "../intent.ts";
 /**
  * IDE streams are scarce, and a pod that was given a device waits on its node for the link. A stream takes one from the pool of its host bridge, and a
  * selective block of the root port and of the endpoint. So no more slots are offered than can be secured: those that have a stream, those that are to get
  * one, and of the others the first ones, in order of address, for which there is one left in each pool. A connect of ours changes none of that. Pure.
  */
-import { compareAddress } from "../address.ts";
-import type { Address } from "../device.ts";
-import type { Intent } from "../intent.ts";
+import { parted } from "../parted.ts";
 import type { Slot } from "../slot.ts";
 import { isOurs, type LinkInputs, promisedOn } from "./use.ts";
 
@@ -96,8 +97,4 @@ function sharedOn(slots: readonly Slot[], left: ReadonlyMap<string, number>, isI
 function leftIn(slots: readonly Slot[]): Map<string, number> {
   const known = slots.flatMap(poolsOf).flatMap(({ name, left }) => (left === null ? [] : [{ name, left }]));
   return new Map([...Map.groupBy(known, ({ name }) => name)].map(([name, all]) => [name, Math.min(...all.map(({ left }) => left))]));
-}
-
-function parted<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], T[]] {
-  return [all.filter(test), all.filter((one) => !test(one))];
 }

@@ -2,13 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { adoptedLinkTaints, type LinkTaints, linkTaintOf, linkTaintsAfter, nextLinkTaintEnd } from "../../../src/domain/dra/link-taints.ts";
-import type { ListedDevice } from "../../../src/domain/dra/slices.ts";
+import type { ListedDevice } from "../../../src/domain/dra/view.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
 import type { LinkErrorKind, LinkFailure } from "../../../src/domain/links/error.ts";
 import type { Slot } from "../../../src/domain/slot.ts";
 import { aDriver, aFunction, aHost, aSlot, aUnit, aView, INSTANCE } from "../../support/builders.ts";
-import { POOL } from "./builders.ts";
 
+const POOL = "n1/pci0000-16";
 const A = "0000:17:00.0";
 const START = Date.parse("2026-01-02T03:00:00Z");
 const MINUTE = 60_000;
