@@ -32,5 +32,5 @@ test("an agent with any one rule taken out breaks an invariant, and the whole on
   console.log(`${MUTANTS.length} mutants, ${MUTANTS.length - survivors.length} caught`);
   expect(results.get("nothing")).toMatchObject({ caughtBy: "" });
   expect(new Set(results.keys())).toEqual(new Set(["nothing", ...MUTANTS.map(({ name }) => name)]));
-  expect(survivors).toEqual([]);
+  expect(survivors.join("\n")).toBe("");
 });
