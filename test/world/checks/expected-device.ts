@@ -7,7 +7,7 @@ import { takenByOther } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { isWaitingForDriver, keptFromVfio, sharesGroup } from "./expected-driver.ts";
-import { isClaimed, isFineInLedgers, isGivable, isServed } from "./expected-ledger.ts";
+import { isClaimed, isFineInLedgers, isGivable, isListedElsewhere, isServed } from "./expected-ledger.ts";
 import { isSelected } from "./setup-rules.ts";
 
 type Reason = DeviceStatus["reason"];
@@ -121,6 +121,7 @@ function byTrust(world: World, fn: HostFunction, { name: resource, driver, ledge
     (pod) => pod.stage === "Held" && !pod.isTerminating && pod.resource !== resource && pod.ids.includes(fn.address),
   );
   if (isElsewhere) return "HeldUnderOtherName";
+  if (!isGiven && isListedElsewhere(world, fn)) return "OfferedByOther";
   const keptFrom = driver.bind === "Vfio" ? keptFromVfio(world, fn) : fn.isOnVfio.value ? null : "NoVfioDevice";
   if (sharesGroup(world, fn) && !isGiven) return "GroupNotOurs";
   if (keptFrom !== null) return keptFrom;

@@ -22,6 +22,12 @@ export function isGivable({ dra, kubelet }: World, { address }: Pick<HostFunctio
   return pools.some(({ pool }) => pool.devices.some((one) => one.address === address && one.taints.length === 0));
 }
 
+/** Another DRA driver of this node may give it away. */
+export function isListedElsewhere({ dra }: World, { address }: Pick<HostFunction, "address">): boolean {
+  const pools = [...(dra?.api.pools.state.items.values() ?? [])].map(({ value }) => value);
+  return pools.some((one) => !isOurs(one) && one.pool.devices.some((device) => device.address === address));
+}
+
 /** A claim is allocated it, has it prepared, or has its VM hold it open. */
 export function isClaimed({ dra, host }: World, address: string): boolean {
   if (dra === null) return false;
@@ -56,7 +62,11 @@ export function isFineInLedgers(world: World, { address }: HostFunction, shown: 
   if (dra === null) return false;
   // Slices neither come nor go.
   if (dra.api.isRefusing && (shown === "AwaitingSlice" || shown === "LedgerSwitching")) return true;
-  const taker = api.spec.intent?.resources.find(({ match }) => match.vendors?.includes(world.host.find(address)?.vendor ?? ""));
+  const takerOf = (vendor: string) => api.spec.intent?.resources.find(({ match }) => match.vendors?.includes(vendor));
+  const taker = takerOf(world.host.find(address)?.vendor ?? "");
+  // How many streams are spoken for is the agent's to count; that the scheduler's and the device plugin's come from one number is not.
+  const isBesideDra = world.host.functions.some((one) => one.isPresent.value && takerOf(one.vendor)?.ledger === "DRA");
+  if (shown === "StreamsShared") return world.host.streamsLeft !== null && taker?.ledger === "DevicePlugin" && isBesideDra;
   // A scheduler counts a device plugin's devices by name: one that is held keeps the name the plugin's.
   const isNameHeld = api.pods.some((pod) => pod.isAlive && pod.stage === "Held" && pod.resource === taker?.name);
   if (shown === "LedgerSwitching" && taker?.ledger === "DRA" && isNameHeld) return true;

@@ -19,6 +19,7 @@ import { LINKS } from "./scenarios-links.ts";
 import { OFFERS } from "./scenarios-offer.ts";
 import { OWNERS } from "./scenarios-owner.ts";
 import { SETUPS } from "./scenarios-setup.ts";
+import { SHARING } from "./scenarios-sharing.ts";
 import { SPECS } from "./scenarios-specs.ts";
 import { CLEAR_WAITS, SETUP_WAITS } from "./scenarios-waiting.ts";
 
@@ -37,6 +38,7 @@ const ALL: readonly Scenario[] = [
   ...LINKS,
   ...DRIVERS,
   ...AUDITS,
+  ...SHARING,
 ];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));

@@ -143,6 +143,21 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
       },
     ),
   ),
+  /** Another DRA driver of this node lists the function. */
+  listElsewhere: {
+    isScripted: true,
+    weight: () => 0,
+    propose: () => ({}),
+    apply: ({ dra, host }, { at }) => {
+      const fn = host.functions[at ?? 0];
+      if (dra === null || fn === undefined) return false;
+      const { address } = fn;
+      const listed = { address, owner: (fn.linkOwner ?? fn).address, attributes: {}, streams: 0, taints: [], bindsWhenSecured: false } as const;
+      const pool = { name: `${dra.api.node}/other`, devices: [listed], streams: null };
+      dra.api.pools.put("gpu.example.com/other", { driver: "gpu.example.com", node: dra.api.node, pool, isWhole: true });
+      return true;
+    },
+  },
   /** Somebody damages a claim file, and puts it in order. */
   damageClaimFile: flaw(
     { breaks: 0.3, heals: 8 },
