@@ -3,7 +3,7 @@
 /** Two ledgers on one node: what one of them has, or needs, the other one leaves alone. */
 import type { World } from "../life/world.ts";
 import { PLAIN_DRA_WORLD } from "../models/dra-shape.ts";
-import { PLAIN, plainIntent, resourcesWith, specOf, type WorldShape } from "../models/shape.ts";
+import { GPU, PLAIN, plainIntent, resourcesWith, specOf, type WorldShape } from "../models/shape.ts";
 import { advance, intent, POD, type Scenario, step, TWO_GPUS, UP } from "./scenario.ts";
 
 const [GPU_RULE, NIC_RULE] = resourcesWith("Keep");
@@ -18,7 +18,16 @@ const device =
     return shown === reason ? [] : [`function ${at} should be ${reason}, the status says ${shown}`];
   };
 
+/** Kubelet has never been told of the name. */
+const noPlugin = ({ kubelet }: World): readonly string[] => (kubelet.endpoints.has(GPU) ? [`kubelet has a device plugin for ${GPU}`] : []);
+
 export const SHARING: readonly Scenario[] = [
+  {
+    name: "a resource that is DRA's from the beginning is never registered as a device plugin's",
+    shape: DRA,
+    steps: [...UP, advance(5_000)],
+    check: (world) => [...noPlugin(world), ...device(0, "Offered")(world)],
+  },
   {
     name: "a device plugin's device takes no stream that the scheduler counts for DRA below the same host bridge",
     shape: { ...DRA, linkEnable: "OnPrepare", streams: 1, spec: specOf(plainIntent({ resources: BOTH, link: { enable: "OnPrepare" } })) },
