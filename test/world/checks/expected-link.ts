@@ -4,6 +4,7 @@
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import type { Pod } from "../models/pod.ts";
+import { isClaimed } from "./expected-ledger.ts";
 import { isSelected } from "./setup-rules.ts";
 
 /** What has failed may be tried again that late. */
@@ -87,7 +88,10 @@ function isTaken({ api, host }: World, fn: HostFunction): boolean {
   return host.showsCapable(fn) && rules.some(({ match }) => match.vendors?.includes(fn.vendor) || match.addresses?.includes(fn.address));
 }
 
-function isSeenFree({ api }: World, fn: HostFunction): boolean {
+function isSeenFree(world: World, fn: HostFunction): boolean {
+  const { api } = world;
+  // Not before the allocation is gone, whoever it is reserved for.
+  if (isClaimed(world, fn.address)) return false;
   if (api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address))) return false;
   if (!fn.isPresent.value) return true;
   const isReadable = fn.isLinkReadable.value && fn.isBoundReadable.value && fn.areHoldersReadable.value && fn.areOpensShown.value;

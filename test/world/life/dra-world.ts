@@ -111,11 +111,25 @@ export class DraWorld {
     return [...this.#opened.values()].some((functions) => functions.some((fn) => fn.address === address));
   }
 
+  /** A VM that had not ended with its container ends. False: it had. */
+  endVm(pod: ClaimPod): boolean {
+    pod.isVmStuck = false;
+    if (pod.stage !== "Over" || !this.#opened.has(pod)) return false;
+    this.#close(pod);
+    return true;
+  }
+
+  #close(pod: ClaimPod): void {
+    const { host } = this.#world;
+    for (const fn of this.#opened.get(pod) ?? []) host.change(fn.opens, Math.max(0, fn.opens.value - 1), false);
+    this.#opened.delete(pod);
+  }
+
   /** The pod's VM opens what its container was given, or closes it. */
   #run(pod: ClaimPod, isRunning: boolean): void {
     const { host, shape } = this.#world;
-    for (const fn of this.#opened.get(pod) ?? []) host.change(fn.opens, Math.max(0, fn.opens.value - 1), false);
-    this.#opened.delete(pod);
+    if (!isRunning && pod.isVmStuck) return;
+    this.#close(pod);
     if (!isRunning) return;
     const found = pod.devices.map(({ address, node }) => (shape.isSimulated ? host.find(address) : host.behind(node ?? "")));
     const opened = found.filter((fn) => fn !== null);

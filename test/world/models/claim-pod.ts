@@ -28,6 +28,8 @@ export class ClaimPod {
   node: string | null = null;
   boundMs: number | null = null;
   stage: ClaimPodStage = "Pending";
+  /** Its VM does not end with its container. */
+  isVmStuck = false;
   /** What its container was made with. */
   devices: readonly PreparedDevice[] = [];
   /** Why it did not get on, each time. */

@@ -10,6 +10,7 @@ import { Run } from "../runs/history.ts";
 import type { Scenario } from "./scenario.ts";
 import { AGES } from "./scenarios-age.ts";
 import { AUDITS } from "./scenarios-audit.ts";
+import { CLAIMS } from "./scenarios-claims.ts";
 import { CLEARS } from "./scenarios-clear.ts";
 import { DRIVERS } from "./scenarios-drivers.ts";
 import { HANDS } from "./scenarios-hands.ts";
@@ -39,6 +40,7 @@ const ALL: readonly Scenario[] = [
   ...DRIVERS,
   ...AUDITS,
   ...SHARING,
+  ...CLAIMS,
 ];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));

@@ -55,6 +55,7 @@ function addPod({ api }: DraWorld, { word, at: count = 1 }: Args): boolean {
   const shared = users.at(-1)?.uid;
   if (word === "shared" && shared === undefined) return false;
   const uids: Readonly<Record<string, () => string>> = {
+    parameters: () => api.addClaim(asks, { owner: `uid-of-${name}`, parameters: ["spec.devices.config[0]"] }).uid,
     template: () => api.addClaim(asks, { owner: `uid-of-${name}` }).uid,
     named: () => api.addClaim(asks).uid,
     shared: () => shared ?? "",
@@ -111,6 +112,25 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
       return true;
     },
   ),
+  /** Forced, while its VM does not end: kubelet unprepares what the VM has open. */
+  abandonClaimVm: {
+    ...onPod(
+      0,
+      ({ stage, isInApi }) => stage === "Running" && isInApi,
+      (dra, pod) => {
+        pod.isVmStuck = true;
+        dra.kubelet.forceDelete(pod);
+        return true;
+      },
+    ),
+    isScripted: true,
+  },
+  endClaimVm: {
+    isScripted: true,
+    weight: () => 0,
+    propose: () => ({}),
+    apply: ({ dra }, { word }) => dra?.api.pods.some((pod) => pod.name === word && dra.endVm(pod)) ?? false,
+  },
   restartScheduler: inDra(
     0.5,
     () => true,
