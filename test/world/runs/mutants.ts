@@ -7,6 +7,7 @@
 import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
 import { SETUP_RULES } from "../../../src/domain/plan/setup.ts";
 import type { Edit } from "./edits.ts";
+import { DRA_MUTANTS } from "./mutants-dra.ts";
 
 export interface Mutant {
   readonly name: string;
@@ -521,4 +522,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...holds,
   ...offer,
   ...audit,
+  ...DRA_MUTANTS,
 ];
