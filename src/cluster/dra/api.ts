@@ -4,6 +4,7 @@
 import * as z from "zod";
 import type { Random } from "../../runtime/backoff.ts";
 import { isAppError, messageOf } from "../../runtime/errors.ts";
+import type { Log } from "../../runtime/log.ts";
 import { statusOfError } from "../transport/api-error.ts";
 import { garbled, isGarbled } from "../watch/objects.ts";
 
@@ -20,20 +21,41 @@ const NO_API = "the API server has no resource.k8s.io/v1: dynamic resource alloc
 /** A server that is upgraded is no faster, and thousands of nodes ask. */
 const ASK_AGAIN_MS = 600_000;
 
-export interface ListFailure {
+interface ListFailure {
   /** Why nothing can be read; null: the server only does not answer just now, and what was read before still holds. */
   readonly why: string | null;
   /** The next attempt is due after so long; null: after the usual pause. */
   readonly againMs: number | null;
 }
 
-export function listFailureOf(thrown: unknown, random: Random): ListFailure {
+function listFailureOf(thrown: unknown, random: Random): ListFailure {
   if (statusOfError(thrown) === NOT_FOUND) return { why: NO_API, againMs: ASK_AGAIN_MS * (1 - 0.5 * random()) };
   const isPassing = isAppError(thrown) && thrown.code === "API_UNREACHABLE" && !isGarbled(thrown);
   return { why: isPassing || statusOfError(thrown) === GONE ? null : messageOf(thrown), againMs: null };
 }
 
 const GONE = 410;
+
+export interface ListFailureHandling {
+  /** What is listed, for the log: `claims`, `slices`. */
+  readonly what: string;
+  readonly random: Random;
+  readonly log: Log;
+  /** Why nothing can be read, as far as it was shown; null: it can, or nothing is known yet. */
+  readonly shown: () => string | null;
+  readonly show: (why: string) => void;
+}
+
+/** For a reflector: shows and logs why a list fails when that is new. Answers how long to wait (ms; null: the usual pause). */
+export function listFailureHandler({ what, random, log, shown, show }: ListFailureHandling): (thrown: unknown) => number | null {
+  return (thrown) => {
+    const { why, againMs } = listFailureOf(thrown, random);
+    if (why === null || shown() === why) return againMs;
+    log.warn({ why }, `${what} unreadable`);
+    show(why);
+    return againMs;
+  };
+}
 
 /** Why a quorum read of `thrown` cannot be read. */
 export function whyUnread(thrown: unknown): string {

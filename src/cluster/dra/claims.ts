@@ -12,7 +12,7 @@ import type { ApiClient } from "../transport/api-client.ts";
 import { garbled } from "../watch/objects.ts";
 import { againWhenGone, pagesOf } from "../watch/pages.ts";
 import { createReflector, STEP_BOUND_MS } from "../watch/reflector.ts";
-import { CLAIMS_PATH, DRA_API_VERSION, isAbsence, listFailureOf, whyUnread } from "./api.ts";
+import { CLAIMS_PATH, DRA_API_VERSION, isAbsence, listFailureHandler, whyUnread } from "./api.ts";
 import { claimFrom, wholeClaimFrom } from "./claim-object.ts";
 import { claimPath, createClaimStatus } from "./claim-status.ts";
 import type { ClaimsPort } from "./port.ts";
@@ -55,13 +55,13 @@ export function createClaims({ client, node, clock, random, log }: ClaimsOptions
     show({ kind: "Read", value: inOrder([...claims.values()]) });
   };
 
-  const onListFailure = (thrown: unknown): number | null => {
-    const { why, againMs } = listFailureOf(thrown, random);
-    if (why === null || (view?.kind === "Unreadable" && view.why === why)) return againMs;
-    log.warn({ why }, "claims unreadable");
-    show({ kind: "Unreadable", why });
-    return againMs;
-  };
+  const onListFailure = listFailureHandler({
+    what: "claims",
+    random,
+    log,
+    shown: () => (view?.kind === "Unreadable" ? view.why : null),
+    show: (why) => show({ kind: "Unreadable", why }),
+  });
 
   const watched = { path: CLAIMS_PATH, apiVersion: DRA_API_VERSION, query: {} };
   const select = (object: unknown): NodeClaim | null => claimFrom(object, node);

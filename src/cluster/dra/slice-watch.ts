@@ -6,7 +6,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { SerialQueue } from "../../runtime/serial.ts";
 import type { ApiClient } from "../transport/api-client.ts";
 import { createReflector } from "../watch/reflector.ts";
-import { DRA_API_VERSION, listFailureOf, SLICES_PATH } from "./api.ts";
+import { DRA_API_VERSION, listFailureHandler, SLICES_PATH } from "./api.ts";
 import type { ForeignDevice } from "./port.ts";
 import type { SeenSlices } from "./seen-slices.ts";
 import { type KeptSlice, keptSlice, ourSlice } from "./slice-object.ts";
@@ -55,14 +55,16 @@ export function createSliceWatch({ client, node, clock, random, log, seen, turns
       else for (const key of keys) seen.shown(key, ourSlice(kept.get(key)));
       onChange(isListing ? "Listed" : "Event");
     },
-    onListFailure(thrown) {
-      const { why, againMs } = listFailureOf(thrown, random);
-      if (why === null || (state.kind === "Unreadable" && state.why === why)) return againMs;
-      log.warn({ why }, "slices unreadable");
-      state = { kind: "Unreadable", why };
-      onChange("Unreadable");
-      return againMs;
-    },
+    onListFailure: listFailureHandler({
+      what: "slices",
+      random,
+      log,
+      shown: () => (state.kind === "Unreadable" ? state.why : null),
+      show(why) {
+        state = { kind: "Unreadable", why };
+        onChange("Unreadable");
+      },
+    }),
     aroundList: (list) =>
       turns.run(async () => {
         isListing = true;
