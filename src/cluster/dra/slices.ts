@@ -9,7 +9,7 @@
  */
 import type { Address } from "../../domain/device.ts";
 import type { Pool } from "../../domain/dra/pool.ts";
-import { listedIn, planSlices, type SliceWrite } from "../../domain/dra/slices.ts";
+import { listedIn, planSlices, poolsProblem, type SliceWrite } from "../../domain/dra/slices.ts";
 import type { Reading } from "../../domain/view.ts";
 import type { BackoffPolicy, Random } from "../../runtime/backoff.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -51,6 +51,8 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
   const seen = createSeenSlices();
   const turns = createSerialQueue();
   let wanted: readonly Pool[] | null = null;
+  /** Of what is wanted. */
+  let withdrawn = "";
   /** Devices of earlier pools of which a write may be without an answer. */
   let before: ReadonlySet<Address> = new Set();
   let dropped: ReadonlySet<string> = new Set();
@@ -85,7 +87,7 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
     foreign: watch.foreign(),
     dropped: [...dropped].toSorted(),
     asPublished: wanted !== null && writer.isSettled() && plan().length === 0,
-    problem: writer.problem(),
+    problem: [withdrawn, writer.problem()].filter((one) => one !== "").join("; "),
   });
 
   const port: SlicesPort = {
@@ -93,6 +95,9 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
       if (JSON.stringify(pools) === JSON.stringify(wanted)) return;
       before = new Set(writer.isSettled() ? [] : [...before, ...addressesOf(wanted)]);
       wanted = pools;
+      const problem = poolsProblem(pools ?? []);
+      if (problem !== "" && problem !== withdrawn) log.warn({ why: problem }, "pools withdrawn");
+      withdrawn = problem;
       changed();
       writing?.wakeNow();
     },

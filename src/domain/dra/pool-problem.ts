@@ -24,11 +24,11 @@ const TAINT_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 /** For people; empty when the pool can be published. */
 export function poolProblem({ name, devices, streams }: Pool): string {
   if (!isPoolName(name)) return `"${name}" is no name of a pool: at most ${LONGEST_NAME} characters, DNS subdomains with slashes in between`;
-  if (streams !== null && !isCount(streams)) return `${name}: ${streams} is no number of IDE streams`;
-  if (new Set(devices.map(({ address }) => address)).size < devices.length) return `${name}: a device is in it twice`;
+  if (streams !== null && !isCount(streams)) return `pool ${name}: ${streams} is no number of IDE streams`;
+  if (new Set(devices.map(({ address }) => address)).size < devices.length) return `pool ${name}: a device is in it twice`;
   for (const device of devices) {
     const problem = deviceProblem(device) || (device.streams > 0 && streams === null ? "it takes of a counter that is not there" : "");
-    if (problem !== "") return `${name}: ${device.address}: ${problem}`;
+    if (problem !== "") return `pool ${name}: device ${device.address}: ${problem}`;
   }
   return "";
 }
@@ -48,9 +48,15 @@ function deviceProblem({ address, attributes, taints }: PoolDevice): string {
   if (all.length > MOST_ATTRIBUTES) return `${all.length} attributes, at most ${MOST_ATTRIBUTES} can be`;
   if (taints.length > MOST_TAINTS) return `${taints.length} taints, at most ${MOST_TAINTS} can be`;
   const wrong = all.find(([key, value]) => !ATTRIBUTE.test(key) || !isAttributeValue(value));
-  if (wrong !== undefined) return `attribute ${wrong[0]} has a name or a value that cannot be`;
+  if (wrong !== undefined) return attributeProblem(...wrong);
   const taint = taints.find((one) => !isTaint(one));
-  return taint === undefined ? "" : `taint ${taint.key}=${taint.value} cannot be`;
+  return taint === undefined ? "" : `taint ${taint.key}=${taint.value} since ${taint.timeAdded} cannot be`;
+}
+
+function attributeProblem(key: string, value: string | number | boolean): string {
+  if (!ATTRIBUTE.test(key)) return `attribute "${key}" has no name of an attribute: an optional domain, and a C identifier of at most 32 characters`;
+  if (typeof value !== "string") return `attribute ${key} is ${value}: only whole numbers can be`;
+  return `attribute ${key} is "${value}", ${byteLength(value)} bytes: at most ${LONGEST_STRING} can be`;
 }
 
 function isAttributeValue(value: string | number | boolean): boolean {

@@ -35,12 +35,24 @@ export function planSlices(node: string, pools: readonly Pool[], seen: readonly 
 
 /** Those that can be published, without a device that an earlier one has. */
 function publishable(pools: readonly Pool[]): readonly Pool[] {
+  return judged(pools).flatMap(({ pool, problem }) => (problem === "" && pool.devices.length > 0 ? [pool] : []));
+}
+
+/** Which pools are withdrawn, why, and what to do, for people; empty when all can be published. */
+export function poolsProblem(pools: readonly Pool[]): string {
+  const problems = judged(pools).flatMap(({ problem }) => (problem === "" ? [] : [problem]));
+  if (problems.length === 0) return "";
+  return `${problems.join("; ")}. No device of such a pool is offered: set ledger: DevicePlugin for its resource, or correct what is named`;
+}
+
+function judged(pools: readonly Pool[]): readonly { readonly pool: Pool; readonly problem: string }[] {
   const taken = new Set<string>();
-  return pools.filter((pool) => {
+  return pools.map((pool) => {
     const keys = [pool.name, ...pool.devices.map(({ address }) => address)];
-    if (pool.devices.length === 0 || poolProblem(pool) !== "" || keys.some((key) => taken.has(key))) return false;
-    for (const key of keys) taken.add(key);
-    return true;
+    const twice = keys.find((key) => taken.has(key));
+    const problem = poolProblem(pool) || (twice === undefined ? "" : `pool ${pool.name}: ${twice} is in an earlier pool, too`);
+    if (problem === "" && pool.devices.length > 0) for (const key of keys) taken.add(key);
+    return { pool, problem };
   });
 }
 

@@ -44,7 +44,7 @@ export interface SlicesView {
   readonly dropped: readonly string[];
   /** The slices are those that were last asked for. */
   readonly asPublished: boolean;
-  /** Why the last write failed; empty when it did not. */
+  /** Why the last write failed, and which of the pools asked for are withdrawn and why (slices.ts `poolsProblem`); empty when neither. */
   readonly problem: string;
 }
 

@@ -46,6 +46,17 @@ afterEach(async () => {
   expect(clock.pending()).toBe(0);
 });
 
+test("a pool that cannot be published is named, is not written, and is forgotten when it is correct", async () => {
+  slices.start(jobs);
+  const twice = pool("16", [A, A]);
+  slices.port.publish([twice, pool("29", [B])]);
+  await until(() => view()?.asPublished === true);
+  expect(view()).toMatchObject({ problem: expect.stringContaining(`pool ${twice.name}: a device is in it twice`), listed: [{ address: B }] });
+  slices.port.publish(BOTH);
+  await until(() => view()?.asPublished === true);
+  expect(view()).toMatchObject({ problem: "", listed: [{ address: A }, { address: B }] });
+});
+
 /** Lets the pause between two runs pass, and no backoff. */
 async function until(condition: () => boolean): Promise<void> {
   await vi.waitFor(

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { draDeviceName, poolName } from "../../../src/domain/dra/names.ts";
 import type { DeviceTaint, Pool, PoolDevice } from "../../../src/domain/dra/pool.ts";
 import { poolProblem } from "../../../src/domain/dra/pool-problem.ts";
 import { partOf, sliceName } from "../../../src/domain/dra/slice-names.ts";
-import { droppedFields, listedIn, planSlices, type SliceWrite } from "../../../src/domain/dra/slices.ts";
+import { droppedFields, listedIn, planSlices, poolsProblem, type SliceWrite } from "../../../src/domain/dra/slices.ts";
 import { SliceServer } from "./slice-server.ts";
 
 const NODE = "n1";
@@ -172,6 +172,20 @@ it.each<[string, Pool]>([
   );
   publish(server, [broken, other]);
   expect([...server.visible().keys()]).toEqual([other.name]);
+  expect(poolsProblem([broken, other])).toContain(poolProblem(broken));
+});
+
+test("what is withdrawn is told with pool, device, field and value", () => {
+  const long = pool([device(0, 0, { attributes: { "teeio.dev/resource": "x".repeat(65) } })]);
+  const { name } = long;
+  expect(poolsProblem([long])).toContain(
+    `pool ${name}: device 0000:20:00.0: attribute teeio.dev/resource is "${"x".repeat(65)}", 65 bytes: at most 64 can be`,
+  );
+  expect(poolsProblem([long])).toContain("No device of such a pool is offered");
+  const other = pool([device(0)], 4, "pci0000:17");
+  expect(poolsProblem([pool([device(0)]), other])).toContain(`pool ${other.name}: 0000:20:00.0 is in an earlier pool, too`);
+  expect(poolsProblem([long, other])).not.toContain(other.name);
+  expect(poolsProblem([pool([device(0)]), pool([], 4, "pci0000:17")])).toBe("");
 });
 
 it("gives slices names that fit, and that differ", () => {
