@@ -228,7 +228,8 @@ function draProblem({
   const { slices, plugin } = dra;
   if (plugin.problem !== "") return { reason: "RegistrationFailed", text: `DRA driver ${DRA_DRIVER}: ${plugin.problem}` };
   if (slices.kind !== "Read") return { reason: "SlicesUnwritable", text: slices.why };
-  return slices.value.problem === "" ? null : { reason: "SlicesUnwritable", text: slices.value.problem };
+  const text = [slices.value.withdrawn, slices.value.problem].filter((one) => one !== "").join("; ");
+  return text === "" ? null : { reason: "SlicesUnwritable", text };
 }
 
 /** What kubelet does not have yet of what it is to have; empty when it has all. */

@@ -185,7 +185,7 @@ export function aMemory(overrides: Partial<Memory> = {}): Memory {
 
 /** DRA of a node at rest: nothing listed, no claims, no claim files, the plugin registered. */
 export function aDraView({ slices, ...overrides }: Partial<Omit<DraView, "slices">> & { readonly slices?: Partial<SlicesView> } = {}): DraView {
-  const atRest: SlicesView = { listed: [], asked: [], foreign: [], dropped: [], asPublished: true, problem: "" };
+  const atRest: SlicesView = { listed: [], asked: [], foreign: [], dropped: [], asPublished: true, withdrawn: "", problem: "" };
   return {
     claims: { kind: "Read", value: [] },
     areFresh: true,

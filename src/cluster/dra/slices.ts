@@ -87,7 +87,8 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
     foreign: watch.foreign(),
     dropped: [...dropped].toSorted(),
     asPublished: wanted !== null && writer.isSettled() && plan().length === 0,
-    problem: [withdrawn, writer.problem()].filter((one) => one !== "").join("; "),
+    withdrawn,
+    problem: writer.problem(),
   });
 
   const port: SlicesPort = {

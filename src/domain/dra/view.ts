@@ -44,7 +44,9 @@ export interface SlicesView {
   readonly dropped: readonly string[];
   /** The slices are those that were last asked for. */
   readonly asPublished: boolean;
-  /** Why the last write failed, and which of the pools asked for are withdrawn and why (slices.ts `poolsProblem`); empty when neither. */
+  /** Which of the pools that were last asked for are withdrawn, why, and what to do (slices.ts `poolsProblem`); empty when none. */
+  readonly withdrawn: string;
+  /** Why the last write failed; empty when it did not. */
   readonly problem: string;
 }
 

@@ -51,10 +51,10 @@ test("a pool that cannot be published is named, is not written, and is forgotten
   const twice = pool("16", [A, A]);
   slices.port.publish([twice, pool("29", [B])]);
   await until(() => view()?.asPublished === true);
-  expect(view()).toMatchObject({ problem: expect.stringContaining(`pool ${twice.name}: a device is in it twice`), listed: [{ address: B }] });
+  expect(view()).toMatchObject({ withdrawn: expect.stringContaining(`pool ${twice.name}: a device is in it twice`), listed: [{ address: B }] });
   slices.port.publish(BOTH);
   await until(() => view()?.asPublished === true);
-  expect(view()).toMatchObject({ problem: "", listed: [{ address: A }, { address: B }] });
+  expect(view()).toMatchObject({ withdrawn: "", listed: [{ address: A }, { address: B }] });
 });
 
 /** Lets the pause between two runs pass, and no backoff. */

@@ -2,6 +2,7 @@
 import type { ForeignDevice, SlicesPort, SlicesView } from "../../../src/cluster/dra/port.ts";
 import { DRA_DRIVER, draDeviceName } from "../../../src/domain/dra/names.ts";
 import type { Pool } from "../../../src/domain/dra/pool.ts";
+import { poolsProblem } from "../../../src/domain/dra/slices.ts";
 import type { Reading } from "../../../src/domain/view.ts";
 import { AppError, isAppError, messageOf } from "../../../src/runtime/errors.ts";
 import type { Turnstile } from "../life/turnstile.ts";
@@ -59,6 +60,7 @@ export class NodeSlices implements SlicesPort {
       asked: [...new Set([...addressesOf(this.#wanted), ...(this.#isWriting ? this.#before : [])])].sort(),
       foreign: pools.filter((one) => !isOurs(one)).flatMap(foreignIn),
       dropped: lostOf(this.#wanted ?? [], this.#api.drops),
+      withdrawn: poolsProblem(this.#wanted ?? []),
       asPublished: this.#wanted !== null && !this.#isWriting && this.#next() === null,
       problem: this.#problem,
     };
