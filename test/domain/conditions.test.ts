@@ -13,7 +13,21 @@ import type { Link } from "../../src/domain/slot.ts";
 import { NO_SPECS } from "../../src/domain/specs.ts";
 import type { Condition, NodeStatus } from "../../src/domain/status.ts";
 import type { NodeView, PodDevices } from "../../src/domain/view.ts";
-import { aDriver, aFunction, aHost, aHostUnit, aMemory, anIntent, aUnit, aView, GPU, KUBELET, linked, REG_BASE } from "../support/builders.ts";
+import {
+  aDraView,
+  aDriver,
+  aFunction,
+  aHost,
+  aHostUnit,
+  aMemory,
+  anIntent,
+  aUnit,
+  aView,
+  GPU,
+  KUBELET,
+  linked,
+  REG_BASE,
+} from "../support/builders.ts";
 import { AGENT } from "../support/node-status.ts";
 
 const REGISTERED = {
@@ -392,4 +406,16 @@ describe("the report of a stopped agent", () => {
     expect(summary(stopped)).toMatchObject({ Ready: "False AgentStopped", DevicesOffered: "False AgentStopped" });
     expect(stopped.conditions.find((condition) => condition.type === "Ready")?.lastTransitionTime).toBe("2026-01-01T00:00:09Z");
   });
+});
+
+it("Degraded says which pool is withdrawn, beside a write that failed", () => {
+  const withdrawn = "pool n1/pci0000-16: a device is in it twice";
+  const [rule] = anIntent().resources;
+  if (rule === undefined) expect.fail("the intent of the builders has no resource");
+  const intent = anIntent({ resources: [{ ...rule, ledger: "DRA" }] });
+  const degraded = (slices: { withdrawn: string; problem: string }) =>
+    report({ intent, view: { dra: aDraView({ slices }) } }).conditions.find(({ type }) => type === "Degraded");
+  expect(degraded({ withdrawn, problem: "" })).toMatchObject({ reason: "SlicesUnwritable", message: expect.stringContaining(withdrawn) });
+  expect(degraded({ withdrawn, problem: "403" })?.message).toContain(`${withdrawn}; 403`);
+  expect(degraded({ withdrawn: "", problem: "" })?.reason).not.toBe("SlicesUnwritable");
 });
