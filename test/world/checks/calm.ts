@@ -37,6 +37,9 @@ export async function calm(world: World, checker: Checker): Promise<void> {
       left = faultsLeft();
       await world.advance(CALM_MS, () => checker.atRest());
     }
+    // One driver after the other is changed, each by three writes.
+    const bindsMs = 3 * world.drivers.latencyMs * world.host.functions.length;
+    if (bindsMs > CALM_MS) await world.advance(bindsMs, () => checker.atRest());
     // A name is registered and a list taken a moment after a device may be offered again, which may have been in this very moment.
     const isListing = (): boolean => [...(world.process?.plugin?.servers.values() ?? [])].some((server) => server.isMoving);
     for (let lists = 0; lists < LISTS_IN_A_ROW && isListing(); lists += 1)

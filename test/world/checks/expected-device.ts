@@ -46,6 +46,8 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
   // A link that is not as it should be is repaired or released, or waits for something; expected-link.ts says when it must have been.
   if (shape.linkEnable === "OnPrepare" && fn.link.value !== "Off" && OF_A_REPAIR.has(reason.shown)) return true;
+  // A repair that begins after the list does not close it, and a full disk is the last thing that does.
+  if (shape.linkEnable === "OnPrepare" && fn.link.value !== "Off" && reason.shown === "ProofUnwritable") return !world.proofs.areWritable.value;
   if (shape.linkEnable === "OnPrepare" && fn.isUncovered && reason.shown === "LinkNotCovering") return true;
   if (shape.linkEnable === "OnPrepare" && (reason.shown === "LinkFailed" || reason.shown === "AuthenticationFailed")) return true;
   // Which of several devices has the last stream is the agent's to choose; that one of them has it is in expected-link.ts.
