@@ -36,7 +36,7 @@ export const CONDITION_REASON_ADVICE: Readonly<Record<ConditionReason, string>> 
     "make the folder of `--audit` writable, with free space for ten files of 16 MiB, on a disk that answers; devices go on as before. The message says what failed.",
   CdiUnwritable: "see the device reason [CdiUnwritable](#device-cdiunwritable).",
   SlicesUnwritable:
-    "look at the message: rights on resourceslices that the chart's role gives, or an API server without `resource.k8s.io/v1` (Kubernetes before 1.34).",
+    "look at the message: what it names of a pool that is withdrawn, rights on resourceslices that the chart's role gives, or an API server without `resource.k8s.io/v1` (Kubernetes before 1.34).",
   RegistrationFailed: "check that kubelet runs and that `--kubelet-dir` is its device-plugin folder. The message has kubelet's answer.",
   IntentInvalid: "correct the manifest or object: the message says the field, its value, and what to write instead.",
   DeviceInUse: "delete the pod, end the process, or shut down the TD that the message names.",
