@@ -11,6 +11,7 @@ import type { Scenario } from "./scenario.ts";
 import { AGES } from "./scenarios-age.ts";
 import { AUDITS } from "./scenarios-audit.ts";
 import { CLAIMS } from "./scenarios-claims.ts";
+import { LATE_CLAIMS } from "./scenarios-claims-late.ts";
 import { CLEARS } from "./scenarios-clear.ts";
 import { DRIVERS } from "./scenarios-drivers.ts";
 import { HANDS } from "./scenarios-hands.ts";
@@ -41,6 +42,7 @@ const ALL: readonly Scenario[] = [
   ...AUDITS,
   ...SHARING,
   ...CLAIMS,
+  ...LATE_CLAIMS,
 ];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));

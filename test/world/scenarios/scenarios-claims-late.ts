@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What kubelet, an agent that was away, and a VM that lives on do to claims late. */
+import { PLAIN_DRA_WORLD } from "../models/dra-shape.ts";
+import { all, claimPod, DRA, FIRST, files, LINKED, links, pod, ready, refused, slices } from "./claim-scenario.ts";
+import { advance, intent, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
+
+export const LATE_CLAIMS: readonly Scenario[] = [
+  {
+    name: "a name goes over to DRA under a pod, and agent and kubelet start anew: the pod keeps its device, and no ledger has it beside the other",
+    shape: { dra: PLAIN_DRA_WORLD },
+    steps: [
+      ...UP,
+      step("createPod", { word: "teeio.dev/gpu", at: 1 }),
+      step("admitPod", { word: "pod-0" }),
+      advance(1_000),
+      intent("trusted"),
+      advance(2_000),
+      step("crashAgent"),
+      start,
+      advance(5_000),
+      step("killKubelet"),
+      step("startKubelet"),
+      advance(240_000),
+    ],
+    check: ({ api, dra, host }) => [
+      ...(api.pods[0]?.stage === "Held" && host.functions[0]?.opens.value === 1 ? [] : ["the pod should have its device still"]),
+      ...(dra?.api.pools.state.items.size === 0 ? [] : ["no slice should list anything"]),
+    ],
+  },
+  {
+    name: "kubelet deletes the slices of its node minutes after its start: they are back at once, and who was allocated a device is still counted",
+    shape: { ...LINKED, streams: 2 },
+    steps: [
+      ...ready,
+      claimPod("template"),
+      advance(10_000),
+      step("apiDown"),
+      step("killKubelet"),
+      step("startKubelet"),
+      advance(200_000),
+      step("apiDown"),
+      advance(120_000),
+    ],
+    check: ({ dra, time }) => {
+      const streams = [...(dra?.api.pools.state.items.values() ?? [])].flatMap(({ value }) => value.pool.devices.map((one) => one.streams));
+      const wiped = dra?.kubelet.wipedMs.at(-1) ?? 0;
+      return [
+        ...(JSON.stringify(streams) === "[1,1]" ? [] : [`each device should take a stream, they take ${streams.join()}`]),
+        ...(time.nowMs - wiped < 120_000 ? [] : [`kubelet should have wiped late, it did at ${wiped} ms`]),
+      ];
+    },
+  },
+  {
+    name: "a pod is deleted by force while its VM lives: whoever is allocated its device next waits for the VM, whose link stays",
+    shape: { ...LINKED, devices: (TWO_GPUS.devices ?? []).slice(0, 1) },
+    steps: [...ready, claimPod("extended"), advance(10_000), claimPod("extended"), step("abandonClaimVm", { word: "claim-pod-0" }), advance(60_000)],
+    check: all(pod(0, "Over"), pod(1, "Pending", null), links("Tsm"), files(0, 0)),
+  },
+  {
+    name: "a pod is deleted by force while its VM lives: nobody is given its device before the VM ends",
+    shape: DRA,
+    steps: [...ready, claimPod("extended"), advance(2_000), claimPod("extended"), step("abandonClaimVm", { word: "claim-pod-0" }), advance(60_000)],
+    check: all(pod(1, "Pending"), refused(1, "HeldByOrphan: pid"), files(0, 0)),
+  },
+  {
+    name: "the VM of a pod that was deleted by force ends: the next pod gets the device",
+    shape: { ...LINKED, devices: (TWO_GPUS.devices ?? []).slice(0, 1) },
+    steps: [
+      ...ready,
+      claimPod("extended"),
+      advance(10_000),
+      claimPod("extended"),
+      step("abandonClaimVm", { word: "claim-pod-0" }),
+      advance(20_000),
+      step("endClaimVm", { word: "claim-pod-0" }),
+      advance(80_000),
+    ],
+    check: all(pod(1, "Running"), links("Tsm"), files(1, 1)),
+  },
+  {
+    name: "a claim that kubelet has not unprepared keeps its device from the next one",
+    shape: DRA,
+    steps: [
+      ...ready,
+      claimPod("named"),
+      advance(2_000),
+      step("crashAgent"),
+      step("terminateClaimPod", { word: "claim-pod-0" }),
+      step("finishClaimPod", { word: "claim-pod-0" }),
+      start,
+      advance(4_000),
+      claimPod("extended"),
+      advance(50_000),
+    ],
+    check: all(pod(1, "Pending"), refused(1, "DeviceBusy: the claim with UID claim-uid-1 has it")),
+  },
+  {
+    name: "the agent is away for 40 s while a pod with a claim ends: slices are back, and the claim is unprepared",
+    shape: DRA,
+    steps: [
+      ...ready,
+      claimPod("template"),
+      advance(2_000),
+      step("crashAgent"),
+      step("terminateClaimPod", { word: "claim-pod-0" }),
+      step("finishClaimPod", { word: "claim-pod-0" }),
+      advance(40_000),
+      start,
+      advance(80_000),
+    ],
+    check: all(pod(0, "Over"), files(0, 0), slices(FIRST)),
+  },
+];
