@@ -37,8 +37,10 @@ export const LINK_RULES: readonly Rule[] = [
       `functions that share its link: ${atMostThree(memory.carried.get(address) ?? []) || "none that may be given away"}`,
   },
   {
+    // A function that DRA gives away, in a slot that a device plugin has, too: the scheduler counts its stream.
     reason: "StreamsShared",
-    passes: ({ slot, purpose, hold, memory }) => purpose === "PreStart" || isGiven(hold) || !memory.streamsShared.has(slot?.owner ?? ""),
+    passes: ({ slot, purpose, hold, memory, resource }) =>
+      resource?.ledger === "DRA" || purpose === "PreStart" || isGiven(hold) || !memory.streamsShared.has(slot?.owner ?? ""),
     read: ({ slot }) => `IDE streams left: ${(slot && streamsText(slot)) || "unread"}, and the scheduler gives them to devices of DRA, too`,
   },
   {

@@ -260,6 +260,13 @@ describe("the gate", () => {
     expect(judge(inputs({ intent: ON_PREPARE, slot: aSlot({ link: secured }), memory })).reason).toBe("Offered");
   });
 
+  it("withholds no function of DRA for streams that a device plugin's functions of its slot may not have", () => {
+    const streamsShared = new Set([ADDRESS]);
+    expect(judge(inputs({ intent: ON_PREPARE, memory: aMemory({ streamsShared }) })).reason).toBe("StreamsShared");
+    const intent = { ...ON_PREPARE, resources: IN_DRA.intent.resources };
+    expect(judge(inputs({ intent, memory: servingDra({ streamsShared }) })).reason).toBe("Offered");
+  });
+
   it("lets a container start whose own virtual machine monitor has the device open", () => {
     const memory = { ...held, unknownHolders };
     expect(judge(inputs({ purpose: "PreStart", memory, fn: aFunction({ holders: busy }) })).offered).toBe(true);
