@@ -218,15 +218,18 @@ function clearBlockedFrom(body: Body): Draft {
   return draft("ClearBlocked", "False", settling ? "Settling" : "NothingToClear");
 }
 
-/** What keeps devices from the scheduler, or claims from being prepared, where a resource of the spec is DRA's. */
+/** What keeps devices from the scheduler, or in its hands, or claims from being prepared. */
 function draProblem({
   ground,
   verdicts,
 }: ReportInputs): { readonly reason: "RegistrationFailed" | "SlicesUnwritable"; readonly text: string } | null {
   const { dra } = ground.view;
-  if (dra === null || !verdicts.some(({ resource }) => resource?.ledger === "DRA")) return null;
+  if (dra === null) return null;
   const { slices, plugin } = dra;
-  if (plugin.problem !== "") return { reason: "RegistrationFailed", text: `DRA driver ${DRA_DRIVER}: ${plugin.problem}` };
+  const isWanted = verdicts.some(({ resource }) => resource?.ledger === "DRA");
+  // What the spec takes back the scheduler may give away for as long as a slice lists it.
+  if (!isWanted && (slices.kind !== "Read" || slices.value.listed.length === 0)) return null;
+  if (isWanted && plugin.problem !== "") return { reason: "RegistrationFailed", text: `DRA driver ${DRA_DRIVER}: ${plugin.problem}` };
   if (slices.kind !== "Read") return { reason: "SlicesUnwritable", text: slices.why };
   const text = [slices.value.withdrawn, slices.value.problem].filter((one) => one !== "").join("; ");
   return text === "" ? null : { reason: "SlicesUnwritable", text };

@@ -419,3 +419,15 @@ it("Degraded says which pool is withdrawn, beside a write that failed", () => {
   expect(degraded({ withdrawn, problem: "403" })?.message).toContain(`${withdrawn}; 403`);
   expect(degraded({ withdrawn: "", problem: "" })?.reason).not.toBe("SlicesUnwritable");
 });
+
+it("Degraded says that slices cannot be written also when they only list what the spec takes back", () => {
+  const problem = "resourceslices is forbidden";
+  const degraded = (addresses: readonly string[]) => {
+    const listed = addresses.map((address) => ({ address, pool: "n1/pci0000-16", taints: [], streams: 0 }));
+    const registration = { registered: false, inCalls: [], problem: "no socket" };
+    const dra = aDraView({ slices: { listed, problem }, plugin: registration });
+    return report({ view: { dra } }).conditions.find(({ type }) => type === "Degraded");
+  };
+  expect(degraded(["0000:17:00.0"])).toMatchObject({ status: "True", reason: "SlicesUnwritable", message: problem });
+  expect(degraded([])).toMatchObject({ status: "False" });
+});
