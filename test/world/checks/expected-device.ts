@@ -7,7 +7,7 @@ import { takenByOther } from "../life/taken.ts";
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { isWaitingForDriver, keptFromVfio, sharesGroup } from "./expected-driver.ts";
-import { isClaimed, isFineInLedgers, isGivable, isListedElsewhere, isServed } from "./expected-ledger.ts";
+import { isClaimed, isFineInLedgers, isGivable, isListedElsewhere, isServed, isShownAllocated, isStuckInSlice } from "./expected-ledger.ts";
 import { isSelected } from "./setup-rules.ts";
 
 type Reason = DeviceStatus["reason"];
@@ -24,7 +24,11 @@ export function deviceComplaints(world: World): readonly string[] {
     if (!shown && mustBeShown(world, fn, reason)) complaints.push(`${fn.address} should be ${reason} and is not in the status`);
     const taker = takerOf(world, fn);
     const isListed = isGivable(world, fn, taker);
-    if (shape.hasKubelet && shown && isListed !== (shown.reason === "Offered"))
+    const isStuck = isListed && taker?.ledger === "DRA" && isStuckInSlice(world, fn.address);
+    if (isStuck && shown && shown.reason !== "Offered" && isUntroubled(world))
+      complaints.push(`${fn.address} is stuck in a slice, and the status does not say that anything is wrong`);
+    const mayStay = isListed && taker?.ledger === "DRA" && (isStuck || isShownAllocated(world, fn.address));
+    if (shape.hasKubelet && shown && !mayStay && isListed !== (shown.reason === "Offered"))
       complaints.push(
         `${fn.address} is ${isListed ? "" : "not "}in ${taker?.ledger === "DRA" ? "a slice" : "kubelet's list"}, the status says ${shown.reason}`,
       );
@@ -73,6 +77,10 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
     isClaimed(world, fn.address) ||
     api.pods.some((pod) => pod.stage === "Held" && pod.ids.includes(fn.address));
   return isSuspect || ((mayBeHeld || takenByOther(world, fn.address) !== null) && reason.shown.startsWith("Held"));
+}
+
+function isUntroubled({ api }: World): boolean {
+  return api.status?.conditions.some(({ type, status }) => type === "Degraded" && status === "False") ?? false;
 }
 
 const OF_A_REPAIR: ReadonlySet<Reason> = new Set(["Offered", "LinkBroken", "RepairBlocked"]);

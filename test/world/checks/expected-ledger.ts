@@ -29,18 +29,31 @@ export function isListedElsewhere({ dra }: World, { address }: Pick<HostFunction
 }
 
 /** A claim is allocated it, has it prepared, or has its VM hold it open. */
-export function isClaimed({ dra, host }: World, address: string): boolean {
+export function isClaimed(world: World, address: string): boolean {
+  const { dra, host } = world;
   if (dra === null) return false;
-  const claims = [...dra.api.claims.state.items.values()].map(({ value }) => value);
-  const isAllocated = claims.some(({ allocation }) => allocation?.devices.some(({ device }) => addressOfDraDevice(device) === address));
   const files = [...dra.folder.files.values()].filter(({ file }) => file.bootId === `boot-${host.bootId}`);
-  return isAllocated || files.some(({ file }) => file.devices.some((one) => one.address === address)) || dra.hasOpen(address);
+  return isAllocated(world, address) || files.some(({ file }) => file.devices.some((one) => one.address === address)) || dra.hasOpen(address);
+}
+
+function isAllocated({ dra }: World, address: string): boolean {
+  const claims = [...(dra?.api.claims.state.items.values() ?? [])].map(({ value }) => value);
+  return claims.some(({ allocation }) => allocation?.devices.some(({ device }) => addressOfDraDevice(device) === address));
 }
 
 /** An API server that refuses writes leaves the scheduler a device to give away. */
-export function isStuckInSlice({ dra }: World, address: string): boolean {
+export function isStuckInSlice(world: World, address: string): boolean {
+  return world.dra?.api.isRefusing === true && isInSlice(world, address);
+}
+
+/** What is allocated stays listed, and an API server without taints shows no reason: nobody else is given it. */
+export function isShownAllocated(world: World, address: string): boolean {
+  return world.dra?.api.drops.has("taints") === true && isInSlice(world, address) && isAllocated(world, address);
+}
+
+function isInSlice({ dra }: World, address: string): boolean {
   const pools = [...(dra?.api.pools.state.items.values() ?? [])].map(({ value }) => value).filter(isOurs);
-  return dra?.api.isRefusing === true && pools.some(({ pool }) => pool.devices.some((one) => one.address === address));
+  return pools.some(({ pool }) => pool.devices.some((one) => one.address === address));
 }
 
 /** Nobody can tell which devices a claim has whose file is damaged. */
