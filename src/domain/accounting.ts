@@ -4,6 +4,7 @@
  * Whether podresources can be believed when it shows a device free. A kubelet that cannot reach its API server answers success and empty for as long
  * as that lasts, so it is believed only while it accounts for every live pod of this node that asks for one of our names.
  */
+import type { NodeClaim } from "./dra/claim.ts";
 import type { Ground } from "./ground.ts";
 import { domainOf, domainsOf } from "./resource-name.ts";
 import type { NodePod, NodePodsView, PodContainer, PodDevices, PodResourcesView } from "./view.ts";
@@ -21,20 +22,22 @@ export type Accounting =
 
 /**
  * Compares podresources with the pods of the API that ask for a name in the domain of one of `resources`. A pod that was just bound is unaccounted
- * until kubelet has admitted it (and shows it) or rejected it (and it is over): kubelet does either at once, whatever is offered to it.
+ * until kubelet has admitted it (and shows it) or rejected it (and it is over): kubelet does either at once, whatever is offered to it. One that DRA
+ * serves may wait for as long as its claim cannot be prepared, and podresources shows nothing of it: its claim says which devices it may have.
  */
-export function accountingOf({ view: { pods, podResources } }: Ground, resources: Iterable<string>): Accounting {
+export function accountingOf({ view: { pods, podResources, dra } }: Ground, resources: Iterable<string>): Accounting {
   if (pods.kind === "None") return { kind: "Accounted" };
   if (pods.kind === "NotAsked" || pods.kind === "Unreadable") return pods;
   const domains = domainsOf(resources);
   if (!domains.isSubsetOf(pods.domains)) return { kind: "NotAsked" };
   if (pods.kind === "Checkpoint") return agreement(pods, podResources);
   const shown = podResources.kind === "Read" ? podResources.pods : [];
+  const claims = dra?.areFresh === true && dra.claims.kind === "Read" ? dra.claims.value : [];
   const missing = pods.pods.filter((pod) => {
     if (isOver(pod)) return false;
     const own = shown.filter((entry) => entry.namespace === pod.namespace && entry.pod === pod.name);
     const asked = new Set(pod.containers.flatMap(({ asks }) => Object.keys(asks)).filter((resource) => domains.has(domainOf(resource))));
-    return [...asked].some((resource) => !isAccounted(pod, resource, own));
+    return [...asked].some((resource) => !isAccounted(pod, resource, { own, claims }));
   });
   return missing.length === 0 ? { kind: "Accounted" } : { kind: "Unaccounted", pods: missing };
 }
@@ -57,16 +60,31 @@ function isOver({ phase, hasRunning }: NodePod): boolean {
   return (phase === "Succeeded" || phase === "Failed") && !hasRunning;
 }
 
-/** `own`: what podresources shows of the pod. A container that DRA serves by a claim has devices of that claim instead of the plugin's. */
-function isAccounted({ containers }: NodePod, resource: string, own: readonly PodDevices[]): boolean {
+interface Shown {
+  /** What podresources shows of the pod. */
+  readonly own: readonly PodDevices[];
+  /** Claims that are allocated devices of this node. */
+  readonly claims: readonly NodeClaim[];
+}
+
+/** A container that DRA serves by a claim has devices of that claim instead of the plugin's. */
+function isAccounted(pod: NodePod, resource: string, { own, claims }: Shown): boolean {
+  const { containers } = pod;
   const count = (entries: readonly PodDevices[]): number => entries.reduce((sum, { ids }) => sum + ids.length, 0);
-  const claims = new Set(containers.flatMap(({ claims }) => claims[resource] ?? []));
   const byPlugin = neededOf(containers, (one) => (one.claims[resource] === undefined ? one.asks[resource] : 0));
   if (count(own.filter((entry) => entry.claim === undefined && entry.resource === resource)) < byPlugin) return false;
-  return [...claims].every((claim) => {
+  const named = new Set(containers.flatMap((one) => one.claims[resource] ?? []));
+  return [...named].every((claim) => {
     const byClaim = neededOf(containers, (one) => (one.claims[resource] === claim ? one.asks[resource] : 0));
-    return count(own.filter((entry) => entry.claim === claim)) >= byClaim;
+    return count(own.filter((entry) => entry.claim === claim)) >= byClaim || allocatedTo(pod, claim, claims) >= byClaim;
   });
+}
+
+/** How many devices the pod's claim of that name is allocated. */
+function allocatedTo(pod: NodePod, name: string, claims: readonly NodeClaim[]): number {
+  const isIts = (claim: NodeClaim): boolean =>
+    claim.namespace === pod.namespace && claim.name === name && claim.reservedFor.some(({ resource, uid }) => resource === "pods" && uid === pod.uid);
+  return claims.find(isIts)?.devices.length ?? 0;
 }
 
 /**

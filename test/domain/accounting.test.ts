@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from "vitest";
 import { accountingOf } from "../../src/domain/accounting.ts";
+import type { NodeClaim } from "../../src/domain/dra/claim.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
 import type { NodePod, PodDevices } from "../../src/domain/view.ts";
-import { aContainer, aPod, aView, GPU, podsRead } from "../support/builders.ts";
+import { aClaim, aContainer, aDraView, aPod, aView, GPU, podsRead } from "../support/builders.ts";
 
 const NIC = "teeio.dev/nic";
 const NAMES = new Set([GPU]);
@@ -53,6 +54,27 @@ it.each<readonly [string, string, Partial<NodePod>, readonly PodDevices[]]>([
   ["a claim's device for one that a plugin serves", NO, {}, [{ ...claimed, resource: GPU }]],
 ])("podresources and %s: %s", (_what, expected, pod, shown) => {
   expect(accounting(pod, ...shown)).toBe(expected);
+});
+
+const FOR_POD: Partial<NodeClaim> = { name: "train-extended", reservedFor: [{ resource: "pods", name: "train", uid: aPod().uid }] };
+
+it.each<readonly [string, string, Partial<NodeClaim>, Partial<NodePod>]>([
+  ["is allocated it", YES, {}, {}],
+  ["is allocated it, while the pod ends", YES, {}, { terminating: true }],
+  ["is allocated nothing here", NO, { devices: [] }, {}],
+  ["is allocated fewer devices", NO, {}, { containers: [aContainer({ asks: { [GPU]: 2 }, claims: { [GPU]: "train-extended" } })] }],
+  ["has another name", NO, { name: "other" }, {}],
+  ["is of another namespace", NO, { namespace: "other" }, {}],
+  ["is reserved for another pod", NO, { reservedFor: [{ resource: "pods", name: "train", uid: "other" }] }, {}],
+  ["is allocated it, beside a device of a plugin's", NO, {}, { containers: [byClaim, aContainer({ name: "second" })] }],
+])("a pod that DRA serves and podresources does not show, whose claim %s: %s", (_what, expected, claim, pod) => {
+  const dra = aDraView({ claims: { kind: "Read", value: [aClaim({ ...FOR_POD, ...claim })] } });
+  const podResources = { kind: "Read" as const, allocatable: [], pods: [], kubeletSinceMs: 0 };
+  const pods = podsRead(aPod({ containers: [byClaim], ...pod }));
+  const kindIn = (view: typeof dra): string => accountingOf(groundFrom(aView({ podResources, pods, dra: view })), NAMES).kind;
+  expect(kindIn(dra)).toBe(expected);
+  expect(kindIn({ ...dra, areFresh: false })).toBe(NO);
+  expect(kindIn({ ...dra, claims: { kind: "Unreadable", why: "EACCES" } })).toBe(NO);
 });
 
 it("names the pods that are not accounted for", () => {
