@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The six conditions of a TrustedIommu, each a function of the report so far. */
+import { droppedText } from "./dra/dropped-text.ts";
 import { DRA_DRIVER } from "./dra/names.ts";
 import type { Ground } from "./ground.ts";
 import { blindSpots } from "./holds.ts";
@@ -98,7 +99,7 @@ function isWithoutConnect(reason: string): boolean {
 function devicesOfferedFrom(inputs: ReportInputs, body: Body): Draft {
   if (inputs.desiredState === "Cleared") return draft("DevicesOffered", "False", "IntentCleared");
   const { devicesOffered, devicesWithheld } = body.counts;
-  const text = `${devicesOffered} offered, ${devicesWithheld} withheld${absentText(inputs.absentAddresses)}`;
+  const text = `${devicesOffered} offered, ${devicesWithheld} withheld${absentText(inputs.absentAddresses)}${lackingText(inputs)}`;
   return devicesOffered === 0 ? draft("DevicesOffered", "False", "NoneOffered", text) : draft("DevicesOffered", "True", "SomeOffered", text);
 }
 
@@ -107,6 +108,17 @@ function absentText(addresses: readonly string[]): string {
   if (addresses.length === 0) return "";
   const more = addresses.length > 3 ? ` and ${addresses.length - 3} more` : "";
   return `; not on this host: ${addresses.slice(0, 3).join(", ")}${more} (match.addresses)`;
+}
+
+/** What claims go without on this cluster, where a resource of the spec is DRA's. */
+function lackingText(inputs: ReportInputs): string {
+  const { dra } = inputs.ground.view;
+  const text = dra?.slices.kind === "Read" && isServedByDra(inputs) ? droppedText(dra.slices.value.dropped) : "";
+  return text === "" ? "" : `; ${text}`;
+}
+
+function isServedByDra({ verdicts }: ReportInputs): boolean {
+  return verdicts.some(({ resource }) => resource?.ledger === "DRA");
 }
 
 function degradedFrom(inputs: ReportInputs, body: Body): Draft {
@@ -219,14 +231,11 @@ function clearBlockedFrom(body: Body): Draft {
 }
 
 /** What keeps devices from the scheduler, or in its hands, or claims from being prepared. */
-function draProblem({
-  ground,
-  verdicts,
-}: ReportInputs): { readonly reason: "RegistrationFailed" | "SlicesUnwritable"; readonly text: string } | null {
-  const { dra } = ground.view;
+function draProblem(inputs: ReportInputs): { readonly reason: "RegistrationFailed" | "SlicesUnwritable"; readonly text: string } | null {
+  const { dra } = inputs.ground.view;
   if (dra === null) return null;
   const { slices, plugin } = dra;
-  const isWanted = verdicts.some(({ resource }) => resource?.ledger === "DRA");
+  const isWanted = isServedByDra(inputs);
   // What the spec takes back the scheduler may give away for as long as a slice lists it.
   if (!isWanted && (slices.kind !== "Read" || slices.value.listed.length === 0)) return null;
   if (isWanted && plugin.problem !== "") return { reason: "RegistrationFailed", text: `DRA driver ${DRA_DRIVER}: ${plugin.problem}` };

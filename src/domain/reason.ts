@@ -145,7 +145,6 @@ export const CONDITION_REASONS = {
   CdiUnwritable: "CDI specs cannot be written; what has no spec yet is withheld",
   RegistrationFailed: "a resource, or the DRA driver, could not be registered with kubelet",
   SlicesUnwritable:
-  SlicesUnwritable:
     "ResourceSlices of this node are not as they should be: the API server refuses them, cannot be asked for them, or a pool would be invalid and is withdrawn whole",
   IntentInvalid: "the newest manifest or resource is invalid; the last good one is in force, unless the new one says Cleared",
   DeviceInUse: "a device below a unit to clear is in use; the message names the holder",

@@ -431,3 +431,18 @@ it("Degraded says that slices cannot be written also when they only list what th
   expect(degraded(["0000:17:00.0"])).toMatchObject({ status: "True", reason: "SlicesUnwritable", message: problem });
   expect(degraded([])).toMatchObject({ status: "False" });
 });
+
+it("DevicesOffered names the fields of slices that the API server drops, and what the cluster does without them", () => {
+  const [rule] = anIntent().resources;
+  if (rule === undefined) expect.fail("the intent of the builders has no resource");
+  const offered = (dropped: readonly string[], ledger: "DRA" | "DevicePlugin" = "DRA") =>
+    report({ intent: anIntent({ resources: [{ ...rule, ledger }] }), view: { dra: aDraView({ slices: { dropped } }) } }).conditions.find(
+      ({ type }) => type === "DevicesOffered",
+    )?.message ?? "";
+  expect(offered(["bindingConditions", "bindingFailureConditions", "consumesCounters", "sharedCounters", "taints"])).toMatch(
+    /; the API server drops fields of ResourceSlices: bindingConditions, bindingFailureConditions \(pods are bound .*\); consumesCounters, sharedCounters \(.*IDE streams\); taints \(.*\)$/,
+  );
+  expect(offered(["taints"])).toMatch(/ResourceSlices: taints \(/);
+  expect(offered([])).not.toContain("drops");
+  expect(offered(["taints"], "DevicePlugin")).not.toContain("drops");
+});

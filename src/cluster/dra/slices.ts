@@ -8,6 +8,7 @@
  *                  └────────── its answer ◄───────────┘
  */
 import type { Address } from "../../domain/device.ts";
+import { droppedText } from "../../domain/dra/dropped-text.ts";
 import type { Pool } from "../../domain/dra/pool.ts";
 import { listedIn, planSlices, poolsProblem, type SliceWrite } from "../../domain/dra/slices.ts";
 import type { Reading } from "../../domain/view.ts";
@@ -56,6 +57,8 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
   /** Devices of earlier pools of which a write may be without an answer. */
   let before: ReadonlySet<Address> = new Set();
   let dropped: ReadonlySet<string> = new Set();
+  /** The same, as the log has it: not forgotten with a list. */
+  let said: ReadonlySet<string> = new Set();
   /** Made when it is asked for; null after each change. */
   let view: Reading<SlicesView> | null = null;
   let writing: LoopJob | null = null;
@@ -77,6 +80,9 @@ export function createSlices({ client, node, owner, clock, random, log }: Slices
 
   const onWritten = (sent: object, kept: unknown): void => {
     dropped = afterAnswer(dropped, sent, kept);
+    const news = [...afterAnswer(said, sent, kept)].filter((field) => !said.has(field));
+    if (news.length > 0) log.warn({ fields: news }, droppedText(news));
+    said = afterAnswer(said, sent, kept);
   };
   const requests = createSliceRequests(client, node, owner);
   const writer = createSliceWriter({ requests, seen, turns, log, wanted: () => wanted, plan, onWritten, changed });

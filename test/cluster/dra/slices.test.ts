@@ -25,6 +25,7 @@ let client: ApiClient;
 let jobs: Jobs;
 let slices: Slices;
 let changes: number;
+let warnings: string[];
 
 beforeEach(async () => {
   server = await createSliceServer();
@@ -32,7 +33,9 @@ beforeEach(async () => {
   client = createApiClient(plainAccess(server.url), clock);
   const onFatal = (thrown: unknown): void => expect.fail(String(thrown));
   jobs = createJobs({ owner: "cluster", clock, log: silentLog, metrics: noMetrics, random: () => 0, onFatal });
-  slices = createSlices({ client, node: "n1", owner: async () => null, clock, random: () => 0, log: silentLog });
+  warnings = [];
+  const log = { ...silentLog, warn: (_fields: object, message: string) => void warnings.push(message) };
+  slices = createSlices({ client, node: "n1", owner: async () => null, clock, random: () => 0, log });
   changes = 0;
   slices.port.onChange(() => {
     changes += 1;
@@ -258,9 +261,16 @@ describe("an API server that", () => {
     const before = writes().length;
     await clock.advance(5000);
     expect(writes().length).toBe(before);
-    server.drops.clear();
     server.expire();
     await passPause(1000);
+    await until(() => writes().length > before && isPublished());
+    // Asked again and dropped again: that was said already.
+    const said = warnings.filter((warning) => warning.includes("drops"));
+    expect(said).toEqual([expect.stringMatching(/^the API server drops fields of ResourceSlices: taints \(/)]);
+    server.drops.clear();
+    await until(() => server.isWatched());
+    server.expire();
+    await passPause(2000);
     await until(() => view()?.dropped.length === 0 && isPublished());
     expect(view()?.listed).toMatchObject([{ taints: [TAINT] }]);
   });
