@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The agent with one rule of DRA taken out (ARCHITECTURE 43 to 47), for each rule that a scenario shows. */
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const POOLS = "domain/dra/pools.ts";
 const CLAIMS = "agent/claims.ts";

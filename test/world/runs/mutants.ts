@@ -7,13 +7,8 @@
 import { GATE_RULES } from "../../../src/domain/gate/rules.ts";
 import { SETUP_RULES } from "../../../src/domain/plan/setup.ts";
 import type { Edit } from "./edits.ts";
+import type { Mutant } from "./mutant.ts";
 import { DRA_MUTANTS } from "./mutants-dra.ts";
-
-export interface Mutant {
-  readonly name: string;
-  /** More than one where two rules guard the same thing, and either alone is enough. */
-  readonly edits: readonly Edit[];
-}
 
 const GATE = "domain/gate/gate.ts";
 const LINK_READING = "domain/link-reading.ts";
