@@ -68,5 +68,22 @@ export const slices =
     const shown = devices.map(({ address, taints }) => [address, ...taints.map(({ key, value }) => `${key}=${value}`)].join(" "));
     return JSON.stringify(shown) === JSON.stringify(listed) ? [] : [`slices should list ${listed.join(", ")}, they list ${shown.join(", ")}`];
   };
+/** What claims are told, device by device. */
+export const conditions =
+  (...said: readonly string[]): Check =>
+  ({ dra }) => {
+    const devices = [...(dra?.api.claims.state.items.values() ?? [])].flatMap(({ value }) => value.conditions);
+    const shown = devices.flatMap((device) => device.conditions.map(({ type, status }) => `${type.replace(/^.*\//, "")}=${status}`));
+    return JSON.stringify(shown) === JSON.stringify(said) ? [] : [`claims should be told ${said.join(", ")}, they are told ${shown.join(", ")}`];
+  };
+/** The counter of each pool. */
+export const streams =
+  (...counts: readonly number[]): Check =>
+  ({ dra }) => {
+    const shown = [...(dra?.api.pools.state.items.values() ?? [])].map(({ value }) => value.pool.streams);
+    return JSON.stringify(shown) === JSON.stringify(counts)
+      ? []
+      : [`pools should count ${counts.join(", ")} streams, they count ${shown.join(", ")}`];
+  };
 
 export const [FIRST, SECOND] = ["0000:17:00.0", "0000:17:01.0"] as const;

@@ -10,6 +10,7 @@ import { Run } from "../runs/history.ts";
 import type { Scenario } from "./scenario.ts";
 import { AGES } from "./scenarios-age.ts";
 import { AUDITS } from "./scenarios-audit.ts";
+import { CLAIM_RULES } from "./scenarios-claim-rules.ts";
 import { CLAIMS } from "./scenarios-claims.ts";
 import { LATE_CLAIMS } from "./scenarios-claims-late.ts";
 import { CLEARS } from "./scenarios-clear.ts";
@@ -42,6 +43,7 @@ const ALL: readonly Scenario[] = [
   ...AUDITS,
   ...SHARING,
   ...CLAIMS,
+  ...CLAIM_RULES,
   ...LATE_CLAIMS,
 ];
 

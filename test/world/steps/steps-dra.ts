@@ -50,12 +50,14 @@ const WAYS = ["extended", "template", "named", "shared"] as const;
 
 function addPod({ api }: DraWorld, { word, at: count = 1 }: Args): boolean {
   const name = `claim-pod-${api.pods.length}`;
-  const asks = [{ request: "gpu", count, resource: GPU }];
+  const ask = { request: "gpu", count, resource: GPU };
+  const asks = [ask];
   const users = [...api.claims.state.items.values()].map(({ value }) => value).filter(({ owner }) => owner === null);
   const shared = users.at(-1)?.uid;
   if (word === "shared" && shared === undefined) return false;
   const uids: Readonly<Record<string, () => string>> = {
     parameters: () => api.addClaim(asks, { owner: `uid-of-${name}`, parameters: ["spec.devices.config[0]"] }).uid,
+    admin: () => api.addClaim([{ ...ask, adminAccess: true }], { owner: `uid-of-${name}` }).uid,
     template: () => api.addClaim(asks, { owner: `uid-of-${name}` }).uid,
     named: () => api.addClaim(asks).uid,
     shared: () => shared ?? "",
