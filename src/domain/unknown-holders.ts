@@ -36,17 +36,22 @@ export function unnamedHolders({ settleMs, holds }: Pick<UnknownHolderInputs, "s
   // Kubelet shows no terminating pod, and a claim stays prepared until its pods have ended.
   for (const address of holdsOfFiles(ground.view).keys()) named.add(address);
   for (const answer of answers) if (nowMs - answer.atMs < answerMs) named.add(answer.address);
-  // An answer that left while this look was taken.
-  for (const [address, { epoch, freeSinceMs }] of holds) if (epoch !== null && nowMs - (freeSinceMs ?? 0) < answerMs) named.add(address);
+  const kubelets = new Map(ground.view.publications.map(({ resource, kubelet }) => [resource, kubelet]));
+  const isOfEarlierKubelet = (hold: Hold): boolean => {
+    const kubelet = kubelets.get(hold.resource ?? "") ?? null;
+    return kubelet !== null && isForgotten(hold, kubelet);
+  };
+  // An answer that left while this look was taken, and whose pod no view has shown. A device whose pod has ended has nobody on the way to it.
+  for (const [address, hold] of holds) {
+    const { epoch, pod, freeSinceMs } = hold;
+    const isRecent = freeSinceMs !== null && nowMs - freeSinceMs < answerMs;
+    if (epoch !== null && pod === "" && isRecent && !isOfEarlierKubelet(hold)) named.add(address);
+  }
   for (const fn of ground.functions.values()) {
     const holder = holderOnHost(fn);
     if (holder !== "" && !named.has(fn.address)) found.set(fn.address, holder);
   }
-  const kubelets = new Map(ground.view.publications.map(({ resource, kubelet }) => [resource, kubelet]));
-  for (const [address, hold] of holds) {
-    const kubelet = kubelets.get(hold.resource ?? "") ?? null;
-    if (kubelet !== null && isForgotten(hold, kubelet) && !named.has(address) && !found.has(address)) found.set(address, FORGOTTEN);
-  }
+  for (const [address, hold] of holds) if (isOfEarlierKubelet(hold) && !named.has(address) && !found.has(address)) found.set(address, FORGOTTEN);
   return found;
 }
 

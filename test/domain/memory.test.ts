@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { clearanceOf } from "../../src/domain/clearance.ts";
 import type { PciFunction } from "../../src/domain/device.ts";
 import { groundFrom } from "../../src/domain/ground.ts";
+import type { Hold } from "../../src/domain/holds.ts";
 import { emptyMemory, type Memory, proofsOf, remember } from "../../src/domain/memory.ts";
 import { noteAnswer, noteCall, notePreStart, noteReadAgain, noteSetup } from "../../src/domain/notes.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "../../src/domain/proofs.ts";
@@ -368,6 +369,21 @@ describe("a device in use that kubelet gives to no pod", () => {
     expect(shown.holds.get(DEVICE)?.kubelet).toBe(KUBELET);
     expect(unknown(at(100_000, { publications }), shown)).toBeUndefined();
     expect(notePreStart(given, { address: DEVICE, atMs: 2_000, kubelet: KUBELET }).holds.get(DEVICE)?.kubelet).toBe(KUBELET);
+  });
+
+  it("has one as soon as a process opens it after its pod has ended", () => {
+    const ending = (hold: Partial<Hold>) =>
+      aMemory({
+        holds: new Map([[DEVICE, { epoch: EPOCH, resource: GPU, node: NODE, claim: null, kubelet: KUBELET, pod: "", freeSinceMs: 98_000, ...hold }]]),
+        resources: new Set([GPU]),
+      });
+    const publications = [PUBLISHED];
+    expect(unknown(open({ publications }), ending({ pod: "ml/train" }))).toBe("pid 4711");
+    // The pod that was answered for is not shown yet: it may be this one.
+    expect(unknown(open({ publications }), ending({}))).toBeUndefined();
+    // An earlier start of kubelet asked for it: no answer of ours is on its way.
+    expect(unknown(open({ publications }), ending({ kubelet: "4:5:6" }))).toBe("pid 4711");
+    expect(unknown(at(100_000, { publications }), ending({ kubelet: "4:5:6" }))).toMatch(/given to before kubelet started/);
   });
 
   it("keeps it while kubelet cannot be asked, and loses it when the host shows nobody", () => {

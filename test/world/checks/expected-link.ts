@@ -23,6 +23,9 @@ export function linkComplaints(world: World): readonly string[] {
   if (api.pods.some((pod) => pod.isInApi && (pod.isTerminating || pod.isForgotten || pod.stage === "Waiting" || pod.stage === "Admitting")))
     return [];
   if (kubelet.others.length > 0) return [];
+  // An agent that never saw a device on the bus cannot tell whose virtual function it is.
+  const isUnplaced = api.pods.some((pod) => pod.isAlive && pod.givenBy !== process?.number && pod.ids.some((id) => !host.find(id)?.isPresent.value));
+  if (isUnplaced) return rationComplaints(world);
   return [
     ...rationComplaints(world),
     ...host.functions.flatMap((fn) => {
@@ -40,7 +43,7 @@ function rationComplaints(world: World): readonly string[] {
   const { api, host } = world;
   if (host.streamsLeft === null) return [];
   // Who was given a device is to get a stream, also while something keeps it from that. Nobody can tell whether a link that cannot be read has one.
-  const given = host.functions.filter((fn) => fn.isPresent.value && api.pods.some((pod) => isPromised(world, pod, fn)));
+  const given = host.functions.filter((fn) => fn.isPresent.value && (api.pods.some((pod) => isPromised(world, pod, fn)) || isStillInHand(world, fn)));
   const waitingForLink = new Set(given.map((fn) => fn.linkOwner ?? fn).filter((owner) => owner.link.value === "Off" || !owner.isLinkReadable.value));
   const left = Math.max(0, host.streamsLeft - waitingForLink.size);
   const isFree = (address: string): boolean => {
@@ -74,6 +77,12 @@ function isPromised({ api, module, process }: World, pod: Pod, fn: HostFunction)
   const mayStart = pod.isAlive && !pod.isTerminating;
   if (mayStart ? !pod.ids.includes(fn.address) : !isHeld) return false;
   return process !== null && (pod.givenBy === process.number || isProven(process.proofsRead, fn.address, trust));
+}
+
+/** Its pod is gone, and whoever it was given to in the span of trust that goes on has it on the host: the agent took its hold over at its start. */
+function isStillInHand({ module, process }: World, fn: HostFunction): boolean {
+  const trust = module.find(fn.regBase ?? "")?.trust.value ?? null;
+  return trust !== null && (fn.isBound.value || fn.opens.value > 0) && isProven(process?.proofsRead ?? [], fn.address, trust);
 }
 
 /** The last that the proof file says of the device is that it was given away in this span of trust. */
