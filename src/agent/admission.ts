@@ -4,7 +4,7 @@
  * Asks the gate now (I2): on the table, the function and the intent as they are at this moment, under the unit's shared lock, and refuses what it does
  * not let through. Every way to give a device away asks here. Fails closed.
  */
-import type { Address } from "../domain/device.ts";
+import type { Address, PciFunction } from "../domain/device.ts";
 import { gateInputsOn } from "../domain/gate/basis.ts";
 import { judge } from "../domain/gate/gate.ts";
 import type { Purpose, Verdict } from "../domain/gate/inputs.ts";
@@ -33,6 +33,8 @@ export interface AdmissionParts {
 export interface Judged {
   readonly verdict: Verdict;
   readonly vfioCdev: string | null;
+  /** As it was judged; null: it is not on the bus. */
+  readonly fn: PciFunction | null;
   /** As it was judged; null: the function is not on the bus. */
   readonly slot: Slot | null;
   /** The unit that the function is below now. */
@@ -87,9 +89,10 @@ export function createAdmission(parts: AdmissionParts): Admission {
     const seen = read && toJudge(read, linkContextOf(memory, units));
     const basis = { intent: currentIntent(), driver, memory, kubelet, ...(claim === undefined ? {} : { claim }) };
     const verdict = judge(gateInputsOn(basis, purpose)(address, seen));
-    const { unit = null, vfioCdev = null } = seen?.fn ?? {};
+    const fn = seen?.fn ?? null;
+    const { unit = null, vfioCdev = null } = fn ?? {};
     const regBase = unit?.kind === "Unit" ? unit.regBase : null;
-    return { verdict, vfioCdev, slot: seen?.slot ?? null, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
+    return { verdict, vfioCdev, fn, slot: seen?.slot ?? null, regBase, simulated: driver.kind === "Read" && driver.value.info.simulated };
   };
 
   const refuseEarly = (): void => {

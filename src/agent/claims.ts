@@ -5,10 +5,11 @@
  * once, waits outside of every lock for what is about to be put right (a link, a claim that is ending), and is written down before it is answered.
  */
 import type { Address } from "../domain/device.ts";
-import type { ClaimDevice, ClaimRef, NodeClaim } from "../domain/dra/claim.ts";
+import { attributesOf } from "../domain/dra/attributes.ts";
+import { baseRequest, baseRequestsOf, type NodeClaim } from "../domain/dra/claim.ts";
 import type { ClaimFile, PreparedDevice } from "../domain/dra/claim-file.ts";
 import { addressOf, claimName } from "../domain/dra/holds.ts";
-import { CLAIM_CDI_KIND, claimCdiDevice, DRA_DRIVER } from "../domain/dra/names.ts";
+import { CLAIM_CDI_KIND, claimCdiDevice, DRA_DRIVER, metadataCdiDevice } from "../domain/dra/names.ts";
 import { WAITED_FOR_BY_CLAIM } from "../domain/gate/rule-sets.ts";
 import type { Hold } from "../domain/holds.ts";
 import type { Answer } from "../domain/view.ts";
@@ -54,7 +55,7 @@ export function createClaimHandlers(parts: ClaimParts): DraHandlers {
     }
     await parts.audit.written();
     admission.refuseEarly();
-    return claim.devices.map((device) => given(claim, device));
+    return givenDevices(claim);
   };
 
   return {
@@ -113,16 +114,24 @@ function takeBack({ state, audit }: Pick<ClaimParts, "state" | "audit">, answer:
   audit.did({ kind: "NotGiven", answer });
 }
 
-function fileOf({ namespace, name, uid, devices }: NodeClaim, judged: readonly Judged[]): Omit<ClaimFile, "bootId" | "isVoid"> {
+function fileOf({ namespace, name, uid, podClaimName, devices }: NodeClaim, judged: readonly Judged[]): Omit<ClaimFile, "bootId" | "isVoid"> {
   const prepared = devices.map(({ request, pool }, index): PreparedDevice => {
     const one = judged[index];
     if (one === undefined) throw new Error("a device of a claim was not judged");
-    return { address: one.verdict.address, request, pool, node: one.vfioCdev, epoch: one.verdict.epoch ?? "" };
+    const attributes = one.fn === null ? {} : attributesOf(one.fn, { resource: one.verdict.resource?.name ?? "", simulated: one.simulated });
+    return { address: one.verdict.address, request, pool, node: one.vfioCdev, epoch: one.verdict.epoch ?? "", attributes };
   });
-  return { namespace, name, uid, devices: prepared, simulated: judged.some(({ simulated }) => simulated) };
+  return { namespace, name, uid, podClaimName, devices: prepared, simulated: judged.some(({ simulated }) => simulated) };
 }
 
-function given({ uid }: ClaimRef, one: ClaimDevice): GivenDevice {
-  const { request, pool, device } = one;
-  return { requests: [request], pool, device, cdiNames: [`${CLAIM_CDI_KIND}=${claimCdiDevice(uid, addressOf(one) ?? "")}`] };
+/** The names in its file: of each device, and with the first one of a request that of the request's metadata. */
+function givenDevices({ uid, devices }: NodeClaim): readonly GivenDevice[] {
+  const requests = baseRequestsOf(devices);
+  return devices.map((one, index) => {
+    const { request, pool, device } = one;
+    const place = requests.indexOf(baseRequest(request));
+    const isFirst = devices.findIndex((other) => baseRequest(other.request) === requests[place]) === index;
+    const names = [claimCdiDevice(uid, addressOf(one) ?? ""), ...(isFirst ? [metadataCdiDevice(uid, place)] : [])];
+    return { requests: [request], pool, device, cdiNames: names.map((name) => `${CLAIM_CDI_KIND}=${name}`) };
+  });
 }

@@ -17,10 +17,11 @@ const FILE: ClaimFile = {
   namespace: "ml",
   name: "gpu",
   uid: "c-1",
+  podClaimName: null,
   bootId: "b-1",
   simulated: true,
   isVoid: false,
-  devices: [{ address: DEVICE, request: "gpu", pool: "n1/pci0000-16", node: NODE, epoch: EPOCH }],
+  devices: [{ address: DEVICE, request: "gpu", pool: "n1/pci0000-16", node: NODE, epoch: EPOCH, attributes: {} }],
 };
 
 /** The gate of one device of a host with these units and that node. */

@@ -16,7 +16,14 @@ import { createFakeClock } from "../support/fake-clock.ts";
 
 const DEVICE = "0000:17:00.0";
 const IN_DRA = anIntent({ resources: [{ name: GPU, ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }] });
-const GIVEN = [{ requests: ["gpu"], pool: "n1/pci0000-16", device: "0000-17-00-0", cdiNames: ["teeio.dev/claim=c-1_0000-17-00-0"] }];
+const GIVEN = [
+  {
+    requests: ["gpu"],
+    pool: "n1/pci0000-16",
+    device: "0000-17-00-0",
+    cdiNames: ["c-1_0000-17-00-0", "c-1_metadata_0"].map((name) => `teeio.dev/claim=${name}`),
+  },
+];
 const REF = { namespace: "ml", name: "gpu", uid: "c-1" };
 
 function anAgent({ claim = aClaim(), fn = {}, write = async () => undefined }: Partial<Given> = {}) {
@@ -70,7 +77,8 @@ describe("a claim that kubelet has prepared", () => {
     const agent = anAgent();
     expect(await prepare(agent)).toEqual(GIVEN);
     const device = { address: DEVICE, request: "gpu", pool: "n1/pci0000-16", node: "/dev/vfio/devices/vfio0", epoch: `${INSTANCE}/0x1` };
-    expect(agent.written).toEqual([{ ...REF, devices: [device], simulated: true }]);
+    const attributes = expect.objectContaining({ "resource.kubernetes.io/pciBusID": DEVICE, resource: GPU, simulated: true });
+    expect(agent.written).toEqual([{ ...REF, podClaimName: null, devices: [{ ...device, attributes }], simulated: true }]);
     expect(holdOf(agent.state)).toMatchObject({ resource: "teeio.dev", claim: "c-1", epoch: `${INSTANCE}/0x1`, node: "/dev/vfio/devices/vfio0" });
   });
 

@@ -205,6 +205,7 @@ export function aClaim(overrides: Partial<NodeClaim> = {}): NodeClaim {
     uid: "c-1",
     resourceVersion: "1",
     isForExtendedResources: false,
+    podClaimName: null,
     reservedFor: [{ resource: "pods", name: "train", uid: "p-1" }],
     devices: [{ ...device, bindingConditions: [], bindingFailureConditions: [], conditions: [] }],
     parameters: [],

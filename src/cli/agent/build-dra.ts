@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { join } from "node:path";
 import { deviceEnv, deviceNodesOf } from "../../agent/given.ts";
 import type { DraPorts } from "../../agent/ports.ts";
 import { DRA_DRIVER } from "../../domain/dra/names.ts";
@@ -41,6 +42,7 @@ export async function buildDra({ config, context, random, log, metrics, onFatal 
       plugin: (handlers) => createDraPlugin({ driver: DRA_DRIVER, ...paths, clock, random, log: own, metrics, jobs, handlers }),
       files: createClaimFiles({
         dir: cdiDir,
+        metadataDir: join(paths.pluginDir, "dra-device-metadata"),
         edits: ({ node, simulated }) => ({ deviceNodes: deviceNodesOf(node, isSimulated), env: deviceEnv(simulated) }),
       }),
       slices,

@@ -39,6 +39,8 @@ const claimSchema = z.object({
 
 /** By the scheduler, on the claim that it makes for a pod's extended resources. KEP-5004. */
 const FOR_EXTENDED_RESOURCES = "resource.kubernetes.io/extended-resource-claim";
+/** By the claim controller. k8s.io/api v0.37.2, resource/v1 `PodResourceClaimAnnotation`. */
+const POD_CLAIM_NAME = "resource.kubernetes.io/pod-claim-name";
 
 /** The claim, when it gives devices of ours on `node` away; null when it does not. @throws API_UNREACHABLE, garbled, on one of ours that is no ResourceClaim */
 export function claimFrom(object: unknown, node: string): NodeClaim | null {
@@ -55,11 +57,19 @@ export function wholeClaimFrom(object: unknown, node: string): NodeClaim {
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
     isForExtendedResources: metadata.annotations?.[FOR_EXTENDED_RESOURCES] === "true",
+    podClaimName: podClaimNameOf(metadata.annotations?.[POD_CLAIM_NAME]),
     reservedFor: (status?.reservedFor ?? []).map(({ resource, name, uid }) => ({ resource, name, uid })),
     devices: resultsOf(object, node).map((one) => deviceFrom(read(result, one), conditions)),
     parameters: parametersOf(object),
   };
 }
+
+/** Anyone who makes a claim can write the annotation, and it becomes part of a path in his container: what cannot be the name of a pod's claim is none. */
+function podClaimNameOf(annotation: string | undefined): string | null {
+  return annotation !== undefined && annotation.length <= 63 && DNS_LABEL.test(annotation) ? annotation : null;
+}
+
+const DNS_LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
 
 /** Another driver's part of a claim is not looked at: whatever is in it is no reason to fail. */
 function resultsOf(object: unknown, node: string): readonly unknown[] {

@@ -6,10 +6,13 @@
  */
 import type { Address } from "../device.ts";
 import type { ClaimRef } from "./claim.ts";
+import type { DeviceAttributes } from "./pool.ts";
 
 export interface ClaimFile extends ClaimRef {
   /** Of the boot in which it was prepared: in another one it is void. */
   readonly bootId: string;
+  /** As `NodeClaim` has it. */
+  readonly podClaimName: string | null;
   /** In the order of the allocation. */
   readonly devices: readonly PreparedDevice[];
   /** SEAMCALLs were answered by a simulator when it was prepared: said in every container that is given it. */
@@ -26,6 +29,8 @@ export interface PreparedDevice {
   readonly node: string | null;
   /** Epoch (ground.ts) of the unit when it was given. */
   readonly epoch: string;
+  /** As its slice had them when it was given. */
+  readonly attributes: DeviceAttributes;
 }
 
 export interface ClaimFilesView {

@@ -11,6 +11,8 @@ export interface NodeClaim extends ClaimRef {
   readonly resourceVersion: string;
   /** Made by the scheduler for the extended resources of a pod (annotation `resource.kubernetes.io/extended-resource-claim`). */
   readonly isForExtendedResources: boolean;
+  /** Its name in the pod that it was made for from a template (annotation `resource.kubernetes.io/pod-claim-name`); null: it is a claim of its own. */
+  readonly podClaimName: string | null;
   /** `status.reservedFor`: who may use it now. Empty also while a pod that waited has failed and the allocation is about to go. */
   readonly reservedFor: readonly ClaimUser[];
   /** Results of `status.allocation` that are of our driver and of a pool of this node, in their order. Empty: it is not, or no longer, allocated here. */
@@ -46,4 +48,14 @@ export interface ClaimCondition {
   readonly message: string;
   /** RFC 3339. */
   readonly lastTransitionTime: string;
+}
+
+/** The request that a claim's author has named, of `<request>/<subrequest>` (firstAvailable) the first part. */
+export function baseRequest(request: string): string {
+  return request.split("/")[0] ?? request;
+}
+
+/** Each once, in the order of the allocation. */
+export function baseRequestsOf(devices: readonly { readonly request: string }[]): readonly string[] {
+  return [...new Set(devices.map(({ request }) => baseRequest(request)))];
 }

@@ -42,3 +42,8 @@ export const CLAIM_CDI_KIND = `${DRA_DRIVER}/claim`;
 export function claimCdiDevice(uid: string, address: Address): string {
   return `${uid}_${draDeviceName(address)}`;
 }
+
+/** That of the metadata file of the claim's request at this place. Without its name, which a tenant writes: the names that podresources shows are searched for addresses. */
+export function metadataCdiDevice(uid: string, place: number): string {
+  return `${uid}_metadata_${place}`;
+}

@@ -12,11 +12,14 @@ export interface Pool {
   readonly streams: number | null;
 }
 
+/** By name; one without a domain is the driver's own. */
+export type DeviceAttributes = Readonly<Record<string, string | number | boolean>>;
+
 export interface PoolDevice {
   readonly address: Address;
   /** Function 0 of its slot. */
   readonly owner: Address;
-  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly attributes: DeviceAttributes;
   /** IDE streams that it takes from the pool's counter. */
   readonly streams: 0 | 1;
   readonly taints: readonly DeviceTaint[];

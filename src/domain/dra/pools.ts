@@ -12,10 +12,10 @@ import type { Ground } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import type { Memory } from "../memory.ts";
 import { slotOwnerOf } from "../slot.ts";
+import { attributesOf, PCI_ADDRESS } from "./attributes.ts";
 import { claimedDevices, listedDevices } from "./holds.ts";
 import { DRA_DRIVER, LINK_FAILED_TAINT, poolName, WITHHELD_TAINT } from "./names.ts";
 import type { DeviceTaint, Pool, PoolDevice } from "./pool.ts";
-import { byteLength, LONGEST_STRING } from "./pool-problem.ts";
 import { streamsOf, streamsTakenBy } from "./stream-counter.ts";
 import type { ListedDevice } from "./view.ts";
 
@@ -102,31 +102,13 @@ function deviceOf(
   return {
     address,
     owner: fn === undefined ? address : slotOwnerOf(fn),
-    attributes: fn === undefined ? { [PCI_ADDRESS]: address } : attributesOf(fn, resource?.name ?? ""),
+    attributes: fn === undefined ? { [PCI_ADDRESS]: address } : attributesOf(fn, { resource: resource?.name ?? "", simulated: isSimulated(ground) }),
     streams: taken.get(address) ?? 1,
     taints,
     bindsWhenSecured: intent?.link.enable === "OnPrepare",
   };
 }
 
-/** Standard names (KEP-4381). */
-const PCI_ADDRESS = "resource.kubernetes.io/pciBusID";
-const PCIE_ROOT = "resource.kubernetes.io/pcieRoot";
-
-/** Not the state of its link, which would change slices with every claim. */
-function attributesOf(fn: PciFunction, resource: string): PoolDevice["attributes"] {
-  const { address, hostBridge, unit, numaNode, vendor, device, class: code, functionType } = fn;
-  const all = {
-    [PCI_ADDRESS]: address,
-    [PCIE_ROOT]: hostBridge,
-    regBase: unit.kind === "Unit" ? unit.regBase : null,
-    numaNode,
-    vendor,
-    device,
-    class: code,
-    functionType,
-    resource,
-  };
-  const known = Object.entries(all).filter(([, value]) => value !== null && value !== "" && byteLength(String(value)) <= LONGEST_STRING);
-  return Object.fromEntries(known) as PoolDevice["attributes"]; // Nulls are gone.
+function isSimulated({ view: { driver } }: Ground): boolean | null {
+  return driver.kind === "Read" ? driver.value.info.simulated : null;
 }

@@ -2,7 +2,7 @@
 
 /** Specs of ResourceSlices (resource.k8s.io/v1 `ResourceSliceSpec`, k8s.io/api v0.37.2), as far as this program writes them, and their names. Pure. */
 import { DRA_DRIVER, draDeviceName, LINK_FAILED, LINK_SECURED } from "./names.ts";
-import type { DeviceTaint, Pool, PoolDevice } from "./pool.ts";
+import type { DeviceAttributes, DeviceTaint, Pool, PoolDevice } from "./pool.ts";
 
 /** A counter set of each pool that counts streams, in a slice of its own, and the one counter in it. Both are DNS labels. */
 export const COUNTER_SET = "ide";
@@ -69,12 +69,16 @@ export function streamsOf(value: number): Counters {
 export function deviceSpec(device: PoolDevice, out: ReadonlySet<string>): DeviceSpec {
   const spec: DeviceSpec = {
     name: draDeviceName(device.address),
-    attributes: Object.fromEntries(Object.entries(device.attributes).map(([name, value]) => [name, attributeValue(value)])),
+    attributes: attributeValues(device.attributes),
     ...(device.streams > 0 ? { consumesCounters: [{ counterSet: COUNTER_SET, counters: streamsOf(device.streams) }] } : {}),
     ...(device.taints.length > 0 ? { taints: device.taints.map(taintSpec) } : {}),
     ...(device.bindsWhenSecured ? { bindingConditions: [LINK_SECURED], bindingFailureConditions: [LINK_FAILED] } : {}),
   };
   return { ...Object.fromEntries(Object.entries(spec).filter(([field]) => !out.has(field))), name: spec.name };
+}
+
+export function attributeValues(attributes: DeviceAttributes): Readonly<Record<string, AttributeValue>> {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, attributeValue(value)]));
 }
 
 function attributeValue(value: string | number | boolean): AttributeValue {

@@ -81,6 +81,13 @@ export interface ContainerEdits {
   readonly deviceNodes?: readonly { readonly path: string; readonly hostPath: string; readonly permissions: string }[];
 }
 
+/** CDI 0.5.0: a file or folder of the host's in the container. */
+export interface CdiMount {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  readonly options: readonly string[];
+}
+
 /** Empty edits are invalid, so a simulated device (no nodes) carries its environment. @throws INVARIANT_BROKEN when there is neither */
 export function containerEdits(name: string, given: Pick<CdiDevice, "deviceNodes" | "env">): ContainerEdits {
   const env = Object.entries(given.env).map(([key, value]) => `${key}=${value}`);

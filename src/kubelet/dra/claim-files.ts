@@ -6,8 +6,10 @@ import { syncFolder, writeFileAtomic } from "../../runtime/atomic-file.ts";
 import { AppError, errnoOf, faultOf, isAppError } from "../../runtime/errors.ts";
 import { makeFolder, PUBLIC } from "../../runtime/folder.ts";
 import { createSerialQueue } from "../../runtime/serial.ts";
+import { metadataOf } from "./claim-metadata.ts";
 import { type EditsOf, parseClaimSpec, renderClaimSpec } from "./claim-spec.ts";
 import { isClaimUid } from "./claim-uid.ts";
+import { removeMetadata, writeMetadata } from "./metadata-files.ts";
 import type { ClaimFilesPort } from "./port.ts";
 
 /** cdi.ts' files begin with `trusted-iommu_`: neither touches the other's. */
@@ -23,6 +25,8 @@ const MAX_BYTES = 1024 * 1024;
 export interface ClaimFilesOptions {
   /** Folder of CDI specifications, `/var/run/cdi`; made when the first file is written. */
   readonly dir: string;
+  /** Of the host, and under the same path the agent's: for the metadata of claims, a folder for each, made when it is needed. */
+  readonly metadataDir: string;
   readonly edits: EditsOf;
 }
 
@@ -30,7 +34,7 @@ export interface ClaimFilesOptions {
  * One thing at a time, in the order of the calls: a look at the folder never falls between the two steps of a change. A claim whose file is in place and
  * void at once was prepared again by a run that ended before it removed the void one: it is in place.
  */
-export function createClaimFiles({ dir, edits }: ClaimFilesOptions): ClaimFilesPort {
+export function createClaimFiles({ dir, metadataDir, edits }: ClaimFilesOptions): ClaimFilesPort {
   const queue = createSerialQueue();
   const change = (what: string, uid: string, work: (base: string) => Promise<void>): Promise<void> =>
     queue.run(() => changing(what, uid, () => work(join(dir, `${PREFIX}${checked(uid)}`))));
@@ -38,7 +42,10 @@ export function createClaimFiles({ dir, edits }: ClaimFilesOptions): ClaimFilesP
     read: () => queue.run(() => readAll(dir)),
     write: (file) =>
       change("written", file.uid, async (base) => {
-        const content = renderClaimSpec(file, edits);
+        const described = metadataOf(file).map((one) => ({ ...one, hostPath: join(metadataDir, file.uid, `${one.place}.json`) }));
+        const content = renderClaimSpec(file, edits, described);
+        // First: a container is made with them as soon as the claim's file is there.
+        for (const { hostPath, content: metadata } of described) await writeMetadata(hostPath, metadata);
         await makeFolder(dir, PUBLIC);
         const [end, other] = file.isVoid ? [VOID, IN_PLACE] : [IN_PLACE, VOID];
         await writeFileAtomic(base + end, content, FILE_MODE);
@@ -52,6 +59,7 @@ export function createClaimFiles({ dir, edits }: ClaimFilesOptions): ClaimFilesP
       change("removed", uid, async (base) => {
         const removed = [await isDone(unlink(base + IN_PLACE)), await isDone(unlink(base + VOID))];
         if (removed.includes(true)) await syncFolder(dir);
+        await removeMetadata(metadataDir, new Set((await namesIn(dir)).flatMap((name) => uidIn(name) ?? [])));
       }),
   };
 }
@@ -60,7 +68,7 @@ async function readAll(dir: string): Promise<{ files: readonly ClaimFile[]; unre
   const files = new Map<string, ClaimFile>();
   const unreadable: string[] = [];
   try {
-    const names = (await readdir(dir)).filter((name) => name.startsWith(PREFIX) && OURS.some((end) => name.endsWith(end)));
+    const names = (await readdir(dir)).filter((name) => uidIn(name) !== null);
     // In this order what is in place comes first.
     for (const name of names.sort()) {
       try {
@@ -79,7 +87,7 @@ async function readAll(dir: string): Promise<{ files: readonly ClaimFile[]; unre
 /** @throws what is wrong with it */
 async function readOne(dir: string, name: string): Promise<ClaimFile> {
   const isVoid = name.endsWith(VOID);
-  const uid = name.slice(PREFIX.length, name.lastIndexOf("."));
+  const uid = uidIn(name) ?? "";
   if (!isClaimUid(uid) || name !== `${PREFIX}${uid}${isVoid ? VOID : IN_PLACE}`) throw new Error("no file of this program has such a name");
   const found = await lstat(join(dir, name));
   // Another user's file, or one that another could write to, says nothing that can be relied on.
@@ -87,6 +95,21 @@ async function readOne(dir: string, name: string): Promise<ClaimFile> {
   if (!isOurs) throw new Error("it is not a file of this user's alone");
   if (found.size > MAX_BYTES) throw new Error(`it is longer than ${MAX_BYTES} bytes`);
   return { ...parseClaimSpec(await readFile(join(dir, name), "utf8"), uid), isVoid };
+}
+
+/** What stands where the UID of a claim does; null: it is no claim file. */
+function uidIn(name: string): string | null {
+  return name.startsWith(PREFIX) && OURS.some((end) => name.endsWith(end)) ? name.slice(PREFIX.length, name.lastIndexOf(".")) : null;
+}
+
+/** Empty where the folder is not there. */
+async function namesIn(dir: string): Promise<readonly string[]> {
+  try {
+    return await readdir(dir);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw thrown;
+  }
 }
 
 /** It becomes a file name. */

@@ -25,6 +25,7 @@ describe("a claim", () => {
       uid: "c-1",
       resourceVersion: "700",
       isForExtendedResources: false,
+      podClaimName: "gpus",
       reservedFor: [{ resource: "pods", name: "vm", uid: "p-1" }],
       devices: [
         { ...given, device: "0000-17-00-0", conditions: [] },
@@ -32,6 +33,11 @@ describe("a claim", () => {
       ],
       parameters: [],
     });
+  });
+
+  test.each(["../../etc/passwd", "Upper", "", "-a", "a".repeat(64)])("has no name in its pod that it cannot have there: %j", (name) => {
+    const annotations = { "resource.kubernetes.io/pod-claim-name": name };
+    expect(claimFrom(claimObject({ annotations }), "n1")?.podClaimName).toBeNull();
   });
 
   test.each([
@@ -53,6 +59,7 @@ describe("a claim", () => {
     const results = [result("0000-17-00-0", { adminAccess: true, bindingConditions: undefined, bindingFailureConditions: undefined })];
     expect(claimFrom(claimObject({ annotations }, { allocation: allocation({ results }) }), "n1")).toMatchObject({
       isForExtendedResources: true,
+      podClaimName: null,
       devices: [{ adminAccess: true, bindingConditions: [], bindingFailureConditions: [] }],
     });
   });

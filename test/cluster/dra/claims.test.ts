@@ -195,7 +195,15 @@ describe("the list", () => {
 });
 
 describe("conditions", () => {
-  const claim: NodeClaim = { ...REF, resourceVersion: "700", isForExtendedResources: false, reservedFor: [], devices: [], parameters: [] };
+  const claim: NodeClaim = {
+    ...REF,
+    resourceVersion: "700",
+    isForExtendedResources: false,
+    podClaimName: null,
+    reservedFor: [],
+    devices: [],
+    parameters: [],
+  };
   const devices = [{ pool: "n1/pci0000-16", device: "0000-17-00-0", conditions: [SECURED as NodeClaim["devices"][0]["conditions"][0]] }];
   const request: ExpectedRequest = {
     method: "PATCH",

@@ -11,20 +11,41 @@ import { createScratch, type Scratch } from "../../support/scratch.ts";
 
 const UID = "3e7f6d8a-5b0c-4f7e-9a52-0d6c1f2b3a49";
 const OTHER = "a6c1f7b2-0000-4000-8000-000000000001";
-const A: PreparedDevice = { address: "0000:17:00.0", request: "gpu", pool: "node-1/pci0000-16", node: "/dev/vfio/devices/vfio3", epoch: "m:7" };
+const A: PreparedDevice = {
+  address: "0000:17:00.0",
+  request: "gpu",
+  pool: "node-1/pci0000-16",
+  node: "/dev/vfio/devices/vfio3",
+  epoch: "m:7",
+  attributes: { vendor: "10de" },
+};
 const B: PreparedDevice = { ...A, address: "0000:18:00.0", node: "/dev/vfio/devices/vfio4" };
-const FILE: ClaimFile = { namespace: "ns", name: "claim", uid: UID, bootId: "boot-1", devices: [B, A], simulated: false, isVoid: false };
+const FILE: ClaimFile = {
+  namespace: "ns",
+  name: "claim",
+  uid: UID,
+  podClaimName: null,
+  bootId: "boot-1",
+  devices: [B, A],
+  simulated: false,
+  isVoid: false,
+};
 
 const edits: EditsOf = ({ node }) =>
   node === null ? { deviceNodes: [], env: { TEEIO_SIMULATED: "true" } } : { deviceNodes: [node, "/dev/iommu"], env: {} };
 
 let scratch: Scratch;
+let metadata: Scratch;
 beforeEach(() => {
   scratch = createScratch();
+  metadata = createScratch();
 });
-afterEach(() => scratch.remove());
+afterEach(() => {
+  scratch.remove();
+  metadata.remove();
+});
 
-const files = () => createClaimFiles({ dir: scratch.path, edits });
+const files = () => createClaimFiles({ dir: scratch.path, metadataDir: metadata.path, edits });
 const jsonOf = (uid: string): string => `trusted-iommu-claim_${uid}.json`;
 const voidOf = (uid: string): string => `trusted-iommu-claim_${uid}.void`;
 const contentOf = (name: string): string => readFileSync(join(scratch.path, name), "utf8");
@@ -57,6 +78,7 @@ describe("a claim file", () => {
             "teeio.dev/request": "gpu",
             "teeio.dev/pool": "node-1/pci0000-16",
             "teeio.dev/epoch": "m:7",
+            "teeio.dev/attributes": '{"vendor":"10de"}',
             "teeio.dev/node": "/dev/vfio/devices/vfio3",
           },
           containerEdits: {
@@ -70,8 +92,21 @@ describe("a claim file", () => {
             "teeio.dev/request": "gpu",
             "teeio.dev/pool": "node-1/pci0000-16",
             "teeio.dev/epoch": "m:7",
+            "teeio.dev/attributes": '{"vendor":"10de"}',
           },
           containerEdits: { env: ["TEEIO_SIMULATED=true"] },
+        },
+        {
+          name: `${UID}_metadata_0`,
+          containerEdits: {
+            mounts: [
+              {
+                hostPath: join(metadata.path, UID, "0.json"),
+                containerPath: "/var/run/kubernetes.io/dra-device-attributes/resourceclaims/claim/gpu/teeio.dev-metadata.json",
+                options: ["ro", "bind"],
+              },
+            ],
+          },
         },
       ],
     });
@@ -87,11 +122,13 @@ describe("a claim file", () => {
       pool: fc.string(),
       node: fc.option(fc.string()),
       epoch: fc.string(),
+      attributes: fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.oneof(fc.string(), fc.boolean(), fc.nat())),
     });
     const claim = fc.record({
       namespace: fc.string({ unit: "binary" }),
       name: fc.string(),
       uid: fc.oneof(fc.uuid(), fc.stringMatching(/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,20}[A-Za-z0-9])?$/)),
+      podClaimName: fc.option(fc.string()),
       bootId: fc.string(),
       devices: fc.uniqueArray(prepared, { selector: (device) => device.address, minLength: 1, maxLength: 4 }),
       simulated: fc.boolean(),
@@ -104,7 +141,7 @@ describe("a claim file", () => {
         const byUid = [...written].sort((a, b) => (a.uid < b.uid ? -1 : 1));
         expect(await files().read()).toEqual({ files: byUid, unreadable: [] });
         for (const file of written) await files().remove(file.uid);
-        expect(readdirSync(scratch.path)).toEqual([]);
+        expect([readdirSync(scratch.path), readdirSync(metadata.path)]).toEqual([[], []]);
       }),
       { numRuns: 60 },
     );
@@ -220,7 +257,7 @@ describe("a file of the prefix that this program would not write", () => {
 describe("createClaimFiles", () => {
   it("makes its folder, and reads one that is not there as empty", async () => {
     const dir = join(scratch.path, "run", "cdi");
-    const inFolder = createClaimFiles({ dir, edits });
+    const inFolder = createClaimFiles({ dir, metadataDir: metadata.path, edits });
     expect(await inFolder.read()).toEqual({ files: [], unreadable: [] });
     await inFolder.write(FILE);
     expect(readdirSync(dir)).toEqual([jsonOf(UID)]);
@@ -229,13 +266,15 @@ describe("createClaimFiles", () => {
   it("says why a file cannot be written, and names a folder that cannot be listed", async () => {
     scratch.file("in-the-way", "");
     const dir = join(scratch.path, "in-the-way", "cdi");
-    await expect(createClaimFiles({ dir, edits }).write(FILE)).rejects.toMatchObject({
+    await expect(createClaimFiles({ dir, metadataDir: metadata.path, edits }).write(FILE)).rejects.toMatchObject({
       code: "CDI_UNWRITABLE",
       message: expect.stringContaining(`the file of claim ${UID} cannot be written`),
     });
     const loop = join(scratch.path, "loop");
     symlinkSync("loop", loop);
-    expect((await createClaimFiles({ dir: loop, edits }).read()).unreadable).toEqual([expect.stringContaining(`${loop}: ELOOP`)]);
+    expect((await createClaimFiles({ dir: loop, metadataDir: metadata.path, edits }).read()).unreadable).toEqual([
+      expect.stringContaining(`${loop}: ELOOP`),
+    ]);
   });
 
   it.each(["", "../x", "a/b", ".", "-a", "a b", "a\n", "a".repeat(64)])("makes no file of the UID %j", async (uid) => {
@@ -245,8 +284,12 @@ describe("createClaimFiles", () => {
   });
 
   it("writes no file that gives nothing, or another node than it says", async () => {
-    const nothing = createClaimFiles({ dir: scratch.path, edits: () => ({ deviceNodes: [], env: {} }) });
-    const wrong = createClaimFiles({ dir: scratch.path, edits: () => ({ deviceNodes: ["/dev/vfio/devices/vfio9"], env: {} }) });
+    const nothing = createClaimFiles({ dir: scratch.path, metadataDir: metadata.path, edits: () => ({ deviceNodes: [], env: {} }) });
+    const wrong = createClaimFiles({
+      dir: scratch.path,
+      metadataDir: metadata.path,
+      edits: () => ({ deviceNodes: ["/dev/vfio/devices/vfio9"], env: {} }),
+    });
     for (const work of [nothing.write(FILE), wrong.write(FILE), files().write({ ...FILE, devices: [] }), files().write({ ...FILE, devices: [A, A] })])
       await expect(work).rejects.toMatchObject({ code: "INVARIANT_BROKEN" });
     expect(readdirSync(scratch.path)).toEqual([]);
@@ -279,5 +322,49 @@ describe("createClaimFiles", () => {
     await files().remove(OTHER);
     expect(readdirSync(scratch.path)).toEqual([specFileName("teeio.dev/gpu")]);
     expect((await files().read()).unreadable).toEqual([]);
+  });
+});
+
+describe("the metadata of a claim", () => {
+  const contentAt = (...path: readonly string[]): string => readFileSync(join(metadata.path, ...path), "utf8");
+
+  it("is there for each request before the claim's file is, and stays while that is void", async () => {
+    const nic: PreparedDevice = { ...B, request: "nic/fast" };
+    await files().write({ ...FILE, podClaimName: "mine", devices: [A, nic] });
+    expect(readdirSync(join(metadata.path, UID))).toEqual(["0.json", "1.json"]);
+    const [newest, older] = contentAt(UID, "1.json")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(newest).toEqual({
+      kind: "DeviceMetadata",
+      apiVersion: "metadata.resource.k8s.io/v1beta1",
+      metadata: { name: "claim", namespace: "ns", uid: UID, generation: 1 },
+      podClaimName: "mine",
+      requests: [
+        {
+          name: "nic/fast",
+          devices: [{ driver: "teeio.dev", pool: "node-1/pci0000-16", name: "0000-18-00-0", attributes: { vendor: { string: "10de" } } }],
+        },
+      ],
+    });
+    expect(older).toEqual({ ...newest, apiVersion: "metadata.resource.k8s.io/v1alpha1" });
+    expect(contentOf(jsonOf(UID))).toContain("/dra-device-attributes/resourceclaimtemplates/mine/nic/teeio.dev-metadata.json");
+    await files().void(UID);
+    expect(readdirSync(metadata.path)).toEqual([UID]);
+  });
+
+  it("is removed with its claim, and with it what a run has left that wrote no file of the claim", async () => {
+    await files().write(FILE);
+    await files().write({ ...FILE, uid: OTHER });
+    mkdirSync(join(metadata.path, "left"));
+    await files().remove(UID);
+    expect(readdirSync(metadata.path)).toEqual([OTHER]);
+  });
+
+  it("that cannot be written leaves the claim without a file", async () => {
+    metadata.file(UID, "in the way");
+    await expect(files().write(FILE)).rejects.toMatchObject({ code: "CDI_UNWRITABLE", message: expect.stringContaining(UID) });
+    expect(readdirSync(scratch.path)).toEqual([]);
   });
 });

@@ -25,8 +25,8 @@ const BY_DRA = specOf(
 );
 
 function fileOf(uid: string, addresses: readonly string[], about: Partial<ClaimFile> = {}): ClaimFile {
-  const devices = addresses.map((address) => ({ address, request: "gpu", pool: POOL, node: null, epoch: "e" }));
-  return { namespace: "default", name: uid, uid, bootId: "boot-1", simulated: true, isVoid: false, devices, ...about };
+  const devices = addresses.map((address) => ({ address, request: "gpu", pool: POOL, node: null, epoch: "e", attributes: {} }));
+  return { namespace: "default", name: uid, uid, podClaimName: null, bootId: "boot-1", simulated: true, isVoid: false, devices, ...about };
 }
 
 /** A node that is trusted, with its GPUs in the ledger DRA, and a claim for the first one, prepared. */

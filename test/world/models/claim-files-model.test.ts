@@ -10,8 +10,8 @@ import { WorldTime } from "./world-time.ts";
 const ADDRESS = "0000:17:00.0";
 
 function fileOf(uid: string): ClaimFile {
-  const device = { address: ADDRESS, request: "gpu", pool: "node-1/pci0000-16", node: "/dev/vfio/devices/vfio0", epoch: "e" };
-  return { namespace: "default", name: "c", uid, bootId: "boot-1", simulated: true, isVoid: false, devices: [device] };
+  const device = { address: ADDRESS, request: "gpu", pool: "node-1/pci0000-16", node: "/dev/vfio/devices/vfio0", epoch: "e", attributes: {} };
+  return { namespace: "default", name: "c", uid, podClaimName: null, bootId: "boot-1", simulated: true, isVoid: false, devices: [device] };
 }
 
 function folderOf(isTmpfs = true) {

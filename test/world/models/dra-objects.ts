@@ -115,7 +115,7 @@ export function devicesOf({ allocation, conditions }: StoredClaim): readonly Cla
 export function asNodeClaim({ revision, value }: Kept<StoredClaim>, node: string): NodeClaim {
   const { namespace, name, uid, isForExtendedResources, reservedFor, parameters } = value;
   const devices = value.allocation?.node === node ? devicesOf(value) : [];
-  return { namespace, name, uid, resourceVersion: String(revision), isForExtendedResources, reservedFor, devices, parameters };
+  return { namespace, name, uid, resourceVersion: String(revision), isForExtendedResources, podClaimName: null, reservedFor, devices, parameters };
 }
 
 export function isOurs({ driver }: StoredPool): boolean {

@@ -80,7 +80,7 @@ export class DraStage {
       if (this.waitsForEnd) throw new AppError("LINK_PENDING", "still waiting");
       const claim = await ports.claims.get(ref);
       if (claim === null) throw new AppError("UNKNOWN_DEVICE", "no such claim");
-      await files.write({ ...ref, bootId: "boot-1", simulated: true, isVoid: false, devices: claim.devices.map(preparedOf) });
+      await files.write({ ...ref, podClaimName: null, bootId: "boot-1", simulated: true, isVoid: false, devices: claim.devices.map(preparedOf) });
       return claim.devices.map(({ request, pool, device }) => ({ requests: [request], pool, device, cdiNames: [`teeio.dev/claim=${device}`] }));
     };
     const unprepare = async (ref: ClaimRef): Promise<void> => {
@@ -144,5 +144,5 @@ export class DraStage {
 
 function preparedOf({ device, request, pool }: NodeClaim["devices"][number]) {
   const address = addressOfDraDevice(device) ?? device;
-  return { address, request, pool, node: `/dev/vfio/devices/${device}`, epoch: "span-1" };
+  return { address, request, pool, node: `/dev/vfio/devices/${device}`, epoch: "span-1", attributes: {} };
 }
