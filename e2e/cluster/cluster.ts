@@ -91,7 +91,7 @@ async function assemble(run: RunFolder, spec: ClusterSpec, stop: StopRun): Promi
 /** Ready nodes, and the default ServiceAccount without which no pod is admitted. */
 async function waitForNodes(kubectl: Kubectl, controlPlane: ControlPlane, nodes: readonly ClusterNode[]): Promise<void> {
   const look = async (): Promise<Look<true>> => {
-    for (const program of [...controlPlane.programs, ...nodes.flatMap((node) => node.programs())]) program.assertRunning();
+    for (const program of [...controlPlane.programs(), ...nodes.flatMap((node) => node.programs())]) program.assertRunning();
     const states = await kubectl.kubectl(["get", "nodes", "-o", READY_STATES]);
     const ready = states.stdout.split("\n").filter((line) => line === "True").length;
     const account = await kubectl.tryKubectl(["-n", "default", "get", "serviceaccount", "default"]);

@@ -12,10 +12,16 @@ import { type Look, met, notYet, waitUntil } from "./waiting.ts";
 export interface ControlPlane {
   readonly namespace: Namespace;
   readonly authority: Authority;
-  readonly programs: readonly Program[];
+  /** What has to run; for `assertRunning`. */
+  programs(): readonly Program[];
+  /** `kill -9`, then a new one with `more` beside its own flags. An API server answers when this returns. */
+  restart(name: Restartable, more?: readonly string[]): Promise<void>;
   /** The administrator's kubeconfig: for the harness, never for agents. */
   readonly kubeconfig: string;
 }
+
+/** What can be killed and comes back: etcd would lose what it does not write to disk. */
+export type Restartable = "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
 
 /** What a control plane is started from. */
 export interface ControlPlaneSpec {
@@ -33,14 +39,31 @@ export async function startControlPlane(run: RunFolder, spec: ControlPlaneSpec):
   const program = (name: string): string => join(spec.binaries, name);
   const etcd = namespace.start("etcd", [program("etcd"), ...etcdFlags(run.makeFolder("etcd"))]);
   const [flags] = await Promise.all([apiServerFlags(authority), createBridge(namespace)]);
-  const apiServer = namespace.start("kube-apiserver", [program("kube-apiserver"), ...flags]);
   const kubeconfig = join(run.scratch, "admin.kubeconfig");
+  const own: Readonly<Record<Restartable, readonly string[]>> = {
+    "kube-apiserver": flags,
+    "kube-controller-manager": controllerFlags(authority, kubeconfig),
+    "kube-scheduler": [`--kubeconfig=${kubeconfig}`, "--leader-elect=false"],
+  };
+  const running = new Map<Restartable, Program>();
+  const programs = (): readonly Program[] => [etcd, ...running.values()];
+  const start = (name: Restartable, more: readonly string[] = []): void => {
+    running.set(name, namespace.start(name, [program(name), ...own[name], ...more]));
+  };
+  const isServing = (): Promise<void> => waitForApiServer(namespace, [program("kubectl"), "--kubeconfig", kubeconfig], programs());
+
+  start("kube-apiserver");
   const certificate = await authority.issue("admin", { commonName: "e2e-admin", organizations: ["system:masters"] });
   writeKubeconfig(kubeconfig, authority, { certificate });
-  await waitForApiServer(namespace, [program("kubectl"), "--kubeconfig", kubeconfig], [etcd, apiServer]);
-  const controllers = namespace.start("kube-controller-manager", [program("kube-controller-manager"), ...controllerFlags(authority, kubeconfig)]);
-  const scheduler = namespace.start("kube-scheduler", [program("kube-scheduler"), `--kubeconfig=${kubeconfig}`, "--leader-elect=false"]);
-  return { namespace, authority, kubeconfig, programs: [etcd, apiServer, controllers, scheduler] };
+  await isServing();
+  start("kube-controller-manager");
+  start("kube-scheduler");
+  const restart: ControlPlane["restart"] = async (name, more) => {
+    await running.get(name)?.stop("kill");
+    start(name, more);
+    if (name === "kube-apiserver") await isServing();
+  };
+  return { namespace, authority, kubeconfig, programs, restart };
 }
 
 function etcdFlags(folder: string): string[] {
