@@ -71,6 +71,7 @@ const ACCEPTED: readonly Example[] = [
   // One file, if the slash were a dash in it; and a name of 223 characters.
   good("names-that-differ-by-the-slash", withNames("teeio.dev-hpc/gpu", "teeio.dev/hpc-gpu")),
   good("name-of-223", withName(`${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(32)}/${"d".repeat(62)}`)),
+  good("name-of-64-in-dra", withResources(`- {name: "${"a".repeat(33)}.io/${"d".repeat(27)}", ledger: DRA, match: {vendors: ["10de"]}}`)),
   good("external-link", `${ALL}link: {enable: External}`),
   good("never-link", `${ALL}link: {enable: Never}`),
   good("default-link", `${ALL}link: {}`),
@@ -125,6 +126,11 @@ const REFUSED_RESOURCES: readonly Example[] = [
     by: "Cel",
     path: `${LIST}[1].ledger`,
     serverPath: LIST,
+  }),
+  bad("name-of-65-in-dra", withResources(`- {name: "${"a".repeat(33)}.io/${"d".repeat(28)}", ledger: DRA, match: {vendors: ["10de"]}}`), {
+    by: "Cel",
+    path: `${LIST}[0].name`,
+    serverPath: `${LIST}[0]`,
   }),
   bad("ledger-unknown", withResources('- {name: teeio.dev/gpu, ledger: Dra, match: {vendors: ["10de"]}}'), {
     by: "Schema",

@@ -50,6 +50,22 @@ export const ownDomain: Rule = {
       : [],
 };
 
+/** resource.k8s.io/v1 `DeviceAttributeMaxValueLength`: CEL of a claim selects by the attribute `resource`, whose value is the name. */
+const LONGEST_DRA_NAME = 64;
+
+/** A resource of DRA has a name that a slice can have. */
+export const shortInDra: Rule = {
+  cel: `self.ledger != 'DRA' || size(self.name) <= ${LONGEST_DRA_NAME}`,
+  message: `the name of a resource of ledger DRA is an attribute in ResourceSlices: write one of at most ${LONGEST_DRA_NAME} characters`,
+  messageExpression: "",
+  breaches(value) {
+    if (!isPlain(value) || value["ledger"] !== "DRA") return [];
+    const { name } = value as { readonly name?: unknown };
+    if (typeof name !== "string" || name.length <= LONGEST_DRA_NAME) return [];
+    return [{ path: ["name"], fix: `write a name of at most ${LONGEST_DRA_NAME} characters: with ledger DRA it is an attribute in ResourceSlices` }];
+  },
+};
+
 interface Named {
   readonly index: number;
   readonly name: string;

@@ -5,7 +5,7 @@ import { FUNCTION_TYPES } from "../domain/device.ts";
 import { DESIRED_STATES, DRIVER_BINDS, type Intent, LEDGERS, LINK_ENABLES, type ResourceRule } from "../domain/intent.ts";
 import { parseRegBase } from "../domain/unit.ts";
 import { field, text } from "./field.ts";
-import { exactlyOneSelection, nonEmptyMatch, oneLedgerPerName, ownDomain, ownVariables, uniqueNames } from "./rules.ts";
+import { exactlyOneSelection, nonEmptyMatch, oneLedgerPerName, ownDomain, ownVariables, shortInDra, uniqueNames } from "./rules.ts";
 
 /** More than any of these texts has, so that the rule is asked, which says what to write: the API server says of a longer one only that it is too long. */
 const LONG_ENOUGH = 64;
@@ -137,7 +137,11 @@ export const resourceSchema = field(
     driver: resourceDriver,
     match,
   }),
-  { description: "One resource: its name, its ledger, and the functions it takes.", instead: "{name: teeio.dev/gpu, match: {...}}" },
+  {
+    description: "One resource: its name, its ledger, and the functions it takes.",
+    instead: "{name: teeio.dev/gpu, match: {...}}",
+    rules: [shortInDra],
+  },
 );
 
 const resources = field(z.array(resourceSchema).max(32), {
