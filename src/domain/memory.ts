@@ -18,6 +18,7 @@ import { isAnyLinkUnsure, type LastLinks, linksAfterLook } from "./link-reading.
 import { carriedOn, isOurs, usesOfSlot, wantingOn } from "./links/use.ts";
 import { type LinkWork, linkWorkAfterLook, NO_LINK_WORK } from "./links/work.ts";
 import { linkKey, NOTHING_PROVEN, type Proofs } from "./proofs.ts";
+import { type RememberedNames, rememberedNamesAfter } from "./quiet-names.ts";
 import { NO_SPECS, type SpecsInPlace } from "./specs.ts";
 import { takenNames } from "./taken-names.ts";
 import type { Leaf, RegBase } from "./unit.ts";
@@ -51,6 +52,8 @@ export interface Memory extends HoldMemory {
   readonly proofProblem: string;
   /** Extended resources that were listed in this boot. */
   readonly served: ReadonlySet<string>;
+  /** Names that kubelet may know from our device plugin. */
+  readonly remembered: RememberedNames;
   /** Names that another device plugin serves on this node, with what shows it. */
   readonly taken: ReadonlyMap<string, string>;
   /** UIDs of pods to which a kubelet without an API server has given something of ours, and which may run. */
@@ -89,6 +92,7 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     [...proofs.holds].map(([address, proof]): [Address, Hold] => [address, { ...proof, pod: "", claim: null, freeSinceMs: null }]),
   );
   const proven = { checkedLinks, lastUnits, loads, podUids, holds, resources: names, served: names };
+  const remembered = new Map([...names].map((name) => [name, null] as const));
   const none = {
     links: new Map(),
     unsureLooks: 0,
@@ -108,7 +112,7 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     streamsShared: new Set<Address>(),
     foreignInGroup: new Map(),
   };
-  return { startedMs, settleMs, ...proven, ...none, specs: NO_SPECS, proofProblem: "" };
+  return { startedMs, settleMs, ...proven, ...none, remembered, specs: NO_SPECS, proofProblem: "" };
 }
 
 /** What the next process may rely on. */
@@ -130,7 +134,8 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const served = new Set([...memory.served, ...view.publications.map((p) => p.resource)]);
   const links = { checkedLinks: checkedLinksAfter(memory, ground), links: linksAfterLook(memory.links, ground) };
   const podUids = podUidsAfter(memory, ground);
-  const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, resources: namesAfter(memory, intent, ground) };
+  const remembered = rememberedNamesAfter(memory.remembered, view.publications);
+  const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, remembered, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
   const unsureLooks = isAnyLinkUnsure(ground, memory.linkWork.writing !== null) ? memory.unsureLooks + 1 : 0;
   return {

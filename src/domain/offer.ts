@@ -11,11 +11,14 @@ import { type Ground, inSlot } from "./ground.ts";
 import { accountedNames } from "./holds.ts";
 import type { Intent } from "./intent.ts";
 import type { Memory } from "./memory.ts";
+import { quietNames } from "./quiet-names.ts";
 
 /** One resource's list, whole, in order of address. */
 export interface OfferedResource {
   readonly resource: string;
   readonly devices: readonly { readonly id: Address; readonly healthy: boolean; readonly numaNode: number | null }[];
+  /** Registered without PreStart, with an empty list (quiet-names.ts). */
+  readonly isQuiet?: true;
 }
 
 /** The gate's verdict on every function on the bus, and on every held device that is no longer there. In order of address. */
@@ -41,20 +44,19 @@ export function verdictsAgain(before: readonly Verdict[], intent: Intent | null,
 export function offerFrom(
   intent: Intent | null,
   verdicts: readonly Verdict[],
-  { ground, memory }: { readonly ground: Ground; readonly memory: Pick<Memory, "taken" | "holds" | "resources"> },
+  { ground, memory }: { readonly ground: Ground; readonly memory: Pick<Memory, "taken" | "holds" | "resources" | "remembered"> },
 ): readonly OfferedResource[] {
   const heldAs = heldResources(ground);
   const served = new Set(ground.view.publications.filter((p) => p.serving).map((p) => p.resource));
   // Kubelet writes its checkpoint for a list of ours. Where all that is withheld waits for it, nothing would be listed, and nothing written.
   const mustWrite = accountingOf(ground, accountedNames(memory)).kind === "Behind";
   const names = (intent?.resources ?? []).filter((rule) => rule.ledger === "DevicePlugin").map((rule) => rule.name);
-  return (
-    names
-      // Not even devices that pods hold: nothing is registered under another plugin's name.
-      .filter((resource) => !memory.taken.has(resource))
-      .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)) }))
-      .filter((offered) => offered.devices.length > 0 || served.has(offered.resource) || mustWrite)
-  );
+  const lists = names
+    // Not even devices that pods hold: nothing is registered under another plugin's name.
+    .filter((resource) => !memory.taken.has(resource))
+    .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)) }))
+    .filter((offered) => offered.devices.length > 0 || served.has(offered.resource) || mustWrite);
+  return [...lists, ...quietNames(memory, intent, ground).map((resource): OfferedResource => ({ resource, devices: [], isQuiet: true }))];
 }
 
 function listed(verdict: Verdict, resource: string, heldAs: ReadonlyMap<Address, string>, ground: Ground): OfferedResource["devices"] {

@@ -113,6 +113,8 @@ export interface Publication {
   readonly ids: readonly Address[];
   /** Last registration problem, empty when none. */
   readonly problem: string;
+  /** Registered without PreStart; the list is empty. */
+  readonly isQuiet?: boolean;
 }
 
 /** An answer of ours, to Allocate, PreStart or a claim's Prepare, whose effect kubelet and the API may not show yet. */

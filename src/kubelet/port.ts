@@ -25,6 +25,8 @@ export interface PublishedDevice {
 export interface PublishedResource {
   readonly resource: string;
   readonly devices: readonly PublishedDevice[];
+  /** Registered so that kubelet asks for no PreStart. */
+  readonly isQuiet?: true;
 }
 
 /** What a container is given for one device. */

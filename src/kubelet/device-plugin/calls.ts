@@ -35,6 +35,8 @@ export interface PluginCallsOptions {
   readonly limits: CallLimits;
   /** The start of kubelet that can call: the one that the plugin registered with. */
   readonly kubelet: () => string;
+  /** It is registered so that kubelet asks for no PreStart. */
+  readonly isQuiet: () => boolean;
   /** The list published now; null when the resource is withdrawn: every call is then refused. */
   readonly listed: () => readonly PublishedDevice[] | null;
   /** The most devices that were ever listed at once: kubelet names no more in one call. */
@@ -58,6 +60,11 @@ interface ServedCall {
   readonly onResult: (result: string) => void;
 }
 
+/** What kubelet is to ask for. */
+export function pluginOptions(isQuiet: boolean): Required<DevicePluginOptionsMessage> {
+  return { preStartRequired: !isQuiet, getPreferredAllocationAvailable: true };
+}
+
 /**
  * kubelet's calls for one resource. Each answers within a bound of its own, whatever the agent's handler does; nothing thrown escapes.
  * A call counts as in flight from its arrival until its answer was handed to the transport.
@@ -73,7 +80,7 @@ export class PluginCalls {
     this.#options = options;
     const { allocateMs, preStartMs } = options.limits;
     this.handlers = {
-      GetDevicePluginOptions: (_call, callback) => callback(null, { preStartRequired: true, getPreferredAllocationAvailable: true }),
+      GetDevicePluginOptions: (_call, callback) => callback(null, pluginOptions(options.isQuiet())),
       GetPreferredAllocation: (call, callback) => callback(null, this.#preferred(call.request)),
       Allocate: (call, callback) => {
         const onResult = (result: string): void => options.metrics.allocate(result);

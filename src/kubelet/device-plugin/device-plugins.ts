@@ -62,7 +62,7 @@ export function createDevicePlugins(options: DevicePluginsOptions): DevicePlugin
       for (const [name, plugin] of plugins) {
         if (!resources.some(({ resource }) => resource === name)) plugin.publish(null);
       }
-      for (const { resource, devices } of resources) pluginOf(resource).publish(devices);
+      for (const { resource, devices, isQuiet = false } of resources) pluginOf(resource).publish(devices, isQuiet);
     },
     sendAgain() {
       for (const plugin of plugins.values()) plugin.sendAgain();

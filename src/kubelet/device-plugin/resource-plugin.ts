@@ -8,7 +8,7 @@ import type { Publication, PublicationChange, PublishedDevice } from "../port.ts
 import { register } from "../registration/register.ts";
 import { probeSocket } from "../sockets.ts";
 import { KUBELET_SOCKET } from "../wire.ts";
-import { PluginCalls } from "./calls.ts";
+import { PluginCalls, pluginOptions } from "./calls.ts";
 import { Instance } from "./instance.ts";
 import { type DeviceList, deviceList, EMPTY_LIST, type StreamEnd, sameDevices } from "./list-stream.ts";
 import type { ResourcePluginOptions } from "./resource-plugin-options.ts";
@@ -35,6 +35,9 @@ export class ResourcePlugin {
   readonly #job: LoopJob;
   readonly #unwatch: () => void;
   #wanted: DeviceList | null = null;
+  /** As it is wanted, and as the instance is registered: without PreStart. */
+  #isQuiet = false;
+  #isRegisteredQuiet = false;
   #mostListed = 0;
   #instance: Instance | null = null;
   #isStarting = false;
@@ -58,6 +61,7 @@ export class ResourcePlugin {
       ...options,
       resource,
       kubelet: () => this.#registeredWith ?? "",
+      isQuiet: () => this.#isRegisteredQuiet,
       listed: () => this.#wanted?.devices ?? null,
       mostListed: () => this.#mostListed,
       onCallEnd: () => {
@@ -74,9 +78,13 @@ export class ResourcePlugin {
     );
   }
 
-  /** The list kubelet should have; null withdraws the resource. */
-  publish(devices: readonly PublishedDevice[] | null): void {
+  /** The list kubelet should have; null withdraws the resource. `isQuiet`: kubelet is to ask for no PreStart; another registration than one with it. */
+  publish(devices: readonly PublishedDevice[] | null, isQuiet = false): void {
     const before = this.#wanted?.devices ?? null;
+    if (devices !== null && isQuiet !== this.#isQuiet) {
+      this.#isQuiet = isQuiet;
+      this.#job.wakeNow();
+    }
     if (before === devices || (before && devices && sameDevices(before, devices))) return;
     this.#wanted = devices && deviceList(devices);
     this.#mostListed = Math.max(this.#mostListed, devices?.length ?? 0);
@@ -109,6 +117,7 @@ export class ResourcePlugin {
       inCalls: this.#calls.named,
       ids: instance?.ids() ?? [],
       problem: this.#problem,
+      ...(this.#isRegisteredQuiet ? { isQuiet: true } : {}),
     };
   }
 
@@ -145,7 +154,8 @@ export class ResourcePlugin {
     const kubelet = this.#options.watch.kubelet();
     // A kubelet whose socket was removed goes on with the stream it has: only another kubelet is a loss.
     const isOtherKubelet = kubelet !== null && kubelet !== this.#registeredWith;
-    return this.#isUnwanted() || instance.isSocketGone || instance.isStreamLost || isOtherKubelet;
+    const isOtherKind = this.#isQuiet !== this.#isRegisteredQuiet;
+    return this.#isUnwanted() || instance.isSocketGone || instance.isStreamLost || isOtherKubelet || isOtherKind;
   }
 
   #isUnwanted(): boolean {
@@ -196,6 +206,7 @@ export class ResourcePlugin {
     }
     if (this.#isUnwanted()) return;
     this.#registeredWith = kubelet;
+    this.#isRegisteredQuiet = this.#isQuiet;
     const instance = await this.#serve();
     await this.#register(instance);
     metrics.registration("ok");
@@ -244,7 +255,8 @@ export class ResourcePlugin {
       const { resource } = this;
       const { socketName } = instance;
       instance.beginRegister();
-      await register({ dir, wire, clock, resource, socketName, registerMs: limits.registerMs, signal: pointless.signal });
+      const options = pluginOptions(this.#isRegisteredQuiet);
+      await register({ dir, wire, clock, resource, socketName, options, registerMs: limits.registerMs, signal: pointless.signal });
     } finally {
       state.isOver = true;
       this.#bell.ring();

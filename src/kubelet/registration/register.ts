@@ -4,13 +4,14 @@ import type { Clock } from "../../runtime/clock.ts";
 import { AppError } from "../../runtime/errors.ts";
 import { fromGrpcFailure } from "../errors.ts";
 import { startUnary, unixClient } from "../grpc-call.ts";
-import { DEVICE_PLUGIN_VERSION, type DevicePluginWire, KUBELET_SOCKET } from "../wire.ts";
+import { DEVICE_PLUGIN_VERSION, type DevicePluginOptionsMessage, type DevicePluginWire, KUBELET_SOCKET } from "../wire.ts";
 
 export interface RegisterOptions {
   readonly dir: string;
   readonly wire: DevicePluginWire;
   readonly clock: Clock;
   readonly resource: string;
+  readonly options: Required<DevicePluginOptionsMessage>;
   readonly socketName: string;
   /** Above the 10 s for which kubelet dials back within this call, so that it never gives up after we did. */
   readonly registerMs: number;
@@ -29,7 +30,7 @@ export async function register(options: RegisterOptions): Promise<void> {
     version: DEVICE_PLUGIN_VERSION,
     endpoint: socketName,
     resourceName: resource,
-    options: { preStartRequired: true, getPreferredAllocationAvailable: true },
+    options: options.options,
   });
   const state = { isLate: false };
   const timer = clock.after(registerMs, () => {

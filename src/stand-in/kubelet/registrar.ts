@@ -17,6 +17,8 @@ import { PluginClient } from "./plugin-client.ts";
 export interface Registration {
   readonly resource: string;
   readonly endpoint: string;
+  /** Of its options: kubelet is to ask before each start of a container. */
+  readonly wantsPreStart: boolean;
   /** Empty: accepted. */
   readonly problem: string;
 }
@@ -72,7 +74,7 @@ export class Registrar {
       )
       .then((problem) => {
         this.#inFlight -= 1;
-        this.#options.onRegistration({ resource, endpoint, problem });
+        this.#options.onRegistration({ resource, endpoint, wantsPreStart: call.request.options?.preStartRequired === true, problem });
         if (problem === "") callback(null, {});
         else callback({ code: UNKNOWN, details: problem });
       });

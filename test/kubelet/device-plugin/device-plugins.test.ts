@@ -62,6 +62,21 @@ describe("registration", () => {
     await until("kubelet knows both", () => s.kubelet.resources().join() === [GPU, NIC].join());
   });
 
+  it("is made anew where kubelet is to ask for no PreStart, and again where it is", async () => {
+    const s = await start();
+    const kinds = (): readonly boolean[] => s.kubelet.registrations.map(({ wantsPreStart }) => wantsPreStart);
+    s.plugins.publish(offerBoth);
+    await untilOffered(s);
+    s.plugins.publish([{ resource: GPU, devices: [], isQuiet: true }]);
+    await until("registered quietly", () => isRegistered(s) && s.plugins.publications()[0]?.isQuiet === true);
+    expect([kinds(), s.kubelet.count(GPU).allocatable]).toEqual([[true, false], 0]);
+    s.plugins.publish([{ resource: GPU, devices: [], isQuiet: true }]);
+    s.plugins.publish(offerBoth);
+    await untilOffered(s);
+    expect(kinds()).toEqual([true, false, true]);
+    expect(ownSockets(s.dir)).toHaveLength(1);
+  });
+
   it("waits for a kubelet that is absent at the start", async () => {
     const s = await start({ kubelet: false });
     s.plugins.publish(offerBoth);

@@ -34,6 +34,9 @@ export class PluginServer {
   readonly #parts: PluginParts;
   readonly #onChange: () => void;
   wanted: readonly PublishedDevice[] | null = null;
+  /** It is to be registered, and was last registered, without PreStart. */
+  #isQuiet = false;
+  #isRegisteredQuiet = false;
   /** A stream to kubelet is open. */
   isOpen = false;
   /** Lists on the way to kubelet, oldest first. */
@@ -78,15 +81,27 @@ export class PluginServer {
       inCalls: [...this.inCalls],
       ids: [...new Set(lists.flatMap((list) => list.map((device) => device.id)))].sort(),
       problem: this.problem,
+      ...(this.#isRegisteredQuiet ? { isQuiet: true } : {}),
     };
   }
 
-  show(wanted: readonly PublishedDevice[] | null): void {
-    if (JSON.stringify(wanted) === JSON.stringify(this.wanted)) return;
+  show(wanted: readonly PublishedDevice[] | null, isQuiet = false): void {
+    if (JSON.stringify(wanted) === JSON.stringify(this.wanted) && isQuiet === this.#isQuiet) return;
     this.wanted = wanted;
+    this.#isQuiet = isQuiet;
     if (this.isOpen) this.#send(wanted ?? []);
     else this.lookForKubelet();
     this.#onChange();
+  }
+
+  /** Kubelet is to ask for PreStart, and was told that it need not, or the other way round: another registration. */
+  get #isOtherKind(): boolean {
+    return this.wanted !== null && this.#isQuiet !== this.#isRegisteredQuiet;
+  }
+
+  /** Kubelet asks it before each container with its resource. */
+  get wantsPreStart(): boolean {
+    return !this.#isRegisteredQuiet;
   }
 
   /** The list that kubelet has, once more. */
@@ -121,7 +136,10 @@ export class PluginServer {
   /** Kubelet took a list. */
   took(list: readonly PublishedDevice[]): void {
     this.taken = list;
-    if (this.wanted === null && this.onTheWay.length === 0) this.#end();
+    if ((this.wanted === null || this.#isOtherKind) && this.onTheWay.length === 0) {
+      this.#end();
+      this.lookForKubelet();
+    }
     this.#onChange();
   }
 
@@ -143,6 +161,7 @@ export class PluginServer {
       return;
     }
     this.#kubelet = String(this.#parts.kubelet.incarnation);
+    this.#isRegisteredQuiet = this.#isQuiet;
     const refusal = this.#parts.kubelet.register(this);
     this.problem = refusal ?? "";
     if (refusal === null) {
@@ -183,7 +202,7 @@ export class PluginModel implements DevicePluginPort {
     for (const server of this.servers.values()) {
       if (!resources.some(({ resource }) => resource === server.resource)) server.show(null);
     }
-    for (const { resource, devices } of resources) this.#server(resource).show(devices);
+    for (const { resource, devices, isQuiet } of resources) this.#server(resource).show(devices, isQuiet);
   }
 
   sendAgain(): void {
