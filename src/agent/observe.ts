@@ -45,9 +45,9 @@ export async function observe(inputs: ObserveInputs): Promise<NodeView> {
   const { ports, driver, memory, publications, answers, readHost } = inputs;
   const hostLook = hostLookFor(inputs, inputs.holders);
   const readNode = async () => {
-    const nowMs = ports.clock.nowMs();
+    const [nowMs, wallMs] = [ports.clock.nowMs(), ports.clock.wallMs()];
     const [host, podResources, dra] = await Promise.all([readHost(hostLook), ports.podResources.observe(), observeDra(inputs)]);
-    return { nowMs, host, driver, podResources, publications, answers, dra };
+    return { nowMs, wallMs, host, driver, podResources, publications, answers, dra };
   };
   const judged = (view: NodeView): NodeView => ({ ...view, host: hostToJudge(view.host, linkContextOf(inputs.memoryNow(), unitFacts(driver))) });
   const asRead: NodeView = { ...(await readNode()), pods: { kind: "NotAsked" } };

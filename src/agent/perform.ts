@@ -86,7 +86,7 @@ async function clear(parts: PerformParts, step: Step): Promise<null> {
 async function refreshed({ state, newest, ports }: PerformParts, host: Reading<HostView> | null): Promise<Ground | null> {
   const reading = await newest.readDriver();
   const known = state.pass?.ground.view;
-  return known ? groundFrom({ ...known, nowMs: ports.clock.nowMs(), driver: reading, host: host ?? known.host }) : null;
+  return known ? groundFrom({ ...known, nowMs: ports.clock.nowMs(), wallMs: ports.clock.wallMs(), driver: reading, host: host ?? known.host }) : null;
 }
 
 function currentIntent({ ports }: PerformParts) {

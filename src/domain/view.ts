@@ -135,6 +135,8 @@ export interface Answer {
 export interface NodeView {
   /** Monotonic ms when this observation began: every value in it is at least as new. */
   readonly nowMs: number;
+  /** The wall clock's ms at that moment: for what outlives a process in the API server. */
+  readonly wallMs: number;
   readonly host: Reading<HostView>;
   readonly driver: Reading<DriverView>;
   readonly podResources: PodResourcesView;

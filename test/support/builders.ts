@@ -144,6 +144,7 @@ export function aDriver(units: readonly DriverUnit[] = [aUnit()], info: Partial<
 export function aView(overrides: Partial<NodeView> = {}): NodeView {
   return {
     nowMs: 100_000,
+    wallMs: Date.parse("2026-01-02T03:00:00Z"),
     host: { kind: "Read", value: aHost() },
     driver: aDriver(),
     podResources: { kind: "Read", allocatable: [], pods: [], kubeletSinceMs: 0 },

@@ -134,6 +134,7 @@ const container: fc.Arbitrary<PodContainer> = fc.record({
 
 export const randomView: fc.Arbitrary<NodeView> = fc.record({
   nowMs: mostly(100_000, 0, 5_000),
+  wallMs: fc.constant(Date.parse("2026-01-02T03:00:00Z")),
   host: reading(host),
   driver,
   podResources: fc.oneof(
