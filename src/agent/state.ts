@@ -3,6 +3,7 @@
 import type { Look } from "../domain/audit/seen.ts";
 import { type BindEnded, type BindRunning, noteBindBegins, noteBindEnds, noteBindStuck, noteBindWaits } from "../domain/binds/work.ts";
 import type { Address } from "../domain/device.ts";
+import { linkTaintsAfterWrite } from "../domain/dra/link-taint-memory.ts";
 import type { Verdict } from "../domain/gate/inputs.ts";
 import type { Ground } from "../domain/ground.ts";
 import type { Hold } from "../domain/holds.ts";
@@ -149,13 +150,18 @@ export function createState(settleMs: number, onLook: (look: Look) => void = () 
     noteCall: (call) => update((memory) => notes.noteCall(memory, call)),
     noteLate: (call) => update((memory) => notes.noteLate(memory, call)),
     noteLinkBegins: (writing) => update((memory) => ({ ...memory, linkWork: noteWriteBegins(memory.linkWork, writing) })),
-    noteLinkEnds: (ended) => update((memory) => ({ ...memory, linkWork: noteWriteEnds(memory.linkWork, ended) })),
+    noteLinkEnds: (ended) => update((memory) => noteWriteEnd(memory, facts.pass, ended)),
     noteBindBegins: (address, running) => update((memory) => ({ ...memory, bindWork: noteBindBegins(memory.bindWork, address, running) })),
     noteBindStuck: (address) => update((memory) => ({ ...memory, bindWork: noteBindStuck(memory.bindWork, address) })),
     noteBindEnds: (ended) => update((memory) => ({ ...memory, bindWork: noteBindEnds(memory.bindWork, ended) })),
     noteStopping: () => set({ stopping: true }),
   };
   return Object.assign(readable(facts), methods);
+}
+
+function noteWriteEnd(memory: Memory, pass: Pass | null, ended: LinkWriteEnded): Memory {
+  const linkWork = noteWriteEnds(memory.linkWork, ended);
+  return { ...memory, ...linkTaintsAfterWrite({ ...memory, linkWork }, pass, ended.nowMs) };
 }
 
 /** What the plan found in the way of links and drivers. */

@@ -9,6 +9,7 @@ import { bindWish, foreignInGroup, usesOfOne } from "./binds/wish.ts";
 import { type BindWork, bindWorkAfterLook, NO_BIND_WORK } from "./binds/work.ts";
 import { clearanceOf, isSetUp, isStranded } from "./clearance.ts";
 import type { Address, PciFunction } from "./device.ts";
+import { type LinkTaintMemory, linkTaintsAfterLook, linkTaintsOfStart } from "./dra/link-taint-memory.ts";
 import { inOtherLedger, offeredByOthers } from "./dra/other-ledger.ts";
 import type { Ground } from "./ground.ts";
 import { type Hold, type HoldMemory, holdsAfter } from "./holds.ts";
@@ -67,6 +68,8 @@ export interface Memory extends HoldMemory {
   readonly freeSince: ReadonlyMap<RegBase, number>;
   readonly attempts: ReadonlyMap<RegBase, Attempts>;
   readonly linkWork: LinkWork;
+  /** Slots that DRA's claims are kept from, because securing their link failed. */
+  readonly linkTaints: LinkTaintMemory;
   /** By owner of a slot: other functions of it that are, or may be, given away with the link that the owner's reset would end. */
   readonly carried: ReadonlyMap<Address, readonly Address[]>;
   /** Owners of slots for whose link no IDE stream would be left, as the last pass found them. */
@@ -103,6 +106,7 @@ export function emptyMemory(startedMs: number, settleMs: number, proofs: Proofs 
     freeSince: new Map(),
     attempts: new Map(),
     linkWork: NO_LINK_WORK,
+    linkTaints: linkTaintsOfStart(checkedLinks),
     carried: new Map(),
     withoutStream: new Set<Address>(),
     bindWork: NO_BIND_WORK,
@@ -137,13 +141,14 @@ export function remember(memory: Memory, intent: Intent | null, ground: Ground):
   const remembered = rememberedNamesAfter(memory.remembered, view.publications);
   const seen = { ...memory, ...links, lastUnits, knownUnits, served, podUids, remembered, resources: namesAfter(memory, intent, ground) };
   const next = { ...seen, holds: holdsAfter(seen, ground), unknownHolders: unknownHolders(seen, ground), taken: takenNames(seen, intent, ground) };
+  const linkWork = linkWorkAfter(next, intent, ground);
   const unsureLooks = isAnyLinkUnsure(ground, memory.linkWork.writing !== null) ? memory.unsureLooks + 1 : 0;
   return {
     ...next,
     unsureLooks,
     carried: carriedOn(next, intent, ground),
     freeSince: freeSinceAfter(next, intent, ground),
-    linkWork: linkWorkAfter(next, intent, ground),
+    ...linkTaintsAfterLook({ ...next, linkWork }, { intent, ground }),
     bindWork: bindWorkAfter(next, intent, ground),
     foreignInGroup: foreignInGroup(intent, ground),
     isDraServed: view.dra !== null,

@@ -3,6 +3,7 @@
 import type { PciFunction } from "../../src/domain/device.ts";
 /** One builder per value of the domain: a whole, healthy default, and overrides. */
 import type { NodeClaim } from "../../src/domain/dra/claim.ts";
+import { type LinkTaintMemory, linkTaintsOfStart } from "../../src/domain/dra/link-taint-memory.ts";
 import type { DraView, SlicesView } from "../../src/domain/dra/view.ts";
 import type { HostUnit, HostView } from "../../src/domain/host.ts";
 import type { Intent } from "../../src/domain/intent.ts";
@@ -154,6 +155,13 @@ export function aView(overrides: Partial<NodeView> = {}): NodeView {
     dra: null,
     ...overrides,
   };
+}
+
+/** What is known of failed links after the first look that has seen the slices. `failed`: reasons, by owner of the slot. */
+export function linkTaints(failed: Readonly<Record<string, string>> = {}): LinkTaintMemory {
+  const taint = { key: "teeio.dev/link-failed", effect: "NoSchedule", timeAdded: "2026-01-02T02:59:00Z" } as const;
+  const standing = new Map(Object.entries(failed).map(([owner, value]) => [owner, { ...taint, value }]));
+  return { ...linkTaintsOfStart(new Set()), standing, found: [], isAdopted: true };
 }
 
 /** A pod that runs, with one container that asks for one GPU. */

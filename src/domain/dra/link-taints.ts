@@ -9,14 +9,12 @@ import type { Address } from "../device.ts";
 import type { Ground } from "../ground.ts";
 import { isFailed, type LinkFailure } from "../links/error.ts";
 import type { LinkWork } from "../links/work.ts";
-import { functionZeroOf, slotOwnerOf } from "../slot.ts";
 import { LINK_FAILED_TAINT } from "./names.ts";
 import type { DeviceTaint } from "./pool.ts";
-import type { ListedDevice } from "./view.ts";
 
 /** Under what it failed. Null: not known yet. */
 interface Circumstances {
-  readonly tsms: string;
+  readonly tsms: string | null;
   readonly driver: string | null;
   readonly epoch: string | null;
 }
@@ -42,14 +40,13 @@ const LONGEST_MS = 6 * 3_600_000;
 export interface LinkTaintInputs {
   readonly ground: Ground;
   readonly linkWork: Pick<LinkWork, "failures">;
-  /** RFC 3339. */
-  readonly nowIso: string;
+  /** Of the wall. */
+  readonly nowMs: number;
 }
 
 /** After one more look at the host. */
-export function linkTaintsAfter(before: LinkTaints, { ground, linkWork, nowIso }: LinkTaintInputs): LinkTaints {
+export function linkTaintsAfter(before: LinkTaints, { ground, linkWork, nowMs }: LinkTaintInputs): LinkTaints {
   if (ground.view.host.kind !== "Read") return before;
-  const nowMs = Date.parse(nowIso);
   const after = new Map<Address, LinkTaint>();
   for (const owner of new Set([...before.keys(), ...linkWork.failures.keys()])) {
     const slot = ground.slots.get(owner);
@@ -71,7 +68,7 @@ function afterChange(known: LinkTaint, now: Circumstances): LinkTaint {
   const { under } = known;
   if (under === null) return known;
   const isOther = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
-  const isChanged = under.tsms !== now.tsms || isOther(under.driver, now.driver) || isOther(under.epoch, now.epoch);
+  const isChanged = isOther(under.tsms, now.tsms) || isOther(under.driver, now.driver) || isOther(under.epoch, now.epoch);
   return isChanged ? { ...known, count: 0 } : known;
 }
 
@@ -80,7 +77,8 @@ function afterFailure(known: LinkTaint | undefined, failure: LinkFailure | undef
   if (!isFailed(failure) || (known?.failureMs != null && failure.lastMs <= known.failureMs)) return known ?? null;
   const reason = failure.kind === "Authentication" ? "AuthenticationFailed" : "LinkFailed";
   if (known !== undefined && isStanding(known, nowMs)) return { ...known, reason, failureMs: failure.lastMs };
-  return { reason, sinceMs: nowMs, count: (known?.count ?? 0) + 1, failureMs: failure.lastMs, under: null };
+  // In whole seconds, as slices have it: the next process begins with the same.
+  return { reason, sinceMs: Math.floor(nowMs / 1_000) * 1_000, count: (known?.count ?? 0) + 1, failureMs: failure.lastMs, under: null };
 }
 
 function circumstancesOf({ slots, functions, onSlot, units }: Ground, owner: Address): Circumstances {
@@ -91,7 +89,7 @@ function circumstancesOf({ slots, functions, onSlot, units }: Ground, owner: Add
 
 /** What cannot be told now is as it was. */
 function merged(now: Circumstances, before: Circumstances | null): Circumstances {
-  return { tsms: now.tsms, driver: now.driver ?? before?.driver ?? null, epoch: now.epoch ?? before?.epoch ?? null };
+  return { tsms: now.tsms ?? before?.tsms ?? null, driver: now.driver ?? before?.driver ?? null, epoch: now.epoch ?? before?.epoch ?? null };
 }
 
 function staysMs(count: number): number {
@@ -107,38 +105,24 @@ function isStanding(taint: LinkTaint, nowMs: number): boolean {
 }
 
 /** The taint of every function of the slot; null when there is none now. */
-export function linkTaintOf(taints: LinkTaints, owner: Address, nowIso: string): DeviceTaint | null {
+export function linkTaintOf(taints: LinkTaints, owner: Address, nowMs: number): DeviceTaint | null {
   const taint = taints.get(owner);
-  if (taint === undefined || !isStanding(taint, Date.parse(nowIso))) return null;
-  return { key: LINK_FAILED_TAINT, value: taint.reason, effect: "NoSchedule", timeAdded: new Date(taint.sinceMs).toISOString() };
+  if (taint === undefined || !isStanding(taint, nowMs)) return null;
+  return { key: LINK_FAILED_TAINT, value: taint.reason, effect: "NoSchedule", timeAdded: iso(taint.sinceMs) };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 /** When the next one ends by itself (wall, ms); null: none does. */
-export function nextLinkTaintEnd(taints: LinkTaints, nowIso: string): number | null {
-  const nowMs = Date.parse(nowIso);
+export function nextLinkTaintEnd(taints: LinkTaints, nowMs: number): number | null {
   const ends = [...taints.values()].filter((taint) => isStanding(taint, nowMs)).map(endOf);
   return ends.length === 0 ? null : Math.min(...ends);
 }
 
-/**
- * What the slices say after a restart, for the first pass that has seen both the host and them. How many failures there were they do not say: as few as
- * are enough for a taint that has not ended yet. So it ends, at the latest, when it is twice as old as now.
- */
-export function adoptedLinkTaints(listed: readonly ListedDevice[], { functions }: Pick<Ground, "functions">, nowIso: string): LinkTaints {
-  const nowMs = Date.parse(nowIso);
-  const adopted = new Map<Address, LinkTaint>();
-  for (const { address, taints } of listed) {
-    const fn = functions.get(address);
-    const owner = fn ? slotOwnerOf(fn) : functionZeroOf(address);
-    for (const { value, timeAdded } of taints.filter(({ key }) => key === LINK_FAILED_TAINT)) {
-      const sinceMs = Math.min(Date.parse(timeAdded) || nowMs, nowMs, adopted.get(owner)?.sinceMs ?? nowMs);
-      adopted.set(owner, { reason: value, sinceMs, count: countFor(nowMs - sinceMs), failureMs: null, under: null });
-    }
-  }
-  return adopted;
-}
-
-function countFor(ageMs: number): number {
+/** As few failures as are enough for a taint that has not ended yet at that age. */
+export function leastFailures(ageMs: number): number {
   let count = 1;
   while (staysMs(count) <= ageMs && staysMs(count) < LONGEST_MS) count += 1;
   return count;
