@@ -72,6 +72,8 @@ export function createDra(parts: DraParts): AgentDra {
     publication: () => plugin.publication(),
     serve: () => plugin.serve(),
     list(pass, news) {
+      // What the slices of an earlier process say of failed links is read before anything is written over it.
+      if (news.memory.linkTaints.found === null) return;
       const verdicts = verdictsBy(pass, news);
       const { intent, memory } = news;
       const pools = poolsFrom({ node: dra.node, intent, ground: pass.ground, memory, verdicts, asked, nowIso: parts.nowIso() });

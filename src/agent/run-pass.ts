@@ -3,12 +3,14 @@
 /** The pass: observe, remember, decide, write down, list, report. Any wake-up leads to the same one. */
 import type { IntentView } from "../cluster/port.ts";
 import { type Accounting, accountingOf } from "../domain/accounting.ts";
+import { nextLinkTaintEnd } from "../domain/dra/link-taints.ts";
 import type { Ground } from "../domain/ground.ts";
 import { accountedNames } from "../domain/holds.ts";
 import { proofsOf } from "../domain/memory.ts";
 import { rationedSlots } from "../domain/ration.ts";
 import type { AgentStatus, ReadStatus } from "../domain/status.ts";
 import type { DevicePluginPort } from "../kubelet/port.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { RunAgain } from "../runtime/jobs.ts";
 import { keepAdopted, specsToKeep } from "./adopt.ts";
 import type { AgentDra } from "./dra.ts";
@@ -70,7 +72,7 @@ export function createPassRun(parts: PassParts): () => Promise<RunAgain | undefi
     if (mustSync) parts.wakeSpecs();
     if (specs.inPlace().problem !== "" || proofProblem !== "") return { afterMs: WRITE_AGAIN_MS };
     if (overtaken !== "" || mustSync) return { afterMs: OVERTAKEN_LOOK_MS };
-    return nextLook(pass, ports.clock.nowMs(), state);
+    return nextLook(pass, ports.clock, state);
   };
 
   return async () => {
@@ -161,11 +163,14 @@ function accountOf({ ground }: { readonly ground: Ground }, { memory }: Pick<Age
   return accountingOf(ground, accountedNames(memory)).kind;
 }
 
-function nextLook(pass: Pass, nowMs: number, { answers, memory }: AgentState): RunAgain | undefined {
+function nextLook(pass: Pass, clock: Clock, { answers, memory }: AgentState): RunAgain | undefined {
+  const [nowMs, wallMs] = [clock.nowMs(), clock.wallMs()];
   const { podResources } = pass.ground.view;
   const holders = holderPollMs({ answers, memory, ground: pass.ground, podResources, nowMs });
   const account = accountOf(pass, { memory });
   const checkpointMs = account === "Behind" || account === "Ending" ? CHECKPOINT_LOOK_MS : null;
-  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory), checkpointMs].filter((ms) => ms !== null);
+  const taintEnd = nextLinkTaintEnd(memory.linkTaints.known, wallMs);
+  const taintMs = taintEnd === null ? null : taintEnd - wallMs;
+  const due = [wakeAfterMs(pass, nowMs), holders, linkPollMs(memory), checkpointMs, taintMs].filter((ms) => ms !== null);
   return due.length === 0 ? undefined : { afterMs: Math.min(...due) };
 }

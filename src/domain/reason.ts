@@ -72,8 +72,10 @@ export const DEVICE_REASONS = {
   NoTsm: "the spec says that this agent secures links, and no link TSM is on the host (/sys/class/tsm): load one, or set spec.link.enable to Never",
   TsmAmbiguous:
     "the spec says that this agent secures links, and the host has several link TSMs: leave one loaded, or set spec.link.enable to External",
-  AuthenticationFailed: "the device did not prove what it is when its link was to be secured; it is tried again after five minutes",
-  LinkFailed: "the device's link could not be secured or released, three times; the message has the error; it is tried again",
+  AuthenticationFailed:
+    "the device did not prove what it is when its link was to be secured; it is tried again after five minutes, for a new claim (DRA) after ten and then twice as long each time",
+  LinkFailed:
+    "the device's link could not be secured or released, three times; the message has the error; it is tried again, for a new claim (DRA) after ten minutes and then twice as long each time",
   RepairBlocked:
     "the link was lost or does not cover the device, and cannot be connected again while another function of the slot is in use; the message names who has it",
   LinkBroken:

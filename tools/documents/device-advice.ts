@@ -58,7 +58,8 @@ export const DEVICE_ADVICE: Readonly<Record<DeviceReason, string>> = {
     "unload all link TSMs but one, or write `link: {enable: External}` and let the program that knows which one to use write `tsm/connect`.",
   AuthenticationFailed:
     "look at the TSM's messages in the kernel log: the device's certificates or measurements were refused. Update the device's firmware or the TSM's " +
-    "trust anchors. The agent tries again five minutes after the last attempt; other devices go on.",
+    "trust anchors. The agent tries again five minutes after the last attempt; other devices go on. A device of DRA keeps the taint `teeio.dev/link-failed` for ten " +
+    "minutes, and twice as long after each failure that follows, up to six hours: to end it at once, plug the device in anew or load the TSM anew.",
   LinkFailed:
     "read the message: it has the kernel's error. `EROFS` or `EACCES when opening it`: give the agent a writable `/sys` (the chart's " +
     "`agent.devices.write`). `ENXIO`: the TSM does not take this device. Otherwise look in the kernel log.",

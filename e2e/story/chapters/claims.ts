@@ -182,7 +182,11 @@ export function tellOfClaims(onStage: () => Stage): void {
     expect(failed?.status?.devices?.[0]?.conditions).toMatchObject([{ status: "True", reason: "AuthenticationFailed" }]);
     await stage.cluster.kubectl(["delete", "pod", "refused", "--wait=true"]);
     await stage.cluster.kubectl(["delete", "resourceclaim", "three"]);
-    await untilSliced(stage, "n1", "without the device that failed", (seen) => seen.length === 2 && seen.every(isFree));
+    const sliced = await untilSliced(stage, "n1", "two devices without a taint", (seen) => seen.length === 3 && seen.filter(isFree).length === 2);
+    expect(sliced.find((one) => !isFree(one))).toMatchObject({
+      name: draDeviceName(bad),
+      taints: ["teeio.dev/link-failed=AuthenticationFailed:NoSchedule"],
+    });
     await stage.cluster.apply(claimOf("four"), podOf("moved", "four"));
     await untilPod(stage, "moved", { what: "running", holds: isRunning });
     const status = await untilStatus(stage, "n1", {

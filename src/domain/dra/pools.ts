@@ -11,6 +11,7 @@ import type { Verdict } from "../gate/inputs.ts";
 import type { Ground } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import type { Memory } from "../memory.ts";
+import type { DeviceReason } from "../reason.ts";
 import { slotOwnerOf } from "../slot.ts";
 import { attributesOf, PCI_ADDRESS } from "./attributes.ts";
 import { claimedDevices, listedDevices } from "./holds.ts";
@@ -73,23 +74,39 @@ function poolOf(node: string, fn: PciFunction | undefined, listed: ListedDevice 
 
 /** Null: it is not listed. */
 function taintsOf(
-  { address, offered, reason, resource }: Verdict,
-  { memory, nowIso }: PoolInputs,
+  verdict: Verdict,
+  { ground, memory, nowIso }: PoolInputs,
   {
     isClaimed,
     before,
     areTaintsDropped,
   }: { readonly isClaimed: boolean; readonly before: readonly DeviceTaint[]; readonly areTaintsDropped: boolean },
 ): readonly DeviceTaint[] | null {
+  const { address, offered, reason, resource } = verdict;
   const isDras = resource?.ledger === "DRA";
-  if (isDras && offered) return [];
+  const fn = ground.functions.get(address);
+  const failed = memory.linkTaints.standing.get(fn === undefined ? address : slotOwnerOf(fn));
+  if (isDras && offered) return failed === undefined ? [] : [failed];
+  // Free or not, so that the taint is there for the agent that comes next.
+  if (isDras && failed !== undefined && !areTaintsDropped && isOpenButForLink(verdict)) return [failed];
   const isHeld = memory.holds.get(address)?.resource === DRA_DRIVER;
   // Where the API server keeps no taints, what nobody is allocated would be free to a scheduler.
   if (!isClaimed && (!isHeld || areTaintsDropped)) return null;
   const value = offered ? "LedgerSwitching" : reason;
-  const key = reason === "AuthenticationFailed" || reason === "LinkFailed" ? LINK_FAILED_TAINT : WITHHELD_TAINT;
+  const key = isLinkFailed(reason) ? LINK_FAILED_TAINT : WITHHELD_TAINT;
   const since = before.find((one) => one.key === key && one.value === value);
-  return [{ key, value, effect: "NoSchedule", timeAdded: since?.timeAdded ?? nowIso }];
+  const taint: DeviceTaint = { key, value, effect: "NoSchedule", timeAdded: since?.timeAdded ?? nowIso };
+  if (failed === undefined) return [taint];
+  return key === LINK_FAILED_TAINT ? [failed] : [taint, failed];
+}
+
+/** Nothing else is wrong with it than that its link could not be secured. */
+function isOpenButForLink({ reason, rules }: Verdict): boolean {
+  return isLinkFailed(reason) && rules.every((rule) => rule.passed || isLinkFailed(rule.reason));
+}
+
+function isLinkFailed(reason: DeviceReason): boolean {
+  return reason === "AuthenticationFailed" || reason === "LinkFailed";
 }
 
 function deviceOf(

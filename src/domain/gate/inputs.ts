@@ -42,6 +42,7 @@ export interface GateInputs {
     | "resources"
     | "taken"
     | "linkWork"
+    | "linkTaints"
     | "carried"
     | "withoutStream"
     | "bindWork"

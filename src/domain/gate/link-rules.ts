@@ -3,12 +3,14 @@
 /** The gate's rules about the link of a device's slot, in order: what keeps a device from being offered, and what a start waits for. */
 import { requesterIdOf } from "../address.ts";
 import type { TsmRead } from "../device.ts";
+import type { DeviceTaint } from "../dra/pool.ts";
 import type { Hold } from "../holds.ts";
 import { atMostThree } from "../link-names.ts";
 import { isFailed, type LinkFailure } from "../links/error.ts";
 import { streamsText, withoutStreamLeft } from "../links/streams.ts";
 import { isCoverable, isCovered } from "../links/use.ts";
 import type { Facts, Purpose, Rule } from "./inputs.ts";
+import { isOfAsking } from "./ledger-rules.ts";
 import { because, hexRid, linkText, rangeText, TSM_TEXT } from "./texts.ts";
 
 export const LINK_RULES: readonly Rule[] = [
@@ -60,12 +62,12 @@ export const LINK_RULES: readonly Rule[] = [
   },
   {
     reason: "AuthenticationFailed",
-    passes: (facts) => failureOf(facts)?.kind !== "Authentication",
+    passes: (facts) => failedAs(facts) !== "AuthenticationFailed",
     read: failureText,
   },
   {
     reason: "LinkFailed",
-    passes: (facts) => failureOf(facts) === null || failureOf(facts)?.kind === "Authentication",
+    passes: (facts) => failedAs(facts) !== "LinkFailed",
     read: failureText,
   },
   {
@@ -93,6 +95,13 @@ export const LINK_RULES: readonly Rule[] = [
     },
   },
 ];
+
+/** No link is tried for a new claim while the device is kept from it, nor before it is known whether it is. */
+export const LINK_TAINTED: Rule = {
+  reason: "LinkFailed",
+  passes: (facts) => facts.memory.linkTaints.isAdopted && taintOf(facts) === null,
+  read: (facts) => (facts.memory.linkTaints.isAdopted ? failureText(facts) : "whether its link failed before the agent's start is not read yet"),
+};
 
 /** A start waits for it, too: it is put right when a stream is freed. */
 export const NO_STREAM_LEFT: Rule = {
@@ -154,7 +163,23 @@ function failureOf({ intent, slot, memory }: Facts): LinkFailure | null {
   return isFailed(failure) ? failure : null;
 }
 
+/** By the failures that are known, or by the one for which new claims are kept from the device. */
+function failedAs(facts: Facts): "AuthenticationFailed" | "LinkFailed" | null {
+  const [failure, taint] = [failureOf(facts), taintOf(facts)];
+  if (failure === null && taint === null) return null;
+  return failure?.kind === "Authentication" || (failure === null && taint?.value === "AuthenticationFailed") ? "AuthenticationFailed" : "LinkFailed";
+}
+
+/** What keeps the next claim from a device whose link could not be secured. Who has been given it waits for its repair by the failures alone. */
+function taintOf(facts: Facts): DeviceTaint | null {
+  const { intent, resource, slot, purpose, hold, memory } = facts;
+  if (intent?.link.enable !== "OnPrepare" || resource?.ledger !== "DRA" || slot === null) return null;
+  const isItsOwn = purpose === "Prepare" ? isOfAsking(facts) : isGiven(hold);
+  return isItsOwn ? null : (memory.linkTaints.standing.get(slot.owner) ?? null);
+}
+
 function failureText(facts: Facts): string {
-  const failure = failureOf(facts);
-  return failure === null ? "no write of its link has failed for good" : `${failure.count} attempts, the last: ${failure.problem}`;
+  const [failure, taint] = [failureOf(facts), taintOf(facts)];
+  if (failure !== null) return `${failure.count} attempts, the last: ${failure.problem}`;
+  return taint === null ? "no write of its link has failed for good" : `no claim is given it for a while, its link failed at ${taint.timeAdded}`;
 }

@@ -3,6 +3,7 @@
 /** Which of the gate's rules speak of what: questions that are asked without some of them. */
 import type { DeviceReason } from "../reason.ts";
 import type { Rule } from "./inputs.ts";
+import { LINK_TAINTED } from "./link-rules.ts";
 import { GATE_RULES } from "./rules.ts";
 
 /** What can be said of a device before the intent and its holders are known: it is there, its unit is trusted, its link is in order. */
@@ -50,6 +51,9 @@ export const RATION_RULES: readonly Rule[] = GATE_RULES.filter(
 
 /** What must hold before the link of a device that was given away is secured: all but what is wrong until it is. */
 export const SECURE_RULES: readonly Rule[] = GATE_RULES.filter(({ reason }) => !OF_THE_LINK.has(reason));
+
+/** The same for a claim that is told how it went, and whose pod goes elsewhere then: what has just failed is not tried for it. */
+export const SECURE_FOR_NEW_CLAIM_RULES: readonly Rule[] = [...SECURE_RULES, LINK_TAINTED];
 
 /** What a start waits for: this agent, or another program, is about to put it right. */
 export const WAITED_FOR: ReadonlySet<DeviceReason> = new Set<DeviceReason>([

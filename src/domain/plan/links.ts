@@ -9,10 +9,12 @@
  *                            └── Disconnect (repair) ◄──┘
  */
 import type { Address, PciFunction } from "../device.ts";
-import { claimsOf } from "../dra/holds.ts";
+import type { NodeClaim } from "../dra/claim.ts";
+import { addressOf, claimsOf } from "../dra/holds.ts";
+import { LINK_SECURED } from "../dra/names.ts";
 import { gateInputsOn } from "../gate/basis.ts";
 import { judge } from "../gate/gate.ts";
-import { SECURE_RULES } from "../gate/rule-sets.ts";
+import { SECURE_FOR_NEW_CLAIM_RULES, SECURE_RULES } from "../gate/rule-sets.ts";
 import { type Ground, inSlot } from "../ground.ts";
 import type { Intent } from "../intent.ts";
 import { settledAtMs } from "../kubelet-settling.ts";
@@ -104,7 +106,7 @@ function refusalOf({ slot, ground, memory, intent, onSlot, wanting }: SlotFacts)
   const verdicts = wanting.map(({ address }) => {
     const [claim] = claimsOf(ground.view, address);
     const inputs = claim === undefined ? start : gateInputsOn({ ...basis, claim: claim.uid }, "Prepare");
-    return judge(inputs(address, inSlot(ground, address)), SECURE_RULES);
+    return judge(inputs(address, inSlot(ground, address)), claim !== undefined && isTold(claim, address) ? SECURE_FOR_NEW_CLAIM_RULES : SECURE_RULES);
   });
   const open = verdicts.find(({ offered }) => offered);
   if (open === undefined) return verdicts.map(({ address, reason, message }) => `${address}: ${reason}, ${message}`).join("; ");
@@ -115,6 +117,11 @@ function refusalOf({ slot, ground, memory, intent, onSlot, wanting }: SlotFacts)
   }
   // What is secured without proof that it was insecure after SETUP would be withheld for that.
   return memory.checkedLinks.has(linkKey(slot.owner, open.epoch ?? "")) ? null : "it has not been read insecure since SETUP";
+}
+
+/** Its pod is not bound yet. One that is bound has nowhere else to go: its link is tried every five minutes. */
+function isTold({ devices }: NodeClaim, address: Address): boolean {
+  return devices.some((device) => addressOf(device) === address && device.bindingConditions.includes(LINK_SECURED));
 }
 
 /** Null: there is nothing to repair, or nobody wants it. */

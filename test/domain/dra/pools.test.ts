@@ -10,7 +10,7 @@ import { groundFrom } from "../../../src/domain/ground.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
 import { verdictsFor } from "../../../src/domain/offer.ts";
 import type { Slot } from "../../../src/domain/slot.ts";
-import { aClaim, aDraView, aDriver, aFunction, aHost, aMemory, anIntent, aSlot, aView, GPU, INSTANCE } from "../../support/builders.ts";
+import { aClaim, aDraView, aDriver, aFunction, aHost, aMemory, anIntent, aSlot, aView, GPU, INSTANCE, linkTaints } from "../../support/builders.ts";
 
 const [A, A1, B] = ["0000:17:00.0", "0000:17:00.1", "0000:18:00.0"] as const;
 const NOW = "2026-01-01T00:00:09Z";
@@ -27,6 +27,8 @@ interface Given {
   readonly held?: readonly string[];
   readonly dropped?: readonly string[];
   readonly units?: Parameters<typeof aDriver>[0];
+  /** Reasons of taints of failed links, by owner. */
+  readonly failed?: Readonly<Record<string, string>>;
 }
 
 function pools(given: Given) {
@@ -39,6 +41,7 @@ function pools(given: Given) {
     held = [],
     dropped = [],
     asked = null,
+    failed = {},
     units,
   } = given;
   const fns = functions.map((fn) => aFunction({ hostBridge: "pci0000:16", ...fn }));
@@ -47,7 +50,12 @@ function pools(given: Given) {
   const host = aHost({ functions: fns, slots: owners.map((owner) => aSlot({ owner, hostBridge: "pci0000:16", ...slots[owner] })) });
   const ground = groundFrom(aView({ host: { kind: "Read", value: host }, driver: aDriver(units), dra }));
   const hold = { epoch: `${INSTANCE}/0x1`, resource: DRA_DRIVER, node: null, claim: "c-1", kubelet: null, pod: "", freeSinceMs: null };
-  const memory = aMemory({ isDraServed: true, holds: new Map(held.map((address) => [address, hold])), lastUnits: new Map() });
+  const memory = aMemory({
+    isDraServed: true,
+    holds: new Map(held.map((address) => [address, hold])),
+    lastUnits: new Map(),
+    linkTaints: linkTaints(failed),
+  });
   return poolsFrom({ node: "n1", intent, ground, memory, verdicts: verdictsFor(intent, ground, memory), asked, nowIso: NOW });
 }
 
@@ -77,6 +85,24 @@ describe("pools", () => {
         { address: A, taints: [{ key: "teeio.dev/withheld", value: "UnitNotTrusted", effect: "NoSchedule", timeAdded: NOW }] },
       ]);
     }
+  });
+
+  it("keep a device whose link failed, free or not, with the taint as it was added, unless something else is wrong with it", () => {
+    const failed = { [A]: "LinkFailed" };
+    const taint = { key: "teeio.dev/link-failed", value: "LinkFailed", effect: "NoSchedule", timeAdded: "2026-01-02T02:59:00Z" };
+    const virtual = { address: A1, functionType: "Virtual", physicalFunction: A } as const;
+    const given = { intent: IN_DRA("OnPrepare"), failed, functions: [virtual, { address: B }], slots: { [A]: { tsms: ["tsm0"] } } };
+    const taintsOf = (more: Given) => pools({ ...given, ...more }).flatMap(({ devices }) => devices.map(({ address, taints }) => [address, taints]));
+    for (const more of [{}, { claims: [claimOf(A1)] }, { held: [A1] }, { held: [A1], dropped: ["taints"] }])
+      expect(taintsOf(more)).toEqual([
+        [A1, [taint]],
+        [B, []],
+      ]);
+    // Where the API server keeps no taints it would be offered.
+    expect(taintsOf({ dropped: ["taints"] })).toEqual([[B, []]]);
+    expect(taintsOf({ functions: [{ ...virtual, vfioCdev: null }, { address: B }] })).toEqual([[B, []]]);
+    const lost = taintsOf({ units: [], held: [A1] });
+    expect(lost).toEqual([[A1, [{ key: "teeio.dev/withheld", value: "UnitNotTrusted", effect: "NoSchedule", timeAdded: NOW }, taint]]]);
   });
 
   it("list what is held and not allocated no longer where the API server keeps no taints", () => {

@@ -18,7 +18,7 @@ import type { DeviceReason } from "../../../src/domain/reason.ts";
 import type { Link } from "../../../src/domain/slot.ts";
 import { NO_SPECS } from "../../../src/domain/specs.ts";
 import type { DriverView, Reading } from "../../../src/domain/view.ts";
-import { aDriver, aFunction, aMemory, anIntent, aSlot, aUnit, aView, INSTANCE, KUBELET, REG_BASE } from "../../support/builders.ts";
+import { aDriver, aFunction, aMemory, anIntent, aSlot, aUnit, aView, INSTANCE, KUBELET, linkTaints, REG_BASE } from "../../support/builders.ts";
 
 const EPOCH = `${INSTANCE}/0x1`;
 
@@ -84,10 +84,12 @@ const ADDRESS = "0000:17:00.0";
 const IN_DRA = {
   intent: anIntent({ resources: [{ name: "teeio.dev/gpu", ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }] }),
 };
+const LINKED_IN_DRA = { ...IN_DRA.intent, link: { enable: "OnPrepare" } } as const;
 const PREPARE = { ...IN_DRA, purpose: "Prepare", claim: "c-1", kubelet: null } as const;
 const servingDra = (memory: Partial<Memory> = {}): Memory => ({ ...aMemory(), ...memory, isDraServed: true });
 const ofClaim = (claim: string | null, epoch = EPOCH): Memory =>
   servingDra({ holds: new Map([[ADDRESS, { epoch, resource: DRA_DRIVER, node: NODE, claim, kubelet: null, pod: "", freeSinceMs: null }]]) });
+const tainted = (reason: string) => servingDra({ linkTaints: linkTaints({ [ADDRESS]: reason }) });
 
 const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["DeviceMissing", inputs({ fn: null, slot: null })],
@@ -130,6 +132,8 @@ const CASES: readonly (readonly [DeviceReason, GateInputs])[] = [
   ["TsmAmbiguous", inputs({ intent: ON_PREPARE, slot: aSlot({ tsms: ["tsm0", "tsm1"] }) })],
   ["AuthenticationFailed", inputs({ intent: ON_PREPARE, memory: aMemory({ linkWork: failedAs("Authentication", 1) }) })],
   ["LinkFailed", inputs({ intent: ON_PREPARE, memory: aMemory({ linkWork: failedAs("Other", 3) }) })],
+  ["AuthenticationFailed", inputs({ ...IN_DRA, intent: LINKED_IN_DRA, memory: tainted("AuthenticationFailed") })],
+  ["LinkFailed", inputs({ ...PREPARE, intent: LINKED_IN_DRA, memory: tainted("LinkFailed") })],
   ["RepairBlocked", inputs({ intent: ON_PREPARE, slot: aSlot({ link: lost }), memory: aMemory({ checkedLinks, linkWork: blockedRepair }) })],
   [
     "RepairBlocked",
@@ -258,6 +262,15 @@ describe("the gate", () => {
   it("does not hold an old failure against a link that is secured", () => {
     const memory = aMemory({ checkedLinks, linkWork: failedAs("Authentication", 3) });
     expect(judge(inputs({ intent: ON_PREPARE, slot: aSlot({ link: secured }), memory })).reason).toBe("Offered");
+  });
+
+  it("keeps no device with a failed link from who has it, nor one of a device plugin, nor one whose link is not asked for", () => {
+    const memory = { ...tainted("LinkFailed"), ...{ holds: ofClaim("c-1").holds } };
+    expect(judge(inputs({ ...IN_DRA, intent: LINKED_IN_DRA, memory })).reason).toBe("Offered");
+    expect(judge(inputs({ ...PREPARE, intent: LINKED_IN_DRA, memory })).reason).toBe("LinkNotSecured");
+    expect(judge(inputs({ ...PREPARE, claim: "c-2", intent: LINKED_IN_DRA, memory })).reason).toBe("LinkFailed");
+    expect(judge(inputs({ intent: ON_PREPARE, memory: tainted("LinkFailed") })).reason).toBe("Offered");
+    expect(judge(inputs({ ...IN_DRA, memory: tainted("LinkFailed") })).reason).toBe("Offered");
   });
 
   it("withholds no function of DRA for streams that a device plugin's functions of its slot may not have", () => {

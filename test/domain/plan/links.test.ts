@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import type { PciFunction } from "../../../src/domain/device.ts";
+import { linkTaintsOfStart } from "../../../src/domain/dra/link-taint-memory.ts";
+import { DRA_DRIVER } from "../../../src/domain/dra/names.ts";
 import { groundFrom } from "../../../src/domain/ground.ts";
 import type { Hold } from "../../../src/domain/holds.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
@@ -11,7 +13,22 @@ import { linkStepsOf, planLink, planLinks } from "../../../src/domain/plan/links
 import { linkKey } from "../../../src/domain/proofs.ts";
 import type { Link, Slot } from "../../../src/domain/slot.ts";
 import type { NodeView } from "../../../src/domain/view.ts";
-import { aDriver, aFunction, aHost, aMemory, anIntent, aSlot, aUnit, aView, GPU, INSTANCE, KUBELET } from "../../support/builders.ts";
+import {
+  aClaim,
+  aDraView,
+  aDriver,
+  aFunction,
+  aHost,
+  aMemory,
+  anIntent,
+  aSlot,
+  aUnit,
+  aView,
+  GPU,
+  INSTANCE,
+  KUBELET,
+  linkTaints,
+} from "../../support/builders.ts";
 
 const OWNER = "0000:17:00.0";
 const SECOND = "0000:17:00.1";
@@ -89,6 +106,22 @@ describe("a link that nobody has secured", () => {
     const verdict = plan({ ...given, memory: { holds, ...("memory" in given ? given.memory : {}) } } as Given);
     expect(verdict).toMatchObject({ step: null, message: expect.stringMatching(/./) });
     expect(verdict?.wakeAtMs).not.toBeNull();
+  });
+
+  it("is not tried for a new claim that is told so while its slot has a taint, nor before that is known; who has the device or is bound already waits", () => {
+    const resources = [{ name: GPU, ledger: "DRA", driver: { bind: "Keep" }, match: { vendors: ["10de"] } }] as const;
+    const tried = (linkTaints: Memory["linkTaints"], more: Partial<Memory> = {}, bindingConditions = ["teeio.dev/LinkSecured"]) => {
+      const [device] = aClaim().devices;
+      const claim = aClaim({ devices: device === undefined ? [] : [{ ...device, bindingConditions }] });
+      const view = { dra: aDraView({ claims: { kind: "Read", value: [claim] } }) };
+      return plan({ intent: { ...ON_PREPARE, resources }, memory: { isDraServed: true, linkTaints, ...more }, view })?.step ?? null;
+    };
+    expect(tried(linkTaints())).toEqual(CONNECT);
+    expect(tried(linkTaintsOfStart(new Set()))).toBeNull();
+    const failed = linkTaints({ [OWNER]: "LinkFailed" });
+    expect(tried(failed)).toBeNull();
+    expect(tried(failed, {}, [])).toEqual(CONNECT);
+    expect(tried(failed, { holds: new Map([[OWNER, { ...HELD, resource: DRA_DRIVER, claim: "c-1", kubelet: null }]]) })).toEqual(CONNECT);
   });
 
   it("is not secured by a reading that only stands, nor while it is written, nor by one of two TSMs", () => {
