@@ -32,6 +32,8 @@ export interface Ask {
   readonly count: number;
   readonly resource?: string;
   readonly adminAccess?: boolean;
+  /** Every taint. */
+  readonly tolerates?: boolean;
 }
 
 export interface StoredClaim extends ClaimRef {

@@ -39,7 +39,7 @@ function take(
   if (ask === undefined) return [];
   for (const { pool, device, key } of choices) {
     if (ask.resource !== undefined && device.attributes[RESOURCE_ATTRIBUTE] !== ask.resource) continue;
-    if (device.taints.length > 0) continue;
+    if (device.taints.length > 0 && ask.tolerates !== true) continue;
     const isAdmin = ask.adminAccess === true;
     if (!isAdmin && (state.taken.has(key) || !isCovered(device, state.left.get(pool.name) ?? 0))) continue;
     const left = isAdmin ? state.left : new Map(state.left).set(pool.name, (state.left.get(pool.name) ?? 0) - device.streams);

@@ -7,7 +7,7 @@ import { type DraWorldShape, PLAIN_DRA_WORLD } from "../models/dra-shape.ts";
 import { plainIntent, resourcesWith, specOf, type WorldShape } from "../models/shape.ts";
 import { advance, step, TWO_GPUS, UP } from "./scenario.ts";
 
-const RESOURCES = resourcesWith("Keep").map((rule, at) => (at === 0 ? { ...rule, ledger: "DRA" as const } : rule));
+export const RESOURCES = resourcesWith("Keep").map((rule, at) => (at === 0 ? { ...rule, ledger: "DRA" as const } : rule));
 export const DRA: Partial<WorldShape> = { dra: PLAIN_DRA_WORLD, spec: specOf(plainIntent({ resources: RESOURCES })) };
 export const LINKED: Partial<WorldShape> = {
   ...TWO_GPUS,

@@ -38,7 +38,7 @@ const GPUS_BY_DRA = resourcesWith("Keep")
   .map((rule) => ({ ...rule, ledger: "DRA" as const }));
 const ABOUT = { regBase: REG_BASES[0], isTeeCapable: true };
 const PHYSICAL = "0000:17:00.0";
-const VIRTUALS: Partial<WorldShape> = {
+export const VIRTUALS: Partial<WorldShape> = {
   ...LINKED,
   devices: [
     { ...ABOUT, address: PHYSICAL, vendor: NIC_VENDOR },

@@ -18,6 +18,7 @@ import { DRIVERS } from "./scenarios-drivers.ts";
 import { HANDS } from "./scenarios-hands.ts";
 import { HOLDS } from "./scenarios-holds.ts";
 import { HOSTS } from "./scenarios-hosts.ts";
+import { LINK_TAINTS } from "./scenarios-link-taints.ts";
 import { LINKS } from "./scenarios-links.ts";
 import { OFFERS } from "./scenarios-offer.ts";
 import { OWNERS } from "./scenarios-owner.ts";
@@ -45,6 +46,7 @@ const ALL: readonly Scenario[] = [
   ...CLAIMS,
   ...CLAIM_RULES,
   ...LATE_CLAIMS,
+  ...LINK_TAINTS,
 ];
 
 export const SCENARIOS: readonly Scenario[] = ALL.filter(({ needs = [] }) => needs.every(has));

@@ -58,6 +58,7 @@ function addPod({ api }: DraWorld, { word, at: count = 1 }: Args): boolean {
   const uids: Readonly<Record<string, () => string>> = {
     parameters: () => api.addClaim(asks, { owner: `uid-of-${name}`, parameters: ["spec.devices.config[0]"] }).uid,
     admin: () => api.addClaim([{ ...ask, adminAccess: true }], { owner: `uid-of-${name}` }).uid,
+    tolerant: () => api.addClaim([{ ...ask, tolerates: true }], { owner: `uid-of-${name}` }).uid,
     template: () => api.addClaim(asks, { owner: `uid-of-${name}` }).uid,
     named: () => api.addClaim(asks).uid,
     shared: () => shared ?? "",
