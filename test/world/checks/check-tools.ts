@@ -24,6 +24,8 @@ export const CHECKS = [
   "listed",
   "allocate",
   "preStart",
+  "prepare",
+  "claimFiles",
   "audit",
   "rest",
 ] as const;

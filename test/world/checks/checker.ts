@@ -133,6 +133,7 @@ export class Checker implements Witness<AgentProcess> {
   prepared(process: AgentProcess, yes: PreparedYes): void {
     const { dra } = this.#world;
     if (dra === null) return;
+    this.checked.prepare += 1;
     checkPrepare({ tools: this.#tools, process, yes, folder: dra.folder, api: dra.api });
     for (const { device } of yes.given) this.#answeredMs.set(addressOfDraDevice(device) ?? device, this.#world.time.nowMs);
   }

@@ -62,7 +62,10 @@ export class OverdueChecks {
       checked.specs += 1;
       this.#judge({ name: `CDI spec of ${resource}`, id }, [...against(process, id, resource), ...wrong]);
     }
-    for (const { name, id, against: wrong } of this.#claimFiles()) this.#judge({ name, id }, wrong);
+    for (const { name, id, against: wrong } of this.#claimFiles()) {
+      checked.claimFiles += 1;
+      this.#judge({ name, id }, wrong);
+    }
   }
 
   #judge({ name, id }: Place, against: readonly Objection[]): void {

@@ -49,6 +49,8 @@ export const DRA_POINTS = [
   "unprepare.answer",
   "dra.close",
 ] as const;
+/** Where an agent that serves DRA can wait. */
+export const ALL_POINTS = [...POINTS, ...DRA_POINTS] as const;
 export type Point = (typeof POINTS)[number] | (typeof DRA_POINTS)[number];
 
 interface Passage {

@@ -6,6 +6,7 @@ import { createDice } from "../life/dice.ts";
 import { World } from "../life/world.ts";
 import { randomShape, type WorldShape } from "../models/shape.ts";
 import { chooseStep, STEP_KINDS, type Step } from "../steps/steps.ts";
+import { DraSeen } from "./dra-seen.ts";
 import type { Tally } from "./tally.ts";
 
 export const STEPS_IN_A_HISTORY = 200;
@@ -50,6 +51,7 @@ export class Run {
   readonly world: World;
   readonly checker: Checker;
   readonly #tally: Tally | null;
+  readonly #dra = new DraSeen();
 
   constructor(shape: WorldShape, tally: Tally | null) {
     let checker: Checker | null = null;
@@ -100,6 +102,7 @@ export class Run {
         atRest();
       } else if (typeof step.flow === "number") await world.letThrough(step.flow);
       else await world.letThroughTo(step.flow);
+      if (this.#tally !== null) this.#dra.look(world);
     } catch (thrown) {
       checker.fatal(thrown);
     }
@@ -116,7 +119,7 @@ export class Run {
       }
     }
     const { crashes, module } = this.world;
-    this.#tally?.history({ crashes: [...crashes], faults: module.faultsTaken, checked: this.checker.checked });
+    this.#tally?.history({ crashes: [...crashes], faults: module.faultsTaken, checked: this.checker.checked, dra: this.#dra.counts });
     // Nothing of this world goes on in the next.
     this.world.killAgent();
   }

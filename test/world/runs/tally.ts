@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { POINTS } from "../life/turnstile.ts";
+import { DRA_POINTS, POINTS } from "../life/turnstile.ts";
 import { CHOSEN_KINDS, type Step, TIME_KINDS } from "../steps/steps.ts";
 import { FAULT_WORDS } from "../steps/steps-module.ts";
 import { has } from "./capabilities.ts";
+import { DRA_FLOORS } from "./dra-seen.ts";
 
 type Counts = Record<string, number>;
 
@@ -13,6 +14,8 @@ export interface TallyCounts {
   readonly crashes: Counts;
   readonly faults: Counts;
   readonly checks: Counts;
+  /** What claims and slices have been through (dra-seen.ts). */
+  readonly dra: Counts;
 }
 
 /** What one history has been through. */
@@ -20,7 +23,10 @@ export interface Seen {
   readonly crashes: readonly string[];
   readonly faults: readonly string[];
   readonly checked: Readonly<Record<string, number>>;
+  readonly dra: Readonly<Record<string, number>>;
 }
+
+const PARTS = ["steps", "crashes", "faults", "checks", "dra"] as const;
 
 /** What a run has seen: a kind of step, a place to crash or a fault that never came proves nothing about it. */
 export class Tally {
@@ -30,9 +36,10 @@ export class Tally {
     this.counts = {
       histories: 0,
       steps: zeros([...CHOSEN_KINDS, ...TIME_KINDS]),
-      crashes: zeros([...POINTS, "timer"]),
+      crashes: zeros([...POINTS, ...(has("claims") ? DRA_POINTS : []), "timer"]),
       faults: zeros(FAULT_WORDS),
       checks: {},
+      dra: has("claims") ? zeros(Object.keys(DRA_FLOORS)) : {},
     };
   }
 
@@ -45,24 +52,29 @@ export class Tally {
     for (const point of seen.crashes) add(this.counts.crashes, point, 1);
     for (const fault of seen.faults) add(this.counts.faults, fault, 1);
     for (const [name, count] of Object.entries(seen.checked)) add(this.counts.checks, name, count);
+    if (has("claims")) for (const [name, count] of Object.entries(seen.dra)) add(this.counts.dra, name, count);
   }
 
   /** Adds what another worker has counted. */
   add(other: TallyCounts): void {
     this.counts.histories += other.histories;
-    for (const part of ["steps", "crashes", "faults", "checks"] as const) {
+    for (const part of PARTS) {
       for (const [name, count] of Object.entries(other[part])) add(this.counts[part], name, count);
     }
   }
 
-  /** Kinds that never happened. */
+  /** Kinds that never happened, or less often than in as many histories. */
   missing(): readonly string[] {
-    const { steps, crashes, faults, checks } = this.counts;
-    return Object.entries({ steps, crashes, faults, checks }).flatMap(([part, counts]) =>
-      Object.entries(counts)
-        .filter(([name, count]) => count === 0 && !(part === "checks" && isOff(name)))
+    return PARTS.flatMap((part) =>
+      Object.entries(this.counts[part])
+        .filter(([name, count]) => count < this.#floor(part, name) && !(part === "checks" && isOff(name)))
         .map(([name]) => `${part}: ${name}`),
     );
+  }
+
+  #floor(part: (typeof PARTS)[number], name: string): number {
+    const floors: Readonly<Record<string, number>> = part === "dra" ? DRA_FLOORS : {};
+    return Math.max(1, Math.floor(((floors[name] ?? 0) * this.counts.histories) / 100));
   }
 
   lines(): readonly string[] {
@@ -79,6 +91,7 @@ export class Tally {
 
 /** A check that nothing calls for while its part of the world is off. */
 function isOff(check: string): boolean {
+  if (check === "prepare" || check === "claimFiles") return !has("claims");
   return (check === "specs" && !has("specContents")) || (check === "resolved" && !has("sandboxes"));
 }
 

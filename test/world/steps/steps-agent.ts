@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IntentView } from "../../../src/cluster/port.ts";
 import type { Intent } from "../../../src/domain/intent.ts";
-import { DRA_POINTS, POINTS, type Point } from "../life/turnstile.ts";
+import { ALL_POINTS, DRA_POINTS, POINTS, type Point } from "../life/turnstile.ts";
 import type { World } from "../life/world.ts";
 import { GPU, GPU_VENDOR, KEEP, NIC, NIC_VENDOR, plainIntent, RENAMED, specOf } from "../models/shape.ts";
 import type { Args, StepKind } from "./step.ts";
 
 /** Few calls of a history are among these: a crash there is chosen more often than by chance, or it would hardly ever be met. */
-const ALL_POINTS: readonly Point[] = [...POINTS, ...DRA_POINTS];
 const DRIVER_POINTS = ["driver.write", "driver.write.answer"] as const satisfies readonly Point[];
 
 /** The agent's own life, what the admin wants, and what the API server and the node's disk do to it. */
@@ -32,7 +31,10 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
   },
   crashAgentAt: {
     weight: ({ process, killAt, shape }) => (process === null || killAt !== null ? 0 : 6 * shape.unrest),
-    propose: ({ shape }, dice) => ({ word: dice.pick(shape.driverBind === "Vfio" && dice.chance(0.2) ? DRIVER_POINTS : POINTS) }),
+    propose: ({ shape, dra }, dice) => {
+      if (dra !== null && dice.chance(0.5)) return { word: dice.pick(DRA_POINTS) };
+      return { word: dice.pick(shape.driverBind === "Vfio" && dice.chance(0.2) ? DRIVER_POINTS : POINTS) };
+    },
     apply: (world, { word }) => {
       world.killAt = ALL_POINTS.find((point) => point === word) ?? null;
       return true;
@@ -40,7 +42,7 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
   },
   stall: {
     weight: ({ turnstile, shape }) => (turnstile.stalled === null ? 2 * shape.unrest : 20),
-    propose: ({ turnstile }, dice) => ({ word: turnstile.stalled === null ? dice.pick(POINTS) : "" }),
+    propose: ({ turnstile, dra }, dice) => ({ word: turnstile.stalled === null ? dice.pick(dra === null ? POINTS : ALL_POINTS) : "" }),
     apply: ({ turnstile }, { word }) => {
       turnstile.stalled = ALL_POINTS.find((point) => point === word) ?? null;
       return true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Dice } from "../life/dice.ts";
-import { POINTS } from "../life/turnstile.ts";
+import { ALL_POINTS, POINTS } from "../life/turnstile.ts";
 import type { World } from "../life/world.ts";
 import { has } from "../runs/capabilities.ts";
 import type { Flow, Step, StepKind } from "./step.ts";
@@ -47,7 +47,7 @@ export function chooseStep(world: World, dice: Dice): Step {
   const weights = KINDS.map(([, kind]) => kind.weight(world));
   const total = weights.reduce((sum, weight) => sum + weight, ADVANCE_WEIGHT + HOLD_WEIGHT);
   let left = dice.random() * total;
-  const flow: Flow = dice.chance(0.7) ? "rest" : dice.chance(0.3) ? dice.pick(POINTS) : dice.below(9);
+  const flow: Flow = dice.chance(0.7) ? "rest" : dice.chance(0.3) ? dice.pick(world.dra === null ? POINTS : ALL_POINTS) : dice.below(9);
   for (const [at, [kind, { propose }]] of KINDS.entries()) {
     left -= weights[at] ?? 0;
     if (left < 0) return { kind, args: propose(world, dice), flow };

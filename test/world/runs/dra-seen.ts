@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What a history has been through of DRA, looked for after each step: only what was there at the end of one is seen. */
+import { LINK_FAILED } from "../../../src/domain/dra/names.ts";
+import type { DraWorld } from "../life/dra-world.ts";
+import type { World } from "../life/world.ts";
+import { isOurs } from "../models/dra-objects.ts";
+
+/** How often a hundred histories must at least have met each. Half of what they do, so that other dice do not make it fail. */
+export const DRA_FLOORS = {
+  /** Pods whose container ran with devices of its claims. */
+  ran: 1,
+  /** Claims that kubelet had in its checkpoint, and has no more. */
+  unprepared: 1,
+  /** Claims that the agent said of that their link failed. */
+  linkFailed: 1,
+  /** Kubelet deleted slices of ours. */
+  wiped: 1,
+  /** Pools that were listed again after that. */
+  back: 1,
+  /** Devices that were in kubelet's list, and then free in a slice. */
+  toDra: 1,
+  toPlugin: 1,
+  voided: 1,
+  DeviceBusy: 1,
+  HeldByOrphan: 1,
+} as const;
+export type DraEvent = keyof typeof DRA_FLOORS;
+
+/** In kubelet's refusals of a pod. */
+const REFUSED: readonly DraEvent[] = ["DeviceBusy", "HeldByOrphan"];
+
+export class DraSeen {
+  readonly #seen: Readonly<Record<DraEvent, Set<string>>>;
+  readonly #known = new Set<string>();
+  readonly #lost = new Set<string>();
+  readonly #ledgers = new Map<string, "toDra" | "toPlugin">();
+  #pools: ReadonlySet<string> = new Set();
+  #wipes = 0;
+
+  constructor() {
+    const names = Object.keys(DRA_FLOORS) as DraEvent[];
+    this.#seen = Object.fromEntries(names.map((name) => [name, new Set<string>()])) as Record<DraEvent, Set<string>>;
+  }
+
+  get counts(): Readonly<Record<DraEvent, number>> {
+    return Object.fromEntries(Object.entries(this.#seen).map(([name, found]) => [name, found.size])) as Record<DraEvent, number>;
+  }
+
+  look(world: World): void {
+    const { dra, time } = world;
+    if (dra === null) return;
+    this.#lookAtClaims(dra);
+    this.#lookAtPools(dra);
+    for (const [address, ledger] of ledgersOf(world, dra)) {
+      const before = this.#ledgers.get(address);
+      this.#ledgers.set(address, ledger);
+      if (before !== undefined && before !== ledger) this.#seen[ledger].add(`${address} ${time.nowMs}`);
+    }
+  }
+
+  #lookAtClaims({ api, kubelet, folder }: DraWorld): void {
+    for (const pod of api.pods) {
+      if (pod.stage === "Running") this.#seen.ran.add(pod.uid);
+      for (const reason of REFUSED) if (pod.refusals.some((why) => why.includes(reason))) this.#seen[reason].add(pod.uid);
+    }
+    for (const { value } of api.claims.state.items.values()) {
+      const isFailed = value.conditions.some(({ conditions }) => conditions.some(({ type, status }) => type === LINK_FAILED && status === "True"));
+      if (isFailed) this.#seen.linkFailed.add(value.uid);
+    }
+    for (const { file } of folder.files.values()) if (file.isVoid) this.#seen.voided.add(file.uid);
+    for (const uid of this.#known) if (!kubelet.known.includes(uid)) this.#seen.unprepared.add(uid);
+    for (const uid of kubelet.known) this.#known.add(uid);
+  }
+
+  #lookAtPools({ api, kubelet }: DraWorld): void {
+    const pools = new Set([...api.pools.state.items].filter(([, { value }]) => isOurs(value)).map(([key]) => key));
+    const { length: wipes } = kubelet.wipedMs;
+    // Whoever is quick has it back within the same step.
+    const deleted = wipes > this.#wipes ? [...this.#pools] : [];
+    this.#wipes = wipes;
+    for (const key of deleted) {
+      this.#lost.add(key);
+      this.#seen.wiped.add(`${key} ${wipes}`);
+    }
+    for (const key of [...this.#lost].filter((one) => pools.has(one))) {
+      this.#lost.delete(key);
+      this.#seen.back.add(`${key} ${wipes}`);
+    }
+    this.#pools = pools;
+  }
+}
+
+/** In which ledger somebody may be given each device; nothing of those that nobody may. */
+function ledgersOf({ kubelet }: World, { api }: DraWorld): ReadonlyMap<string, "toDra" | "toPlugin"> {
+  const listed = [...kubelet.endpoints.keys()].flatMap((resource) => kubelet.healthy(resource));
+  const pools = [...api.pools.state.items.values()].map(({ value }) => value).filter(isOurs);
+  const open = pools.flatMap(({ pool }) => pool.devices).filter(({ taints }) => taints.length === 0);
+  return new Map([...listed.map((id) => [id, "toPlugin"] as const), ...open.map(({ address }) => [address, "toDra"] as const)]);
+}
