@@ -138,6 +138,7 @@ function heal(world: World): void {
   if (world.dra !== null) world.dra.api.isRefusing = false;
   world.dra?.folder.damaged.clear();
   world.dra?.api.drops.clear();
+  world.dra?.api.dropsChanged();
   world.owner?.loadDriver();
 }
 

@@ -73,8 +73,22 @@ test("dropped fields are told, and are no reason to write again", async () => {
   await stage.pass(10_000);
   expect(stage.api.pools.state.revision).toBe(revision);
   expect(slices.current()).toMatchObject({
-    value: { dropped: ["consumesCounters", "sharedCounters", "taints"], listed: [{ taints: [], streams: 0 }], asPublished: true },
+    value: { dropped: ["sharedCounters", "taints"], listed: [{ taints: [], streams: 0 }], asPublished: true },
   });
+});
+
+test("a dropped field is known until it is kept, or until the slices are listed anew: that nothing asks for it says nothing", async () => {
+  const stage = new DraStage({ drops: ["taints"] });
+  const { slices } = stage.agent();
+  slices.publish([poolOf([deviceOf(FIRST, { taints: [LINK_FAILED_TAINT] })])]);
+  await stage.pass(1_000);
+  slices.publish([]);
+  await stage.pass(1_000);
+  expect(slices.current()).toMatchObject({ value: { dropped: ["taints"], listed: [], asPublished: true } });
+  stage.api.drops.clear();
+  stage.api.dropsChanged();
+  await stage.pass(1_000);
+  expect(slices.current()).toMatchObject({ value: { dropped: [] } });
 });
 
 test("what cannot be written is said, and tried again; slices of another driver are told apart", async () => {

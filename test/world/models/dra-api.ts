@@ -58,6 +58,11 @@ export class DraApi {
     this.claims.reachChanged();
   }
 
+  /** To be called after `drops` has changed: another version of the API server runs, and is listed anew. */
+  dropsChanged(): void {
+    this.reachChanged();
+  }
+
   /** Some watch of the agent's shows nothing new. */
   get isHeld(): boolean {
     return this.watches !== null && (this.watches.slices.isHeld || this.watches.claims.isHeld);

@@ -7,7 +7,7 @@ import type { Reading } from "../../../src/domain/view.ts";
 import { AppError, isAppError, messageOf } from "../../../src/runtime/errors.ts";
 import type { Turnstile } from "../life/turnstile.ts";
 import type { DraApi } from "./dra-api.ts";
-import { isOurs, keptOf, listedOf, lostOf, type StoredPool } from "./dra-objects.ts";
+import { DROPPABLE, type Droppable, isOurs, keptOf, listedOf, lostOf, type StoredPool } from "./dra-objects.ts";
 import type { Kept, Watch } from "./dra-stored.ts";
 
 /** After a write that failed. */
@@ -29,6 +29,8 @@ export class NodeSlices implements SlicesPort {
   #wanted: readonly Pool[] | null = null;
   /** Devices of earlier pools of which a write may be without an answer. */
   #before: readonly string[] = [];
+  /** Fields that an answer has shown not to be kept, until one shows them kept or the slices are listed anew: what was not sent says nothing. */
+  #dropped: ReadonlySet<string> = new Set();
   #isWriting = false;
   #problem = "";
 
@@ -37,6 +39,11 @@ export class NodeSlices implements SlicesPort {
     this.#from = { process, turnstile };
     this.watch = api.pools.watch(process, api.slicesLagMs);
     this.watch.onChange(() => {
+      this.#tell();
+      this.#work();
+    });
+    this.watch.onList(() => {
+      this.#dropped = new Set();
       this.#tell();
       this.#work();
     });
@@ -59,7 +66,7 @@ export class NodeSlices implements SlicesPort {
       listed: pools.filter(isOurs).flatMap(listedOf),
       asked: [...new Set([...addressesOf(this.#wanted), ...(this.#isWriting ? this.#before : [])])].sort(),
       foreign: pools.filter((one) => !isOurs(one)).flatMap(foreignIn),
-      dropped: lostOf(this.#wanted ?? [], this.#api.drops),
+      dropped: [...this.#dropped].sort(),
       withdrawn: poolsProblem(this.#wanted ?? []),
       asPublished: this.#wanted !== null && !this.#isWriting && this.#next() === null,
       problem: this.#problem,
@@ -83,7 +90,9 @@ export class NodeSlices implements SlicesPort {
 
   /** The first thing to write; null: nothing, or it is not known yet what there is. */
   #next(): Write | null {
-    const { node, drops } = this.#api;
+    const { node } = this.#api;
+    // What is known to be dropped is left out.
+    const drops = this.#known();
     const seen = this.#seen()?.filter(({ value }) => isOurs(value)) ?? null;
     if (this.#wanted === null || seen === null) return null;
     const gone = seen.find(({ value }) => !this.#wanted?.some(({ name }) => name === value.pool.name));
@@ -110,6 +119,7 @@ export class NodeSlices implements SlicesPort {
       .request(this.#from, "slices.write", "slices.write.answer", () => this.#store(write))
       .then(
         ({ kept, revision }) => {
+          if (write.next !== null) this.#noteDropped(write.next.pool);
           this.watch.answered(keyOf(write.name), kept, revision);
           ended("");
         },
@@ -122,13 +132,23 @@ export class NodeSlices implements SlicesPort {
       );
   }
 
+  /** As the agent knows them. */
+  #known(): ReadonlySet<Droppable> {
+    return new Set(DROPPABLE.filter((field) => this.#dropped.has(field) || (field === "consumesCounters" && this.#dropped.has("sharedCounters"))));
+  }
+
+  #noteDropped(sent: Pool): void {
+    const all = lostOf([sent], new Set(DROPPABLE));
+    this.#dropped = new Set([...[...this.#dropped].filter((field) => !all.includes(field)), ...lostOf([sent], this.#api.drops)]);
+  }
+
   /** By the resource version that was seen: what somebody else wrote or deleted meanwhile is a conflict. */
   #store({ name, seen, next }: Write): { readonly kept: Kept<StoredPool> | null; readonly revision: number } {
-    const { pools, isRefusing } = this.#api;
+    const { pools, isRefusing, drops } = this.#api;
     if (isRefusing) throw new AppError("API_REFUSED", "resourceslices is forbidden");
     const now = pools.get(keyOf(name));
     if (now?.revision !== seen?.revision) throw new AppError("API_REFUSED", "409: the object has been modified");
-    const kept = next === null ? null : pools.put(keyOf(name), next);
+    const kept = next === null ? null : pools.put(keyOf(name), { ...next, pool: keptOf(next.pool, drops) });
     if (next === null) pools.delete(keyOf(name));
     return { kept, revision: pools.state.revision };
   }

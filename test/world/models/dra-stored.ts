@@ -82,6 +82,7 @@ export class Watch<T> {
   readonly owner: number;
   readonly #parts: WatchParts<T>;
   readonly #listeners = new Set<() => void>();
+  readonly #listListeners = new Set<() => void>();
   /** Answers to its own writes that are newer than what the watch has shown; null: deleted. */
   readonly #answers = new Map<string, { readonly revision: number; readonly kept: Kept<T> | null }>();
   #seen: Snapshot<T> | null = null;
@@ -113,6 +114,11 @@ export class Watch<T> {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** A whole new list has come, after its start or a broken connection. */
+  onList(listener: () => void): void {
+    this.#listListeners.add(listener);
+  }
+
   /** Its own write of `key` was answered with `kept`; null: it deleted it, at `revision`. */
   answered(key: string, kept: Kept<T> | null, revision: number): void {
     if (this.#seen !== null && revision > this.#seen.revision) this.#answers.set(key, { revision, kept });
@@ -131,7 +137,10 @@ export class Watch<T> {
       const newest = this.#parts.newest();
       const { problem } = this;
       this.problem = newest === null ? "connection refused" : "";
-      if (newest !== null && !this.isHeld) this.#show(newest);
+      if (newest !== null && !this.isHeld) {
+        this.#show(newest);
+        for (const listener of [...this.#listListeners]) listener();
+      }
       if (problem !== this.problem) this.#tell();
     });
   }

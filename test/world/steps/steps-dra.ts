@@ -208,6 +208,7 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
         const field = DROPPABLE.find((one) => one === word) ?? "taints";
         if (api.drops.size > 0) api.drops.clear();
         else api.drops.add(field);
+        api.dropsChanged();
         return true;
       },
       DROPPABLE,
