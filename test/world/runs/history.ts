@@ -79,6 +79,7 @@ export class Run {
     const isPods = word?.startsWith("pod-") ?? false;
     if (isPods && !this.world.api.pods.some((pod) => pod.name === word && pod.isAlive)) return false;
     if (step.kind === "createPod" && this.world.api.pods.length > 0) return false;
+    if (step.kind === "createClaimPod" && this.world.dra?.api.pods.some(({ isUsing }) => isUsing)) return false;
     if (step.kind === "secureLink" && this.world.host.functions[0]?.link.value !== "Off") return false;
     if (step.kind === "setIntent" && this.world.api.spec.intent?.state === (word === "cleared" ? "Cleared" : "Trusted")) return false;
     return (STEP_KINDS[step.kind]?.weight(this.world) ?? 0) > 0;

@@ -118,7 +118,7 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
   /** Forced, while its VM does not end: kubelet unprepares what the VM has open. */
   abandonClaimVm: {
     ...onPod(
-      0,
+      1,
       ({ stage, isInApi }) => stage === "Running" && isInApi,
       (dra, pod) => {
         pod.isVmStuck = true;
@@ -130,7 +130,7 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
   },
   endClaimVm: {
     isScripted: true,
-    weight: () => 0,
+    weight: ({ dra }) => (dra?.api.pods.some(({ isVmStuck }) => isVmStuck) === true ? 1 : 0),
     propose: () => ({}),
     apply: ({ dra }, { word }) => dra?.api.pods.some((pod) => pod.name === word && dra.endVm(pod)) ?? false,
   },
