@@ -13,12 +13,12 @@ import type { Intent } from "../intent.ts";
 import type { Memory } from "../memory.ts";
 import type { DeviceReason } from "../reason.ts";
 import { slotOwnerOf } from "../slot.ts";
+import type { NodeView } from "../view.ts";
 import { attributesOf, PCI_ADDRESS } from "./attributes.ts";
-import { claimedDevices, listedDevices } from "./holds.ts";
+import { addressOf, claimedDevices, filesOfBoot, listedDevices } from "./holds.ts";
 import { DRA_DRIVER, LINK_FAILED_TAINT, poolName, WITHHELD_TAINT } from "./names.ts";
 import type { DeviceTaint, Pool, PoolDevice } from "./pool.ts";
 import { streamsOf, streamsTakenBy } from "./stream-counter.ts";
-import type { ListedDevice } from "./view.ts";
 
 export interface PoolInputs {
   readonly node: string;
@@ -37,15 +37,15 @@ export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
   const { node, ground } = inputs;
   const claimed = new Set(claimedDevices(ground.view).keys());
   const shown = listedDevices(ground.view);
-  const listed = new Map(shown.map((one) => [one.address, one]));
   const { dra } = ground.view;
   const areTaintsDropped = dra?.slices.kind === "Read" && dra.slices.value.dropped.includes("taints");
-  // Slices show a taint later than it is asked for: who looked before and who looked after would each put the time of its own in the other's place.
+  // Slices show what is asked for later: who looked before and who looked after would each put its own in the other's place, without end.
+  const places = placesOf(ground.view, inputs.asked ?? []);
   const last = inputs.asked?.flatMap(({ devices }) => devices) ?? shown;
   const tainted = new Map(last.map(({ address, taints }) => [address, taints]));
   const entries = inputs.verdicts.flatMap((verdict) => {
     const { address } = verdict;
-    const pool = poolOf(node, ground.functions.get(address), listed.get(address));
+    const pool = poolOf(node, ground.functions.get(address), places.get(address));
     const taints = taintsOf(verdict, inputs, { isClaimed: claimed.has(address), before: tainted.get(address) ?? [], areTaintsDropped });
     return pool === null || taints === null ? [] : [{ pool, verdict, taints }];
   });
@@ -66,9 +66,20 @@ export function poolsFrom(inputs: PoolInputs): readonly Pool[] {
     });
 }
 
+/** In which pool each device was: as claims have it, else as this process asked for last, else as slices show. */
+function placesOf(view: NodeView, asked: readonly Pool[]): ReadonlyMap<Address, string> {
+  const claims = view.dra?.claims.kind === "Read" ? view.dra.claims.value : [];
+  return new Map([
+    ...listedDevices(view).map(({ address, pool }) => [address, pool] as const),
+    ...asked.flatMap(({ name, devices }) => devices.map(({ address }) => [address, name] as const)),
+    ...filesOfBoot(view).flatMap(({ devices }) => devices.map(({ address, pool }) => [address, pool] as const)),
+    ...claims.flatMap(({ devices }) => devices.map((device) => [addressOf(device) ?? "", device.pool] as const)),
+  ]);
+}
+
 /** One that left the bus stays where it was; one whose host bridge is not known counts streams with nobody. */
-function poolOf(node: string, fn: PciFunction | undefined, listed: ListedDevice | undefined): string | null {
-  if (fn === undefined) return listed?.pool ?? null;
+function poolOf(node: string, fn: PciFunction | undefined, place: string | undefined): string | null {
+  if (fn === undefined) return place ?? null;
   return poolName(node, fn.hostBridge ?? "unknown");
 }
 

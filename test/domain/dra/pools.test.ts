@@ -137,6 +137,17 @@ describe("pools", () => {
       [B, ""],
     ]);
   });
+
+  it("keep one that left the bus where it was asked for last, whatever a look showed before that: two looks would take it out and put it back", () => {
+    const given = { functions: [{ address: B }], held: [A] };
+    const asked = pools({ ...given, listed: [{ address: A, pool: "n1/pci0000-16", taints: [], streams: 1 }] });
+    expect(pools({ ...given, listed: [], asked })).toEqual(asked);
+  });
+
+  it("keep an allocated device that left the bus while no agent ran in the pool of its allocation, whatever slices show", () => {
+    const [pool] = pools({ functions: [{ address: B }], held: [A], claims: [claimOf(A)] });
+    expect([pool?.name, pool?.devices.map(({ address }) => address)]).toEqual(["n1/pci0000-16", [A, B]]);
+  });
 });
 
 describe("IDE streams of a pool", () => {
