@@ -3,6 +3,7 @@
 /** What must be known over time to secure, repair and release links. Of this process: nothing of it outlives it, and the next one observes. Pure. */
 import type { Address } from "../device.ts";
 import type { Ground } from "../ground.ts";
+import type { Slot } from "../slot.ts";
 import { isForgotten, kindOf, type LinkFailure, type LinkWriteEnd, textOf } from "./error.ts";
 
 export type LinkWriteKind = "Connect" | "Disconnect";
@@ -113,7 +114,10 @@ export function linkWorkAfterLook(
 
 const NOT_SECURE = "a TSM is connected, and no stream of it is secure at both ends";
 
-/** A link that reads secure has no failures any more. One that was connected and does not is a failure: connecting it again and again helps nobody. */
+/**
+ * A link that reads secure with the device itself has no failures any more. One that was connected and does not is a failure: connecting it again and again
+ * helps nobody. Who manages the security of a device shows only while it is connected, and is forgotten when its link is released.
+ */
 function judgedAfterLook(
   work: LinkWork,
   { view: { nowMs }, slots }: Ground,
@@ -121,12 +125,20 @@ function judgedAfterLook(
 ): Pick<LinkWork, "failures" | "unread"> {
   const failures = new Map([...work.failures].filter(([owner, failure]) => isWanted(owner) || !isForgotten(failure, nowMs)));
   const unread = new Set(work.unread);
-  for (const { owner, link, linkRead } of slots.values()) {
+  for (const slot of slots.values()) {
+    const { owner, link, linkRead } = slot;
     if (linkRead.tsm !== "Read" || link.streamSecure === "Unknown") continue;
-    if (link.streamSecure === "Yes") failures.delete(owner);
+    const problem = problemOf(slot);
+    if (link.streamSecure === "Yes" && problem === "") failures.delete(owner);
     else if (unread.has(owner) && link.state === "Secure")
-      failures.set(owner, { kind: "Other", problem: NOT_SECURE, count: (failures.get(owner)?.count ?? 0) + 1, lastMs: nowMs });
+      failures.set(owner, { kind: "Other", problem, count: (failures.get(owner)?.count ?? 0) + 1, lastMs: nowMs });
     unread.delete(owner);
   }
   return { failures, unread };
+}
+
+/** Of a slot that is connected. */
+function problemOf({ owner, link, dsm }: Slot): string {
+  if (link.streamSecure !== "Yes") return NOT_SECURE;
+  return dsm === "" || dsm === owner ? "" : `tsm/dsm is ${dsm}: its security is managed by another function`;
 }

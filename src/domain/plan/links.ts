@@ -158,7 +158,8 @@ function release(facts: SlotFacts): LinkFinding {
   const { owner, link } = slot;
   const freeSinceMs = memory.linkWork.freeSince.get(owner);
   if (freeSinceMs === undefined || usesOfSlot(facts, owner).length > 0) return { ...AT_REST, wakeAtMs: null };
-  const failure = memory.linkWork.failures.get(owner);
+  // Of one that reads secure it was another function's to manage: that keeps it from being connected again, and not from being released.
+  const failure = link.streamSecure === "Yes" ? undefined : memory.linkWork.failures.get(owner);
   const dueMs = Math.max(settledAtMs(memory, ground.view.podResources, freeSinceMs), failure === undefined ? 0 : nextAttemptMs(failure));
   if (ground.view.nowMs < dueMs) return { ...AT_REST, wakeAtMs: dueMs };
   return { ...AT_REST, step: { kind: "Disconnect", owner, tsm: link.tsm, isRepair: false } };

@@ -290,6 +290,32 @@ describe("a link that is secured", () => {
   });
 });
 
+describe("a link whose security another function manages", () => {
+  const elsewhere = { link: SECURED, dsm: "0000:15:00.0" };
+  const seen = (memory: Partial<Memory>, slot: Partial<Slot>) => {
+    const { ground, memory: before, intent } = inputs({ slot, memory });
+    return remember(before, intent, ground);
+  };
+  const count = ({ linkWork }: Pick<Memory, "linkWork">): number => linkWork.failures.get(OWNER)?.count ?? 0;
+
+  it("has failed, once for each connect, and still when it was released: connected, it would only show the same again", () => {
+    const unread = new Set([OWNER]);
+    const once = seen(work({ unread }), elsewhere);
+    expect(once.linkWork.failures.get(OWNER)).toMatchObject({ kind: "Other", count: 1, problem: expect.stringContaining("0000:15:00.0") });
+    expect([count(seen(once, elsewhere)), count(seen(once, {}))]).toEqual([1, 1]);
+    expect(count(seen({ linkWork: { ...once.linkWork, unread } }, elsewhere))).toBe(2);
+    expect(count(seen(once, { ...elsewhere, dsm: OWNER }))).toBe(0);
+  });
+
+  it("is released all the same", () => {
+    const { nowMs } = inputs({}).ground.view;
+    const failures = new Map([[OWNER, { kind: "Other" as const, problem: "tsm/dsm", count: 3, lastMs: nowMs }]]);
+    const memory = work({ failures, freeSince: new Map([[OWNER, 0]]) });
+    expect(plan({ slot: elsewhere, memory })?.step).toEqual(RELEASE);
+    expect(plan({ slot: { link: LOST }, memory })).toMatchObject({ step: null });
+  });
+});
+
 describe("what function 0 carries", () => {
   const VIRTUAL = aFunction({ address: "0000:17:02.1", functionType: "Virtual", physicalFunction: OWNER });
   const carriedBy = (fn: PciFunction, intent: Intent = ON_PREPARE, held: ReadonlyMap<string, Hold> = new Map()) =>

@@ -2,7 +2,7 @@
 
 /** What kubelet, an agent that was away, and a VM that lives on do to claims late. */
 import { PLAIN_DRA_WORLD } from "../models/dra-shape.ts";
-import { all, claimPod, DRA, FIRST, files, LINKED, links, pod, ready, refused, slices } from "./claim-scenario.ts";
+import { all, claimPod, DRA, FIRST, files, LINKED, links, pod, ready, refused, SECOND, slices } from "./claim-scenario.ts";
 import { advance, intent, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
 
 export const LATE_CLAIMS: readonly Scenario[] = [
@@ -110,5 +110,19 @@ export const LATE_CLAIMS: readonly Scenario[] = [
       advance(80_000),
     ],
     check: all(pod(0, "Over"), files(0, 0), slices(FIRST)),
+  },
+  {
+    name: "the device of a pod leaves the bus while no agent runs: it stays in its slice, and the next agent does not take it out and put it back",
+    shape: { ...TWO_GPUS, ...DRA, dra: { ...PLAIN_DRA_WORLD, api: { ...PLAIN_DRA_WORLD.api, slicesLagMs: 300 } } },
+    steps: [...ready, claimPod("template"), advance(2_000), step("crashAgent"), step("unplug", { at: 0 }), start, advance(20_000)],
+    check: slices(`${FIRST} teeio.dev/withheld=DeviceMissing`, SECOND),
+  },
+  {
+    name: "another function manages the security of a slot, which shows only while it is connected: it is not connected again and again",
+    shape: { ...LINKED, devices: (TWO_GPUS.devices ?? []).slice(0, 1) },
+    steps: [...ready, step("moveDsm", { at: 0 }), claimPod("template"), advance(200_000)],
+    check: all(pod(0, "Pending", null), links("Off"), ({ api }) =>
+      api.status?.devices[0]?.reason === "LinkFailed" ? [] : [`its link should have failed, it is ${api.status?.devices[0]?.reason}`],
+    ),
   },
 ];
