@@ -136,7 +136,7 @@ function heal(world: World): void {
   if (module.environment.value !== "Ok") module.setEnvironment("Ok");
   for (const unit of module.units) module.setPresent(unit, true);
   if (world.dra !== null) world.dra.api.isRefusing = false;
-  world.dra?.folder.damaged.clear();
+  world.dra?.folder.repair();
   world.dra?.api.drops.clear();
   world.dra?.api.dropsChanged();
   world.owner?.loadDriver();
@@ -153,6 +153,7 @@ function unblock(world: World): void {
   kubelet.others.length = 0;
   for (const pod of api.pods) if (pod.isAlive) finish(world, pod, false);
   for (const pod of world.dra?.api.pods ?? []) if (pod.stage !== "Over") world.dra?.kubelet.end(pod, false);
+  for (const pod of world.dra?.api.pods ?? []) world.dra?.endVm(pod);
   for (const fn of host.functions) {
     fn.outsiders = 0;
     if (!fn.isPresent.value) host.plug(fn, true);

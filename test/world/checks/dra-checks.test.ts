@@ -164,3 +164,19 @@ test("a claim file outlives the trust in its device for as long as a CDI spec ma
   expect(wrong.filter((one) => one.startsWith("claim file"))).toEqual([]);
   run.abandon();
 });
+
+test("a claim file that nobody could read has that time from when it is in order again", async () => {
+  const { run, world, folder, tools, wrong, claim } = await prepared();
+  const overdue = new OverdueChecks(tools, () => claimFilesInPlace(world, folder));
+  const ofFiles = () => wrong.filter((one) => one.startsWith("claim file"));
+  folder.damaged.add(claim.uid);
+  world.module.loadModuleAnew();
+  await run.take(advance(60_000));
+  folder.repair();
+  overdue.atRest();
+  expect(ofFiles()).toEqual([]);
+  await run.take(advance(world.shape.observeEveryMs + 11_001));
+  overdue.atRest();
+  expect(ofFiles()).toEqual([`claim file of claim-1: ${FIRST} is still in it: trust was lost since it was written`]);
+  run.abandon();
+});

@@ -9,7 +9,7 @@ import type { ClaimFolder, FileOnDisk } from "../models/claim-files-model.ts";
 import { isOurs, type StoredClaim, type StoredPool } from "../models/dra-objects.ts";
 import type { HostFunction } from "../models/host-function.ts";
 import { type Objection, objection } from "./eligibility.ts";
-import type { FileInPlace } from "./overdue-checks.ts";
+import { type FileInPlace, NOTICE_SLACK_MS } from "./overdue-checks.ts";
 
 /** All that holds at every moment of a world with DRA. */
 export function draAtRest({ dra, kubelet, host, shape }: World): readonly string[] {
@@ -79,8 +79,10 @@ export function claimFilesInPlace(world: World, folder: ClaimFolder): readonly F
   );
 }
 
-function againstFile(world: World, { file, spans, since }: FileOnDisk, address: string): readonly Objection[] {
-  const { host, module, process } = world;
+function againstFile(world: World, { file, spans, since, repaired }: FileOnDisk, address: string): readonly Objection[] {
+  const { host, module, process, shape, time } = world;
+  // What nobody could read nobody could make void: the time for that begins when it is in order again.
+  if (repaired !== null && time.nowMs - repaired.sinceMs <= shape.observeEveryMs + NOTICE_SLACK_MS) return [];
   if (file.bootId !== `boot-${host.bootId}`) {
     const known = { sinceTick: process?.startedTick ?? -1, sinceMs: process?.startedMs ?? 0, loud: false };
     return [objection("it is of another boot", known)];

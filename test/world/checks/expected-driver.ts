@@ -4,6 +4,7 @@
 import type { DeviceStatus } from "../../../src/domain/status.ts";
 import type { World } from "../life/world.ts";
 import type { HostFunction } from "../models/host-function.ts";
+import { isClaimed } from "./expected-ledger.ts";
 
 type Reason = DeviceStatus["reason"];
 
@@ -32,13 +33,15 @@ export function isWaitingForDriver(world: World, fn: HostFunction, shown: Reason
 }
 
 /** Something that ends keeps its driver from being changed, or may, as far as anybody can see. */
-function mayBeKept({ api, drivers, proofs, time }: World, fn: HostFunction): boolean {
+function mayBeKept(world: World, fn: HostFunction): boolean {
+  const { api, drivers, proofs, time } = world;
   if (drivers.stubborn.has(fn.address) || !drivers.isVfioLoaded || !proofs.areWritable.value) return true;
   if (time.nowMs - (drivers.failedMs.get(fn.address) ?? Number.NEGATIVE_INFINITY) < TRIED_AGAIN_MS) return true;
   const isReadable = fn.areHoldersReadable.value && fn.areOpensShown.value && fn.isBoundReadable.value && fn.isLinkReadable.value;
   const isUsed = fn.opens.value > 0 || fn.isBound.value || fn.link.value !== "Off";
   // A hold goes on for as long as some pod is not accounted for.
   const isHeld = api.status?.devices.find(({ address }) => address === fn.address)?.usedBy != null;
+  if (isClaimed(world, fn.address)) return true;
   return !isReadable || !fn.isTsmFree.value || isUsed || isHeld || api.pods.some((pod) => pod.isAlive && pod.ids.includes(fn.address));
 }
 

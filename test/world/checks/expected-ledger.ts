@@ -7,6 +7,7 @@ import type { DeviceStatus } from "../../../src/domain/status.ts";
 import type { World } from "../life/world.ts";
 import { isOurs } from "../models/dra-objects.ts";
 import type { HostFunction } from "../models/host-function.ts";
+import type { Pod } from "../models/pod.ts";
 
 type Reason = DeviceStatus["reason"];
 
@@ -51,6 +52,11 @@ export function isShownAllocated(world: World, address: string): boolean {
   return world.dra?.api.drops.has("taints") === true && isInSlice(world, address) && isAllocated(world, address);
 }
 
+/** It has ended, and while another one is on its way out nobody can tell that it is not that one which has the devices of this one. */
+function mayLinger({ api, shape }: World, pod: Pod): boolean {
+  return pod.spans.size > 0 && api.pods.some((one) => one.isAlive && one.isTerminating && (shape.isStandalone ? one.hasProcess : one.isInApi));
+}
+
 function isInSlice({ dra }: World, address: string): boolean {
   const pools = [...(dra?.api.pools.state.items.values() ?? [])].map(({ value }) => value).filter(isOurs);
   return pools.some(({ pool }) => pool.devices.some((one) => one.address === address));
@@ -81,7 +87,7 @@ export function isFineInLedgers(world: World, { address }: HostFunction, shown: 
   const isBesideDra = world.host.functions.some((one) => one.isPresent.value && takerOf(one.vendor)?.ledger === "DRA");
   if (shown === "StreamsShared") return world.host.streamsLeft !== null && taker?.ledger === "DevicePlugin" && isBesideDra;
   // A scheduler counts a device plugin's devices by name: one that is held keeps the name the plugin's.
-  const isNameHeld = api.pods.some((pod) => pod.isAlive && pod.stage === "Held" && pod.resource === taker?.name);
+  const isNameHeld = api.pods.some((pod) => pod.resource === taker?.name && ((pod.isAlive && pod.stage === "Held") || mayLinger(world, pod)));
   if (shown === "LedgerSwitching" && taker?.ledger === "DRA" && isNameHeld) return true;
   const isInPod = api.pods.some((pod) => pod.isAlive && pod.ids.includes(address));
   return OF_HANDS.has(shown) && (isInPod || isClaimed(world, address));

@@ -9,7 +9,7 @@ import type { Objection } from "./eligibility.ts";
 import { specsInPlace } from "./spec-rules.ts";
 
 /** How long a loss that wakes nobody, or that meets an agent that is backing off, may go unnoticed beyond the agent's own timer. */
-const NOTICE_SLACK_MS = 11_000;
+export const NOTICE_SLACK_MS = 11_000;
 
 /** What a look at the node reads beside the table. */
 const SLOW_VIEWS: readonly Point[] = ["host.observe", "podresources.observe", "pods.observe", "cdi.sync", "status.write"];

@@ -5,10 +5,12 @@ import type { ClaimDevice } from "../../../src/domain/dra/claim.ts";
 import type { PreparedDevice } from "../../../src/domain/dra/claim-file.ts";
 import { addressOfDraDevice } from "../../../src/domain/dra/names.ts";
 import type { AgentProcess } from "../life/agent-process.ts";
+import type { World } from "../life/world.ts";
 import type { ClaimFolder } from "../models/claim-files-model.ts";
 import type { DraApi } from "../models/dra-api.ts";
 import type { PreparedYes } from "../models/dra-calls.ts";
 import { deviceKey } from "../models/dra-objects.ts";
+import type { HostFunction } from "../models/host-function.ts";
 import type { CheckTools } from "./check-tools.ts";
 import { believesKubelet, type Objection, objection } from "./eligibility.ts";
 
@@ -43,8 +45,8 @@ export function checkPrepare(preparation: Preparation): void {
   }
 }
 
-/** The gate's own objections, and hands that the other ledger has given it into. */
-export function prepareObjections({ tools, process }: Preparation, address: string): readonly Objection[] {
+/** The gate's own objections, hands that the other ledger has given it into, and a VM of another claim. */
+export function prepareObjections({ tools, process, yes }: Preparation, address: string): readonly Objection[] {
   const { world } = tools;
   const fn = world.host.find(address);
   const rules = process.intent.value?.intent?.resources ?? [];
@@ -53,7 +55,21 @@ export function prepareObjections({ tools, process }: Preparation, address: stri
   // Who gave it away remembers; another agent has to see it.
   const known = holders.filter((pod) => pod.givenBy === process.number || believesKubelet(world, process));
   const held = known.map((pod) => objection(`${pod.name} has it by the device plugin`, { ...pod.since, loud: false }));
-  return [...tools.against(process, address, rule?.name ?? "", NAME), ...held];
+  return [...tools.against(process, address, rule?.name ?? "", NAME), ...held, ...againstVms({ world, uid: yes.claim.uid, fn })];
+}
+
+/** A search for holders may be so old. */
+const SEARCH_IS_GOOD_MS = 1_000;
+
+/** A VM outlives its pod, and the claim of it: kubelet has unprepared what it has open. */
+function againstVms({ world, uid, fn }: { readonly world: World; readonly uid: string; readonly fn: HostFunction | null }): readonly Objection[] {
+  if (fn === null || !fn.areHoldersReadable.value || !fn.isSeenOpen) return [];
+  const since = [fn.opens, fn.areOpensShown, fn.areHoldersReadable, fn.isPresent].reduce((one, other) =>
+    other.sinceTick > one.sinceTick ? other : one,
+  );
+  if (world.time.nowMs - since.sinceMs <= SEARCH_IS_GOOD_MS) return [];
+  const others = world.dra?.openers(fn.address).filter(({ claimUids }) => !claimUids.includes(uid)) ?? [];
+  return others.map(({ name }) => objection(`the VM of ${name} has it open`, { sinceTick: since.sinceTick, sinceMs: since.sinceMs, loud: false }));
 }
 
 /**

@@ -92,8 +92,10 @@ export class DraWorld {
     this.kubelet.forget(process);
   }
 
-  /** Kubelet is down by now, and no process runs. */
+  /** Kubelet is down by now, and no process runs, nor any VM. */
   reboot(): void {
+    for (const pod of this.api.pods) pod.isVmStuck = false;
+    for (const pod of [...this.#opened.keys()]) this.#close(pod);
     this.kubelet.reboot();
     this.folder.reboot();
   }
@@ -108,7 +110,12 @@ export class DraWorld {
 
   /** The VM of a pod with a claim has it open. */
   hasOpen(address: string): boolean {
-    return [...this.#opened.values()].some((functions) => functions.some((fn) => fn.address === address));
+    return this.openers(address).length > 0;
+  }
+
+  /** Pods whose VM has it open: of one that is over, a VM that does not end. */
+  openers(address: string): readonly ClaimPod[] {
+    return [...this.#opened].filter(([, functions]) => functions.some((fn) => fn.address === address)).map(([pod]) => pod);
   }
 
   /** A VM that had not ended with its container ends. False: it had. */

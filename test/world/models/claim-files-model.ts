@@ -10,6 +10,8 @@ import type { WorldTime } from "./world-time.ts";
 export interface FileOnDisk {
   readonly file: ClaimFile;
   readonly since: Age;
+  /** Somebody put it in order again; until then nobody could read it, nor make a container by it. */
+  readonly repaired: Age | null;
   /** The span of trust of each of its devices' units when it was written, by address (`ModuleUnit.trust`). */
   readonly spans: ReadonlyMap<string, string | null>;
 }
@@ -65,7 +67,7 @@ export class ClaimFolder {
     this.#time.tick += 1;
     this.damaged.delete(file.uid);
     const spans = new Map(file.devices.map(({ address }) => [address, this.#spanOf(address)]));
-    this.files.set(file.uid, { file, spans, since: { sinceTick: this.#time.tick, sinceMs: this.#time.nowMs } });
+    this.files.set(file.uid, { file, spans, since: { sinceTick: this.#time.tick, sinceMs: this.#time.nowMs }, repaired: null });
   }
 
   void(uid: string): void {
@@ -79,6 +81,17 @@ export class ClaimFolder {
     this.#time.tick += 1;
     this.damaged.delete(uid);
     this.files.delete(uid);
+  }
+
+  /** Whoever damaged files puts them in order. */
+  repair(): void {
+    this.#time.tick += 1;
+    const repaired = { sinceTick: this.#time.tick, sinceMs: this.#time.nowMs };
+    for (const uid of this.damaged) {
+      const known = this.files.get(uid);
+      if (known !== undefined) this.files.set(uid, { ...known, repaired });
+    }
+    this.damaged.clear();
   }
 
   /** Files by which a container runtime resolves names right now. */

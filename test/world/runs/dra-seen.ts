@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What a history has been through of DRA, looked for after each step: only what was there at the end of one is seen. */
-import { LINK_FAILED } from "../../../src/domain/dra/names.ts";
+import { addressOfDraDevice, LINK_FAILED } from "../../../src/domain/dra/names.ts";
 import type { DraWorld } from "../life/dra-world.ts";
 import type { World } from "../life/world.ts";
 import { isOurs } from "../models/dra-objects.ts";
@@ -22,13 +22,11 @@ export const DRA_FLOORS = {
   toDra: 1,
   toPlugin: 1,
   voided: 1,
-  DeviceBusy: 1,
-  HeldByOrphan: 1,
+  /** Claims whose preparation met a device that another claim had not been unprepared of, or that an ended pod's VM had open still. */
+  metClaim: 1,
+  metVm: 1,
 } as const;
 export type DraEvent = keyof typeof DRA_FLOORS;
-
-/** In kubelet's refusals of a pod. */
-const REFUSED: readonly DraEvent[] = ["DeviceBusy", "HeldByOrphan"];
 
 export class DraSeen {
   readonly #seen: Readonly<Record<DraEvent, Set<string>>>;
@@ -51,6 +49,7 @@ export class DraSeen {
     const { dra, time } = world;
     if (dra === null) return;
     this.#lookAtClaims(dra);
+    this.#lookAtCalls(dra);
     this.#lookAtPools(dra);
     for (const [address, ledger] of ledgersOf(world, dra)) {
       const before = this.#ledgers.get(address);
@@ -62,7 +61,6 @@ export class DraSeen {
   #lookAtClaims({ api, kubelet, folder }: DraWorld): void {
     for (const pod of api.pods) {
       if (pod.stage === "Running") this.#seen.ran.add(pod.uid);
-      for (const reason of REFUSED) if (pod.refusals.some((why) => why.includes(reason))) this.#seen[reason].add(pod.uid);
     }
     for (const { value } of api.claims.state.items.values()) {
       const isFailed = value.conditions.some(({ conditions }) => conditions.some(({ type, status }) => type === LINK_FAILED && status === "True"));
@@ -71,6 +69,18 @@ export class DraSeen {
     for (const { file } of folder.files.values()) if (file.isVoid) this.#seen.voided.add(file.uid);
     for (const uid of this.#known) if (!kubelet.known.includes(uid)) this.#seen.unprepared.add(uid);
     for (const uid of kubelet.known) this.#known.add(uid);
+  }
+
+  #lookAtCalls(dra: DraWorld): void {
+    const { api, kubelet, folder } = dra;
+    for (const uid of kubelet.plugin?.publication().inCalls ?? []) {
+      for (const { device } of api.claims.get(uid)?.value.allocation?.devices ?? []) {
+        const address = addressOfDraDevice(device) ?? "";
+        const other = [...folder.files.values()].find(({ file }) => file.uid !== uid && file.devices.some((one) => one.address === address));
+        if (other !== undefined) this.#seen.metClaim.add(uid);
+        else if (dra.openers(address).some(({ claimUids }) => !claimUids.includes(uid))) this.#seen.metVm.add(uid);
+      }
+    }
   }
 
   #lookAtPools({ api, kubelet }: DraWorld): void {

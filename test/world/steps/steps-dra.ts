@@ -11,6 +11,8 @@ const PODS = 3;
 
 const alive = (dra: DraWorld): readonly ClaimPod[] => dra.api.pods.filter(({ stage }) => stage !== "Over");
 
+const stuck = (dra: DraWorld | null): readonly ClaimPod[] => dra?.api.pods.filter(({ isVmStuck }) => isVmStuck) ?? [];
+
 /** A step of a world with DRA. `fits`: whether it is possible now. */
 function inDra(
   weight: number,
@@ -116,22 +118,19 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
     },
   ),
   /** Forced, while its VM does not end: kubelet unprepares what the VM has open. */
-  abandonClaimVm: {
-    ...onPod(
-      1,
-      ({ stage, isInApi }) => stage === "Running" && isInApi,
-      (dra, pod) => {
-        pod.isVmStuck = true;
-        dra.kubelet.forceDelete(pod);
-        return true;
-      },
-    ),
-    isScripted: true,
-  },
+  abandonClaimVm: onPod(
+    1,
+    ({ stage, isInApi }) => stage === "Running" && isInApi,
+    (dra, pod) => {
+      pod.isVmStuck = true;
+      dra.kubelet.forceDelete(pod);
+      return true;
+    },
+  ),
   endClaimVm: {
-    isScripted: true,
-    weight: ({ dra }) => (dra?.api.pods.some(({ isVmStuck }) => isVmStuck) === true ? 1 : 0),
-    propose: () => ({}),
+    needs: "claims",
+    weight: ({ dra }) => (stuck(dra).length > 0 ? 2 : 0),
+    propose: ({ dra }, dice) => ({ word: dice.pick(stuck(dra)).name }),
     apply: ({ dra }, { word }) => dra?.api.pods.some((pod) => pod.name === word && dra.endVm(pod)) ?? false,
   },
   restartScheduler: inDra(
@@ -191,7 +190,7 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
       ({ folder }) => {
         const [uid] = folder.files.keys();
         if (uid === undefined) return false;
-        if (folder.damaged.size > 0) folder.damaged.clear();
+        if (folder.damaged.size > 0) folder.repair();
         else folder.damaged.add(uid);
         return true;
       },
