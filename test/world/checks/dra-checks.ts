@@ -17,7 +17,12 @@ export function draAtRest({ dra, kubelet, host, shape }: World): readonly string
   const lists = new Map([...kubelet.endpoints.keys()].map((resource) => [resource, kubelet.healthy(resource)]));
   const pools = [...dra.api.pools.state.items.values()].map(({ value }) => value);
   const { files } = dra.folder.view();
-  return [...inTwoLedgers({ lists, pools }), ...inTwoClaims(files, `boot-${host.bootId}`), ...tooManyLinks(host.functions, shape.streams)];
+  return [
+    ...dra.api.early,
+    ...inTwoLedgers({ lists, pools }),
+    ...inTwoClaims(files, `boot-${host.bootId}`),
+    ...tooManyLinks(host.functions, shape.streams),
+  ];
 }
 
 export interface Ledgers {

@@ -27,6 +27,8 @@ export class DraApi {
   readonly pools: Stored<StoredPool>;
   readonly claims: Stored<StoredClaim>;
   readonly pods: ClaimPod[] = [];
+  /** Failures that claims were told of before the slices said so. */
+  readonly early: string[] = [];
   readonly drops: Set<Droppable>;
   latencyMs: number;
   slicesLagMs: number;

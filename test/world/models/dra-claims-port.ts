@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ApplyOutcome, ClaimsPort, DeviceConditions } from "../../../src/cluster/dra/port.ts";
 import type { ClaimRef, NodeClaim } from "../../../src/domain/dra/claim.ts";
+import { addressOfDraDevice, LINK_FAILED } from "../../../src/domain/dra/names.ts";
 import type { Reading } from "../../../src/domain/view.ts";
 import { AppError, isAppError, messageOf } from "../../../src/runtime/errors.ts";
 import type { Turnstile } from "../life/turnstile.ts";
 import type { DraApi } from "./dra-api.ts";
-import { asNodeClaim, deviceKey, type StoredClaim } from "./dra-objects.ts";
+import { asNodeClaim, deviceKey, isOurs, type StoredClaim } from "./dra-objects.ts";
 import type { Kept, Watch } from "./dra-stored.ts";
 
 /** The claims of the node as one agent process has them: a watch that is behind, quorum reads, and conditions that it applies. */
@@ -59,7 +60,21 @@ export class NodeClaims implements ClaimsPort {
   }
 
   apply(claim: NodeClaim, devices: readonly DeviceConditions[]): Promise<ApplyOutcome> {
+    this.#noteEarly(claim, devices);
     return this.#api.request(this.#from, "claim.status.write", "claim.status.write.answer", () => this.#store(claim, devices));
+  }
+
+  /** A failure that is said while every function of the claim is free of taints: the scheduler would give away the one that failed again. */
+  #noteEarly({ name }: NodeClaim, devices: readonly DeviceConditions[]): void {
+    const { pools, time, latencyMs, drops } = this.#api;
+    const failed = devices.filter(({ conditions }) => conditions.some(({ type, status }) => type === LINK_FAILED && status === "True"));
+    if (failed.length === 0 || drops.has("taints")) return;
+    const kept = [...pools.state.items.values()].filter(({ value }) => isOurs(value));
+    // What is being written may be answered already.
+    if (kept.some(({ sinceMs }) => time.nowMs - sinceMs <= latencyMs)) return;
+    const listed = kept.flatMap(({ value }) => value.pool.devices);
+    const free = failed.filter(({ device }) => listed.some(({ address, taints }) => address === addressOfDraDevice(device) && taints.length === 0));
+    if (free.length === failed.length) this.#api.early.push(`${name} is told that its link failed, and none of its devices has a taint`);
   }
 
   /** Gone, or another one of that name: 404, 422. Another resource version: 409. Not, or no longer, allocated: 422. */

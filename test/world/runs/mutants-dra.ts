@@ -11,9 +11,16 @@ const CLAIMS = "agent/claims.ts";
 const KEEPER = "agent/claim-keeper.ts";
 const OTHER_LEDGER = "domain/dra/other-ledger.ts";
 
-const without = (name: string, file: string, [find, replace]: readonly [find: string, replace: string]): Mutant => ({
+const CONDITIONS = "domain/dra/conditions.ts";
+const STREAMS = "domain/dra/stream-counter.ts";
+const USES = "domain/dra/uses.ts";
+const DRA_HOLDS = "domain/dra/holds.ts";
+
+type Change = readonly [find: string, replace: string];
+
+const without = (name: string, file: string, ...changes: readonly Change[]): Mutant => ({
   name: `DRA: ${name}`,
-  edits: [{ file, find, replace }],
+  edits: changes.map(([find, replace]) => ({ file, find, replace })),
 });
 
 export const DRA_MUTANTS: readonly Mutant[] = [
@@ -80,4 +87,62 @@ export const DRA_MUTANTS: readonly Mutant[] = [
   ]),
   without("a taint that another TSM does not lift", TAINTS, ["const isChanged = isOther(under.tsms, now.tsms) ||", "const isChanged ="]),
   without("an end of a taint that wakes nobody", "agent/run-pass.ts", ["checkpointMs, taintMs].filter", "checkpointMs].filter"]),
+  without("a failure that is said before the taint is there", CONDITIONS, [
+    'isFailed(verdict) && isTainted(addressOf(device) ?? "")',
+    "isFailed(verdict)",
+  ]),
+  without("a failure that is said of the device that failed alone", CONDITIONS, [
+    "{ failed: failed?.verdict ?? null, nowIso: inputs.nowIso }",
+    "{ failed: failed?.device === device ? failed.verdict : null, nowIso: inputs.nowIso }",
+  ]),
+  without(
+    "a condition that is taken back",
+    CONDITIONS,
+    ['if (waiting.every((device) => stateOf(device, LINK_SECURED) === "True")) return null;', ""],
+    ['if (stateOf(device, LINK_SECURED) === "True" || verdict?.offered === true)', "if (verdict?.offered === true)"],
+  ),
+  without("a pod that is bound before its link is secured", POOLS, [
+    'bindsWhenSecured: intent?.link.enable === "OnPrepare"',
+    "bindsWhenSecured: false",
+  ]),
+  without("a link that is released when a claim is reserved for nobody", USES, [
+    "return isNamed ? [",
+    "return isNamed && claim.reservedFor.length > 0 ? [",
+  ]),
+  without("a link for a claim that is reserved for nobody", DRA_HOLDS, ["reservedFor.length > 0", "reservedFor.length >= 0"]),
+  without("a claim that is read from the watch", CLAIMS, [
+    "await dra.claims.get(ref)",
+    '((read) => (read?.kind === "Read" ? (read.value.find(({ uid }) => uid === ref.uid) ?? null) : null))(dra.claims.current())',
+  ]),
+  without("a claim that is refused while somebody gives its device back", CLAIMS, ["waitedFor: WAITED_FOR_BY_CLAIM, ", ""]),
+  without("admin access", CLAIMS, ["if (device.adminAccess)", 'if (device.request === "")']),
+  without("a claim file of the boot before that counts", DRA_HOLDS, ["bootId === null || file.bootId === bootId", "file.bootId !== null"]),
+  without("claim files of an earlier process that hold nothing", "domain/holds.ts", [
+    "of holdsOfFiles(ground.view))",
+    "of holdsOfFiles({ ...ground.view, dra: null }))",
+  ]),
+  without("an Unprepare that lets go of what a VM has open", "domain/notes.ts", [
+    "const holds = [...memory.holds].map(([address, hold]): [string, Hold] => [address, hold.claim === claim ? { ...hold, claim: null } : hold]);",
+    "const holds = [...memory.holds].filter(([, hold]) => hold.claim !== claim);",
+  ]),
+  without("a counter below what is allocated", STREAMS, ["Math.max(value, consumed, 0)", "Math.max(value, 0)"]),
+  without("a stream for each function of a slot", STREAMS, [
+    "taken.set(address, first === undefined || first === address ? 1 : 0)",
+    "taken.set(address, first === undefined || first === address ? 1 : 1)",
+  ]),
+  without("a device plugin that lists what a slice lists", OTHER_LEDGER, [
+    'return (address) => pools.get(address) ?? "";',
+    'return (address) => (pools.has(address) ? "" : "");',
+  ]),
+  without("slices that stay when the agent is told to stop", "agent/dra.ts", ["      dra.slices.publish([]);\n", ""]),
+  without(
+    "a device off the bus that is where slices show it",
+    POOLS,
+    ["...filesOfBoot(view).flatMap(", "...filesOfBoot(view).slice(0, 0).flatMap("],
+    ["...claims.flatMap(", "...claims.slice(0, 0).flatMap("],
+  ),
+  without("a slot that another function manages is connected again and again", "domain/links/work.ts", [
+    'return dsm === "" || dsm === owner ? "" : ',
+    'return dsm !== "-" ? "" : ',
+  ]),
 ];
