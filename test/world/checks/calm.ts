@@ -137,6 +137,7 @@ function heal(world: World): void {
   for (const unit of module.units) module.setPresent(unit, true);
   if (world.dra !== null) world.dra.api.isRefusing = false;
   world.dra?.folder.repair();
+  if (world.dra !== null) world.dra.kubelet.unprepareFailures = 0;
   world.dra?.api.drops.clear();
   world.dra?.api.dropsChanged();
   world.owner?.loadDriver();

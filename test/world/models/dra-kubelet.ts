@@ -45,6 +45,8 @@ export class DraKubelet implements DraKubeletSide {
   plugin: DraPluginModel | null = null;
   /** Registrations that will be refused. */
   refusals = 0;
+  /** Calls to unprepare that will fail; it comes back to them at its next reconciliation. */
+  unprepareFailures = 0;
   #incarnation = 0;
 
   constructor(parts: DraKubeletParts) {
@@ -272,6 +274,10 @@ export class DraKubelet implements DraKubeletSide {
   #release(isGone: (podUid: string) => boolean): void {
     const free = this.#checkpoint.release((uid) => isGone(uid) && this.#busy.get(uid) !== "Call");
     if (free.length === 0 || this.plugin === null) return;
+    if (this.unprepareFailures > 0) {
+      this.unprepareFailures -= 1;
+      return;
+    }
     // A pod that comes to it meanwhile prepares it anew.
     for (const claim of free) claim.isPrepared = false;
     this.#call(callUnprepare, this.plugin, free, (answer: ReadonlyMap<string, string | null>) => {

@@ -6,25 +6,25 @@ import type { DraWorld } from "../life/dra-world.ts";
 import type { World } from "../life/world.ts";
 import { isOurs } from "../models/dra-objects.ts";
 
-/** How often a hundred histories must at least have met each. Half of what they do, so that other dice do not make it fail. */
+/** How often a hundred histories must at least have met each. A third of what they do, so that other dice do not make it fail. */
 export const DRA_FLOORS = {
   /** Pods whose container ran with devices of its claims. */
-  ran: 1,
+  ran: 8,
   /** Claims that kubelet had in its checkpoint, and has no more. */
-  unprepared: 1,
+  unprepared: 10,
   /** Claims that the agent said of that their link failed. */
-  linkFailed: 1,
+  linkFailed: 0.4,
   /** Kubelet deleted slices of ours. */
-  wiped: 1,
+  wiped: 10,
   /** Pools that were listed again after that. */
-  back: 1,
+  back: 10,
   /** Devices that were in kubelet's list, and then free in a slice. */
-  toDra: 1,
-  toPlugin: 1,
-  voided: 1,
+  toDra: 0.6,
+  toPlugin: 2,
+  voided: 3,
   /** Claims whose preparation met a device that another claim had not been unprepared of, or that an ended pod's VM had open still. */
-  metClaim: 1,
-  metVm: 1,
+  metClaim: 0.1,
+  metVm: 0.1,
 } as const;
 export type DraEvent = keyof typeof DRA_FLOORS;
 

@@ -9,6 +9,8 @@ import type { Args, StepKind } from "./step.ts";
 /** Few calls of a history are among these: a crash there is chosen more often than by chance, or it would hardly ever be met. */
 const DRIVER_POINTS = ["driver.write", "driver.write.answer"] as const satisfies readonly Point[];
 
+const TOLD_POINTS = ["claim.status.write", "claim.status.write.answer"] as const satisfies readonly Point[];
+
 /** The agent's own life, what the admin wants, and what the API server and the node's disk do to it. */
 export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
   startAgent: {
@@ -32,7 +34,8 @@ export const AGENT_STEPS: Readonly<Record<string, StepKind>> = {
   crashAgentAt: {
     weight: ({ process, killAt, shape }) => (process === null || killAt !== null ? 0 : 6 * shape.unrest),
     propose: ({ shape, dra }, dice) => {
-      if (dra !== null && dice.chance(0.5)) return { word: dice.pick(DRA_POINTS) };
+      if (dra !== null && dice.chance(0.5))
+        return { word: dice.pick(shape.linkEnable === "OnPrepare" && dice.chance(0.3) ? TOLD_POINTS : DRA_POINTS) };
       return { word: dice.pick(shape.driverBind === "Vfio" && dice.chance(0.2) ? DRIVER_POINTS : POINTS) };
     },
     apply: (world, { word }) => {

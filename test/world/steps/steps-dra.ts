@@ -119,7 +119,7 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
   ),
   /** Forced, while its VM does not end: kubelet unprepares what the VM has open. */
   abandonClaimVm: onPod(
-    1,
+    3,
     ({ stage, isInApi }) => stage === "Running" && isInApi,
     (dra, pod) => {
       pod.isVmStuck = true;
@@ -133,6 +133,15 @@ export const DRA_STEPS: Readonly<Record<string, StepKind>> = {
     propose: ({ dra }, dice) => ({ word: dice.pick(stuck(dra)).name }),
     apply: ({ dra }, { word }) => dra?.api.pods.some((pod) => pod.name === word && dra.endVm(pod)) ?? false,
   },
+  /** Kubelet's call fails when a pod ends: what the pod had stays prepared until kubelet comes back to it. */
+  failUnprepare: inDra(
+    3,
+    ({ api, kubelet }) => kubelet.unprepareFailures === 0 && api.pods.some(({ stage }) => stage === "Running"),
+    ({ kubelet }) => {
+      kubelet.unprepareFailures = 1;
+      return true;
+    },
+  ),
   restartScheduler: inDra(
     0.5,
     () => true,
