@@ -53,8 +53,8 @@ const SWITCHES = {
   links: true,
   /** The spec has the agent change drivers, and others change them, too. */
   drivers: true,
-  /** A resource is DRA's: slices, a scheduler, claims and the pods that use them. Off: waits until its histories are triaged. */
-  claims: false,
+  /** A resource is DRA's: slices, a scheduler, claims and the pods that use them. */
+  claims: true,
   /** Time between PreStart's yes and the VM's open, and force-delete in it. */
   slowStarts: true,
 } as const satisfies Record<string, boolean>;
