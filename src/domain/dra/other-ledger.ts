@@ -15,10 +15,12 @@ import { DRA_DRIVER } from "./names.ts";
 interface LedgerMemory {
   readonly holds: ReadonlyMap<Address, Hold>;
   readonly resources: ReadonlySet<string>;
+  /** Names that a device plugin of ours has listed in this boot. */
+  readonly served: ReadonlySet<string>;
 }
 
 /** By address: what still has it. Devices that no resource takes are in neither ledger. */
-export function inOtherLedger({ holds, resources }: LedgerMemory, intent: Intent | null, ground: Ground): ReadonlyMap<Address, string> {
+export function inOtherLedger({ holds, resources, served }: LedgerMemory, intent: Intent | null, ground: Ground): ReadonlyMap<Address, string> {
   const { dra, publications, podResources } = ground.view;
   const found = new Map<Address, string>();
   if (intent === null || dra === null) return found;
@@ -27,11 +29,14 @@ export function inOtherLedger({ holds, resources }: LedgerMemory, intent: Intent
   for (const { resource, ids } of [...publications, ...lists]) for (const id of ids) byKubelet.set(id, `kubelet lists it as ${resource}`);
   const heldNames = new Map([...holds].flatMap(([address, { resource }]) => (resource === null ? [] : [[resource, address] as const])));
   const inSlices = slicesText(ground);
+  // A list that left this process may not have been taken yet: only kubelet tells. What is in a slice by now it had let go of before.
+  const unread = podResources.kind === "Unreadable" && served.size > 0 ? `podresources cannot be read: ${podResources.why}` : "";
   for (const fn of ground.functions.values()) {
     const rule = resourceFor(intent, fn);
     if (rule === null) continue;
     const { address } = fn;
-    const text = rule.ledger === "DRA" ? (byKubelet.get(address) ?? heldText(rule, heldNames)) : inDra(ground, address, inSlices);
+    const byPlugin = () => byKubelet.get(address) ?? (heldText(rule, heldNames) || (inSlices(address) === "" ? unread : ""));
+    const text = rule.ledger === "DRA" ? byPlugin() : inDra(ground, address, inSlices);
     if (text !== undefined && text !== "") found.set(address, text);
   }
   return found;

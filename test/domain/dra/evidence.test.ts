@@ -128,6 +128,15 @@ describe("the other ledger", () => {
     expect(found(IN_DRA, aDraView(), { holds: other })).toBe(`0000:99:00.0 is held as ${GPU}, by a device plugin's pod`);
   });
 
+  it("keeps a device from DRA while nobody can tell what kubelet lists, where a device plugin has served a name, and the device is in no slice", () => {
+    const view = { podResources: { kind: "Unreadable", why: "EIO" } } as const;
+    const served = new Set([GPU]);
+    expect(found(IN_DRA, aDraView(), { served }, view)).toBe("podresources cannot be read: EIO");
+    expect(found(IN_DRA, aDraView(), { served: new Set() }, view)).toBeUndefined();
+    expect(found(IN_DRA, aDraView({ slices: { listed } }), { served }, view)).toBeUndefined();
+    expect(found(IN_DRA, aDraView({ slices: { asked: [DEVICE] } }), { served }, view)).toBeUndefined();
+  });
+
   it("keeps a device from kubelet that a slice lists, a claim has, or of which neither can be told", () => {
     expect(found(anIntent(), aDraView())).toBeUndefined();
     expect(found(anIntent(), aDraView({ slices: { listed } }))).toBe("pool n1/pci0000-16 lists it");

@@ -43,8 +43,8 @@ export const DRA_MUTANTS: readonly Mutant[] = [
     "return verdict.epoch !== undefined && epoch !== undefined",
   ]),
   without("a name that goes over while the device plugin's pod has it", OTHER_LEDGER, [
-    "(byKubelet.get(address) ?? heldText(rule, heldNames))",
-    "byKubelet.get(address)",
+    'byKubelet.get(address) ?? (heldText(rule, heldNames) || (inSlices(address) === "" ? unread : ""))',
+    'byKubelet.get(address) ?? (inSlices(address) === "" ? unread : "")',
   ]),
   without("a device whose link failed that is offered five minutes later", MEMORY_OF_TAINTS, [
     'intent?.link.enable === "OnPrepare" ? standingOf',
@@ -145,4 +145,5 @@ export const DRA_MUTANTS: readonly Mutant[] = [
     'return dsm === "" || dsm === owner ? "" : ',
     'return dsm !== "-" ? "" : ',
   ]),
+  without("a name that goes over while nobody can tell what kubelet lists", OTHER_LEDGER, ["&& served.size > 0", "&& served.size < 0"]),
 ];

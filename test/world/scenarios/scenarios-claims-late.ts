@@ -125,4 +125,19 @@ export const LATE_CLAIMS: readonly Scenario[] = [
       api.status?.devices[0]?.reason === "LinkFailed" ? [] : [`its link should have failed, it is ${api.status?.devices[0]?.reason}`],
     ),
   },
+  {
+    name: "a name goes over to DRA while podresources cannot be read: no slice lists a device that kubelet may list still",
+    shape: { ...DRA, listDelayMs: 900 },
+    steps: [
+      start,
+      intent("ledger"),
+      advance(7_000),
+      step("podresourcesDown"),
+      intent("trusted"),
+      advance(10_000),
+      step("podresourcesDown"),
+      advance(20_000),
+    ],
+    check: slices(FIRST),
+  },
 ];
