@@ -219,7 +219,8 @@ export class World implements Surroundings<AgentProcess> {
     }
     // Somebody who waits for a slow answer is not at rest: what he has read may be old.
     this.time.tick += 1;
-    if (this.turnstile.stalled === null && this.turnstile.frozen === null) this.quiet = { tick: this.time.tick, ms: this.time.nowMs };
+    const isWaiting = this.turnstile.stalled !== null || this.turnstile.frozen !== null || (this.dra?.api.lookedFrom.size ?? 0) > 0;
+    if (!isWaiting) this.quiet = { tick: this.time.tick, ms: this.time.nowMs };
   }
 
   /** Lets at most `count` calls through, and then holds everybody where they are. */

@@ -29,6 +29,8 @@ export class DraApi {
   readonly pods: ClaimPod[] = [];
   /** Failures that claims were told of before the slices said so. */
   readonly early: string[] = [];
+  /** Processes whose look at the node waits for a quorum read of the claims: what else the look has read grows old meanwhile. */
+  readonly lookedFrom = new Set<number>();
   readonly drops: Set<Droppable>;
   latencyMs: number;
   slicesLagMs: number;
@@ -77,6 +79,7 @@ export class DraApi {
   }
 
   forget(process: number): void {
+    this.lookedFrom.delete(process);
     this.pools.forget(process);
     this.claims.forget(process);
     if (this.watches?.slices.owner === process) this.watches = null;

@@ -50,12 +50,15 @@ export class NodeClaims implements ClaimsPort {
   }
 
   async list(): Promise<Reading<readonly NodeClaim[]>> {
+    this.#api.lookedFrom.add(this.#from.process);
     try {
       const read = () => this.#ofNode(this.#api.claims.state.items);
       return { kind: "Read", value: await this.#api.request(this.#from, "claims.list", "claims.list", read) };
     } catch (thrown) {
       if (!isAppError(thrown)) throw thrown;
       return { kind: "Unreadable", why: messageOf(thrown) };
+    } finally {
+      this.#api.lookedFrom.delete(this.#from.process);
     }
   }
 
@@ -65,10 +68,11 @@ export class NodeClaims implements ClaimsPort {
   }
 
   /** A failure that is said while every function of the claim is free of taints: the scheduler would give away the one that failed again. */
-  #noteEarly({ name }: NodeClaim, devices: readonly DeviceConditions[]): void {
-    const { pools, time, latencyMs, drops } = this.#api;
-    const failed = devices.filter(({ conditions }) => conditions.some(({ type, status }) => type === LINK_FAILED && status === "True"));
-    if (failed.length === 0 || drops.has("taints")) return;
+  #noteEarly({ uid, name }: NodeClaim, devices: readonly DeviceConditions[]): void {
+    const { claims, pools, time, latencyMs, drops } = this.#api;
+    const failed = failedOf(devices);
+    // What was said before stays.
+    if (failed.length === 0 || failedOf(claims.get(uid)?.value.conditions ?? []).length > 0 || drops.has("taints")) return;
     const kept = [...pools.state.items.values()].filter(({ value }) => isOurs(value));
     // What is being written may be answered already.
     if (kept.some(({ sinceMs }) => time.nowMs - sinceMs <= latencyMs)) return;
@@ -96,6 +100,10 @@ export class NodeClaims implements ClaimsPort {
       .filter(({ devices }) => devices.length > 0)
       .sort((a, b) => compare(`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`));
   }
+}
+
+function failedOf(devices: readonly DeviceConditions[]): readonly DeviceConditions[] {
+  return devices.filter(({ conditions }) => conditions.some(({ type, status }) => type === LINK_FAILED && status === "True"));
 }
 
 function compare(a: string, b: string): number {
