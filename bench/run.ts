@@ -11,6 +11,7 @@ import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { abuse } from "./figures/abuse.ts";
 import { allocate } from "./figures/allocate.ts";
+import { claims } from "./figures/claims.ts";
 import { driverCall } from "./figures/driver-call.ts";
 import { idle } from "./figures/idle.ts";
 import { links } from "./figures/links.ts";
@@ -21,7 +22,7 @@ import { type BenchContext, createScratches, type Figure, ROOT } from "./measure
 import { createProcesses } from "./measure/processes.ts";
 import { type Row, tableOf } from "./measure/row.ts";
 
-const FIGURES: readonly Figure[] = [startUp, lostUnit, allocate, links, observe, driverCall, idle, abuse];
+const FIGURES: readonly Figure[] = [startUp, lostUnit, allocate, links, claims, observe, driverCall, idle, abuse];
 
 const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, only: { type: "string" } } });
 const wanted = values.only?.split(",") ?? FIGURES.map((figure) => figure.name);

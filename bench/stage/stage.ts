@@ -41,6 +41,8 @@ export interface Stage {
   readonly pluginDir: string;
   readonly host: SimulatedHost;
   readonly kubelet: KubeletStandIn;
+  /** Kubelet's root: its folder of registration sockets, and the plugins' own. */
+  readonly kubeletRoot: string;
   /** Starts an agent; what is given replaces --manifest. */
   startAgent(source?: AgentSource): Running;
   /** The agent's socket that kubelet knows. */
@@ -69,6 +71,7 @@ export async function setStage(context: BenchContext, hostName: string, linkEnab
   return {
     path,
     pluginDir,
+    kubeletRoot: path,
     host,
     kubelet,
     startAgent({ words, before = [], environment = {} } = standalone) {
