@@ -63,10 +63,10 @@ export function objections(question: Question): readonly Objection[] {
   object(!fn.isConfigReadable.value, "nobody can tell whether it has TEE-I/O", fn.isConfigReadable);
   // While the agent itself writes its link, what it read before counts; a start waits for the end of that.
   const isStart = question.purpose === "PreStart" || question.purpose === "Prepare";
-  const isWritten = !isStart && world.links.askedBy(process) === (fn.linkOwner ?? fn).address;
+  const isWritten = !isStart && world.links.writtenBy(process) === (fn.linkOwner ?? fn).address;
   object(!fn.isLinkReadable.value && !isWritten, "its link cannot be read", fn.isLinkReadable);
   // Nor does it read anything of any tsm/ meanwhile.
-  const isWriting = !isStart && world.links.askedBy(process) !== null;
+  const isWriting = !isStart && world.links.writtenBy(process) !== null;
   object(!fn.isBoundReadable.value && !isWriting, "its tsm/bound cannot be read", fn.isBoundReadable);
   if (!isWritten) againstBlocked(question, fn, object);
   const enable = process.intent.value?.intent?.link.enable ?? "Never";

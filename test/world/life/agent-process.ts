@@ -183,6 +183,7 @@ export class AgentProcess {
       signal.addEventListener("abort", () => resolve({ kind: "Unanswered", why: "the agent is stopping" }));
       const done = (end: LinkWriteEnd): void => void turnstile.pass(this.number, "tsm.write.answer", () => resolve(end));
       const isAlive = (): boolean => !signal.aborted && this.#world.isAlive(this);
+      links.called(this, write.owner);
       turnstile.pass(this.number, "tsm.write", () => links.begin({ process: this, isAlive, write }, done)).catch(reject);
     });
   }

@@ -29,6 +29,8 @@ export class LinkWriter<Process> {
   isBusy = false;
   /** When a write of each slot last failed by script. */
   readonly failedMs = new Map<string, number>();
+  /** Of which slot each process has called for a write that is not in the kernel yet. */
+  readonly #called = new Map<Process, string>();
   /** Of which slot each process has asked for a write that it has no answer to. */
   readonly #asking = new Map<Process, string>();
 
@@ -38,10 +40,16 @@ export class LinkWriter<Process> {
     this.#witness = witness;
   }
 
+  /** The process has made the call, which may be stuck before it is in the kernel. */
+  called(process: Process, owner: string): void {
+    this.#called.set(process, owner);
+  }
+
   /** The write is in the kernel now. `isAlive`: a process that has died before its turn came is gone, with its helper. */
   begin(asked: { readonly process: Process; readonly isAlive: () => boolean; readonly write: LinkWrite }, done: (end: LinkWriteEnd) => void): void {
     const boot = this.#boot;
     this.#witness().linkWriteIssued(asked.process, asked.write);
+    this.#called.delete(asked.process);
     this.#asking.set(asked.process, asked.write.owner);
     const answered = (end: LinkWriteEnd): void => {
       this.#asking.delete(asked.process);
@@ -61,6 +69,11 @@ export class LinkWriter<Process> {
   /** The owner of the slot whose link the process is writing; null: none. */
   askedBy(process: Process): string | null {
     return this.#asking.get(process) ?? null;
+  }
+
+  /** The same, from the call on: it reads nothing of any `tsm/` from then on, and what it read before stands. */
+  writtenBy(process: Process): string | null {
+    return this.askedBy(process) ?? this.#called.get(process) ?? null;
   }
 
   reboot(): void {
