@@ -122,7 +122,7 @@ async function untilEmpty({ dra: { slices }, ports }: DraParts): Promise<void> {
 /** Devices that a scheduler may give away, under the driver's name. */
 function offeredBy(pools: readonly Pool[]): OfferedResource {
   const free = pools.flatMap(({ devices }) => devices.filter(({ taints }) => taints.length === 0));
-  return { resource: DRA_DRIVER, devices: free.map(({ address }) => ({ id: address, healthy: true, numaNode: null })) };
+  return { resource: DRA_DRIVER, devices: free.map(({ address }) => ({ id: address, healthy: true, numaNode: null })), isQuiet: false };
 }
 
 /** Of the units that the table calls trusted. */

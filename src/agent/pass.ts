@@ -109,8 +109,9 @@ export function withdrawals(pass: Wanted, news: News): readonly OfferedResource[
     const verdict = judge(gate(id));
     return verdict.offered && isOfPlugin(verdict) && verdict.resource?.name === resource;
   };
-  return pass.offer.map(({ resource, devices }) => ({
+  return pass.offer.map(({ resource, devices, isQuiet }) => ({
     resource,
+    isQuiet,
     devices: devices.filter((device) => !device.healthy || stays(device.id, resource)),
   }));
 }

@@ -18,7 +18,7 @@ export interface OfferedResource {
   readonly resource: string;
   readonly devices: readonly { readonly id: Address; readonly healthy: boolean; readonly numaNode: number | null }[];
   /** Registered without PreStart, with an empty list (quiet-names.ts). */
-  readonly isQuiet?: true;
+  readonly isQuiet: boolean;
 }
 
 /** The gate's verdict on every function on the bus, and on every held device that is no longer there. In order of address. */
@@ -54,7 +54,7 @@ export function offerFrom(
   const lists = names
     // Not even devices that pods hold: nothing is registered under another plugin's name.
     .filter((resource) => !memory.taken.has(resource))
-    .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)) }))
+    .map((resource) => ({ resource, devices: verdicts.flatMap((verdict) => listed(verdict, resource, heldAs, ground)), isQuiet: false }))
     .filter((offered) => offered.devices.length > 0 || served.has(offered.resource) || mustWrite);
   return [...lists, ...quietNames(memory, intent, ground).map((resource): OfferedResource => ({ resource, devices: [], isQuiet: true }))];
 }

@@ -26,7 +26,7 @@ export interface PublishedResource {
   readonly resource: string;
   readonly devices: readonly PublishedDevice[];
   /** Registered so that kubelet asks for no PreStart. */
-  readonly isQuiet?: true;
+  readonly isQuiet?: boolean;
 }
 
 /** What a container is given for one device. */

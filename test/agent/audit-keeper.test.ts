@@ -159,7 +159,7 @@ describe("a full disk", () => {
 test("what secured and released a link is synced, and nothing else", async () => {
   const { clock, disk, keeper, look } = aKeeper();
   look();
-  keeper.listed([{ resource: GPU, devices: [{ id: DEVICE, healthy: true, numaNode: 0 }] }]);
+  keeper.listed([{ resource: GPU, isQuiet: false, devices: [{ id: DEVICE, healthy: true, numaNode: 0 }] }]);
   await clock.settle();
   expect(disk.syncs).toBe(0);
   const secure = { state: "Secure", tsm: "tsm0", streamSecure: "Yes" } as const;
@@ -191,8 +191,8 @@ test("the end is told, and a disk that does not answer does not keep the process
 test("lists tell of healthy devices only", async () => {
   const { clock, keeper, look, events } = aKeeper();
   look();
-  keeper.listed([{ resource: GPU, devices: [{ id: DEVICE, healthy: true, numaNode: 0 }] }]);
-  keeper.listed([{ resource: GPU, devices: [{ id: DEVICE, healthy: false, numaNode: 0 }] }]);
+  keeper.listed([{ resource: GPU, isQuiet: false, devices: [{ id: DEVICE, healthy: true, numaNode: 0 }] }]);
+  keeper.listed([{ resource: GPU, isQuiet: false, devices: [{ id: DEVICE, healthy: false, numaNode: 0 }] }]);
   keeper.listed([]);
   await clock.settle();
   expect(events().slice(2)).toEqual(["DeviceOffered", "DeviceWithdrawn"]);

@@ -68,5 +68,5 @@ test("a name that an earlier process listed may be remembered by the kubelet tha
 test("a name of the device plugin is listed as ever", () => {
   const memory = aMemory({ remembered: new Map([[GPU, KUBELET]]) });
   const ground = groundFrom(aView({ publications: [loud()] }));
-  expect(offerFrom(anIntent(), [], { ground, memory })).toEqual([{ resource: GPU, devices: [] }]);
+  expect(offerFrom(anIntent(), [], { ground, memory })).toEqual([{ resource: GPU, devices: [], isQuiet: false }]);
 });

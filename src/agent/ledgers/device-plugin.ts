@@ -29,9 +29,9 @@ export function createDevicePluginLedger(
 
 /** `offer` without what `other` does not have: neither its devices nor their health. */
 function onlyIn(offer: readonly OfferedResource[], other: readonly OfferedResource[]): readonly OfferedResource[] {
-  return offer.map(({ resource, devices, ...rest }) => {
+  return offer.map(({ resource, devices, isQuiet }) => {
     const kept = new Map(other.find((one) => one.resource === resource)?.devices.map((device) => [device.id, device.healthy]));
     const left = devices.filter((device) => kept.has(device.id));
-    return { resource, ...rest, devices: left.map((device) => ({ ...device, healthy: device.healthy && kept.get(device.id) === true })) };
+    return { resource, isQuiet, devices: left.map((device) => ({ ...device, healthy: device.healthy && kept.get(device.id) === true })) };
   });
 }

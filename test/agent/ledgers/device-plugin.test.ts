@@ -17,7 +17,7 @@ test("withdrawing adds nothing, and takes health away", () => {
   };
   const ledger = createDevicePluginLedger({ ...plugins, close: async () => undefined });
   const list = (devices: Readonly<Record<string, boolean>>): readonly OfferedResource[] => [
-    { resource: GPU, devices: Object.entries(devices).map(([id, healthy]) => ({ id, healthy, numaNode: 0 })) },
+    { resource: GPU, isQuiet: false, devices: Object.entries(devices).map(([id, healthy]) => ({ id, healthy, numaNode: 0 })) },
   ];
   ledger.list(list({ [ONE]: true }));
   ledger.withdraw(list({ [ONE]: false, [OTHER]: true }));

@@ -14,6 +14,7 @@ import type { Checker } from "./checker.ts";
 import { deviceComplaints } from "./expected-device.ts";
 import { driverComplaints } from "./expected-driver.ts";
 import { linkComplaints } from "./expected-link.ts";
+import { nameComplaints } from "./expected-names.ts";
 import { ownerComplaints } from "./expected-owner.ts";
 import { unitComplaints } from "./expected-unit.ts";
 
@@ -50,7 +51,8 @@ export async function calm(world: World, checker: Checker): Promise<void> {
       return;
     }
     if (!isMoving) for (const complaint of unitComplaints(world)) checker.complain(phase, complaint);
-    for (const complaint of [...deviceComplaints(world), ...linkComplaints(world), ...driverComplaints(world)]) checker.complain(phase, complaint);
+    const complaints = [...deviceComplaints(world), ...linkComplaints(world), ...driverComplaints(world), ...nameComplaints(world)];
+    for (const complaint of complaints) checker.complain(phase, complaint);
   };
   const wanted = { link: { enable: world.shape.linkEnable }, resources: resourcesWith(world.shape.driverBind) };
   await restart(world, checker);

@@ -18,11 +18,16 @@ const RECONCILE_MS = 60_700;
 /** Between two starts of a container that could not be made. */
 const CONTAINER_BACKOFF_MS = 10_000;
 
+/** devicemanager's words for a container of which it knows no device. */
+const NOT_IN_CACHE = "no devices found allocated in local cache";
+
 /** What the process is; its device manager is another model. */
 export interface KubeletProcess {
   readonly isRunning: boolean;
   readonly isBlind: boolean;
   readonly isCutOff: boolean;
+  /** No container with the resource starts (KubeletModel). */
+  failsByPreStart(resource: string): boolean;
 }
 
 export interface DraKubeletParts extends DraCallParts {
@@ -256,8 +261,9 @@ export class DraKubelet implements DraKubeletSide {
   /** The container runtime makes it by the CDI names that are in place now. */
   #startContainer(pod: ClaimPod): boolean {
     const devices = this.#checkpoint.devicesOf(pod, this.#parts.folder);
-    if (devices === null) {
-      pod.refusals.push("unresolvable CDI devices");
+    const isAsked = pod.extended !== null && this.#parts.kubelet.failsByPreStart(pod.extended.resource);
+    if (devices === null || isAsked) {
+      pod.refusals.push(devices === null ? "unresolvable CDI devices" : NOT_IN_CACHE);
       this.#in(CONTAINER_BACKOFF_MS, () => {
         if (pod.stage === "Prepared" && pod.isInApi && !pod.isTerminating) this.#startContainer(pod);
       });

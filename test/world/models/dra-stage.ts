@@ -39,7 +39,7 @@ export class DraStage {
   readonly isReachable = new Fact(this.time, true);
   readonly api: DraApi;
   readonly folder: ClaimFolder;
-  readonly process = { isRunning: true, isBlind: false, isCutOff: false };
+  readonly process = { isRunning: true, isBlind: false, isCutOff: false, failsByPreStart: () => false };
   readonly kubelet: DraKubelet;
   readonly scheduler: SchedulerModel;
   readonly answered: PreparedYes[] = [];

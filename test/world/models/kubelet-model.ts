@@ -11,7 +11,14 @@ import { WORLD, type WorldTime } from "./world-time.ts";
 export interface Endpoint {
   server: PluginServer | null;
   devices: readonly PublishedDevice[];
+  /** As it registered. */
+  readonly wantsPreStart: boolean;
+  /** Since when it has no server. */
+  stoppedMs: number;
 }
+
+/** endpointStopGracePeriod: for so long a plugin that is gone is remembered. */
+const REMEMBERED_MS = 300_000;
 
 /** For so long after a start podresources answers success, and empty. */
 const EMPTY_AFTER_START_MS = 1_000;
@@ -74,7 +81,7 @@ export class KubeletModel {
   /** The process is gone: its sockets close, and kubelet sees the streams end. */
   forget(process: number): void {
     this.#plugins.delete(process);
-    for (const endpoint of this.endpoints.values()) if (endpoint.server?.process === process) endpoint.server = null;
+    for (const endpoint of this.endpoints.values()) if (endpoint.server?.process === process) this.#stopped(endpoint);
   }
 
   kill(): void {
@@ -122,7 +129,7 @@ export class KubeletModel {
       this.refusals -= 1;
       return "refused";
     }
-    this.endpoints.set(server.resource, { server, devices: [] });
+    this.endpoints.set(server.resource, { server, devices: [], wantsPreStart: server.wantsPreStart, stoppedMs: 0 });
     return null;
   }
 
@@ -147,7 +154,22 @@ export class KubeletModel {
 
   streamEnded(server: PluginServer): void {
     const endpoint = this.endpoints.get(server.resource);
-    if (endpoint?.server === server) endpoint.server = null;
+    if (endpoint?.server === server) this.#stopped(endpoint);
+  }
+
+  /**
+   * It asks the plugin that it knows under the name before it starts a container with it, also one that has its device by DRA (kubernetes#141426), and
+   * finds nothing that it gave it.
+   */
+  failsByPreStart(resource: string): boolean {
+    const endpoint = this.endpoints.get(resource);
+    if (endpoint?.wantsPreStart !== true) return false;
+    return endpoint.server !== null || this.#time.nowMs - endpoint.stoppedMs < REMEMBERED_MS;
+  }
+
+  #stopped(endpoint: Endpoint): void {
+    endpoint.server = null;
+    endpoint.stoppedMs = this.#time.nowMs;
   }
 
   /** Devices that a pod could be given right now. */

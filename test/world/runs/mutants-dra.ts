@@ -24,6 +24,14 @@ const without = (name: string, file: string, ...changes: readonly Change[]): Mut
 });
 
 export const DRA_MUTANTS: readonly Mutant[] = [
+  without("a name that has gone over and that kubelet goes on asking the device plugin about", "domain/offer.ts", [
+    "isQuiet: true",
+    "isQuiet: false",
+  ]),
+  without("a name that stays registered after kubelet's restart", "domain/quiet-names.ts", [
+    "after.delete(resource)",
+    "after.set(resource, kubelet)",
+  ]),
   without("an allocated device that leaves its slice", POOLS, [
     "if (!isClaimed && (!isHeld || areTaintsDropped)) return null;",
     "if (isClaimed || !isHeld) return null;",

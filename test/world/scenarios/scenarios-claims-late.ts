@@ -5,7 +5,39 @@ import { PLAIN_DRA_WORLD } from "../models/dra-shape.ts";
 import { all, claimPod, DRA, FIRST, files, LINKED, links, pod, ready, refused, SECOND, slices } from "./claim-scenario.ts";
 import { advance, intent, type Scenario, start, step, TWO_GPUS, UP } from "./scenario.ts";
 
+const NO_PRE_START = "no devices found allocated in local cache";
+
+/** From the device plugin, whose pods are over, to DRA; and a pod that asks for the resource by its name. */
+const goneOver = [
+  ...UP,
+  step("createPod", { word: "teeio.dev/gpu", at: 1 }),
+  step("admitPod", { word: "pod-0" }),
+  step("terminatePod", { word: "pod-0" }),
+  step("finishPod", { word: "pod-0" }),
+];
+const askByName = [intent("trusted"), advance(30_000), claimPod("extended"), advance(30_000)];
+
 export const LATE_CLAIMS: readonly Scenario[] = [
+  {
+    name: "a name has gone over to DRA, and kubelet remembers it from the device plugin: a pod that asks by it runs",
+    shape: { dra: PLAIN_DRA_WORLD },
+    steps: [...goneOver, ...askByName],
+    check: all(pod(0, "Running"), ({ kubelet }) => (kubelet.failsByPreStart("teeio.dev/gpu") ? [NO_PRE_START] : [])),
+  },
+  {
+    name: "an agent that did not see the name with the device plugin knows from its proofs that kubelet may remember it",
+    shape: { dra: PLAIN_DRA_WORLD },
+    steps: [...goneOver, advance(1_000), step("crashAgent"), intent("trusted"), start, ...askByName.slice(1)],
+    check: all(pod(0, "Running"), ({ kubelet }) => (kubelet.failsByPreStart("teeio.dev/gpu") ? [NO_PRE_START] : [])),
+  },
+  {
+    name: "kubelet has been restarted since: nothing is registered under the name any more",
+    shape: { dra: PLAIN_DRA_WORLD },
+    steps: [...goneOver, ...askByName, step("killKubelet"), step("startKubelet"), advance(30_000)],
+    check: all(pod(0, "Running"), ({ kubelet }) =>
+      kubelet.endpoints.get("teeio.dev/gpu")?.server == null ? [] : ["kubelet has a device plugin for the name"],
+    ),
+  },
   {
     name: "a name goes over to DRA under a pod, and agent and kubelet start anew: the pod keeps its device, and no ledger has it beside the other",
     shape: { dra: PLAIN_DRA_WORLD },
