@@ -5,11 +5,12 @@
  * ResourceSlices and ResourceClaims where a figure has some.
  */
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Ledger, LinkEnable } from "../../src/domain/intent.ts";
 import { TLS } from "../../test/support/tls.ts";
+import { answer, list } from "./answers.ts";
 import type { DraStandIn } from "./dra-stand-in.ts";
 import { RESOURCE } from "./stage.ts";
 
@@ -76,14 +77,6 @@ export async function startApiStandIn(dra: DraStandIn | null = null, linkEnable:
       await once(server, "close");
     },
   };
-}
-
-export function list(apiVersion: string, kind: string, items: readonly unknown[]): unknown {
-  return { apiVersion, kind, metadata: { resourceVersion: "1" }, items };
-}
-
-export function answer(response: ServerResponse, body: unknown): void {
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
 async function readBody(request: IncomingMessage): Promise<unknown> {

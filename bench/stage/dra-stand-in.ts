@@ -4,7 +4,7 @@
 import type { ServerResponse } from "node:http";
 import { CLAIMS_PATH, DRA_API_VERSION, DRA_PATH, SLICES_PATH } from "../../src/cluster/dra/api.ts";
 import { DRA_DRIVER, LINK_FAILED, LINK_SECURED } from "../../src/domain/dra/names.ts";
-import { answer, list } from "./api-stand-in.ts";
+import { answer, list } from "./answers.ts";
 
 interface KubeObject {
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid: string; readonly resourceVersion: string };
