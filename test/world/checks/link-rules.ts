@@ -74,6 +74,9 @@ function againstDisconnect({ world, process, shownOpenMs }: LinkQuestion, { fn, 
     found.add(one.isBound.value, `${one.address} is bound to a TD`, youngest(one.isBound, one.isPresent));
     found.add(!one.isBoundReadable.value, `tsm/bound of ${one.address} cannot be read`, one.isBoundReadable);
   }
+  // Whoever released it meanwhile has ended what there was: the write does nothing.
+  found.add(fn.link.value === "Off", "it has no link", fn.link);
+  if (fn.link.value === "Off") return;
   // What is lost is repaired under its one user. What does not cover a function secures nothing for it.
   const uncovered = new Set(onSlot.filter(({ isUncovered }) => isUncovered).map(({ address }) => address));
   const isLost = fn.link.value === "Broken";
