@@ -44,9 +44,10 @@ function isFine(world: World, fn: HostFunction, reason: { readonly shown: Reason
   // Without its proofs an agent takes a pod with what the name had before a change of the spec for another plugin's.
   if (reason.shown === "NameServedByOther")
     return world.kubelet.others.some((other) => other.address === null) || api.pods.some((pod) => pod.stage === "Held");
-  // An agent does not know what an earlier one has written.
-  // A folder that cannot be written is noticed when there is something to write.
+  // A folder that cannot be written is noticed when there is something to write; a spec that is not written calls for no proof.
   if (reason.shown === "Offered" && reason.expected === "ProofUnwritable") return true;
+  if (reason.shown === "CdiUnwritable" && reason.expected === "ProofUnwritable") return !specs.areWritable.value;
+  // An agent does not know what an earlier one has written.
   if (reason.shown === "CdiUnwritable" && reason.expected === "Offered") return !specs.areWritable.value;
   // A link that is not as it should be is repaired or released, or waits for something; expected-link.ts says when it must have been.
   if (shape.linkEnable === "OnPrepare" && fn.link.value !== "Off" && OF_A_REPAIR.has(reason.shown)) return true;
