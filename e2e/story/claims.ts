@@ -15,7 +15,9 @@ const SLICES = z.object({
         nodeName: z.string().optional(),
         driver: z.string(),
         pool: z.object({ name: z.string() }),
-        devices: z.array(z.object({ name: z.string(), taints: z.array(TAINT).default([]) })).default([]),
+        devices: z
+          .array(z.object({ name: z.string(), taints: z.array(TAINT).default([]), bindingConditions: z.array(z.string()).default([]) }))
+          .default([]),
       }),
     }),
   ),
@@ -26,6 +28,8 @@ export interface SlicedDevice {
   readonly pool: string;
   /** `key=value:effect` */
   readonly taints: readonly string[];
+  /** Its pod is bound when its link is secured. */
+  readonly waits: boolean;
   /** UID of its slice. */
   readonly slice: string;
 }
@@ -35,10 +39,11 @@ export async function slicedDevices(stage: Stage, node: NodeName): Promise<reado
   const list = await stage.api.get(`${RESOURCE_API}/resourceslices`, SLICES);
   const own = (list?.items ?? []).filter(({ spec }) => spec.nodeName === node && spec.driver === "teeio.dev");
   const devices = own.flatMap(({ metadata, spec }) =>
-    spec.devices.map(({ name, taints }) => ({
+    spec.devices.map(({ name, taints, bindingConditions }) => ({
       name,
       pool: spec.pool.name,
       taints: taints.map(({ key, value = "", effect }) => `${key}=${value}:${effect}`),
+      waits: bindingConditions.length > 0,
       slice: metadata.uid,
     })),
   );
@@ -85,13 +90,16 @@ export function claimOf(name: string, devices: object = {}): object {
   };
 }
 
-/** A pod that has the claim, prints its environment and goes on. */
+/** Where a container finds what it was given (KEP-5304). */
+const METADATA = "/var/run/kubernetes.io/dra-device-attributes/resourceclaims/*/gpu/teeio.dev-metadata.json";
+
+/** A pod that has the claim, prints its environment and the metadata of its devices, and goes on. */
 export function podOf(name: string, claim: string): object {
   const container = {
     name: "main",
     image: BUSYBOX_IMAGE,
     imagePullPolicy: "Never",
-    command: ["sh", "-c", "env | sort; exec sleep inf"],
+    command: ["sh", "-c", `env | sort; cat ${METADATA}; exec sleep inf`],
     resources: { claims: [{ name: "gpu" }] },
   };
   const spec = {
@@ -101,6 +109,15 @@ export function podOf(name: string, claim: string): object {
     resourceClaims: [{ name: "gpu", resourceClaimName: claim }],
   };
   return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" }, spec };
+}
+
+export async function untilNoClaimFile(stage: Stage, node: NodeName): Promise<void> {
+  await until({
+    what: "no claim file",
+    read: () => claimFiles(stage, node),
+    holds: (files) => files.length === 0,
+    describe: (files) => files.join(" "),
+  });
 }
 
 /** Names of the claim files of a node. */

@@ -54,13 +54,14 @@ export async function agentsOn(stage: Stage, node: NodeName): Promise<readonly P
 }
 
 /** The agent of a node once there is exactly one, it is ready, and `holds` is true of it. */
-export async function untilAgent(stage: Stage, node: NodeName, holds: (container: Container) => boolean = () => true): Promise<Pod> {
+export async function untilAgent(stage: Stage, node: NodeName, holds: (container: Container, pod: Pod) => boolean = () => true): Promise<Pod> {
   const pods = await until({
     what: `the agent of ${node}`,
     read: () => agentsOn(stage, node),
     holds: ([pod, ...others]) => {
       const container = pod?.status.containerStatuses[0];
-      return others.length === 0 && pod?.metadata.deletionTimestamp === undefined && container?.ready === true && holds(container);
+      if (pod === undefined || container?.ready !== true) return false;
+      return others.length === 0 && pod.metadata.deletionTimestamp === undefined && holds(container, pod);
     },
     describe: (seen) => seen.map(summaryOf).join("; "),
   });

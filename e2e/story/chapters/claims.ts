@@ -4,11 +4,12 @@ import { expect, test } from "vitest";
 import { addressOfDraDevice, draDeviceName } from "../../../src/domain/dra/names.ts";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import { ours, untilAllocatable } from "../allocatable.ts";
-import { claimFiles, claimOf, podOf, readClaim, type SlicedDevice, slicedDevices, untilSliced } from "../claims.ts";
-import { ACCELERATOR, deviceIn, GPU, setIntent, untilStatus } from "../intents.ts";
+import { claimFiles, claimOf, podOf, readClaim, type SlicedDevice, slicedDevices, untilNoClaimFile, untilSliced } from "../claims.ts";
+import { ACCELERATOR, deviceIn, deviceOf, GPU, setIntent, untilStatus } from "../intents.ts";
 import { until } from "../looking.ts";
 import { endPod, isRunning, untilAgent, untilPod, workload } from "../pods.ts";
 import type { Stage } from "../stage.ts";
+import { tellOfClaimsUnderKills } from "./claims-kills.ts";
 import { agentsKubectl } from "./rights.ts";
 
 const gpusOf = (status: NodeStatus): readonly string[] =>
@@ -31,8 +32,9 @@ export function tellOfClaims(onStage: () => Stage): void {
 
   test("an agent that is told to serve DRA offers what it offered before, and lists nothing in slices while no resource is DRA's", async () => {
     const stage = onStage();
-    await stage.deploy("--set", "dra.enabled=true");
-    const agent = await untilAgent(stage, "n1");
+    const before = await untilAgent(stage, "n1");
+    await stage.deploy("--set", `dra.enabled=true,dra.extendedResources[0]=${GPU}`);
+    const agent = await untilAgent(stage, "n1", (_container, pod) => pod.metadata.uid !== before.metadata.uid);
     stage.tell(`agent ${agent.metadata.name} serves DRA`);
     // The simulated reboot under the last agent left no proof of when its pod was given the device.
     await endPod(stage, "patient");
@@ -63,6 +65,18 @@ export function tellOfClaims(onStage: () => Stage): void {
     stage.tell((await stage.cluster.kubectl(["get", "resourceslices", "-o", "yaml"])).stdout);
   });
 
+  test("a pod that asks for the resource by its name gets a device by DRA, although this kubelet knew the name from a device plugin", async () => {
+    const stage = onStage();
+    await stage.cluster.apply(workload("extended", { resource: GPU }));
+    await untilPod(stage, "extended", { what: "running", holds: isRunning });
+    const status = await untilStatus(stage, "n1", { what: "extended named", holds: (seen) => deviceOf(seen, "extended") !== null });
+    expect(deviceOf(status, "extended")).toMatchObject({ ledger: "DRA", resource: GPU });
+    const { stdout } = await stage.cluster.kubectl(["logs", "extended"]);
+    expect(stdout).toContain("TEEIO_SIMULATED=true");
+    stage.tell((await stage.cluster.kubectl(["get", "resourceclaims", "-o", "wide"])).stdout);
+    await endPod(stage, "extended");
+  });
+
   test("a pod with a claim runs, is told that its device is simulated, and its claim has a file on the node", async () => {
     const stage = onStage();
     await stage.cluster.apply(claimOf("one"), podOf("claimant", "one"));
@@ -74,6 +88,13 @@ export function tellOfClaims(onStage: () => Stage): void {
     expect(await claimFiles(stage, "n1")).toEqual([`trusted-iommu-claim_${claim?.metadata.uid}.json`]);
     const { stdout } = await stage.cluster.kubectl(["logs", "claimant"]);
     expect(stdout).toContain("TEEIO_SIMULATED=true");
+    const [metadata = "{}"] = stdout.split("\n").filter((line) => line.includes("metadata.resource.k8s.io/v1beta1"));
+    stage.tell(`in the container: ${metadata}`);
+    const attributes = { simulated: { bool: true }, "resource.kubernetes.io/pciBusID": { string: addressOfDraDevice(given) } };
+    expect(JSON.parse(metadata)).toMatchObject({
+      metadata: { name: "one", uid: claim?.metadata.uid },
+      requests: [{ name: "gpu", devices: [{ name: given, attributes }] }],
+    });
     stage.tell((await stage.cluster.kubectl(["get", "resourceclaims,pods", "-o", "wide"])).stdout);
   });
 
@@ -139,7 +160,7 @@ export function tellOfClaims(onStage: () => Stage): void {
     const stage = onStage();
     await endPod(stage, "claimant");
     await untilSliced(stage, "n1", "all four free", (seen) => seen.length === 4 && seen.every(isFree));
-    expect(await claimFiles(stage, "n1")).toEqual([]);
+    await untilNoClaimFile(stage, "n1");
     await stage.cluster.kubectl(["delete", "resourceclaim", "one"]);
   });
 
@@ -168,9 +189,13 @@ export function tellOfClaims(onStage: () => Stage): void {
     await stage.simulate("n1", "clear-faults");
   });
 
+  tellOfClaimsUnderKills(onStage);
+
   test("a device that fails authentication is given to no pod: the claim is told, and the next pod gets another device", async () => {
     const stage = onStage();
     const [bad = ""] = FIRST_FUNCTIONS;
+    await setIntent(stage, "n1", "Trusted", { gpus: "DRA", links: "OnPrepare" });
+    await untilSliced(stage, "n1", "three GPUs", (seen) => seen.length === 3 && seen.every(isFree));
     await stage.simulate("n1", "fault", "--link", bad, "--errno", "EKEYREJECTED", "--times", "forever");
     await stage.cluster.apply(claimOf("three", { requests: [wanting(bad)] }), podOf("refused", "three"));
     const failed = await until({
