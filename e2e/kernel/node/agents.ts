@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { API_VERSION, TRUSTED_IOMMU } from "../../../src/api/names.ts";
 import { statusSchema } from "../../../src/api/status.ts";
-import type { DriverBind, LinkEnable } from "../../../src/domain/intent.ts";
+import type { DriverBind, Ledger, LinkEnable } from "../../../src/domain/intent.ts";
 import type { NodeStatus } from "../../../src/domain/status.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import { type Look, met, notYet, waitUntil } from "../../cluster/waiting.ts";
@@ -55,6 +55,8 @@ export interface IntentWays {
   readonly enable?: LinkEnable;
   /** Which driver the agent gives the devices; vfio-pci, when it is not given. */
   readonly bind?: DriverBind;
+  /** Who gives the devices away; the device plugin, when it is not given. */
+  readonly ledger?: Ledger;
 }
 
 const OBJECT = z.object({ metadata: z.object({ generation: z.number() }), status: z.unknown().optional() });
@@ -78,7 +80,7 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
     (await cluster.tryKubectl(["-n", RELEASE, "exec", `daemonset/${RELEASE}-agent`, "--", "node", "/app/cli.js", ...words])).stdout;
   return {
     async install() {
-      const values = ["--set", `image.pullPolicy=${AGENT_IMAGE_VALUES.pullPolicy},agent.settleSeconds=3,agent.devices.write=true`];
+      const values = ["--set", `image.pullPolicy=${AGENT_IMAGE_VALUES.pullPolicy},agent.settleSeconds=3,agent.devices.write=true,dra.enabled=true`];
       const place = ["--set-json", `agent.nodeSelector=${JSON.stringify({ "kubernetes.io/hostname": node })}`];
       await cluster.exec(["helm", "install", RELEASE, CHART, "--namespace", RELEASE, "--create-namespace", ...values, ...place]);
     },
@@ -90,8 +92,8 @@ export function agentsOn(cluster: Cluster, node: string): Agents {
         return others.length === 0 && container?.ready === true ? met(true) : notYet<boolean>(JSON.stringify(list.items));
       });
     },
-    async setIntent(state, { enable = "Never", bind = "Vfio" } = {}) {
-      const resources = [{ name: RESOURCE, match: { classes: ["0108"] }, driver: { bind } }];
+    async setIntent(state, { enable = "Never", bind = "Vfio", ledger = "DevicePlugin" } = {}) {
+      const resources = [{ name: RESOURCE, match: { classes: ["0108"] }, driver: { bind }, ledger }];
       const spec = { state, units: { all: true }, resources, link: { enable } };
       await cluster.apply({ apiVersion: API_VERSION, kind: TRUSTED_IOMMU.kind, metadata: { name: node }, spec });
     },

@@ -71,9 +71,14 @@ async function begin(stage: Stage, name: string): Promise<number> {
   await vm.run(`echo ${CONNECT_MS} > ${SIM}/link_connect_ms`);
   const exchanges = await exchangesOf(stage);
   await cluster.apply(deploymentOf(name, { device: true, script: "true" }));
+  await untilHelper(stage);
+  return exchanges;
+}
+
+/** Waits until a device is being secured. */
+export async function untilHelper({ vm }: Stage): Promise<void> {
   const look = async () => ((await vm.run(HELPERS)).trim() === "1" ? met(true) : notYet<boolean>("no helper"));
   await waitUntil("the helper in the kernel", look, { deadlineMs: DEADLINE_MS, everyMs: 200 });
-  return exchanges;
 }
 
 const exchangesOf = async ({ vm }: Stage): Promise<number> => Number(await vm.run(`cat ${SIM}/link_exchanges`));

@@ -19,10 +19,11 @@ import { openKernelRung } from "../rung.ts";
 import { behindPorts } from "../vm/qemu.ts";
 import type { Vm } from "../vm/vm.ts";
 import { type Agents, agentsOn, RESOURCE, ROOT } from "./agents.ts";
+import { tellOfAClaimant } from "./claimant.ts";
 import { tellOfAConsumer } from "./consumer.ts";
 import { tellOfLongConnects } from "./long-connects.ts";
 import { DEVICES, machineContents, PREPARE_WITH_SETUP_HELD } from "./machine.ts";
-import { deploymentOf, isReady, podOf, untilLog, untilPod } from "./pods.ts";
+import { deploymentOf, isReady, OPEN_DEVICES, podOf, untilLog, untilPod } from "./pods.ts";
 import type { Stage } from "./stage.ts";
 import { startVmNode, type VmNode } from "./vm-node.ts";
 import { POD_NAMES } from "./vmm.ts";
@@ -33,10 +34,6 @@ const clusterRung = await openRung();
 
 const folder = mkdtempSync(join(tmpdir(), "trusted-iommu-node-"));
 const NODE = "vm1";
-/** Opens what it was given for writing, which the device cgroup allows for nothing else. */
-const OPEN_DEVICES =
-  "ls -l /dev/iommu /dev/vfio/devices; for node in /dev/iommu /dev/vfio/devices/*; do exec 3<> $node || exit 1; done; env | grep TEEIO; echo opened";
-
 /** Why each of the devices is offered or not, in their order. */
 const reasons = (status: NodeStatus) => DEVICES.map((address) => status.devices.find((one) => one.address === address)?.reason);
 const isEach = (status: NodeStatus, reason: string) =>
@@ -213,6 +210,8 @@ describe.skipIf(rung.skipReason !== null || clusterRung.skipReason !== null)("a 
     await agents.untilStatus("all links released", (now) => now.devices.every((one) => one.link.state === "Insecure"));
     expect(await vm.run(`cat ${DEVICES.map((address) => sys(address, "tsm/connect")).join(" ")}`)).toBe("\n\n");
   });
+
+  tellOfAClaimant(onStage);
 
   tellOfAConsumer(onStage);
 

@@ -9,6 +9,10 @@ import { RESOURCE } from "./agents.ts";
 /** Emulated, beside a whole cluster. */
 const DEADLINE_MS = 420_000;
 
+/** Opens what the container was given for writing, which the device cgroup allows for nothing else. */
+export const OPEN_DEVICES =
+  "ls -l /dev/iommu /dev/vfio/devices; for node in /dev/iommu /dev/vfio/devices/*; do exec 3<> $node || exit 1; done; env | grep TEEIO; echo opened";
+
 /** What a container runs before it goes on for ever, and whether it asks for a device. */
 export interface Work {
   readonly script: string;
@@ -33,13 +37,22 @@ export function deploymentWith(name: string, pod: object): object {
   return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "default" }, spec };
 }
 
-function podSpec({ script, device = false }: Work): object {
+/** A pod with devices by claims: `claims` by their names in the pod, each with the template that it is made from. */
+export function claimantOf(name: string, script: string, claims: Readonly<Record<string, string>>): object {
+  const resources = { claims: Object.keys(claims).map((claim) => ({ name: claim })) };
+  const resourceClaims = Object.entries(claims).map(([claim, template]) => ({ name: claim, resourceClaimTemplateName: template }));
+  return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" }, spec: { ...specOf(script, resources), resourceClaims } };
+}
+
+const podSpec = ({ script, device = false }: Work): object => specOf(script, device ? { limits: { [RESOURCE]: "1" } } : {});
+
+function specOf(script: string, resources: object): object {
   const container = {
     name: "main",
     image: BUSYBOX_IMAGE,
     imagePullPolicy: "Never",
     command: ["sh", "-c", `${script}; exec sleep inf`],
-    ...(device ? { resources: { limits: { [RESOURCE]: "1" } } } : {}),
+    resources,
   };
   return { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, containers: [container] };
 }
@@ -49,6 +62,8 @@ const POD = z.object({
   spec: z.object({ nodeName: z.string().optional() }),
   status: z.object({
     phase: z.string(),
+    nominatedNodeName: z.string().optional(),
+    conditions: z.array(z.object({ type: z.string(), lastTransitionTime: z.string().nullish() })).default([]),
     reason: z.string().optional(),
     message: z.string().optional(),
     containerStatuses: z.array(z.object({ ready: z.boolean() })).default([]),
