@@ -143,12 +143,6 @@ export const DRA_MUTANTS: readonly Mutant[] = [
     'return (address) => (pools.has(address) ? "" : "");',
   ]),
   without("slices that stay when the agent is told to stop", "agent/dra.ts", ["      dra.slices.publish([]);\n", ""]),
-  without(
-    "a device off the bus that is where slices show it",
-    POOLS,
-    ["...filesOfBoot(view).flatMap(", "...filesOfBoot(view).slice(0, 0).flatMap("],
-    ["...claims.flatMap(", "...claims.slice(0, 0).flatMap("],
-  ),
   without("a slot that another function manages is connected again and again", "domain/links/work.ts", [
     'return dsm === "" || dsm === owner ? "" : ',
     'return dsm !== "-" ? "" : ',

@@ -6,6 +6,18 @@ import { advance, firstUnit, intent, POD, type Scenario, start, step, TWO_GPUS, 
 
 export const OFFERS: readonly Scenario[] = [
   {
+    name: "the intent says Cleared while a look takes long: kubelet is refused by the newest one",
+    shape: { listDelayMs: 900 },
+    steps: [
+      ...UP,
+      step("createPod", { word: GPU, at: 1 }),
+      step("stall", { word: "host.observe" }),
+      intent("cleared"),
+      step("admitPod", { word: "pod-0" }),
+    ],
+    check: ({ api }) => (api.pods[0]?.stage === "Held" ? ["the pod should have been refused"] : []),
+  },
+  {
     name: "a name that another plugin serves is not registered over it",
     steps: [step("otherPluginServes", { word: GPU }), ...UP, advance(30_000)],
     check: ({ kubelet, api }) => {
