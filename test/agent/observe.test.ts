@@ -18,7 +18,7 @@ test("a link is judged by what is known when it has been read: another look may 
   let now = before;
   const view = await observe({
     ports: {
-      clock: { nowMs: () => aView().nowMs },
+      clock: { nowMs: () => aView().nowMs, wallMs: () => aView().wallMs },
       podResources: { observe: async () => aView().podResources },
       dra: null,
       pods: { isLocal: true, observe: async () => aView().pods },

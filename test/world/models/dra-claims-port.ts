@@ -68,9 +68,11 @@ export class NodeClaims implements ClaimsPort {
   }
 
   /** A failure that is said while every function of the claim is free of taints: the scheduler would give away the one that failed again. */
-  #noteEarly({ uid, name }: NodeClaim, devices: readonly DeviceConditions[]): void {
+  #noteEarly({ uid, name, resourceVersion }: NodeClaim, devices: readonly DeviceConditions[]): void {
     const { claims, pools, time, latencyMs, drops } = this.#api;
     const failed = failedOf(devices);
+    // A write for an older claim than there is says nothing: it is refused.
+    if (String(claims.get(uid)?.revision) !== resourceVersion) return;
     // What was said before stays.
     if (failed.length === 0 || failedOf(claims.get(uid)?.value.conditions ?? []).length > 0 || drops.has("taints")) return;
     const kept = [...pools.state.items.values()].filter(({ value }) => isOurs(value));
