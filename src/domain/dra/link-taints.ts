@@ -11,6 +11,7 @@ import { isFailed, type LinkFailure } from "../links/error.ts";
 import type { LinkWork } from "../links/work.ts";
 import { LINK_FAILED_TAINT } from "./names.ts";
 import type { DeviceTaint } from "./pool.ts";
+import { wholeSecond } from "./slice-spec.ts";
 
 /** Under what it failed. Null: not known yet. */
 interface Circumstances {
@@ -108,11 +109,7 @@ function isStanding(taint: LinkTaint, nowMs: number): boolean {
 export function linkTaintOf(taints: LinkTaints, owner: Address, nowMs: number): DeviceTaint | null {
   const taint = taints.get(owner);
   if (taint === undefined || !isStanding(taint, nowMs)) return null;
-  return { key: LINK_FAILED_TAINT, value: taint.reason, effect: "NoSchedule", timeAdded: iso(taint.sinceMs) };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+  return { key: LINK_FAILED_TAINT, value: taint.reason, effect: "NoSchedule", timeAdded: wholeSecond(new Date(taint.sinceMs).toISOString()) };
 }
 
 /** When the next one ends by itself (wall, ms); null: none does. */
